@@ -1,0 +1,45 @@
+"""What can go wrong, each with a name a caller can catch."""
+
+
+class RobBenchError(Exception):
+    """Any error that RobBench raises on purpose: what was given, what was expected, what to do."""
+
+
+class UnknownArchitecture(RobBenchError):
+    """The given value does not name an architecture of the search space."""
+
+
+class UnknownMetric(RobBenchError):
+    """The given threat, level, measure, dataset or training protocol is not one that can be asked for."""
+
+
+class NotMeasured(RobBenchError):
+    """A well-formed question to which this store holds no answer."""
+
+
+class LevelNotMeasured(NotMeasured):
+    """The threat is in the store, but not at this eps or severity."""
+
+
+class StoreError(RobBenchError):
+    """The file cannot be used as a store."""
+
+
+class NotAStore(StoreError):
+    """The file is missing, is not HDF5, or is HDF5 that RobBench did not write."""
+
+
+class DamagedStore(StoreError):
+    """The file was a store, but bytes are missing or have changed."""
+
+
+class NewerFormat(StoreError):
+    """The store was written in a format version that this RobBench cannot read."""
+
+
+class SourceError(RobBenchError):
+    """Published raw files that are absent, malformed, or not what they claim to be."""
+
+
+class Contradiction(RobBenchError):
+    """New data disagrees with what a store already holds under the same name."""
