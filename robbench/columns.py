@@ -168,7 +168,7 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
         )
     measured = ~np.isnan(values)
     total = np.where(measured, values, 0).sum(axis=1)
-    return np.divide(total, measured.sum(axis=1), out=np.full_like(total, np.nan), where=measured.any(axis=1))
+    return np.asarray(np.divide(total, measured.sum(axis=1), out=np.full_like(total, np.nan), where=measured.any(axis=1)))
 
 
 def interpolated(question: Question, header: Header, values: np.ndarray) -> np.ndarray:

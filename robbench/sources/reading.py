@@ -9,6 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
@@ -124,16 +125,19 @@ class Reading:
         np.minimum.at(lowest, np.array(class_partition().group)[self.row_of_index], np.arange(nb201.SIZE))
         return lowest
 
-    def _open(self, path: Path) -> BinaryIO:
+    @contextmanager
+    def _open(self, path: Path) -> Iterator[BinaryIO]:
         try:
             file = path.open("rb")
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error}.") from error
-        if self._bar is None:
-            return file
-        from tqdm.utils import CallbackIOWrapper
+        with file:
+            if self._bar is None:
+                yield file
+            else:
+                from tqdm.utils import CallbackIOWrapper
 
-        return cast(BinaryIO, CallbackIOWrapper(self._bar.update, file, "read"))
+                yield cast(BinaryIO, CallbackIOWrapper(self._bar.update, file, "read"))
 
 
 def naslib_row(path: Path, text: str) -> int:

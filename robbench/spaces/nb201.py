@@ -182,7 +182,9 @@ def _parse(arch: str) -> Iterator[str]:
     """The six operation names of an arch string, or an error that says where it goes wrong."""
     nodes = arch.split("+")
     if len(nodes) != 3:
-        raise UnknownArchitecture(f"{arch!r} describes {len(nodes)} nodes; expected three, separated by '+', such as {_EXAMPLE!r}.")
+        raise UnknownArchitecture(
+            f"{arch!r} has {len(nodes)} parts separated by '+'; expected three, one for each node, such as {_EXAMPLE!r}."
+        )
     for node, text in enumerate(nodes, start=1):
         if len(text) < 2 or text[0] != "|" or text[-1] != "|":
             raise UnknownArchitecture(
