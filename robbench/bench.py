@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,14 @@ class Explanation(NamedTuple):
     """Provenance of each array that the number comes from."""
 
 
+class _Answers(NamedTuple):
+    """A question's answers for all architectures, ready to be picked from."""
+
+    values: list[float]
+    rows: Rows
+    column: Column
+
+
 class RobBench:
     """A store, and the questions it answers.  Safe to share between threads and to hand to processes.
 
@@ -62,7 +71,7 @@ class RobBench:
             raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
-        self._answers: dict[tuple[object, ...], tuple[list[float], Rows]] = {}
+        self._answers: dict[tuple[object, ...], _Answers] = {}
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
         return _reopen, (str(self._store.path), self.default_dataset)
@@ -123,7 +132,7 @@ class RobBench:
         """
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate
         try:
-            values, rows = self._answers[asked]
+            values, rows, _ = self._answers[asked]
             value = values[rows[arch]]
         except (KeyError, TypeError):  # not asked before, or not hashable
             return self._answer(arch, asked)
@@ -142,15 +151,15 @@ class RobBench:
             raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
         if isinstance(archs, str | Cell):
             raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
-        column = self._column(metric, **options)
+        _, rows, column = self._ask(metric, **options)
         if archs is self._lookup.classes and column.rows == "class":
             values = column.values.copy()
         else:
-            rows = self._lookup.rows[column.rows]
-            try:
-                values = column.values[np.fromiter(map(rows.__getitem__, archs), np.intp, len(archs))]
-            except TypeError:  # something unhashable: say which
-                values = column.values[[self._row(rows, arch) for arch in archs]]
+            try:  # an itemgetter is the fastest way through a dict, but of one item it makes no tuple
+                found = itemgetter(*archs)(rows) if len(archs) > 1 else [rows[arch] for arch in archs]
+            except TypeError:  # something is not hashable
+                found = [self._row(rows, arch) for arch in archs]
+            values = column.values[np.fromiter(found, np.intp, len(archs))]
         if missing == "raise" and np.isnan(values).any():
             first = int(np.isnan(values).argmax())
             raise NotMeasured(
@@ -161,8 +170,7 @@ class RobBench:
 
     def oracle(self, metric: str | Metric, **options: Any) -> Callable[[Architecture], float]:
         """A function from architecture to number, for loops that ask one question many times; options as for `query`."""
-        column = self._column(metric, **options)
-        values, rows = column.values.tolist(), self._lookup.rows[column.rows]
+        values, rows, column = self._ask(metric, **options)
 
         def oracle(arch: Architecture) -> float:
             try:
@@ -234,7 +242,7 @@ class RobBench:
 
         if not isinstance(n, int) or n < 1:
             raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
-        column = self._column(metric, **options)
+        column = self._ask(metric, **options).column
         cells = self._lookup.classes if column.rows == "class" else self._lookup.cells
         sign = -1 if column.question.metric.entry.higher_is_better else 1
         best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
@@ -258,17 +266,32 @@ class RobBench:
             records.append(
                 {
                     **name._asdict(),
-                    "levels": ", ".join(levels),
-                    "seeds": ", ".join(map(str, header.axes.get("seed", []))),
                     "rows": header.rows,
                     "unit": header.unit,
                     "source": header.provenance.get("source"),
+                    "seeds": ", ".join(map(str, header.axes.get("seed", []))),
+                    "levels": ", ".join(levels),
                 }
             )
         return pd.DataFrame.from_records(records)
 
-    def _column(self, metric: str | Metric, **options: Any) -> Column:
-        return self._columns.column(_question(metric, **options))
+    def _ask(
+        self,
+        metric: str | Metric,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> _Answers:
+        """The answers to a question, kept for the next time."""
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        if asked not in self._answers:
+            column = self._columns.column(_question(*asked))
+            self._answers[asked] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
+        return self._answers[asked]
 
     def _is_number(self, question: Question) -> bool:
         return question.metric.entry.kind == "derived" or is_number(self._store.header(question.name()))
@@ -278,12 +301,10 @@ class RobBench:
         question = self._columns.resolve(_question(*asked))
         if not self._is_number(question):
             return self._array(arch, question)
-        column = self._columns.column(question)
-        rows, values = self._lookup.rows[column.rows], column.values.tolist()
+        values, rows, _ = self._ask(*asked)
         value = values[self._row(rows, arch)]
         if value != value:
             raise self._not_measured(arch, question)
-        self._answers[asked] = values, rows
         return value
 
     def _array(self, arch: Architecture, question: Question) -> np.ndarray:

@@ -204,7 +204,7 @@ def _architecture(text: str) -> Architecture:
 
 
 def _text(frame: pd.DataFrame) -> str:
-    columns = [[name, *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
+    columns = [[str(name), *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
     padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
 

@@ -100,10 +100,14 @@ class Columns:
         trainings = self.store.trainings(dataset)
         if question.training is not None:
             self._among("training", question.training, trainings)
-        holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
-        training = question.training or _default_training(metric, trainings, holding)
-        if training in holding:
+        default = UNTRAINED if metric.entry.kind in ("proxy", "cost") else STANDARD
+        # Where a dataset has standard training, a threat means that one, so that no adversarially trained network slips in.
+        training = question.training or (default if default in trainings else None)
+        if training is not None and self._holds(question._replace(dataset=dataset, training=training)):
             return question._replace(dataset=dataset, training=training)
+        holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
+        if training is None and len(holding) == 1:
+            return question._replace(dataset=dataset, training=holding[0])
         what = f"{metric.name} ({metric.measure}) of {dataset}"
         if not holding:
             raise NotMeasured(f"{what} is not in {self.store.path.name}; `metrics()` lists what is.")
@@ -200,11 +204,3 @@ def not_at_level(question: Question, levels: list[float]) -> str:
         f"{metric.name} on {question.dataset} was not measured at eps {metric.level:.6g} (= {level_text(metric.name, metric.level)})."
         f" Images are in [0, 1], so one grey level is eps=1/255. {measured}"
     )
-
-
-def _default_training(metric: Metric, trainings: list[str], holding: list[str]) -> str | None:
-    """Standard training for a threat wherever the dataset has it, so that no adversarially trained network slips in; else the only one."""
-    default = UNTRAINED if metric.entry.kind in ("proxy", "cost") else STANDARD
-    if default in trainings:
-        return default
-    return holding[0] if len(holding) == 1 else None

@@ -35,7 +35,6 @@ import h5py
 import numpy as np
 
 from robbench.arrays import Array, Header, Name, as_floats, pack, unpack
-from robbench.atomic import replacing
 from robbench.errors import Contradiction, DamagedStore, NewerFormat, NotAStore, StoreError
 from robbench.spaces import nb201
 from robbench.spaces.identity import class_partition
@@ -271,6 +270,8 @@ class _Unchanged(Exception):
 @contextmanager
 def _new_file(path: Path) -> Iterator[h5py.File]:
     """A new HDF5 file that takes the place of `path` when the block ends, and leaves no trace if it does not."""
+    from robbench.atomic import replacing
+
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is not a folder; make it first, or name another path for the store.")
     try:

@@ -43,10 +43,18 @@ class Cell:
     __slots__ = ("_hash", "ops")
     ops: tuple[str, ...]
 
-    def __init__(self, ops: Sequence[str]) -> None:
+    def __new__(cls, ops: Sequence[str]) -> Cell:
+        """A cell, once its operations have been checked."""
         _check(ops)
-        object.__setattr__(self, "ops", tuple(ops))
-        object.__setattr__(self, "_hash", hash(self.ops))
+        return cls._of(tuple(ops))
+
+    @classmethod
+    def _of(cls, ops: tuple[str, ...]) -> Cell:
+        """The cell of six operations that are known to be right."""
+        cell = object.__new__(cls)
+        object.__setattr__(cell, "ops", ops)
+        object.__setattr__(cell, "_hash", hash(ops))
+        return cell
 
     @classmethod
     def parse(cls, arch: str) -> Cell:
@@ -139,7 +147,7 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """All 15,625 cells, in lexicographic order of their operations (the order of `OPERATIONS`)."""
-    return map(Cell, itertools.product(OPERATIONS, repeat=len(EDGES)))
+    return map(Cell._of, itertools.product(OPERATIONS, repeat=len(EDGES)))
 
 
 def position(cell: Cell) -> int:
