@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from robbench.arrays import MISSING, Array, Header, Name
@@ -36,17 +38,22 @@ def published_index() -> np.ndarray:
 
 
 def array(
-    path: str, values: np.ndarray, axes: dict[str, list[float | int | str]] | None = None, rows: str = "class", unit: str = "fraction"
+    path: str, values: np.ndarray, axes: Mapping[str, Sequence[float]] | None = None, rows: str = "class", unit: str = "fraction"
 ) -> Array:
     """An array under ``dataset training metric measure``, separated by spaces."""
-    return Array(Name(*path.split()), Header(rows, axes or {}, unit, {**PROVENANCE, "images": IMAGES}), values)
+    return Array(
+        Name(*path.split()),
+        Header(rows, {axis: list(values) for axis, values in (axes or {}).items()}, unit, {**PROVENANCE, "images": IMAGES}),
+        values,
+    )
 
 
 def arrays() -> list[Array]:
     """Two datasets and an odd one, three trainings, seeds, levels, counts, outcomes, a proxy with gaps and a cost."""
     rng = np.random.default_rng(0)
-    severities: dict[str, list[float | int | str]] = {"severity": [1, 2, 3, 4, 5]}
-    pgd, fgsm, seeds = list(PGD_EPS), list(FGSM_EPS), list(SEEDS)
+    severities: dict[str, list[float]] = {"severity": [1, 2, 3, 4, 5]}
+    eps, two_eps = {"eps": PGD_EPS}, {"eps": FGSM_EPS}
+    seeds: dict[str, list[float]] = {"seed": [*SEEDS]}
 
     def thousandths(*shape: int) -> np.ndarray:
         return rng.integers(0, 1001, (CLASSES, *shape)) / 1000
@@ -61,28 +68,24 @@ def arrays() -> list[Array]:
     seeded[11] = np.nan
     proxy = rng.normal(size=SIZE)
     proxy[::7] = np.nan
-    confusion: dict[str, list[float | int | str]] = {"label": [], "prediction": []}
+    confusion: dict[str, list[float]] = {"label": [], "prediction": []}
     return [
         array("toy10 standard clean accuracy", gap(thousandths())),
-        array("toy10 standard pgd accuracy", gap(PGD_STANDING.mean(axis=-1)), {"eps": pgd}),
-        array("toy10 standard fgsm accuracy", gap(FGSM_STANDING.mean(axis=-1)), {"eps": fgsm}),
-        array("toy10 standard pgd outcomes", np.packbits(PGD_STANDING, axis=-1), {"eps": pgd, "image": []}),
-        array("toy10 standard fgsm outcomes", np.packbits(FGSM_STANDING, axis=-1), {"eps": fgsm, "image": []}),
+        array("toy10 standard pgd accuracy", gap(PGD_STANDING.mean(axis=-1)), eps),
+        array("toy10 standard fgsm accuracy", gap(FGSM_STANDING.mean(axis=-1)), two_eps),
+        array("toy10 standard pgd outcomes", np.packbits(PGD_STANDING, axis=-1), {**eps, "image": []}),
+        array("toy10 standard fgsm outcomes", np.packbits(FGSM_STANDING, axis=-1), {**two_eps, "image": []}),
         array("toy10 standard fog accuracy", gap(thousandths(5)), severities),
         array("toy10 standard contrast accuracy", gap(thousandths(5)), severities),
         array("toy10 standard clean confusion", gap(rng.integers(0, 9, (CLASSES, 3, 3), np.uint16)), confusion, unit="count"),
-        array(
-            "toy10 standard pgd confusion", gap(rng.integers(0, 9, (CLASSES, 4, 3, 3), np.uint16)), {"eps": pgd} | confusion, unit="count"
-        ),
-        array("toy10 pgd-8/255 clean accuracy", seeded, {"seed": seeds}),
-        array("toy10 pgd-8/255 pgd accuracy", thousandths(2, 3), {"eps": fgsm, "seed": seeds}),
-        array("toy10 pgd-8/255 square accuracy", thousandths(2, 3), {"eps": fgsm, "seed": seeds}),
-        array(
-            "toy10 pgd-8/255 clean confusion", rng.integers(0, 9, (CLASSES, 3, 3, 3), np.uint16), {"seed": seeds} | confusion, unit="count"
-        ),
+        array("toy10 standard pgd confusion", gap(rng.integers(0, 9, (CLASSES, 4, 3, 3), np.uint16)), eps | confusion, unit="count"),
+        array("toy10 pgd-8/255 clean accuracy", seeded, seeds),
+        array("toy10 pgd-8/255 pgd accuracy", thousandths(2, 3), two_eps | seeds),
+        array("toy10 pgd-8/255 square accuracy", thousandths(2, 3), two_eps | seeds),
+        array("toy10 pgd-8/255 clean confusion", rng.integers(0, 9, (CLASSES, 3, 3, 3), np.uint16), seeds | confusion, unit="count"),
         array("toy10 untrained synflow value", proxy, rows="cell", unit="1"),
         array("toy10 untrained edgegpu_latency value", np.round(rng.random(SIZE), 3), rows="cell", unit="ms"),
         array("toy100 standard clean accuracy", thousandths()),
-        array("toy100 standard pgd accuracy", thousandths(4), {"eps": pgd}),
+        array("toy100 standard pgd accuracy", thousandths(4), eps),
         array("toy/odd% pgd-8/255 clean accuracy", thousandths()),
     ]
