@@ -81,7 +81,9 @@ class StackedNetwork(nn.Module):
         """
         own = images.dim() == 5 and len(images) == len(self)
         if images.dim() != 4 and not own:
-            raise ValueError(f"images have shape {tuple(images.shape)}; expected (batch, channels, h, w) or ({len(self)}, batch, channels, h, w).")
+            raise ValueError(
+                f"images have shape {tuple(images.shape)}; expected (batch, channels, h, w) or ({len(self)}, batch, channels, h, w)."
+            )
         x = (images - self.mean) / self.std
         x = x.permute(1, 3, 4, 0, 2) if own else x.permute(0, 2, 3, 1).unsqueeze(3)
         x = self.head(self.body(self.stem(x)))
