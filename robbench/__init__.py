@@ -1,4 +1,4 @@
-"""RobBench: how robust is this architecture?  Measured, predicted, and measured again.
+"""RobBench: the robustness of neural architectures, in one place.
 
 from robbench import RobBench
 
@@ -6,4 +6,37 @@ bench = RobBench("jung2023.h5")
 bench.query(arch, "pgd", eps=1 / 255)
 """
 
+from robbench.bench import Explanation, RobBench
+from robbench.errors import (
+    Contradiction,
+    DamagedStore,
+    LevelNotMeasured,
+    NewerFormat,
+    NotAStore,
+    NotMeasured,
+    RobBenchError,
+    SourceError,
+    StoreError,
+    UnknownArchitecture,
+    UnknownMetric,
+)
+from robbench.spaces.nb201 import Cell
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Cell",
+    "Contradiction",
+    "DamagedStore",
+    "Explanation",
+    "LevelNotMeasured",
+    "NewerFormat",
+    "NotAStore",
+    "NotMeasured",
+    "RobBench",
+    "RobBenchError",
+    "SourceError",
+    "StoreError",
+    "UnknownArchitecture",
+    "UnknownMetric",
+]

@@ -1,0 +1,74 @@
+"""Measurements under one name, and the smallest form that gives every one of them back exactly."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MISSING = 65535
+"""The packed code of a value that was not measured."""
+
+_DENOMINATORS = (1000, 10000)
+
+
+class Name(NamedTuple):
+    """Where an array stands: the four parts of its path."""
+
+    dataset: str
+    training: str
+    metric: str
+    measure: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+class Header(NamedTuple):
+    """What is said of an array."""
+
+    rows: str
+    """"class" or "cell"."""
+    axes: dict[str, list[float | int | str]]
+    """Name and values of each axis after the first; no values where it only counts (label, prediction, image)."""
+    unit: str
+    provenance: dict[str, Any]
+
+
+class Array(NamedTuple):
+    """Measurements under one name: what a source or a build hands to `extend`."""
+
+    name: Name
+    header: Header
+    values: np.ndarray
+    """``(rows, axes…)``: float with NaN where nothing was measured; or uint16 counts with `MISSING` there; or, for outcomes, uint8:
+    eight images a byte, the first in its highest bit, and a row is missing where its accuracy is."""
+
+
+def pack(values: np.ndarray, images: int | None) -> tuple[np.ndarray, int | None]:
+    """The smallest form that gives every value back exactly: uint16 codes with their denominator, or the floats themselves."""
+    if values.dtype == np.uint16:
+        return values, 1
+    if values.dtype == np.uint8:
+        return values, None
+    missing = np.isnan(values)
+    filled = np.where(missing, 0, values)
+    for denominator in (*_DENOMINATORS, *([images] if images else [])):
+        codes = np.rint(filled * denominator)
+        if codes.min(initial=0) >= 0 and codes.max(initial=0) < MISSING and np.array_equal(codes / denominator, filled):
+            return np.where(missing, MISSING, codes).astype(np.uint16), denominator
+    single = values.astype(np.float32)
+    return (single if np.array_equal(single.astype(np.float64), values, equal_nan=True) else values), None
+
+
+def unpack(stored: np.ndarray, denominator: int | None) -> np.ndarray:
+    """What `pack` was given: float64 with NaN where nothing was measured, or the bytes of outcomes."""
+    values = np.asarray(stored)
+    if denominator is not None:
+        return np.where(values == MISSING, np.nan, values / denominator)
+    return values if values.dtype == np.uint8 else values.astype(np.float64)
+
+
+def as_floats(values: np.ndarray) -> np.ndarray:
+    """The values of an `Array`, with NaN in place of `MISSING`."""
+    return unpack(values, 1 if values.dtype == np.uint16 else None)

@@ -1,0 +1,366 @@
+"""RobBench: ask a store how robust an architecture is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from robbench.columns import Column, Columns, Question, is_number
+from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
+from robbench.lookup import Architecture, Lookup, Rows
+from robbench.metrics import TABLE, Metric, canonical_name, level_text, parse
+from robbench.spaces.identity import class_key
+from robbench.spaces.nb201 import Cell
+from robbench.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Explanation(NamedTuple):
+    """Where a number comes from."""
+
+    value: float | np.ndarray
+    architecture: str
+    identity: str
+    """"class": measured once for all isomorphic cells; "cell": of this exact cell."""
+    class_key: str
+    metric: str
+    dataset: str
+    training: str
+    seed: int | None
+    how: str
+    """measured, interpolated or derived."""
+    unit: str
+    sources: dict[str, dict[str, Any]]
+    """Provenance of each array that the number comes from."""
+
+
+class _Answers(NamedTuple):
+    """A question's answers for all architectures, ready to be picked from."""
+
+    values: list[float]
+    rows: Rows
+    column: Column
+
+
+class RobBench:
+    """A store, and the questions it answers.  Safe to share between threads and to hand to processes.
+
+    Every question takes the same options: ``eps`` or ``severity`` (the level), ``measure``, ``dataset``, ``training``, ``seed``
+    (None: the mean over seeds) and ``interpolate`` (between measured levels).  Accuracies are fractions in [0, 1]; eps is in
+    units of images in [0, 1]; the same call always gives the same answer.
+
+    Arguments:
+        path: a store.
+        dataset: the dataset that a question means when it names none; by default the first that was put into the store.
+
+    Raises:
+        StoreError: the file is not a store, is damaged, or is of a newer format.
+        UnknownMetric: the store holds no such dataset.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, dataset: str | None = None) -> None:
+        self._store = Store(path)
+        self.default_dataset = dataset or self._store.default_dataset
+        if self.default_dataset not in self.datasets:
+            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
+        self._lookup = Lookup(self._store)
+        self._columns = Columns(self._store, self.default_dataset)
+        self._answers: dict[tuple[object, ...], _Answers] = {}
+
+    def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
+        return _reopen, (str(self._store.path), self.default_dataset)
+
+    def __repr__(self) -> str:
+        return f"RobBench({str(self._store.path)!r}, dataset={self.default_dataset!r})"
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets in the store."""
+        return self._store.datasets()
+
+    @property
+    def classes(self) -> tuple[Cell, ...]:
+        """One cell for each isomorphism class in the store, in row order: the evaluated one, where the store knows."""
+        return self._lookup.classes
+
+    def cell(self, arch: Architecture) -> Cell:
+        """The cell that an arch string, six operations or a published index mean; raises UnknownArchitecture."""
+        return self._lookup.cell(arch)
+
+    def published_index(self, arch: Architecture) -> int | None:
+        """The cell's index in NAS-Bench-201; None in a store that carries no index."""
+        return self._lookup.published_index(self.cell(arch))
+
+    def query(
+        self,
+        arch: Architecture,
+        metric: str | Metric,
+        *,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> Any:
+        """One metric of one architecture.
+
+        Arguments:
+            arch: an arch string, a Cell, six operation names, or a published index where the store carries it.
+            metric: a name, or the grammar of `robbench.metrics`: ``"pgd"``, ``"pgd@1/255"``, ``"clean:confusion"``.
+            eps: level of an attack, in units of images in [0, 1]; ``"1/255"`` is taken too.
+            severity: level of a corruption, 1 to 5.
+            measure: accuracy if left out; see `robbench.metrics.MEASURES`.
+            dataset: the bench's default if left out.
+            training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
+            seed: of the training; the mean over seeds if left out.
+            interpolate: allow a level between two measured ones (monotone cubic); `explain` says when it was used.
+
+        Returns:
+            A float; for confusion ``(classes, classes)`` int64 counts, for outcomes ``(images,)`` bool.
+
+        Raises:
+            UnknownArchitecture, UnknownMetric: the question makes no sense; the message says why.
+            NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.
+        """
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        try:
+            values, rows, _ = self._answers[asked]
+            value = values[rows[arch]]
+        except (KeyError, TypeError):  # not asked before, or not hashable
+            return self._answer(arch, asked)
+        return value if value == value else self._answer(arch, asked)
+
+    def query_many(self, archs: Sequence[Architecture], metric: str | Metric, *, missing: str = "raise", **options: Any) -> np.ndarray:
+        """One metric of many architectures: ``(len(archs),)``, float64.
+
+        Arguments:
+            archs: in any mix of the forms that `query` takes.  `bench.classes` itself costs no look-up.
+            metric: as for `query`.
+            missing: what to do where nothing was measured: ``"raise"``, or ``"nan"``.
+            options: as for `query`.
+        """
+        if missing not in ("raise", "nan"):
+            raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
+        if isinstance(archs, str | Cell):
+            raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
+        _, rows, column = self._ask(metric, **options)
+        if archs is self._lookup.classes and column.rows == "class":
+            values = column.values.copy()
+        else:
+            try:  # an itemgetter is the fastest way through a dict, but of one item it makes no tuple
+                found = itemgetter(*archs)(rows) if len(archs) > 1 else [rows[arch] for arch in archs]
+            except TypeError:  # something is not hashable
+                found = [self._row(rows, arch) for arch in archs]
+            values = column.values[np.fromiter(found, np.intp, len(archs))]
+        if missing == "raise" and np.isnan(values).any():
+            first = int(np.isnan(values).argmax())
+            raise NotMeasured(
+                f"{column.question.metric} of {column.question.dataset} was not measured for {int(np.isnan(values).sum())} of {len(values)}"
+                f" architectures, the first of them {archs[first]}; missing='nan' lets them pass as NaN."
+            )
+        return values
+
+    def oracle(self, metric: str | Metric, **options: Any) -> Callable[[Architecture], float]:
+        """A function from architecture to number, for loops that ask one question many times; options as for `query`."""
+        values, rows, column = self._ask(metric, **options)
+
+        def oracle(arch: Architecture) -> float:
+            try:
+                value: float = values[rows[arch]]
+            except TypeError:
+                value = values[self._row(rows, arch)]
+            if value != value:
+                raise self._not_measured(arch, column.question)
+            return value
+
+        return oracle
+
+    def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
+        """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
+        question = self._columns.resolve(_question(metric, **options))
+        value = self.query(arch, metric, **options)
+        cell = self.cell(arch)
+        column = self._columns.column(question) if self._is_number(question) else None
+        parts = column.parts if column else (question.name(),)
+        header = self._store.header(parts[0])
+        return Explanation(
+            value=value,
+            architecture=str(cell),
+            identity=column.rows if column else header.rows,
+            class_key=class_key(cell),
+            metric=str(question.metric),
+            dataset=str(question.dataset),
+            training=str(question.training),
+            seed=question.seed,
+            how=column.how if column else "measured",
+            unit=header.unit,
+            sources={str(name): self._store.header(name).provenance for name in parts},
+        )
+
+    def curve(self, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
+        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
+        import pandas as pd
+
+        name = canonical_name(metric)
+        axis = TABLE[name].axis
+        if axis is None or TABLE[name].kind == "derived":
+            raise UnknownMetric(f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
+        question = self._columns.resolve(_question(name, **options))
+        levels = [float(level) for level in self._store.header(question.name()).axes[axis]]
+        values = [self.query(arch, Metric(name, level, question.metric.measure), **_where(question)) for level in levels]
+        return pd.Series(values, index=pd.Index(levels, name=axis), name=name)
+
+    def table(self, dataset: str | None = None, metrics: Sequence[str | Metric] | None = None, **options: Any) -> pd.DataFrame:
+        """One row for each class, indexed by the arch string of its representative; one column for each metric; NaN where not measured.
+
+        Arguments:
+            dataset: the bench's default if left out.
+            metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
+            options: training, seed and interpolate, as for `query`.
+        """
+        import pandas as pd
+
+        options["dataset"] = dataset
+        asked = [parse(metric) for metric in metrics] if metrics is not None else self._numbers(**options)
+        columns = {str(metric): self.query_many(self.classes, metric, missing="nan", **options) for metric in asked}
+        return pd.DataFrame(columns, index=pd.Index(map(str, self.classes), name="arch"))
+
+    def top(self, metric: str | Metric, n: int = 10, **options: Any) -> pd.DataFrame:
+        """The n best architectures by a metric, best first: arch string, class key, value; equal ones in row order.
+
+        Classes compete where the metric was measured once a class, exact cells where it belongs to these.
+        """
+        import pandas as pd
+
+        if not isinstance(n, int) or n < 1:
+            raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
+        column = self._ask(metric, **options).column
+        cells = self._lookup.classes if column.rows == "class" else self._lookup.cells
+        sign = -1 if column.question.metric.entry.higher_is_better else 1
+        best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
+        return pd.DataFrame(
+            {
+                "arch": [str(cells[row]) for row in best],
+                "class_key": [class_key(cells[row]) for row in best],
+                str(column.question.metric): column.values[best],
+            }
+        )
+
+    def metrics(self) -> pd.DataFrame:
+        """What this store holds: one row for each array of measurements."""
+        import pandas as pd
+
+        records = []
+        for name in self._store.names():
+            header = self._store.header(name)
+            entry = TABLE.get(name.metric)
+            levels = [level_text(name.metric, float(level)) for level in header.axes.get(entry.axis, [])] if entry and entry.axis else []
+            records.append(
+                {
+                    **name._asdict(),
+                    "rows": header.rows,
+                    "unit": header.unit,
+                    "source": header.provenance.get("source"),
+                    "seeds": ", ".join(map(str, header.axes.get("seed", []))),
+                    "levels": ", ".join(levels),
+                }
+            )
+        return pd.DataFrame.from_records(records)
+
+    def _ask(
+        self,
+        metric: str | Metric,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> _Answers:
+        """The answers to a question, kept for the next time."""
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        if asked not in self._answers:
+            column = self._columns.column(_question(*asked))
+            self._answers[asked] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
+        return self._answers[asked]
+
+    def _is_number(self, question: Question) -> bool:
+        return question.metric.entry.kind == "derived" or is_number(self._store.header(question.name()))
+
+    def _answer(self, arch: Architecture, asked: tuple[Any, ...]) -> Any:
+        """The answer the long way, which leaves the column behind for the next time."""
+        question = self._columns.resolve(_question(*asked))
+        if not self._is_number(question):
+            return self._array(arch, question)
+        values, rows, _ = self._ask(*asked)
+        value = values[self._row(rows, arch)]
+        if value != value:
+            raise self._not_measured(arch, question)
+        return value
+
+    def _array(self, arch: Architecture, question: Question) -> np.ndarray:
+        """The answer where it is an array: only the architecture's row is read."""
+        rows = self._lookup.rows[self._store.header(question.name()).rows]
+        values = self._columns.row(question, self._row(rows, arch))
+        if np.isnan(values).any():
+            raise self._not_measured(arch, question)
+        return values.astype(np.int64) if question.metric.measure == "confusion" else values
+
+    def _row(self, rows: Rows, arch: Architecture) -> int:
+        """The row of anything: what cannot be a dict's key is read as a cell first."""
+        try:
+            return rows[arch]
+        except TypeError:
+            return rows[self.cell(arch)]
+
+    def _not_measured(self, arch: Architecture, question: Question) -> NotMeasured:
+        question = self._columns.resolve(question)
+        return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.cell(arch)}.")
+
+    def _numbers(self, **options: Any) -> list[Metric]:
+        """Every number that the store holds for a dataset and training, level by level."""
+        asked = Question(parse("clean"), **options)
+        found = []
+        for name in self._store.names():
+            if name.dataset != (asked.dataset or self.default_dataset) or name.metric not in TABLE:
+                continue
+            metric = Metric(name.metric, None, name.measure)
+            try:
+                if self._columns.resolve(asked._replace(metric=metric)).training != name.training:
+                    continue
+            except NotMeasured:
+                continue
+            header = self._store.header(name)
+            if is_number(header):
+                found += [metric._replace(level=level) for level in header.axes.get(TABLE[name.metric].axis or "", [None])]  # type: ignore[arg-type]
+        return found
+
+
+def _question(
+    metric: str | Metric,
+    eps: float | str | None = None,
+    severity: int | None = None,
+    measure: str | None = None,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+    interpolate: bool = False,
+) -> Question:
+    return Question(parse(metric, eps=eps, severity=severity, measure=measure), dataset, training, seed, interpolate)
+
+
+def _where(question: Question) -> dict[str, Any]:
+    return {"dataset": question.dataset, "training": question.training, "seed": question.seed}
+
+
+def _reopen(path: str, dataset: str) -> RobBench:
+    return RobBench(path, dataset=dataset)

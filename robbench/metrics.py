@@ -1,0 +1,271 @@
+"""What can be asked of a store: one table of names, one grammar.
+
+    name[@level][:measure]        pgd@1/255    fog@3    clean    clean:confusion    mean_corruption    hrs-pgd@1/255    synflow
+
+An attack's level is its eps, in units of images in [0, 1]; a corruption's is its severity, 1 to 5; nothing else has a level.
+The measure is the accuracy of a threat, and the value of a proxy or a cost, unless another is named.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import NamedTuple
+
+from robbench.errors import UnknownMetric
+
+GREY_LEVELS = 255
+SEVERITIES = (1, 2, 3, 4, 5)
+LEVEL_AXES = ("eps", "severity")
+LEVEL_TOLERANCE = 1e-6
+"""Relative: two eps are the same level when they agree so far (so 0.003921569 is 1/255, and 0.0039 is not)."""
+
+
+class Entry(NamedTuple):
+    """One name that can be asked for."""
+
+    kind: str
+    """clean, attack, corruption, derived, proxy or cost."""
+    axis: str | None
+    """What its levels are called: eps, severity, or None where it has no level."""
+    unit: str
+    higher_is_better: bool
+    about: str
+
+    @property
+    def measure(self) -> str:
+        """The measure meant when none is named."""
+        return "value" if self.kind in ("proxy", "cost") else "accuracy"
+
+
+def _clean() -> Entry:
+    return Entry("clean", None, "fraction", True, "no perturbation")
+
+
+def _attack(about: str) -> Entry:
+    return Entry("attack", "eps", "fraction", True, about)
+
+
+def _corruption(family: str) -> Entry:
+    return Entry("corruption", "severity", "fraction", True, f"common corruption, {family} (Hendrycks and Dietterich, 2019)")
+
+
+def _derived(axis: str | None, about: str) -> Entry:
+    return Entry("derived", axis, "fraction", True, about)
+
+
+def _proxy(about: str, unit: str = "1", *, higher_is_better: bool = True) -> Entry:
+    return Entry("proxy", None, unit, higher_is_better, about)
+
+
+def _cost(device: str, quantity: str, unit: str) -> Entry:
+    return Entry("cost", None, unit, False, f"{quantity} of one image on {device} (Li et al., 2021)")
+
+
+TABLE: dict[str, Entry] = {
+    "clean": _clean(),
+    "fgsm": _attack("one signed gradient step (Goodfellow et al., 2015)"),
+    "pgd": _attack("projected gradient descent, L∞ (Madry et al., 2018)"),
+    "apgd-ce": _attack("Auto-PGD on the cross-entropy (Croce and Hein, 2020)"),
+    "square": _attack("black-box random search (Andriushchenko et al., 2020)"),
+    "autoattack": _attack("the AutoAttack cascade (Croce and Hein, 2020)"),
+    "gaussian_noise": _corruption("noise"),
+    "shot_noise": _corruption("noise"),
+    "impulse_noise": _corruption("noise"),
+    "defocus_blur": _corruption("blur"),
+    "glass_blur": _corruption("blur"),
+    "motion_blur": _corruption("blur"),
+    "zoom_blur": _corruption("blur"),
+    "snow": _corruption("weather"),
+    "frost": _corruption("weather"),
+    "fog": _corruption("weather"),
+    "brightness": _corruption("weather"),
+    "contrast": _corruption("digital"),
+    "elastic_transform": _corruption("digital"),
+    "pixelate": _corruption("digital"),
+    "jpeg_compression": _corruption("digital"),
+    "mean_adversarial": _derived(None, "mean over all attacks and levels in the store (Jung et al., 2023)"),
+    "mean_corruption": _derived(None, "mean over all corruptions and severities in the store (Jung et al., 2023)"),
+    "worst_case": _derived("eps", "correct under every attack at this eps, image by image"),
+    "hrs-fgsm": _derived("eps", "harmonic mean of clean and FGSM accuracy (Devaguptapu et al., 2021)"),
+    "hrs-pgd": _derived("eps", "harmonic mean of clean and PGD accuracy (Devaguptapu et al., 2021)"),
+    "hrs-apgd-ce": _derived("eps", "harmonic mean of clean and APGD-CE accuracy"),
+    "hrs-square": _derived("eps", "harmonic mean of clean and Square accuracy"),
+    "hrs-autoattack": _derived("eps", "harmonic mean of clean and AutoAttack accuracy"),
+    "epe_nas": _proxy("class-wise correlation of input Jacobians (Lopes et al., 2021)"),
+    "fisher": _proxy("Fisher information of activations (Turner et al., 2020)"),
+    "flops": _proxy("operations of one forward pass", "10^6"),
+    "grad_norm": _proxy("norm of the loss gradient (Abdelfattah et al., 2021)"),
+    "grasp": _proxy("gradient signal preservation (Wang et al., 2020)"),
+    "jacov": _proxy("covariance of input Jacobians (Mellor et al., 2020)"),
+    "l2_norm": _proxy("norm of the weights (Abdelfattah et al., 2021)"),
+    "nwot": _proxy("NAS without training: overlap of activation patterns (Mellor et al., 2021)"),
+    "params": _proxy("trainable parameters", "10^6"),
+    "plain": _proxy("weights times their gradients (Abdelfattah et al., 2021)"),
+    "snip": _proxy("connection sensitivity (Lee et al., 2019)"),
+    "synflow": _proxy("synaptic flow (Tanaka et al., 2020)"),
+    "zen": _proxy("Zen-score: expressivity of the linearised network (Lin et al., 2021)"),
+    "edgegpu_latency": _cost("an edge GPU", "latency", "ms"),
+    "edgegpu_energy": _cost("an edge GPU", "energy", "mJ"),
+    "raspi4_latency": _cost("a Raspberry Pi 4", "latency", "ms"),
+    "edgetpu_latency": _cost("an edge TPU", "latency", "ms"),
+    "pixel3_latency": _cost("a Pixel 3", "latency", "ms"),
+    "eyeriss_latency": _cost("Eyeriss", "latency", "ms"),
+    "eyeriss_energy": _cost("Eyeriss", "energy", "mJ"),
+    "eyeriss_arithmetic_intensity": _cost("Eyeriss", "operations a byte moved", "1/byte")._replace(higher_is_better=True),
+    "fpga_latency": _cost("an FPGA", "latency", "ms"),
+    "fpga_energy": _cost("an FPGA", "energy", "mJ"),
+}
+
+MEASURES: dict[str, str] = {
+    "accuracy": "fraction of the test images classified correctly",
+    "validation_accuracy": "fraction of the validation images classified correctly",
+    "confidence": "mean softmax probability, as published",
+    "confusion": "images of each label (rows) that got each prediction (columns)",
+    "outcomes": "for each test image, whether it was classified correctly",
+    "value": "the number itself, in the unit of the table",
+}
+
+# Spellings of the published files, and what people type.
+_ALIASES = {"aa_apgd-ce": "apgd-ce", "apgd": "apgd-ce", "aa_square": "square", "aa": "autoattack", "auto_attack": "autoattack"}
+_MEASURE_ALIASES = {"cm": "confusion", "acc": "accuracy"}
+_NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(?:/\s*([0-9]*\.?[0-9]+))?\s*")
+
+
+class Metric(NamedTuple):
+    """A name with its level and measure: what one number, or one array, of an architecture is."""
+
+    name: str
+    level: float | None
+    """eps or severity; None where the name has no level, or where none was given."""
+    measure: str
+
+    @property
+    def entry(self) -> Entry:
+        """What the table says of this name."""
+        return TABLE[self.name]
+
+    def __str__(self) -> str:
+        level = "" if self.level is None else f"@{level_text(self.name, self.level)}"
+        measure = "" if self.measure == self.entry.measure else f":{self.measure}"
+        return f"{self.name}{level}{measure}"
+
+
+def parse(text: str | Metric, *, eps: float | str | None = None, severity: int | None = None, measure: str | None = None) -> Metric:
+    """The metric that a name and its options mean; aliases and the published spellings are understood.
+
+    Arguments:
+        text: a name, or the whole grammar: ``"pgd@1/255:accuracy"``.
+        eps: level of an attack, in units of images in [0, 1]: a number, or a string such as ``"1/255"``.
+        severity: level of a corruption, 1 to 5.
+        measure: one of `MEASURES`; by default the accuracy of a threat, the value of a proxy or cost.
+
+    Raises:
+        UnknownMetric: a name, level or measure that means nothing, or that is given twice.
+    """
+    if isinstance(text, Metric):
+        if eps is None and severity is None and measure is None:
+            return text
+        text = str(text)
+    if not isinstance(text, str):
+        raise UnknownMetric(f"{text!r} is a {type(text).__name__}; expected a metric's name, such as 'pgd@1/255'.")
+    rest, colon, written_measure = text.partition(":")
+    written_name, at, written_level = rest.replace("@Linf", "").partition("@")
+    name = canonical_name(written_name)
+    if at:
+        if eps is not None or severity is not None:
+            raise UnknownMetric(f"{text!r} already names a level; leave eps and severity out.")
+        if TABLE[name].axis == "severity":
+            severity = _severity_from_text(name, written_level)
+        else:
+            eps = written_level
+    if colon:
+        if measure is not None:
+            raise UnknownMetric(f"{text!r} already names a measure; leave measure={measure!r} out.")
+        measure = written_measure
+    return Metric(name, _level(name, eps, severity), _measure(name, measure))
+
+
+def canonical_name(name: str) -> str:
+    """The table's spelling of a name; raises UnknownMetric with the nearest names where there is none."""
+    found = _ALIASES.get(name, name)
+    if found not in TABLE:
+        raise UnknownMetric(f"{name!r} is not a metric.{nearest(name, TABLE)} Known: {', '.join(TABLE)}.")
+    return found
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that offers the known names most like this one, with a space before it; empty where none is near."""
+    from difflib import get_close_matches
+
+    matches = get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+
+
+def level_text(name: str, level: float) -> str:
+    """A level as people write it: ``1/255`` for an eps, ``3`` for a severity."""
+    return f"{level:g}" if TABLE[name].axis == "severity" else f"{level * GREY_LEVELS:.6g}/{GREY_LEVELS}"
+
+
+def same_level(one: float, other: float) -> bool:
+    """Whether two levels are the same up to rounding."""
+    return math.isclose(one, other, rel_tol=LEVEL_TOLERANCE)
+
+
+def parse_eps(eps: float | str) -> float:
+    """An eps in [0, 1] from a number or a string such as ``"1/255"``.
+
+    Raises:
+        UnknownMetric: not a number, not finite, negative, or above 1 (then it was meant in grey levels: the message says so).
+    """
+    if isinstance(eps, str):
+        match = _NUMBER.fullmatch(eps)
+        if match is None or (match[2] is not None and float(match[2]) == 0):
+            raise UnknownMetric(f"eps={eps!r} is not a number; expected one such as '1/255' or 0.00392.")
+        value = float(match[1]) / float(match[2] or 1)
+    elif isinstance(eps, Real):
+        value = float(eps)
+    else:
+        raise UnknownMetric(f"eps={eps!r} is a {type(eps).__name__}; expected a number, or a string such as '1/255'.")
+    if math.isnan(value) or value < 0:
+        raise UnknownMetric(f"eps={eps} is not a distance; expected a number in [0, 1], such as 1/255.")
+    if value > 1:
+        raise UnknownMetric(f"eps={eps} is outside [0, 1]: images are in [0, 1], so {value:g} grey levels are eps={value:g}/{GREY_LEVELS}.")
+    return value
+
+
+def _level(name: str, eps: float | str | None, severity: int | None) -> float | None:
+    axis = TABLE[name].axis
+    if eps is not None and axis != "eps":
+        hint = "it has a severity from 1 to 5: severity=…" if axis == "severity" else "it has no level: leave eps out"
+        raise UnknownMetric(f"{name} is not an attack, so eps={eps} has no meaning; {hint}.")
+    if severity is not None and axis != "severity":
+        hint = "it has an eps in [0, 1]: eps=1/255, for example" if axis == "eps" else "it has no level: leave severity out"
+        raise UnknownMetric(f"{name} is not a corruption, so severity={severity} has no meaning; {hint}.")
+    if eps is not None:
+        return parse_eps(eps)
+    if severity is None:
+        return None
+    if not isinstance(severity, Integral) or severity not in SEVERITIES:
+        raise UnknownMetric(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
+    return int(severity)
+
+
+def _severity_from_text(name: str, text: str) -> int:
+    if text not in map(str, SEVERITIES):
+        raise UnknownMetric(f"{text!r} is not a level of {name}; expected a severity from 1 to 5, as in '{name}@3'.")
+    return int(text)
+
+
+def _measure(name: str, measure: str | None) -> str:
+    default = TABLE[name].measure
+    if measure is None:
+        return default
+    found = _MEASURE_ALIASES.get(measure, measure)
+    if found not in MEASURES:
+        raise UnknownMetric(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
+    if (default == "value" or TABLE[name].kind == "derived") and found != default:
+        raise UnknownMetric(f"{name} has only the measure {default!r}; {measure!r} belongs to threats.")
+    return found

@@ -1,0 +1,54 @@
+"""NATS-Bench, topology space (Dong, Liu, Musial and Gabrys, 2021): clean test accuracy after 200 epochs, mean over seeds.
+
+One CSV: the row number is the published index; percent; isomorphic cells were trained apart, so rows are exact cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from robbench.arrays import Array, Header, Name
+from robbench.errors import SourceError, UnknownArchitecture
+from robbench.sources.reading import Reading, fraction
+from robbench.spaces import nb201
+
+TRAINING = "nb201-200"
+COLUMNS = {
+    "cifar10": "CIFAR10TestAccuracy200Epochs",
+    "cifar100": "CIFAR100TestAccuracy200Epochs",
+    "ImageNet16-120": "ImageNetTestAccuracy200Epochs",
+}
+
+_ARCH = "ArchitectureString"
+_CITATION = "Dong, Liu, Musial, Gabrys: NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size. TPAMI 2021."
+
+
+def index(path: Path, reading: Reading) -> np.ndarray:
+    """The published index of each cell: the row number of its arch string."""
+    published = np.full(nb201.SIZE, nb201.SIZE)
+    line = -1
+    for line, record in enumerate(reading.records(path, {_ARCH})):
+        try:
+            row = nb201.position(nb201.Cell.parse(record[_ARCH]))
+        except UnknownArchitecture as error:
+            raise SourceError(f"{path}, row {line}: {error}") from error
+        if published[row] < nb201.SIZE:
+            raise SourceError(f"{path}, row {line}: {record[_ARCH]} is there twice.")
+        published[row] = line
+    if line + 1 != nb201.SIZE:
+        raise SourceError(f"{path} has {line + 1} rows; expected {nb201.SIZE}, one for each cell. Download it again.")
+    return published
+
+
+def read(path: Path, reading: Reading) -> Iterator[Array]:
+    """Clean accuracy on three datasets."""
+    values = {dataset: np.full(nb201.SIZE, np.nan) for dataset in COLUMNS}
+    for line, record in enumerate(reading.records(path, {_ARCH, *COLUMNS.values()})):
+        for dataset, column in COLUMNS.items():
+            values[dataset][reading.cell_row(path, str(line))] = fraction(path, f"row {line}, {column}", record[column], percent=True)
+    provenance = {"source": "natsbench", "citation": _CITATION, "file": path.name, "epochs": 200, "seeds": "mean"}
+    for dataset in COLUMNS:
+        yield Array(Name(dataset, TRAINING, "clean", "accuracy"), Header("cell", {}, "fraction", provenance), values[dataset])

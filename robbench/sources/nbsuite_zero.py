@@ -1,0 +1,72 @@
+"""NAS-Bench-Suite-Zero (Krishnakumar et al., 2022): zero-cost proxies of initialised networks, by NASLib's implementations.
+
+JSON  {dataset: {"(4, 0, 3, 1, 4, 3)": {proxy: value or {"score": value, …}, "val_accuracy": percent}}}
+CSV   zc_nasbench201_<dataset>.csv: the column net holds the same tuples, the others a proxy each
+
+A tuple is in NASLib's order; -1e8, or -Infinity, means that the proxy failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robbench.arrays import Array, Header, Name
+from robbench.errors import SourceError
+from robbench.metrics import TABLE
+from robbench.sources.natsbench import COLUMNS, TRAINING
+from robbench.sources.reading import Reading, fraction, naslib_row, number
+from robbench.spaces import nb201
+
+FAILED = (-1e8, float("-inf"))
+UNTRAINED = "untrained"
+
+_CITATION = "Krishnakumar, White, Zela, Tu, Safari, Hutter: NAS-Bench-Suite-Zero: Accelerating Research on Zero Cost Proxies. NeurIPS 2022."
+_NOT_PROXIES = {"idx", "arch", "id", "net", "net_str", "val_accuracy"}
+
+
+def read(path: Path, reading: Reading) -> Iterator[Array]:
+    """An array for each dataset and proxy, and one of validation accuracies where the file has them."""
+    if path.suffix == ".json":
+        for dataset, cells in reading.document(path).items():
+            if not isinstance(cells, dict):
+                raise SourceError(f"{path}: {dataset!r} holds {cells!r:.80}; expected an object of cells.")
+            yield from _arrays(path, reading, dataset, cells.items())
+        return
+    dataset = path.stem.removeprefix("zc_nasbench201_")
+    if path.suffix != ".csv" or dataset not in COLUMNS:
+        expected = ", ".join(f"zc_nasbench201_{known}.csv" for known in COLUMNS)
+        raise SourceError(f"{path} does not say its dataset in its name; expected a .json file, or one of {expected}.")
+    yield from _arrays(path, reading, dataset, ((record["net"], record) for record in reading.records(path, {"net"})))
+
+
+def _arrays(path: Path, reading: Reading, dataset: str, cells: Iterable[tuple[str, Any]]) -> Iterator[Array]:
+    values: dict[str, np.ndarray] = {}
+    seen: set[int] = set()
+    for key, cell in cells:
+        row = naslib_row(path, key)
+        if row in seen or not isinstance(cell, dict):
+            raise SourceError(f"{path}: {dataset} {key} is there twice, or is not an object of proxies.")
+        seen.add(row)
+        for proxy, item in cell.items():
+            if proxy in TABLE or proxy == "val_accuracy":
+                column = values.setdefault(proxy, np.full(nb201.SIZE, np.nan))
+                column[row] = _value(path, reading, f"{proxy} of {key}", proxy, item)
+            elif proxy not in _NOT_PROXIES:
+                reading.ignored.add(proxy)
+    for proxy, column in values.items():
+        accuracy = proxy == "val_accuracy"
+        name = Name(dataset, TRAINING, "clean", "validation_accuracy") if accuracy else Name(dataset, UNTRAINED, proxy, "value")
+        provenance = {"source": "nbsuite_zero", "citation": _CITATION, "file": path.name}
+        yield Array(name, Header("cell", {}, "fraction" if accuracy else TABLE[proxy].unit, provenance), column)
+
+
+def _value(path: Path, reading: Reading, where: str, proxy: str, item: Any) -> float:
+    if proxy == "val_accuracy":
+        return fraction(path, where, item, percent=True)
+    value = number(path, where, item.get("score") if isinstance(item, dict) else item, sentinels=FAILED)
+    reading.sentinels[proxy] += np.isnan(value)
+    return value

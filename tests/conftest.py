@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from robbench import RobBench
+from robbench.arrays import Array
+from robbench.sources import import_source
+from robbench.store import extend
+from tests import synthetic
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of published data; tests that need it skip where it is absent."""
+    given = os.environ.get("ROBBENCH_REFERENCE")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"no published data: {folder} is not a folder; set ROBBENCH_REFERENCE to where it is")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published_store(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with all of jung2023's reference data.  Shared: copy it before changing it."""
+    path = tmp_path_factory.mktemp("published") / "jung2023.h5"
+    import_source("jung2023", reference / "jung2023", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def published(published_store: Path) -> RobBench:
+    return RobBench(published_store)
+
+
+@pytest.fixture(scope="session")
+def synthetic_arrays() -> list[Array]:
+    """What `small_store` holds."""
+    return synthetic.arrays()
+
+
+@pytest.fixture(scope="session")
+def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of made-up measurements, which needs no published data.  Shared: copy it before changing it."""
+    path = tmp_path_factory.mktemp("small") / "small.h5"
+    extend(path, synthetic_arrays, synthetic.published_index())
+    return path
+
+
+@pytest.fixture
+def bench(small_store: Path) -> RobBench:
+    """A fresh bench on `small_store`: nothing asked yet."""
+    return RobBench(small_store)

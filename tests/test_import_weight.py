@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("pandas", "scipy", "sklearn", "torch", "matplotlib", "xgboost", "click", "tqdm", "ijson")
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_importing_robbench_loads_numpy_and_h5py_and_nothing_heavier() -> None:
+    loaded = loaded_after("import robbench")
+    assert {"numpy", "h5py", "robbench.bench"} <= loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_cells_alone_load_as_little() -> None:
+    assert not loaded_after("from robbench.spaces.nb201 import Cell") & set(HEAVY)
+
+
+def test_the_list_is_of_modules_that_would_be_seen_there() -> None:
+    """A second witness: what is imported where it is used does show."""
+    assert {"pandas", "click"} <= loaded_after("import pandas, click")

@@ -1,0 +1,37 @@
+"""The README's tour prints what it says."""
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from robbench.cli import main
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def in_tour(published_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder of the tour: the imported store under the name that the README gives it."""
+    (tmp_path / "jung2023.h5").symlink_to(published_store)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROBBENCH_STORE", "jung2023.h5")
+
+
+@pytest.mark.usefixtures("in_tour")
+def test_python_blocks_print_what_the_readme_shows():
+    failed, attempted = doctest.testfile(str(README), module_relative=False)
+    assert attempted > 10
+    assert failed == 0
+
+
+@pytest.mark.usefixtures("in_tour")
+def test_shell_blocks_print_what_the_readme_shows():
+    commands = re.findall(r"^\$ robbench ((?:query|top|cell) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 3
+    for command, shown in commands:
+        printed = CliRunner().invoke(main, shlex.split(command)).output
+        assert printed.startswith(shown.removesuffix("…\n")), command
