@@ -1,0 +1,239 @@
+"""Recipes as data, and the one loop that trains a stack of networks by one of them.
+
+What a network becomes depends on the recipe, the data, the seed and its own cell: the seed and the cell draw its first weights; the seed
+alone draws the order of the images and their augmentation, so all networks see the same batches.  On the same device, with the same
+library versions, number of threads and stack, a rerun gives the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from builders.datasets import Dataset
+from builders.network import Network, Skeleton
+from builders.stacked import StackedNetwork
+from robbench.spaces.nb201 import Cell
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """Projected gradient descent on every training batch (Madry et al., 2018); lengths in units of images in [0, 1]."""
+
+    eps: float
+    step: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How networks are built and trained: SGD with Nesterov momentum, the learning rate on a half cosine down to 0."""
+
+    name: str
+    epochs: int
+    channels: int = 16
+    """C of the skeleton."""
+    cells: int = 5
+    """N of the skeleton."""
+    batch_size: int = 256
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    flip: bool = True
+    """Mirror every image with probability ½."""
+    crop: float = 1 / 8
+    """Black border before a random crop, as a share of the side: 4 pixels for 32, 2 for 16, as published."""
+    adversary: Adversary | None = None
+    """Train on this adversary's images; none is standard training."""
+    precision: str = "float32"
+    """float32, or bfloat16: autocast, on CUDA only, for the activations; weights and their updates stay float32."""
+
+    def skeleton(self, dataset: Dataset) -> Skeleton:
+        """The macro skeleton of this recipe's networks on a data set."""
+        return Skeleton(self.channels, self.cells, dataset.image_shape[0], dataset.num_classes)
+
+
+_PGD7 = Adversary(eps=8 / 255, step=2 / 255, steps=7)
+_NB201 = Recipe("nb201-200", epochs=200)
+_DIGITS = Recipe("digits", epochs=20, channels=8, cells=1, batch_size=64, flip=False, crop=0.0)
+
+RECIPES: dict[str, Recipe] = {
+    "nb201-200": _NB201,
+    "nb201-12": replace(_NB201, name="nb201-12", epochs=12),
+    "nb201-200-pgd": replace(_NB201, name="nb201-200-pgd", adversary=_PGD7),
+    "nb201-12-pgd": replace(_NB201, name="nb201-12-pgd", epochs=12, adversary=_PGD7),
+    "digits": _DIGITS,
+    # Digits are black and white, so robust networks withstand more than grey levels.
+    "digits-pgd": replace(_DIGITS, name="digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
+}
+"""nb201: Dong and Yang (2020), table 1.  pgd: Madry et al. (2018), section 5, and Wu et al. (2024) on NAS-Bench-201."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is known of one network's training."""
+
+    loss: float
+    """Mean over the images of the last epoch, as they were trained on (augmented, attacked); nats."""
+    accuracy: float
+    """Likewise: a fraction in [0, 1]."""
+    seconds: float
+    """The stack's wall-clock time, divided by its networks."""
+    diverged: str | None
+    """Why the network is no use, or none."""
+
+
+def train(
+    cells: Sequence[Cell],
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device | str = "cpu",
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[StackedNetwork, tuple[Training, ...]]:
+    """Trained networks, in eval mode and with frozen parameters, and how their training went, in the order of the cells.
+
+    A network that diverges is reported in its `Training`, not raised: the others of the stack are not touched by it.
+
+    Arguments:
+        cells: all are trained at once; how many fit is a question of memory.
+        seed: draws first weights (with the cell), the order of the images, and their augmentation.
+        progress: called after each epoch, with the epochs done and the epochs in all.
+
+    Raises:
+        ValueError: no cells, or a precision that the device does not offer.
+    """
+    started = time.perf_counter()
+    skeleton = recipe.skeleton(dataset)
+    stack = StackedNetwork(
+        [Network(cell, skeleton, dataset.mean, dataset.std, generator=generator(seed, f"weights/{cell}")) for cell in cells]
+    ).to(device)
+    loss, accuracy, first_bad = fit(stack, len(stack), dataset, recipe, seed, progress=progress)
+    stack.eval().requires_grad_(False)
+    seconds = (time.perf_counter() - started) / len(stack)
+    return stack, tuple(
+        Training(loss[k].item(), accuracy[k].item(), seconds, _diverged(stack.state(k), int(first_bad[k]))) for k in range(len(stack))
+    )
+
+
+def fit(
+    network: nn.Module,
+    stack: int,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Train in place a stack, or a plain network as a stack of one, on the device where it is.
+
+    Returns:
+        loss, accuracy: ``(stack,)``, float32, means over the last epoch.
+        first_bad: ``(stack,)``, int64: the first step at which the loss was not finite; −1 where it always was.
+
+    Raises:
+        ValueError: a precision that the device does not offer.
+    """
+    device = next(network.parameters()).device
+    autocast = _autocast(recipe, device)
+    images, labels = torch.from_numpy(dataset.train_images).to(device), torch.from_numpy(dataset.train_labels).to(device)
+    # Drawn on the CPU, so that all devices see the same batches.
+    order, augmentation = generator(seed, "order"), generator(seed, "augmentation")
+    optimizer = torch.optim.SGD(
+        network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True, fused=True
+    )
+    network.train()
+    steps = math.ceil(len(images) / recipe.batch_size)
+    first_bad = torch.full((stack,), -1, device=device)
+    loss_sum = torch.zeros(stack, device=device)
+    correct = torch.zeros(stack, device=device)
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        for epoch in range(recipe.epochs):
+            loss_sum.zero_()
+            correct.zero_()
+            for step, index in enumerate(torch.randperm(len(images), generator=order).to(device).split(recipe.batch_size)):
+                now = epoch * steps + step
+                optimizer.param_groups[0]["lr"] = _half_cosine(recipe, now / (recipe.epochs * steps))
+                batch, truth = augment(images[index], recipe, augmentation), labels[index].expand(stack, -1)
+                if recipe.adversary is not None:
+                    batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
+                with autocast:
+                    logits = network(batch).view(stack, len(index), -1)
+                losses = F.cross_entropy(logits.flatten(0, 1).float(), truth.flatten(), reduction="none").view(stack, -1)
+                optimizer.zero_grad(set_to_none=True)
+                # Each network's loss only depends on its own weights: the sum's gradients are theirs, and a NaN stays where it arose.
+                losses.mean(1).sum().backward()
+                optimizer.step()
+                with torch.no_grad():
+                    first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(1), now, first_bad)
+                    loss_sum += losses.sum(1)
+                    correct += (logits.argmax(2) == truth).sum(1)
+            if progress is not None:
+                progress(epoch + 1, recipe.epochs)
+    return loss_sum / len(images), correct / len(images), first_bad
+
+
+def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
+    """Images ``(batch, channels, h, w)`` in [0, 1], each mirrored and cropped at random as the recipe says."""
+    batch, _, height, width = images.shape
+    if recipe.flip:
+        flip = torch.rand(batch, generator=generator) < 0.5
+        images = torch.where(flip.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
+    border = round(recipe.crop * height), round(recipe.crop * width)
+    if any(border):
+        y, x = (
+            torch.randint(2 * b + 1, (batch, 1), generator=generator) + torch.arange(n)
+            for b, n in zip(border, (height, width), strict=True)
+        )
+        padded = F.pad(images, (border[1], border[1], border[0], border[0]))
+        which = torch.arange(batch, device=images.device).view(-1, 1, 1)
+        images = padded.permute(0, 2, 3, 1)[which, y.to(images.device).unsqueeze(2), x.to(images.device).unsqueeze(1)].permute(0, 3, 1, 2)
+    return images
+
+
+def generator(seed: int, purpose: str) -> Generator:
+    """Random numbers, on the CPU, for one purpose under one seed."""
+    return Generator().manual_seed(_derived(seed, purpose))
+
+
+def _derived(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7])
+
+
+def _half_cosine(recipe: Recipe, done: float) -> float:
+    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adversary, index: Tensor, seed: int) -> Tensor:
+    """Each network's own adversarial images, against the network as it will be evaluated: with batch norm's running statistics."""
+    from builders.attacks.pgd import PGD
+    from builders.attacks.streams import image_streams
+
+    attack = PGD(adversary.steps, adversary.step / adversary.eps, early_stop=False)
+    network.eval()
+    images = attack(network, images.expand(len(labels), *images.shape), labels, adversary.eps, streams=image_streams(seed, index))
+    network.train()
+    return images
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    if recipe.precision not in ("float32", "bfloat16"):
+        raise ValueError(f"the recipe {recipe.name!r} asks for the precision {recipe.precision!r}; expected float32 or bfloat16.")
+    if recipe.precision == "bfloat16" and device.type != "cuda":
+        raise ValueError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+
+
+def _diverged(state: dict[str, Tensor], first_bad: int) -> str | None:
+    if first_bad >= 0:
+        return f"the loss was not finite at step {first_bad}"
+    bad = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+    return f"{bad[0]} is not finite after the last step" if bad else None
