@@ -1,0 +1,107 @@
+"""APGD-CE: PGD that sets its own step size.  Croce and Hein (2020), "Reliable evaluation of adversarial robustness", algorithm 1."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from builders.attacks.base import Network, Survivors, ascent, ball, correct, least_likely, pixels, rows
+from builders.attacks.streams import uniform
+
+
+def checkpoints(steps: int) -> tuple[int, ...]:
+    """The iterations after which the step size may be halved: ceil(pⱼ · steps), p₀ = 0, p₁ = 0.22, pⱼ₊₁ = pⱼ + max(pⱼ − pⱼ₋₁ − 0.03, 0.06).
+
+    Source: section 3.2.  In whole hundredths, so that ceil never meets a rounding error.
+    """
+    last, here, found = 0, 22, []
+    while here <= 100:
+        found.append(-(-here * steps // 100))
+        last, here = here, here + max(here - last - 3, 6)
+    return tuple(dict.fromkeys(found))  # few steps: neighbours may coincide
+
+
+@dataclass(frozen=True)
+class APGD:
+    """APGD on the cross-entropy, one restart.
+
+    A step moves by momentum: ``z = P(x + η · sign(∇ₓ L))``, ``x ← P(x + α(z − x) + (1 − α)(x − x_before))``, with η = 2 eps at first.
+    At each checkpoint, η is halved and x returns to the best point so far, for each row by itself, if since the last checkpoint
+    (1) the loss rose in at most ρ of the steps, or (2) neither did the step size change then nor has the best loss improved since.
+
+    Starts on the surface of the ball, uniformly scaled, and counts any misclassified iterate, as does the authors' AutoAttack.
+
+    Arguments:
+        steps: iterations.
+        momentum: α.
+        rho: ρ.
+        targeted: descend towards the least likely class instead.
+        early_stop: misclassified images leave the batch.  Changes the cost only: their point is kept in either case.
+    """
+
+    steps: int = 100
+    momentum: float = 0.75
+    rho: float = 0.75
+    targeted: bool = False
+    early_stop: bool = True
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What a number measured with this attack must be stored with."""
+        return {"attack": "apgd-ce", "norm": "Linf", "restarts": 1, **asdict(self)}
+
+    @torch.no_grad()
+    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel."""
+        labels, eps, streams = rows(images, labels, eps, streams)
+        classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
+        low, high = ball(images, eps)
+        x = self._start(images, eps, streams).clamp(low, high)
+        logits, loss, gradient = ascent(network, x, classes)
+        loss, gradient = sign * loss, sign * gradient
+        live = correct(logits, labels)
+
+        x_before, size = x, 2 * eps
+        x_best, loss_best, gradient_best = x, loss, gradient
+        fooling = x  # a misclassified point where live is False
+        loss_checked, was_halved, rises = loss, torch.ones_like(live), torch.zeros_like(labels)
+        survivors = Survivors(x)
+        schedule = (0, *checkpoints(self.steps))
+        for step in range(1, self.steps + 1):
+            if self.early_stop:
+                (result, live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best,
+                 fooling, loss_checked, was_halved, rises) = survivors.keep(
+                    live, torch.where(pixels(live), x_best, fooling), live, labels, classes, low, high, x, x_before, size, loss,
+                    gradient, x_best, loss_best, gradient_best, fooling, loss_checked, was_halved, rises)  # fmt: skip
+                if not x.numel():
+                    return survivors.all(result)
+
+            z = (x + pixels(size) * gradient.sign()).clamp(low, high)
+            alpha = self.momentum if step > 1 else 1.0
+            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp(low, high), x
+            loss_before = loss
+            logits, loss, gradient = ascent(network, x, classes)
+            loss, gradient = sign * loss, sign * gradient
+
+            wrong = ~correct(logits, labels)
+            fooling = torch.where(pixels(wrong), x, fooling)
+            live = live & ~wrong
+            rises = rises + (loss > loss_before)
+            better = loss > loss_best
+            x_best = torch.where(pixels(better), x, x_best)
+            gradient_best = torch.where(pixels(better), gradient, gradient_best)
+            loss_best = torch.where(better, loss, loss_best)
+
+            if step in schedule:
+                since = step - schedule[schedule.index(step) - 1]
+                halve = (rises <= self.rho * since) | (~was_halved & (loss_best <= loss_checked))
+                size = torch.where(halve, size / 2, size)
+                x = torch.where(pixels(halve), x_best, x)
+                gradient = torch.where(pixels(halve), gradient_best, gradient)
+                loss_checked, was_halved, rises = loss_best, halve, torch.zeros_like(rises)
+        return survivors.all(torch.where(pixels(live), x_best, fooling))
+
+    def _start(self, images: Tensor, eps: Tensor, streams: Tensor) -> Tensor:
+        noise = 2 * uniform(streams, 0, images.shape[-3:].numel()).view(images.shape) - 1
+        return images + pixels(eps) * noise / noise.abs().amax((-3, -2, -1), keepdim=True)

@@ -1,0 +1,60 @@
+"""PGD: projected gradient descent on the L∞ ball.  Madry et al. (2018), section 2.1, with Foolbox's defaults, as published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from builders.attacks.base import Network, Survivors, ascent, ball, correct, least_likely, pixels, rows
+from builders.attacks.streams import uniform
+
+
+@dataclass(frozen=True)
+class PGD:
+    """``x ← clip(x + step · sign(∇ₓ L(x, y)))``; L is cross-entropy, clip projects on the ball and on [0, 1].
+
+    Arguments:
+        steps: gradient steps.
+        relative_step: step size, as a share of eps.
+        random_start: begin at a point drawn uniformly from the ball, not at the image.
+        targeted: descend towards the least likely class instead (Kurakin et al., 2017, section 2.3).
+        early_stop: an image stops at the first iterate that is misclassified, and leaves the batch.  Otherwise all images take all
+            steps and only the last iterate counts, as in Foolbox: slower, and weaker by the few images that wander back.
+    """
+
+    steps: int = 40
+    relative_step: float = 1 / 30
+    random_start: bool = True
+    targeted: bool = False
+    early_stop: bool = True
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What a number measured with this attack must be stored with."""
+        return {"attack": "pgd", "norm": "Linf", **asdict(self)}
+
+    @torch.no_grad()
+    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel, if it starts at random."""
+        labels, eps, streams = rows(images, labels, eps, streams)
+        classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
+        low, high = ball(images, eps)
+        step = sign * self.relative_step * pixels(eps)
+        x = images
+        if self.random_start:
+            noise = uniform(streams, 0, images.shape[-3:].numel()).view(images.shape)
+            x = (images + pixels(eps) * (2 * noise - 1)).clamp(low, high)
+        survivors = Survivors(x)
+        for _ in range(self.steps):
+            logits, _, gradient = ascent(network, x, classes)
+            moved = (x + step * gradient.sign()).clamp(low, high)
+            if not self.early_stop:
+                x = moved
+                continue
+            live = correct(logits, labels)
+            x = torch.where(pixels(live), moved, x)
+            x, labels, classes, step, low, high = survivors.keep(live, x, labels, classes, step, low, high)
+            if not x.numel():
+                break
+        return survivors.all(x)

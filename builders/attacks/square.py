@@ -1,0 +1,104 @@
+"""Square: random search with squares, no gradients.  Andriushchenko, Croce, Flammarion and Hein (2020), algorithms 1 and 2 (L∞)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from builders.attacks.base import Network, Survivors, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.streams import uniform
+
+# After how many of 10,000 queries the share of pixels in a square is halved.  Source: section 4.1, "piecewise constant schedule".
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+def share(query: int, queries: int, initial: float) -> float:
+    """Share of the image's pixels that the square of a query covers; the schedule is stretched from 10,000 queries to the given number."""
+    halvings = sum(int(query / queries * 10_000) > after for after in HALVINGS)
+    return initial * 0.5**halvings
+
+
+def side(share: float, height: int, width: int) -> int:
+    """Side of the square that covers this share of the pixels, at least one pixel, at most what fits.  Source: algorithm 2, line 1."""
+    return min(max(round(math.sqrt(share * height * width)), 1), height, width)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Start with vertical stripes of ±eps; then try squares of ±2 eps, one sign a channel, and keep those that lower the loss.
+
+    The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class
+    (section 3.1 of the paper).
+
+    Arguments:
+        queries: squares tried for an image.
+        initial_share: p, the share of pixels that the first squares cover.
+        targeted: towards the least likely class.
+        early_stop: misclassified images leave the batch.  Changes the cost only: their point is kept in either case.
+    """
+
+    queries: int = 5000
+    initial_share: float = 0.8
+    targeted: bool = False
+    early_stop: bool = True
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What a number measured with this attack must be stored with."""
+        return {"attack": "square", "norm": "Linf", "restarts": 1, **asdict(self)}
+
+    @torch.no_grad()
+    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws channels · width + queries · (channels + 2) numbers."""
+        labels, eps, streams = rows(images, labels, eps, streams)
+        classes = least_likely(network, images) if self.targeted else labels
+        channels, height, width = images.shape[-3:]
+        low, high = ball(images, eps)
+        stripes = uniform(streams, 0, channels * width).view(*streams.shape, channels, 1, width)
+        x = (images + pixels(eps) * _sign(stripes)).clamp(low, high)
+        loss, live = self._judge(network(x), labels, classes)
+        survivors = Survivors(x)
+        for query in range(self.queries):
+            # Counting the survivors makes the device wait: at first they fall fast, later not.
+            if self.early_stop and (query < 10 or query % 10 == 0):
+                x, live, labels, classes, eps, streams, low, high, loss = survivors.keep(
+                    live, x, live, labels, classes, eps, streams, low, high, loss
+                )
+                if not x.numel():
+                    break
+            s = side(share(query, self.queries, self.initial_share), height, width)
+            draws = uniform(streams, channels * width + query * (channels + 2), channels + 2)
+            square = _square(draws[..., 0], draws[..., 1], s, height, width)
+            shift = 2 * eps[..., None] * _sign(draws[..., 2:])
+            tried = (x + square * shift[..., None, None]).clamp(low, high)
+            loss_tried, live_tried = self._judge(network(tried), labels, classes)
+            accept = live & ((loss_tried < loss) | ~live_tried)
+            x = torch.where(pixels(accept), tried, x)
+            loss = torch.where(accept, loss_tried, loss)
+            live = live & live_tried
+        return survivors.all(x)
+
+    def _judge(self, logits: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss to lower, and whether the image is still classified correctly; both ``(…, batch)``."""
+        if self.targeted:
+            return cross_entropy(logits, classes), correct(logits, labels)
+        label = labels[..., None]
+        others = logits.scatter(-1, label, -torch.inf).amax(-1)
+        return logits.gather(-1, label)[..., 0] - others, correct(logits, labels)
+
+
+def _sign(uniform: Tensor) -> Tensor:
+    return torch.where(uniform < 0.5, -1.0, 1.0)
+
+
+def _square(top: Tensor, left: Tensor, side: int, height: int, width: int) -> Tensor:
+    """One inside the square and zero outside, ``(…, batch, 1, height, width)``; top and left are uniform in [0, 1)."""
+
+    def inside(start: Tensor, length: int) -> Tensor:
+        first = (start * (length - side + 1)).floor()[..., None]
+        places = torch.arange(length, device=start.device)
+        return (places >= first) & (places < first + side)
+
+    return (inside(top, height)[..., :, None] & inside(left, width)[..., None, :])[..., None, :, :]

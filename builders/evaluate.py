@@ -1,0 +1,165 @@
+"""Which images a network still classifies correctly: clean, and under an attack whose rules are enforced here.
+
+An attack only proposes.  This module projects what it proposes on the L∞ ball and on [0, 1], and asks the network again.  Each network
+attacks only the images that it classifies correctly when clean.  Every eps is attacked on its own, as in the published dataset:
+an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.
+
+A network is any callable from images ``(…, batch, channels, height, width)`` to logits ``(…, batch, classes)`` that treats images one
+by one (so in eval mode).  A stacked one has leading dimensions in its logits, and takes images with and without them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from builders.attacks.base import Attack, AttackError, Network, ball, correct, live_first, put, take
+from builders.attacks.streams import image_streams
+
+
+def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
+    """Whether each image is classified correctly, ``(…, images)``.
+
+    Arguments:
+        images: ``(images, channels, height, width)``, float, in [0, 1].
+        labels: ``(images,)``, int64.
+        batch_size: images at a time, for each network of a stack.
+
+    Raises:
+        AttackError: if images, labels or the network do not fit.
+    """
+    _check(network, images, labels, batch_size)
+    return _array(_clean(network, images, labels, batch_size))
+
+
+def robust_outcomes(
+    network: Network,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    eps_grid: Sequence[float],
+    *,
+    seed: int = 0,
+    batch_size: int = 512,
+) -> NDArray[np.bool_]:
+    """Whether each image is still classified correctly at each eps, ``(…, len(eps_grid), images)``.
+
+    The outcome for a network, an image and an eps does not depend on the other networks, images and eps of the call, nor on
+    batch_size, but for rounding: convolutions may round differently in batches of different sizes.
+
+    Arguments:
+        images: ``(images, channels, height, width)``, float, in [0, 1].
+        labels: ``(images,)``, int64.
+        attack: from `builders.attacks.ATTACKS`, or anyone's.
+        eps_grid: radii of the L∞ balls, in units of images; 0 is the clean image.
+        seed: of the attack's random numbers.
+        batch_size: images at a time, for each network of a stack; several eps share a batch.
+
+    Raises:
+        AttackError: if images, labels, the network or an eps do not fit.
+    """
+    _check(network, images, labels, batch_size)
+    grid = _checked_grid(eps_grid, images)
+    clean = _clean(network, images, labels, batch_size)
+    n_eps, n_images = len(grid), len(images)
+
+    # One row for each eps and image, eps by eps; a network's rows are those where there is something to break.
+    attackable = (clean[..., None, :] & (grid > 0)[:, None]).flatten(-2)
+    outcomes = clean[..., None, :].expand(*clean.shape[:-1], n_eps, n_images).flatten(-2).clone()
+    streams = image_streams(seed, torch.arange(n_images, device=images.device))
+    rows = live_first(attackable)
+    for index in _batches(rows, batch_size):
+        which, eps = index % n_images, grid[index // n_images]
+        given = images[which]
+        proposed = attack(network, given, labels[which], eps, streams=streams[which])
+        survived = _judge(network, given, proposed, labels[which], eps)
+        # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
+        put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
+    return _array(outcomes.reshape(*clean.shape[:-1], n_eps, n_images))
+
+
+def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The share of images classified correctly, in [0, 1]: the mean over the last axis."""
+    return np.asarray(outcomes.mean(axis=-1))
+
+
+def project(proposed: Tensor, images: Tensor, eps: Tensor) -> Tensor:
+    """The nearest point in the L∞ ball around each image and in [0, 1]; a pixel that is NaN is the image's own.
+
+    Arguments:
+        proposed, images: ``(…, batch, channels, height, width)``.
+        eps: ``(…, batch)``.
+    """
+    return torch.where(proposed.isnan(), images, proposed).clamp(*ball(images, eps))
+
+
+@torch.no_grad()
+def _judge(network: Network, images: Tensor, proposed: Tensor, labels: Tensor, eps: Tensor) -> Tensor:
+    if proposed.shape != images.shape:
+        raise AttackError(
+            f"the attack returned images of shape {tuple(proposed.shape)}; expected one for each given: {tuple(images.shape)}."
+        )
+    return correct(network(project(proposed.detach(), images, eps)), labels)
+
+
+@torch.no_grad()
+def _clean(network: Network, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+    outcomes = []
+    for index in _batches(torch.arange(len(images), device=images.device), batch_size):
+        batch, truth = images[index], labels[index]
+        logits = network(batch)
+        if logits.ndim < 2 or logits.shape[-2] != len(batch):
+            raise AttackError(
+                f"the network gave logits of shape {tuple(logits.shape)} for {len(batch)} images; expected (…, {len(batch)}, classes)."
+            )
+        if int(labels.max()) >= logits.shape[-1]:
+            raise AttackError(
+                f"label {int(labels.max())} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}."
+            )
+        outcomes.append(correct(logits, truth.expand(logits.shape[:-1])))
+    return torch.cat(outcomes, dim=-1)
+
+
+def _batches(index: Tensor, batch_size: int) -> Iterator[Tensor]:
+    for start in range(0, index.shape[-1], batch_size):
+        yield index[..., start : start + batch_size]
+
+
+def _array(outcomes: Tensor) -> NDArray[np.bool_]:
+    return np.asarray(outcomes.cpu().numpy(), dtype=np.bool_)
+
+
+def _check(network: Network, images: Tensor, labels: Tensor, batch_size: int) -> None:
+    if images.ndim != 4 or not images.is_floating_point() or not len(images):
+        raise AttackError(
+            f"images of shape {tuple(images.shape)} and {images.dtype}; expected floats, (images, channels, height, width), at least one image."
+        )
+    low, high = float(images.min()), float(images.max())
+    if not (low >= 0 and high <= 1):
+        raise AttackError(
+            f"images run from {low:g} to {high:g}; expected [0, 1]: eps counts in these units, and normalising is the network's first layer."
+        )
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        raise AttackError(
+            f"labels of shape {tuple(labels.shape)} and {labels.dtype} for {len(images)} images; expected ({len(images)},) and torch.int64."
+        )
+    if int(labels.min()) < 0:
+        raise AttackError(f"label {int(labels.min())}; labels run from 0.")
+    if batch_size < 1:
+        raise AttackError(f"batch_size {batch_size}; expected at least 1.")
+    if getattr(network, "training", False):
+        raise AttackError("the network is in training mode, where batch normalisation mixes images; call network.eval() first.")
+
+
+def _checked_grid(eps_grid: Sequence[float], images: Tensor) -> Tensor:
+    for eps in eps_grid:
+        if not (math.isfinite(eps) and 0 <= eps <= 1):
+            raise AttackError(f"eps {eps:g}; expected 0 to 1, in units of images in [0, 1]: one grey level is eps=1/255.")
+    if not len(eps_grid):
+        raise AttackError("eps_grid is empty; expected at least one eps, such as [1/255, 2/255].")
+    return torch.tensor(list(eps_grid), dtype=images.dtype, device=images.device)

@@ -1,0 +1,171 @@
+"""What holds for every attack, whatever its algorithm: nothing mixes, nothing depends on company, parameters are left alone."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from builders.attacks import APGD, ATTACKS, FGSM, PGD, Square  # noqa: E402
+from builders.attacks.base import Survivors, live_first, put, take  # noqa: E402
+from builders.attacks.streams import bits, image_streams, uniform  # noqa: E402
+from builders.evaluate import accuracy, project, robust_outcomes  # noqa: E402
+from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+
+ATTACKS_SHORT: dict[str, Any] = {
+    "fgsm": FGSM(),
+    "pgd": PGD(steps=10, relative_step=0.2),
+    "apgd-ce": APGD(steps=15),
+    "square": Square(queries=60),
+    "fgsm-ll": FGSM(targeted=True),
+    "pgd-ll": PGD(steps=10, relative_step=0.2, targeted=True),
+    "apgd-ce-ll": APGD(steps=15, targeted=True),
+    "square-ll": Square(queries=60, targeted=True),
+}
+GRID = [0.02, 0.06, 0.1, 0.2]
+each_attack = pytest.mark.parametrize("attack", ATTACKS_SHORT.values(), ids=ATTACKS_SHORT.keys())
+
+
+@pytest.fixture(scope="module")
+def images() -> Any:
+    return digits()[0][1200:1300]
+
+
+@pytest.fixture(scope="module")
+def labels() -> Any:
+    return digits()[1][1200:1300]
+
+
+@pytest.fixture(scope="module")
+def streams() -> Any:
+    return image_streams(0, torch.arange(100))
+
+
+@each_attack
+def test_a_stack_is_attacked_as_each_of_its_networks_alone(attack, images, labels):
+    networks = [trained(0), trained(1), untrained(2)]
+    together = robust_outcomes(Stack(*networks), images, labels, attack, GRID)
+    assert together.shape == (3, len(GRID), 100)
+    for network, outcomes in zip(networks, together, strict=True):
+        alone = robust_outcomes(network, images, labels, attack, GRID)
+        assert (outcomes != alone).sum() <= 1  # a batch of another size may round differently
+
+
+@each_attack
+def test_an_image_is_attacked_the_same_whatever_the_rest_of_the_batch(attack, images, labels, streams):
+    network = trained(0)
+    together = attack(network, images, labels, 0.05, streams=streams)
+    some = torch.tensor([3, 50, 4, 99])
+    apart = attack(network, images[some], labels[some], 0.05, streams=streams[some])
+    torch.testing.assert_close(together[some], apart)
+
+
+@each_attack
+def test_batch_size_order_and_grid_do_not_change_outcomes(attack, images, labels):
+    outcomes = robust_outcomes(trained(0), images, labels, attack, GRID)
+    small_batches = robust_outcomes(trained(0), images, labels, attack, GRID, batch_size=37)
+    one_by_one = [robust_outcomes(trained(0), images, labels, attack, [eps])[0] for eps in GRID]
+    assert (outcomes != small_batches).sum() <= 1
+    assert (outcomes != one_by_one).sum() <= 1
+
+
+@pytest.mark.parametrize("attack", [APGD(steps=30), APGD(steps=30, targeted=True), Square(queries=100), PGD(steps=20, relative_step=0.1)])
+@pytest.mark.parametrize("networks", [1, 3])
+def test_leaving_broken_images_out_does_not_touch_those_that_remain(attack, networks, images, labels, streams):
+    network = Stack(*(trained(seed) for seed in range(networks)))
+    given = images.expand(networks, *images.shape)
+    eps = torch.linspace(0.01, 0.2, 100)  # some break at once, some never
+    quick = attack(network, given, labels, eps, streams=streams)
+    slow = replace(attack, early_stop=False)(network, given, labels, eps, streams=streams)
+    robust = network(quick).argmax(-1) == labels
+    assert 0 < robust.sum() < robust.numel()
+    changed = (quick - slow).abs().amax((-3, -2, -1)) > 1e-5
+    assert (changed & robust).sum() <= 1
+    assert (robust != (network(slow).argmax(-1) == labels)).sum() <= 1
+
+
+@each_attack
+def test_attacks_weaken_networks_and_larger_eps_weakens_more(attack, images, labels):
+    robust = accuracy(robust_outcomes(trained(0), images, labels, attack, [0, *GRID]))
+    assert robust[0] > 0.9
+    assert robust[-1] < 0.6
+    assert (robust[1:] <= robust[:-1] + 0.02).all()
+
+
+@each_attack
+def test_other_channels_and_rectangles(attack):
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand(6, 3, 9, 5, generator=generator)
+    network = untrained(0, channels=3, classes=4)
+    adversarial = attack(network, pictures, network(pictures).argmax(-1), 0.1, streams=image_streams(0, torch.arange(6)))
+    assert adversarial.shape == pictures.shape
+    torch.testing.assert_close(project(adversarial, pictures, torch.full((6,), 0.1)), adversarial)
+
+
+@each_attack
+def test_parameters_and_global_random_numbers_are_left_alone(attack, images, labels, streams):
+    network = untrained(0)
+    before = torch.random.get_rng_state()
+    attack(network, images, labels, 0.1, streams=streams)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@each_attack
+def test_a_network_that_ignores_its_input_keeps_its_accuracy(attack, images, labels):
+    constant = torch.eye(10)[3]
+    outcomes = robust_outcomes(lambda x: constant.expand(*x.shape[:-3], 10), images, labels, attack, GRID)
+    assert (outcomes == (labels == 3).numpy()).all()
+
+
+@each_attack
+def test_settings_record_every_field(attack):
+    settings = attack.settings()
+    assert settings["norm"] == "Linf"
+    assert {name: settings[name] for name in vars(attack)} == vars(attack)
+
+
+def test_the_published_settings():
+    assert {name: attack.settings()["attack"] for name, attack in ATTACKS.items()} == {name: name for name in ATTACKS}
+    assert ATTACKS["pgd"].settings().items() >= {"steps": 40, "relative_step": 1 / 30, "random_start": True}.items()
+    assert ATTACKS["apgd-ce"].settings().items() >= {"steps": 100, "restarts": 1, "momentum": 0.75, "rho": 0.75}.items()
+    assert ATTACKS["square"].settings().items() >= {"queries": 5000, "initial_share": 0.8}.items()
+    assert not any(attack.settings()["targeted"] for attack in ATTACKS.values())
+
+
+def test_streams_are_splitmix64():
+    """The first outputs for seed 1234567, as printed by the reference implementation."""
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    assert [int(bits(torch.tensor(1234567), n)) % 2**64 for n in range(5)] == published
+
+
+def test_streams_are_uniform_and_differ_between_images_and_seeds():
+    numbers = uniform(image_streams(0, torch.arange(500)), 7, 200)
+    assert numbers.shape == (500, 200)
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    counts = torch.histc(numbers, 50, 0, 1)
+    assert ((counts - 2000).square() / 2000).sum() < 100  # chi-square, 49 degrees of freedom
+    assert numbers.unique().numel() > 99_000
+    assert torch.corrcoef(numbers).fill_diagonal_(0).abs().max() < 0.4
+    assert not torch.equal(numbers, uniform(image_streams(1, torch.arange(500)), 7, 200))
+    assert torch.equal(numbers[:, 50:60], uniform(image_streams(0, torch.arange(500)), 57, 10))
+
+
+def test_take_put_and_live_first():
+    live = torch.tensor([[True, False, True, False], [False, False, False, True]])
+    index = live_first(live)
+    assert index.tolist() == [[0, 2], [3, 0]]
+    values = torch.arange(8).view(2, 4)
+    assert take(values, index).tolist() == [[0, 2], [7, 4]]
+    put(values, index, torch.tensor([[-1, -2], [-3, -4]]))
+    assert values.tolist() == [[-1, 1, -2, 3], [-4, 5, 6, -3]]
+
+
+def test_survivors_return_every_result_to_its_place():
+    x = torch.arange(10.0).view(10, 1, 1, 1)
+    survivors = Survivors(x)
+    (x,) = survivors.keep(torch.arange(10) % 2 == 0, x)
+    (x,) = survivors.keep(x.flatten() > 3, x + 100)
+    assert survivors.all(-x).flatten().tolist() == [100, 1, 102, 3, -104, 5, -106, 7, -108, 9]

@@ -1,0 +1,82 @@
+"""Our attacks against Foolbox's and torchattacks', on the same trained networks, over a whole eps grid."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from builders.attacks import APGD, FGSM, PGD, Square  # noqa: E402
+from builders.attacks.streams import image_streams  # noqa: E402
+from builders.evaluate import accuracy, robust_outcomes  # noqa: E402
+from tests.builders.toy_networks import digits, trained  # noqa: E402
+
+GRID = [0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3]
+IMAGES, LABELS = digits()[0][1200:1400], digits()[1][1200:1400]
+NETWORKS = [0, 1]
+
+
+def importorskip(name: str) -> Any:
+    with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has moved
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(name, reason=f"{name} is not installed: no second witness")
+
+
+def foolbox_outcomes(seed: int, attack: Any) -> Any:
+    model = importorskip("foolbox").PyTorchModel(trained(seed), bounds=(0, 1))
+    _, _, success = attack(model, IMAGES, LABELS, epsilons=GRID)
+    return ~success.numpy()
+
+
+def torchattacks_accuracy(seed: int, attack: Any, **options: Any) -> Any:
+    """Their adversarial images, judged here."""
+
+    def one(eps: float) -> float:
+        adversarial = attack(trained(seed), eps=eps, **options)(IMAGES, LABELS) if eps else IMAGES
+        assert (adversarial - IMAGES).abs().max() <= eps + 1e-6
+        return float((trained(seed)(adversarial).argmax(1) == LABELS).float().mean())
+
+    with torch.random.fork_rng(devices=[]):  # torchattacks seeds globally
+        return np.array([one(eps) for eps in GRID])
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_fgsm_has_foolbox_outcomes(seed):
+    foolbox = importorskip("foolbox")
+    theirs = foolbox_outcomes(seed, foolbox.attacks.LinfFastGradientAttack())
+    assert (robust_outcomes(trained(seed), IMAGES, LABELS, FGSM(), GRID) == theirs).all()
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_pgd_has_foolbox_outcomes_from_the_same_random_start(seed):
+    """Iterate by iterate the same: all but images whose gradient is zero to rounding.  Stopping early costs no more either."""
+    foolbox = importorskip("foolbox")
+    streams = image_streams(0, torch.arange(len(IMAGES)))
+
+    class FromOurStart(foolbox.attacks.LinfPGD):  # type: ignore[misc]
+        def get_random_start(self, x0: Any, epsilon: float) -> Any:
+            return type(x0)(PGD(steps=0)(trained(seed), x0.raw, LABELS, epsilon, streams=streams))
+
+    theirs = foolbox_outcomes(seed, FromOurStart(rel_stepsize=1 / 30, steps=40))
+    last_iterate = robust_outcomes(trained(seed), IMAGES, LABELS, PGD(early_stop=False), GRID)
+    any_iterate = robust_outcomes(trained(seed), IMAGES, LABELS, PGD(), GRID)
+    assert (last_iterate != theirs).sum() <= 2
+    np.testing.assert_allclose(accuracy(any_iterate), accuracy(theirs), atol=0.01)
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_apgd_is_at_most_a_point_weaker_than_torchattacks(seed):
+    theirs = torchattacks_accuracy(seed, importorskip("torchattacks").APGD, steps=100)
+    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, APGD(), GRID))
+    assert (ours <= theirs + 0.01).all()
+    assert (ours >= theirs - 0.02).all()
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_square_is_at_most_a_point_weaker_than_torchattacks(seed):
+    """With 500 queries.  Ours is stronger on images this small: the paper's squares go everywhere, theirs never to the last row and column."""
+    theirs = torchattacks_accuracy(seed, importorskip("torchattacks").Square, n_queries=500)
+    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, Square(queries=500), GRID))
+    assert (ours <= theirs + 0.01).all()

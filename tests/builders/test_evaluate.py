@@ -1,0 +1,165 @@
+"""The evaluator keeps the threat model, whatever an attack does, and says what is wrong with what it is given."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from builders.attacks import ATTACKS, FGSM, PGD, AttackError  # noqa: E402
+from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes  # noqa: E402
+from robbench.errors import RobBenchError  # noqa: E402
+from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+
+IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
+
+
+class Cheat:
+    """Returns what it was told to; remembers what it was given."""
+
+    def __init__(self, returns):
+        self.returns, self.given = returns, []
+
+    def __call__(self, network, images, labels, eps, *, streams):
+        self.given.append((images, labels, eps, streams))
+        return self.returns(images)
+
+    def settings(self):
+        return {"attack": "cheat"}
+
+
+class Witness:
+    """A network that remembers the images it sees."""
+
+    def __init__(self, network):
+        self.network, self.seen = network, []
+
+    def __call__(self, images):
+        self.seen.append(images)
+        return self.network(images)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    eps=st.floats(0, 1),
+    scale=st.sampled_from([0.0, 0.5, 10.0, 1e30]),
+    bad=st.sampled_from([torch.nan, torch.inf, -torch.inf]),
+    seed=st.integers(0, 99),
+)
+def test_nothing_leaves_the_ball_or_the_unit_interval(eps, scale, bad, seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(IMAGES.shape, generator=generator)
+    noise[torch.rand(IMAGES.shape, generator=generator) < 0.1] = bad
+    network = Witness(trained(0))
+    outcomes = robust_outcomes(network, IMAGES, LABELS, Cheat(lambda images: images + scale * noise[: len(images)]), [eps])
+    for images in network.seen[1:]:
+        assert images.min() >= 0
+        assert images.max() <= 1
+        clean = IMAGES[clean_outcomes(trained(0), IMAGES, LABELS)]
+        assert (images - clean).abs().max() <= eps + 1e-6
+    if eps == 0:
+        assert (outcomes == clean_outcomes(trained(0), IMAGES, LABELS)).all()
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_eps_0_gives_clean_accuracy(attack):
+    outcomes = robust_outcomes(trained(0), IMAGES, LABELS, attack, [0])
+    assert outcomes.shape == (1, 100)
+    assert outcomes.dtype == np.bool_
+    assert (outcomes[0] == clean_outcomes(trained(0), IMAGES, LABELS)).all()
+    assert accuracy(outcomes)[0] == (trained(0)(IMAGES).argmax(1) == LABELS).double().mean()
+
+
+def test_pixels_that_are_nan_fall_back_to_the_image():
+    outcomes = robust_outcomes(trained(0), IMAGES, LABELS, Cheat(lambda images: images * torch.nan), [0.1])
+    assert (outcomes[0] == clean_outcomes(trained(0), IMAGES, LABELS)).all()
+    half = IMAGES[:1].clone()
+    half[..., :4] = torch.nan
+    assert torch.equal(project(half, IMAGES[:1], torch.tensor([0.1])), IMAGES[:1])
+
+
+def test_only_correct_images_are_attacked_each_once_an_eps():
+    network = untrained(3)
+    labels = network(IMAGES).argmax(1)
+    labels[40:] = (labels[40:] + 1) % 10
+    cheat = Cheat(lambda images: images)
+    outcomes = robust_outcomes(network, IMAGES, labels, cheat, [0.1, 0, 0.2], batch_size=30)
+    assert (outcomes == (np.arange(100) < 40)).all()
+    images, given_labels, eps, streams = (torch.cat(parts) for parts in zip(*cheat.given, strict=True))
+    assert torch.equal(images, IMAGES[:40].repeat(2, 1, 1, 1))
+    assert torch.equal(given_labels, labels[:40].repeat(2))
+    assert torch.equal(eps, torch.tensor([0.1, 0.2]).repeat_interleave(40))
+    assert torch.equal(streams[:40], streams[40:])
+    assert [len(images) for images, *_ in cheat.given] == [30, 30, 20]
+
+
+def test_nothing_to_attack():
+    network = untrained(3)
+    wrong = (network(IMAGES).argmax(1) + 1) % 10
+    cheat = Cheat(lambda images: images)
+    assert not robust_outcomes(network, IMAGES, wrong, cheat, [0.1, 0.2]).any()
+    assert not cheat.given
+
+
+def test_a_stack_where_networks_have_different_images_to_attack():
+    network = Stack(trained(0), untrained(0))
+    clean = clean_outcomes(network, IMAGES, LABELS)
+    assert clean.shape == (2, 100)
+    assert clean[0].sum() != clean[1].sum()
+    outcomes = robust_outcomes(network, IMAGES, LABELS, Cheat(lambda images: images), [0, 0.1])
+    assert (outcomes == clean[:, None]).all()
+    for seed, own in enumerate((trained(0), untrained(0))):
+        assert (clean[seed] == clean_outcomes(own, IMAGES, LABELS, batch_size=33)).all()
+
+
+def test_logits_that_are_not_finite_are_wrong():
+    def broken(images):
+        return torch.full((*images.shape[:-3], 10), torch.nan)
+
+    assert not clean_outcomes(broken, IMAGES, LABELS).any()
+    assert not robust_outcomes(broken, IMAGES, torch.zeros_like(LABELS), PGD(), [0.1]).any()
+
+
+def test_same_seed_same_outcomes_and_another_seed_another_start():
+    cheat = Cheat(lambda images: images)
+    for seed in (0, 0, 1):
+        robust_outcomes(trained(0), IMAGES, LABELS, cheat, [0.1], seed=seed)
+    first, again, other = (streams for *_, streams in cheat.given)
+    assert torch.equal(first, again)
+    assert not (first == other).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eps_grid": [-0.1]}, "eps -0.1; expected 0 to 1"),
+        ({"eps_grid": [8]}, "eps 8; expected 0 to 1, in units of images in .0, 1.: one grey level is eps=1/255"),
+        ({"eps_grid": [float("nan")]}, "eps nan"),
+        ({"eps_grid": []}, "eps_grid is empty"),
+        ({"images": IMAGES * 255}, r"images run from 0 to 255; expected \[0, 1\]"),
+        ({"images": IMAGES - 0.5}, "images run from -0.5 to 0.5"),
+        ({"images": IMAGES * torch.nan}, "images run from nan"),
+        ({"images": IMAGES[0]}, r"images of shape \(1, 8, 8\).* expected floats, \(images, channels, height, width\)"),
+        ({"images": (IMAGES * 255).byte()}, "torch.uint8; expected floats"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
+        ({"labels": LABELS[:50]}, r"labels of shape \(50,\) .* for 100 images"),
+        ({"labels": LABELS.float()}, r"torch.float32 .*expected \(100,\) and torch.int64"),
+        ({"labels": LABELS - 5}, "label -5; labels run from 0"),
+        ({"labels": LABELS + 5}, "label 14 for a network of 10 classes; labels run from 0 to 9"),
+        ({"batch_size": 0}, "batch_size 0; expected at least 1"),
+        ({"network": lambda images: images.mean((1, 2, 3))}, r"logits of shape \(100,\) for 100 images"),
+        ({"attack": Cheat(lambda images: images[:1])}, r"the attack returned images of shape \(1, 1, 8, 8\); expected one for each"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    arguments = {"network": trained(0), "images": IMAGES, "labels": LABELS, "attack": FGSM(), "eps_grid": [0.1]} | change
+    with pytest.raises(AttackError, match=message):
+        robust_outcomes(**arguments)
+    assert issubclass(AttackError, RobBenchError)
+
+
+def test_a_network_in_training_mode_is_refused():
+    network = untrained(0).train()
+    with pytest.raises(AttackError, match=r"training mode, where batch normalisation mixes images; call network.eval\(\)"):
+        clean_outcomes(network, IMAGES, LABELS)
