@@ -49,7 +49,11 @@ def path_of(folder: Path, unit: Unit) -> Path:
 
 
 def write(folder: Path, shard: Shard) -> None:
-    """Put a shard into its folder, whole or not at all."""
+    """Put a shard into its folder, whole or not at all.
+
+    Raises:
+        ShardError: the folder cannot be written, or the disk is full.
+    """
     records = {
         "unit": np.array(json.dumps(asdict(shard.unit))),
         "environment": np.array(json.dumps(shard.environment)),
@@ -57,9 +61,12 @@ def write(folder: Path, shard: Shard) -> None:
         "seconds": np.array(json.dumps(shard.seconds)),
         "images": np.array(shard.images),
     }
-    with replacing(path_of(folder, shard.unit)) as file:
-        arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
+    try:
+        with replacing(path_of(folder, shard.unit)) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ShardError(f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again.") from error
 
 
 def read(path: Path) -> Shard:
@@ -69,7 +76,7 @@ def read(path: Path) -> Shard:
         ShardError: cut short, damaged, or not a shard.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         unit, environment, trainings, seconds = (json.loads(str(arrays[name])) for name in _RECORDS[:-1])
         images = int(arrays["images"])
