@@ -62,9 +62,9 @@ class Square:
         survivors = Survivors(x)
         for query in range(self.queries):
             # Counting the survivors makes the device wait: at first they fall fast, later not.
-            if self.early_stop and (query < 10 or query % 10 == 0):
+            if self.early_stop and (query < 10 or query % 10 == 0) and survivors.few(live):
                 x, live, labels, classes, eps, streams, low, high, loss = survivors.keep(
-                    live, x, live, labels, classes, eps, streams, low, high, loss
+                    live, x, x, live, labels, classes, eps, streams, low, high, loss
                 )
                 if not x.numel():
                     break
@@ -72,7 +72,7 @@ class Square:
             draws = uniform(streams, channels * width + query * (channels + 2), channels + 2)
             square = _square(draws[..., 0], draws[..., 1], s, height, width)
             shift = 2 * eps[..., None] * _sign(draws[..., 2:])
-            tried = (x + square * shift[..., None, None]).clamp(low, high)
+            tried = (x + square * shift[..., None, None]).clamp_(low, high)
             loss_tried, live_tried = self._judge(network(tried), labels, classes)
             accept = live & ((loss_tried < loss) | ~live_tried)
             x = torch.where(pixels(accept), tried, x)

@@ -166,6 +166,8 @@ def test_take_put_and_live_first():
 def test_survivors_return_every_result_to_its_place():
     x = torch.arange(10.0).view(10, 1, 1, 1)
     survivors = Survivors(x)
-    (x,) = survivors.keep(torch.arange(10) % 2 == 0, x)
-    (x,) = survivors.keep(x.flatten() > 3, x + 100)
-    assert survivors.all(-x).flatten().tolist() == [100, 1, 102, 3, -104, 5, -106, 7, -108, 9]
+    (x,) = survivors.keep(torch.arange(10) % 2 == 0, x, x)
+    (x,) = survivors.keep(x.flatten() > 3, x + 100, x)
+    assert survivors.all(-x).flatten().tolist() == [100, 1, 102, 3, -4, 5, -6, 7, -8, 9]
+    assert survivors.few(torch.tensor([True, False, False]))
+    assert not survivors.few(torch.tensor([[True, True, True], [False, False, False]]))
