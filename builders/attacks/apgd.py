@@ -69,17 +69,17 @@ class APGD:
         survivors = Survivors(x)
         schedule = (0, *checkpoints(self.steps))
         for step in range(1, self.steps + 1):
-            if self.early_stop:
-                (result, live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best,
-                 fooling, loss_checked, was_halved, rises) = survivors.keep(
-                    live, torch.where(pixels(live), x_best, fooling), live, labels, classes, low, high, x, x_before, size, loss,
-                    gradient, x_best, loss_best, gradient_best, fooling, loss_checked, was_halved, rises)  # fmt: skip
+            if self.early_stop and survivors.few(live):
+                state = (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
+                         loss_checked, was_halved, rises)  # fmt: skip
+                (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
+                 loss_checked, was_halved, rises) = survivors.keep(live, torch.where(pixels(live), x_best, fooling), *state)  # fmt: skip
                 if not x.numel():
-                    return survivors.all(result)
+                    break
 
-            z = (x + pixels(size) * gradient.sign()).clamp(low, high)
+            z = (x + pixels(size) * gradient.sign()).clamp_(low, high)
             alpha = self.momentum if step > 1 else 1.0
-            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp(low, high), x
+            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp_(low, high), x
             loss_before = loss
             logits, loss, gradient = ascent(network, x, classes)
             loss, gradient = sign * loss, sign * gradient
