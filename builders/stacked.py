@@ -19,7 +19,7 @@ Networks never see one another: batch norm's statistics are per channel, so per 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import torch

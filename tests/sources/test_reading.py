@@ -123,7 +123,7 @@ def test_a_csv_without_the_needed_columns_is_an_error(content: str, columns: str
         records(path)
 
 
-@pytest.mark.parametrize(("content", "line"), [("net,b\n1,2\n3", 3), ("net,b\n1,2,3\n4,5\n", 2)])
+@pytest.mark.parametrize(("content", "line"), [("net,b\n1,2\n3\n", 3), ("net,b\n1,2,3\n4,5\n", 2)])
 def test_a_csv_with_a_short_or_long_row_is_an_error(content: str, line: int, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(content)
