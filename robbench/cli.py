@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """Turns the library's errors into one line on stderr and exit status 1."""
+    """Turns the library's errors into one line on stderr and exit status 1; takes in the commands of packages that stand on robbench."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="robbench.commands"))})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        for point in entry_points(group="robbench.commands", name=name):
+            return cast(click.Command, point.load())
+        return super().get_command(ctx, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
