@@ -14,7 +14,7 @@ from builders.attacks.streams import uniform
 def checkpoints(steps: int) -> tuple[int, ...]:
     """The iterations after which the step size may be halved: ceil(pⱼ · steps), p₀ = 0, p₁ = 0.22, pⱼ₊₁ = pⱼ + max(pⱼ − pⱼ₋₁ − 0.03, 0.06).
 
-    Source: section 3.2.  In whole hundredths, so that ceil never meets a rounding error.
+    Source: the paper's paragraph on step size selection.  In whole hundredths, so that ceil never meets a rounding error.
     """
     last, here, found = 0, 22, []
     while here <= 100:
