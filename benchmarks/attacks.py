@@ -1,6 +1,6 @@
 """Our attacks beside Foolbox's and torchattacks': how fast, and how strong.
 
-    python benchmarks/attacks.py [--networks K] [--images N] [--repeats R] [--large]
+    python benchmarks/attacks.py [--networks K] [--images N] [--repeats R] [--large] [--device D]
 
 1. Images a second on one network, the same attack, the same steps, skipping nothing: eps is so small that no image ever breaks.
 2. What leaving broken images out, sharing batches between eps, and stacking networks add, over a whole eps grid.
@@ -8,7 +8,7 @@
 
 Networks: K cells of NAS-Bench-201 drawn at random (seed 0), trained with the recipe `digits` on the 8×8 digits that ship with
 scikit-learn.  --large times table 1 on an untrained network of CIFAR's size instead (32×32×3, C=16, N=1).  Speeds are the best of R runs,
-taken in turns, so that a busy machine slows all alike: read the ratios.
+taken in turns; on a CPU they count the process's CPU seconds, so that a busy machine slows all alike: read the ratios.
 
 Cost: about 5 minutes on two CPU cores.  Needs foolbox and torchattacks, which need not agree with our versions of anything: install them
 with ``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
@@ -46,8 +46,8 @@ with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has mo
 
 GRID = [0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3]
 TINY = 1e-6
-STEPS: dict[str, int] = {"fgsm": 1, "pgd": 40, "apgd-ce": 100, "square": 500}
-OURS: dict[str, Any] = {"fgsm": FGSM(), "pgd": PGD(), "apgd-ce": APGD(), "square": Square(queries=500)}
+STEPS: dict[str, int] = {"fgsm": 1, "pgd": 40, "apgd-ce": 100, "square": 200}
+OURS: dict[str, Any] = {"fgsm": FGSM(), "pgd": PGD(), "apgd-ce": APGD(), "square": Square(queries=200)}
 
 
 def with_foolbox(attack: Any) -> Callable[[nn.Module, Tensor, Tensor, float], Tensor]:
@@ -71,8 +71,16 @@ THEIRS: dict[tuple[str, str], Callable[[nn.Module, Tensor, Tensor, float], Tenso
     ("fgsm", "torchattacks"): with_torchattacks(torchattacks.FGSM),
     ("pgd", "foolbox"): with_foolbox(foolbox.attacks.LinfPGD(rel_stepsize=1 / 30, steps=40)),
     ("apgd-ce", "torchattacks"): with_torchattacks(torchattacks.APGD, steps=100),
-    ("square", "torchattacks"): with_torchattacks(torchattacks.Square, n_queries=500),
+    ("square", "torchattacks"): with_torchattacks(torchattacks.Square, n_queries=200),
 }
+
+
+def now() -> float:
+    """On a GPU the wall clock; on a CPU the process's own time, which other processes on the machine hardly touch."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
 
 
 def seconds(repeats: int, *runs: Callable[[], object]) -> list[float]:
@@ -80,9 +88,9 @@ def seconds(repeats: int, *runs: Callable[[], object]) -> list[float]:
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats):
         for run, found in zip(runs, times, strict=True):
-            start = time.perf_counter()
+            start = now()
             run()
-            found.append(time.perf_counter() - start)
+            found.append(now() - start)
     return [min(found) for found in times]
 
 
@@ -97,7 +105,7 @@ def speed(network: nn.Module, images: Tensor, repeats: int) -> None:
         attack = OURS[name]
         ours_s, theirs_s = seconds(
             repeats,
-            partial(attack, network, images, labels, TINY, streams=image_streams(0, torch.arange(n))),
+            partial(attack, network, images, labels, TINY, streams=image_streams(0, torch.arange(n, device=images.device))),
             partial(theirs, network, images, labels, TINY),
         )
         print(f"| {name} | {STEPS[name]} | {library} | {n / theirs_s:.0f} | {n / ours_s:.0f} | {theirs_s / ours_s:.2f} |", flush=True)
@@ -155,9 +163,10 @@ def strength(stack: StackedNetwork, images: Tensor, labels: Tensor) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=4)
-    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     print(
         f"{time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__},", end=" "
@@ -167,12 +176,12 @@ def main() -> None:
     cells = [sample(rng) for _ in range(options.networks)]
     if options.large:
         generator = torch.Generator().manual_seed(0)
-        network = Network(cells[0], Skeleton(cells=1), [0.5] * 3, [0.25] * 3, generator=generator).eval()
-        speed(network, torch.rand(options.images, 3, 32, 32, generator=generator), options.repeats)
+        network = Network(cells[0], Skeleton(cells=1), [0.5] * 3, [0.25] * 3, generator=generator).eval().to(options.device)
+        speed(network, torch.rand(options.images, 3, 32, 32, generator=generator).to(options.device), options.repeats)
         return
     digits = load("digits")
-    stack, _ = train(cells, digits, RECIPES["digits"], seed=0)
-    images, labels = (torch.tensor(part[: options.images]) for part in (digits.test_images, digits.test_labels))
+    stack, _ = train(cells, digits, RECIPES["digits"], 0, options.device)
+    images, labels = (torch.tensor(part[: options.images], device=options.device) for part in (digits.test_images, digits.test_labels))
     speed(stack.extract(0), images, options.repeats)
     gains(stack, images, labels, 1)
     strength(stack, images, labels)

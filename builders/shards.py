@@ -66,7 +66,9 @@ def write(folder: Path, shard: Shard) -> None:
         with replacing(path_of(folder, shard.unit)) as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
-        raise ShardError(f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again.") from error
+        raise ShardError(
+            f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again."
+        ) from error
 
 
 def read(path: Path) -> Shard:

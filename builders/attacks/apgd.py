@@ -14,7 +14,7 @@ from builders.attacks.streams import uniform
 def checkpoints(steps: int) -> tuple[int, ...]:
     """The iterations after which the step size may be halved: ceil(pⱼ · steps), p₀ = 0, p₁ = 0.22, pⱼ₊₁ = pⱼ + max(pⱼ − pⱼ₋₁ − 0.03, 0.06).
 
-    Source: section 3.2.  In whole hundredths, so that ceil never meets a rounding error.
+    Source: the paper's paragraph on step size selection.  In whole hundredths, so that ceil never meets a rounding error.
     """
     last, here, found = 0, 22, []
     while here <= 100:
@@ -59,10 +59,10 @@ class APGD:
         low, high = ball(images, eps)
         x = self._start(images, eps, streams).clamp(low, high)
         logits, loss, gradient = ascent(network, x, classes)
-        loss, gradient = sign * loss, sign * gradient
+        loss = sign * loss
         live = correct(logits, labels)
 
-        x_before, size = x, 2 * eps
+        x_before, size = x, sign * 2 * eps  # a targeted attack descends: its steps are negative
         x_best, loss_best, gradient_best = x, loss, gradient
         fooling = x  # a misclassified point where live is False
         loss_checked, was_halved, rises = loss, torch.ones_like(live), torch.zeros_like(labels)
@@ -82,7 +82,7 @@ class APGD:
             x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp_(low, high), x
             loss_before = loss
             logits, loss, gradient = ascent(network, x, classes)
-            loss, gradient = sign * loss, sign * gradient
+            loss = sign * loss
 
             wrong = ~correct(logits, labels)
             fooling = torch.where(pixels(wrong), x, fooling)

@@ -11,7 +11,7 @@ from torch import Tensor
 from builders.attacks.base import Network, Survivors, ball, correct, cross_entropy, least_likely, pixels, rows
 from builders.attacks.streams import uniform
 
-# After how many of 10,000 queries the share of pixels in a square is halved.  Source: section 4.1, "piecewise constant schedule".
+# After how many of 10,000 queries the share of pixels in a square is halved.  Source: the authors' code, which AutoAttack uses.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 BLOCK = 50  # queries whose random numbers are drawn at once: for small networks, drawing would cost more than asking
@@ -24,7 +24,7 @@ def share(query: int, queries: int, initial: float) -> float:
 
 
 def side(share: float, height: int, width: int) -> int:
-    """Side of the square that covers this share of the pixels, at least one pixel, at most what fits.  Source: algorithm 2, line 1."""
+    """Side of the square that covers this share of the pixels, at least one pixel, at most what fits."""
     return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
@@ -32,8 +32,9 @@ def side(share: float, height: int, width: int) -> int:
 class Square:
     """Start with vertical stripes of ±eps; then try squares of ±2 eps, one sign a channel, and keep those that lower the loss.
 
-    The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class
-    (section 3.1 of the paper).
+    The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class.
+    Each image has its own squares, anywhere that fits, as in algorithm 2; AutoAttack's code draws them for a whole batch, and never
+    in the last row and column, which makes it weaker on small images.
 
     Arguments:
         queries: squares tried for an image.

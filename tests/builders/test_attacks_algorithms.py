@@ -75,7 +75,7 @@ def test_every_row_has_its_own_eps() -> None:
 
 
 def test_apgd_checkpoints_are_the_papers() -> None:
-    """p = 0, 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99 (section 3.2), of 100 iterations."""
+    """p = 0, 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99, of 100 iterations."""
     assert checkpoints(100) == (22, 41, 57, 70, 80, 87, 93, 99)
     assert checkpoints(1000) == (220, 410, 570, 700, 800, 870, 930, 990)
     assert checkpoints(10) == (3, 5, 6, 7, 8, 9, 10)
@@ -155,8 +155,8 @@ def test_apgd_on_a_linear_model_finds_the_corner() -> None:
     np.testing.assert_allclose(found.numpy()[robust], np.clip(images.numpy() + 0.1 * toward, 0, 1)[robust], atol=1e-5)
 
 
-def test_square_schedule_is_the_papers() -> None:
-    """p is halved at 10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000 of 10,000 queries (section 4.1)."""
+def test_square_schedule_is_the_authors() -> None:
+    """p is halved at 10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000 of 10,000 queries."""
     halved = [query for query in range(1, 10_000) if share(query, 10_000, 0.8) < share(query - 1, 10_000, 0.8)]
     assert halved == [11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001]
     assert share(0, 10_000, 0.8) == 0.8
