@@ -19,7 +19,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.arrays import Name
-from robbench.errors import Contradiction, DamagedStore, NotAStore, NotMeasured, SourceError, StoreError
+from robbench.errors import Contradiction, DamagedStore, NotAStore, NotMeasured, StoreError
 from robbench.sources import SOURCES, import_source
 from robbench.store import Store, verify
 from tests.sources.published import CELL, EPSILONS, NATS_HEADER, evaluated, isomorphic, jung, nats_rows, refused, snapshot, write_csv
