@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from builders.network import Network, Skeleton, flops, parameters  # noqa: E402
-from robbench.spaces.nb201 import Cell  # noqa: E402
-from tests.strategies import any_cell  # noqa: E402
+from builders.network import Network, Skeleton, flops, parameters
+from robbench.spaces.nb201 import Cell
+from tests.strategies import any_cell
 
 SMALL = Skeleton(channels=4, cells=1, image_channels=1)
 PUBLISHED = {
@@ -30,7 +30,8 @@ def test_parameters_and_flops_are_the_published_ones(file: str, reference: Path)
     wrong = [
         str(cell)
         for cell, row in rows
-        if (flops(cell, skeleton, size), parameters(cell, skeleton)) != (round(float(row["flops"]) * 1e6), round(float(row["params"]) * 1e6))
+        if (flops(cell, skeleton, size), parameters(cell, skeleton))
+        != (round(float(row["flops"]) * 1e6), round(float(row["params"]) * 1e6))
     ]
     assert wrong == []
 

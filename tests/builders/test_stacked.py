@@ -4,13 +4,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from builders.network import Network, Skeleton  # noqa: E402
-from builders.stacked import StackedNetwork  # noqa: E402
-from robbench.spaces.nb201 import EDGES, Cell  # noqa: E402
-from tests.strategies import any_cell  # noqa: E402
+from builders.network import Network, Skeleton
+from builders.stacked import StackedNetwork
+from robbench.spaces.nb201 import EDGES, Cell
+from tests.strategies import any_cell
 
 SKELETON = Skeleton(channels=3, cells=1, image_channels=2, classes=4)
 MIXED = tuple(
@@ -151,7 +151,10 @@ def test_swapping_unconnected_nodes_with_their_weights_leaves_logits(cell: Cell)
     there = network(Cell([ops[moved.get(edge, edge)] for edge in EDGES]), 1)
     renamed = {f"_{a}{b}.": f"_{c}{d}." for (a, b), (c, d) in moved.items()}
     there.load_state_dict(
-        {next((name.replace(old, new) for old, new in renamed.items() if old in name), name): tensor for name, tensor in here.state_dict().items()}
+        {
+            next((name.replace(old, new) for old, new in renamed.items() if old in name), name): tensor
+            for name, tensor in here.state_dict().items()
+        }
     )
     one, other = StackedNetwork([here, there]).eval()(images(3))
     torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
