@@ -16,10 +16,9 @@ import torch
 from builders import shards
 from builders.datasets import load
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Plan, Unit, plan_from, read_plan
+from builders.plan import Plan, Unit, plan_from, read_plan
 from builders.run import environment_of, find_device, run_unit
 from builders.shards import Shard
-from builders.train import RECIPES
 from robbench.arrays import Array, Header, Name
 from robbench.metrics import TABLE
 from robbench.spaces.identity import class_partition
@@ -52,20 +51,22 @@ def merge(folder: Path, into: Path) -> Changes:
             raise BuildError(
                 f"{shards.path_of(folder, unit)} holds another unit than its name says ({shard.unit.key}); delete it and run again."
             )
-    environments = [{**shard.environment, "stack": None} for shard in read]
-    if different := [unit.key for unit, found in zip(units, environments, strict=True) if found != environments[0]]:
-        raise BuildError(
-            f"{folder} mixes results of {environments[0]} with those of {environments[units.index(_by_key(units, different[0]))]}"
-            f" (units {_named(different)}); delete one kind and run again."
-        )
+    made = [{**shard.settings, **shard.environment, "stack": None} for shard in read]
+    for found in made:
+        if differing := [field for field, value in found.items() if value != made[0][field]]:
+            odd = [unit.key for unit, other in zip(units, made, strict=True) if other == found]
+            raise BuildError(
+                f"{folder} mixes results that differ in {differing[0]}: {made[0][differing[0]]} and {found[differing[0]]} (units {_named(odd)});"
+                " delete one kind and run again."
+            )
     return extend(into, _arrays(plan, read))
 
 
 def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
-    evaluation, recipe = EVALUATIONS[plan.evaluation], RECIPES[plan.recipe]
-    training = "standard" if recipe.adversary is None else f"pgd-{recipe.adversary.eps * 255:.6g}/255"
-    rows = len(class_partition().keys)
-    seeds, eps = list(plan.seeds), list(evaluation.eps)
+    settings = read[0].settings
+    adversary, attacks, eps = settings["recipe"]["adversary"], settings["attacks"], settings["eps"]
+    training = "standard" if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
+    rows, seeds = len(class_partition().keys), list(plan.seeds)
     environment = {key: value for key, value in read[0].environment.items() if key != "stack"}
     images = read[0].images
     diverged = {
@@ -75,7 +76,7 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
         if training["diverged"] is not None
     }
     common: dict[str, Any] = {
-        "source": SOURCE, "plan": asdict(plan), "recipe": asdict(recipe), "environment": environment, "images": images, "diverged": diverged,
+        "source": SOURCE, "plan": asdict(plan), "recipe": settings["recipe"], "environment": environment, "images": images, "diverged": diverged,
     }  # fmt: skip
 
     def gathered(what: str, shape: tuple[int, ...], dtype: type[np.generic], missing: float) -> np.ndarray:
@@ -88,12 +89,12 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
                     values[row, seeds.index(shard.unit.seed)] = _part(shard, k, what, dtype)
         return values
 
-    for threat in ("clean", *evaluation.attacks):
+    for threat in ("clean", *attacks):
         levels = () if threat == "clean" else (len(eps),)
         axes: dict[str, list[float | int | str]] = {} if threat == "clean" else {"eps": list(eps)}
-        settings = {} if threat == "clean" else {"attack": evaluation.attacks[threat].settings()}
+        attack = {} if threat == "clean" else {"attack": attacks[threat]}
         seconds = sum(shard.seconds[threat] for shard in read)
-        provenance = {**common, **settings, "seconds": round(seconds, 1)}
+        provenance = {**common, **attack, "seconds": round(seconds, 1)}
         accuracy = np.moveaxis(gathered(threat, levels, np.float64, np.nan), 1, -1)
         yield Array(
             Name(plan.dataset, training, threat, "accuracy"),
@@ -167,10 +168,6 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
             total += outcomes.size
             largest = max(largest, float(np.abs(before.mean(axis=-1) - outcomes.mean(axis=-1)).max()))
         yield Comparison(unit, environment_of(found) == environment, total, different, largest)
-
-
-def _by_key(units: list[Unit], key: str) -> Unit:
-    return next(unit for unit in units if unit.key == key)
 
 
 def _named(names: list[str]) -> str:

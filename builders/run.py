@@ -5,6 +5,7 @@ Every unit runs on one CPU thread (or one GPU), so that its bits do not depend o
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import platform
@@ -61,6 +62,7 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     ]
     return Shard(
         unit,
+        parts[0].settings,
         {**parts[0].environment, "stack": max(part.environment["stack"] for part in parts)},
         [training for part in parts for training in part.trainings],
         {threat: sum(part.seconds[threat] for part in parts) for threat in parts[0].seconds},
@@ -81,8 +83,18 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
             start = time.perf_counter()
             outcomes[name] = robust_outcomes(network, images, labels, attack, evaluation.eps, seed=unit.seed)
             seconds[name] = time.perf_counter() - start
+    settings = settings_of(unit.recipe, unit.evaluation)
     environment = {**environment_of(device), "stack": len(unit.archs)}
-    return Shard(unit, environment, [asdict(training) for training in trainings], seconds, len(labels), outcomes)
+    return Shard(unit, settings, environment, [asdict(training) for training in trainings], seconds, len(labels), outcomes)
+
+
+def settings_of(recipe: str, evaluation: str) -> dict[str, Any]:
+    """What the names of a recipe and an evaluation stand for today, as JSON has it."""
+    attacks = {name: attack.settings() for name, attack in EVALUATIONS[evaluation].attacks.items()}
+    found: dict[str, Any] = json.loads(
+        json.dumps({"recipe": asdict(RECIPES[recipe]), "attacks": attacks, "eps": EVALUATIONS[evaluation].eps})
+    )
+    return found
 
 
 def environment_of(device: torch.device) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 <unit key>.npz holds plain arrays (no pickle; the zip's CRC guards every byte):
 
 unit            JSON: the unit
+settings        JSON: what the unit's recipe and evaluation stood for: all their fields
 environment     JSON: library versions, device, threads
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation
@@ -25,7 +26,7 @@ from builders.errors import ShardError
 from builders.plan import Unit
 from robbench.atomic import replacing
 
-_RECORDS = ("unit", "environment", "trainings", "seconds", "images")
+_RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,10 @@ class Shard:
     """One unit's result."""
 
     unit: Unit
+    settings: dict[str, Any]
+    """What the names of recipe and evaluation stood for: see `builders.run.settings_of`."""
     environment: dict[str, Any]
+    """Library versions, device, and how many networks were stacked."""
     trainings: list[dict[str, Any]]
     """For each network, the fields of `builders.train.Training`."""
     seconds: dict[str, float]
@@ -56,6 +60,7 @@ def write(folder: Path, shard: Shard) -> None:
     """
     records = {
         "unit": np.array(json.dumps(asdict(shard.unit))),
+        "settings": np.array(json.dumps(shard.settings)),
         "environment": np.array(json.dumps(shard.environment)),
         "trainings": np.array(json.dumps(shard.trainings)),
         "seconds": np.array(json.dumps(shard.seconds)),
@@ -80,10 +85,10 @@ def read(path: Path) -> Shard:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        unit, environment, trainings, seconds = (json.loads(str(arrays[name])) for name in _RECORDS[:-1])
+        unit, settings, environment, trainings, seconds = (json.loads(str(arrays[name])) for name in _RECORDS[:-1])
         images = int(arrays["images"])
         outcomes = {name: np.unpackbits(bits, axis=-1, count=images).astype(bool) for name, bits in arrays.items() if name not in _RECORDS}
-        return Shard(Unit(**{**unit, "archs": tuple(unit["archs"])}), environment, trainings, seconds, images, outcomes)
+        return Shard(Unit(**{**unit, "archs": tuple(unit["archs"])}), settings, environment, trainings, seconds, images, outcomes)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
 

@@ -13,7 +13,7 @@ from builders import shards
 from builders.errors import BuildError
 from builders.merge import merge, verify
 from builders.plan import Plan, Unit, read_plan, write_plan
-from builders.run import environment_of
+from builders.run import environment_of, settings_of
 from builders.shards import Shard
 from robbench import RobBench
 from robbench.store import verify as verify_store
@@ -28,7 +28,7 @@ def made_up(unit: Unit) -> Shard:
     outcomes = {threat: rng.random((len(unit.archs), *levels, IMAGES)) < 0.6 for threat, levels in THREATS.items()}
     trainings = [{"loss": 0.5, "accuracy": 0.9, "seconds": 1.0, "diverged": None} for _ in unit.archs]
     environment = {**environment_of(torch.device("cpu")), "stack": len(unit.archs)}
-    return Shard(unit, environment, trainings, dict.fromkeys(THREATS, 1.0), IMAGES, outcomes)
+    return Shard(unit, settings_of(unit.recipe, unit.evaluation), environment, trainings, dict.fromkeys(THREATS, 1.0), IMAGES, outcomes)
 
 
 @pytest.fixture
@@ -95,7 +95,19 @@ def test_mixed_library_versions_are_refused(folder: Path, tmp_path: Path):
     unit = read_plan(folder).units()[3]
     shard = made_up(unit)
     shards.write(folder, replace(shard, environment={**shard.environment, "torch": "1.0"}))
-    with pytest.raises(BuildError, match=rf"mixes results of .* \(units {unit.key}\); delete one kind and run again"):
+    with pytest.raises(
+        BuildError, match=rf"mixes results that differ in torch: .* and 1\.0 \(units {unit.key}\); delete one kind and run again"
+    ):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path):
+    """A recipe that has been changed since keeps its name, and so its units; what it stood for is in the shards."""
+    unit = read_plan(folder).units()[3]
+    shard = made_up(unit)
+    changed = {**shard.settings, "recipe": {**shard.settings["recipe"], "epochs": 99}}
+    shards.write(folder, replace(shard, settings=changed))
+    with pytest.raises(BuildError, match=rf"mixes results that differ in recipe: .*'epochs': 99.* \(units {unit.key}\)"):
         merge(folder, tmp_path / "store.h5")
 
 

@@ -29,7 +29,7 @@ def a_shard(images: int = 11, seed: int = 0) -> Shard:
         {"loss": 0.1, "accuracy": 1.0, "seconds": 2.0, "diverged": None},
         {"loss": 0.2, "accuracy": 0.5, "seconds": 2.0, "diverged": "why"},
     ]
-    return Shard(UNIT, {"torch": "2"}, trainings, {"clean": 0.5, "pgd": 1.5}, images, outcomes)
+    return Shard(UNIT, {"eps": [0.1]}, {"torch": "2"}, trainings, {"clean": 0.5, "pgd": 1.5}, images, outcomes)
 
 
 @given(images=st.integers(1, 40), seed=st.integers(0, 5))
@@ -37,6 +37,7 @@ def test_a_written_shard_reads_back(tmp_path_factory: pytest.TempPathFactory, im
     folder, shard = tmp_path_factory.mktemp("shards"), a_shard(images, seed)
     shards.write(folder, shard)
     found = shards.read(shards.path_of(folder, UNIT))
+    assert found.settings == shard.settings
     assert (found.unit, found.environment, found.trainings, found.seconds, found.images) == (
         shard.unit,
         shard.environment,
