@@ -30,7 +30,8 @@ def test_parameters_and_flops_are_the_published_ones(file: str, reference: Path)
     wrong = [
         str(cell)
         for cell, row in rows
-        if (flops(cell, skeleton, size), parameters(cell, skeleton)) != (round(float(row["flops"]) * 1e6), round(float(row["params"]) * 1e6))
+        if (flops(cell, skeleton, size), parameters(cell, skeleton))
+        != (round(float(row["flops"]) * 1e6), round(float(row["params"]) * 1e6))
     ]
     assert wrong == []
 

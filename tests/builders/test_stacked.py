@@ -151,7 +151,10 @@ def test_swapping_unconnected_nodes_with_their_weights_leaves_logits(cell: Cell)
     there = network(Cell([ops[moved.get(edge, edge)] for edge in EDGES]), 1)
     renamed = {f"_{a}{b}.": f"_{c}{d}." for (a, b), (c, d) in moved.items()}
     there.load_state_dict(
-        {next((name.replace(old, new) for old, new in renamed.items() if old in name), name): tensor for name, tensor in here.state_dict().items()}
+        {
+            next((name.replace(old, new) for old, new in renamed.items() if old in name), name): tensor
+            for name, tensor in here.state_dict().items()
+        }
     )
     one, other = StackedNetwork([here, there]).eval()(images(3))
     torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
