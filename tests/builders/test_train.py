@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from builders.datasets import Dataset  # noqa: E402
+from builders.network import Network  # noqa: E402
+from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train  # noqa: E402
+from robbench.spaces.nb201 import Cell  # noqa: E402
+
+RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
+CELLS = [
+    Cell.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"),
+    Cell.parse("|nor_conv_1x1~0|+|nor_conv_3x3~0|skip_connect~1|+|none~0|nor_conv_1x1~1|nor_conv_3x3~2|"),
+    Cell.parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"),
+]
+
+
+@pytest.fixture(scope="module")
+def blobs() -> Dataset:
+    """Three classes, each a bright corner in noise: easy to learn in a few steps."""
+    rng = np.random.default_rng(0)
+
+    def images(n: int) -> tuple[np.ndarray, np.ndarray]:
+        x, y = rng.uniform(0, 0.5, (n, 1, 8, 8)).astype(np.float32), np.arange(n) % 3
+        x[y == 0, :, :4, :4] += 0.5
+        x[y == 1, :, 4:, 4:] += 0.5
+        return x, y
+
+    return Dataset("blobs", *images(60), *images(30), 3)
+
+
+def weights(stack: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in stack.state_dict().items()}
+
+
+def test_networks_learn_and_are_ready_to_be_attacked(blobs: Dataset) -> None:
+    stack, records = train(CELLS, blobs, replace(RECIPE, epochs=12, flip=False, crop=0), seed=0)
+    logits = stack(torch.from_numpy(blobs.test_images))
+    accuracy = (logits.argmax(2) == torch.from_numpy(blobs.test_labels)).float().mean(1)
+    assert (accuracy[:2] > 0.95).all()
+    assert accuracy[2] == pytest.approx(1 / 3)  # its output ignores its input: measured like any other
+    assert not stack.training
+    assert not any(parameter.requires_grad for parameter in stack.parameters())
+    assert all(record.diverged is None and record.seconds > 0 for record in records)
+    assert records[0].accuracy > 0.9
+    assert records[0].loss < 0.5 < records[2].loss
+
+
+def test_a_rerun_gives_the_same_bits_and_another_seed_does_not(blobs: Dataset) -> None:
+    before = torch.random.get_rng_state()
+    (one, first), (same, second), (other, _) = (train(CELLS, blobs, RECIPE, seed=seed) for seed in (0, 0, 1))
+    assert all(torch.equal(tensor, weights(same)[name]) for name, tensor in weights(one).items())
+    assert [(r.loss, r.accuracy) for r in first] == [(r.loss, r.accuracy) for r in second]
+    assert not torch.equal(weights(one)["classifier.weight"], weights(other)["classifier.weight"])
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_network_becomes_the_same_in_every_stack_and_alone(blobs: Dataset) -> None:
+    """But for rounding: a plain network, trained by itself, is the second witness."""
+    stack, _ = train(CELLS, blobs, RECIPE, seed=3)
+    reordered, _ = train(CELLS[1::-1], blobs, RECIPE, seed=3)
+    plain = Network(CELLS[1], RECIPE.skeleton(blobs), blobs.mean, blobs.std, generator=generator(3, f"weights/{CELLS[1]}"))
+    fit(plain, 1, blobs, RECIPE, seed=3)
+    images = torch.from_numpy(blobs.test_images)
+    expected = plain.eval()(images)
+    torch.testing.assert_close(stack(images)[1], expected, rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(reordered(images)[0], expected, rtol=1e-2, atol=1e-3)
+
+
+def test_a_diverging_network_is_reported_and_the_others_go_on(blobs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed, expected = train(CELLS, blobs, RECIPE, seed=0)
+    import builders.train
+
+    def one_network_overflows(cell: Cell, *args: object, **settings: object) -> Network:
+        network = Network(cell, *args, **settings)  # type: ignore[arg-type]
+        if cell == CELLS[1]:
+            with torch.no_grad():
+                network.classifier.weight.fill_(torch.inf)
+        return network
+
+    monkeypatch.setattr(builders.train, "Network", one_network_overflows)
+    stack, records = train(CELLS, blobs, RECIPE, seed=0)
+    assert [record.diverged for record in records] == [None, "the loss was not finite at step 0", None]
+    for k in (0, 2):
+        assert (records[k].loss, records[k].accuracy) == (expected[k].loss, expected[k].accuracy)
+        assert all(torch.equal(tensor, undisturbed.state(k)[name]) for name, tensor in stack.state(k).items())
+
+
+def test_weights_that_only_the_last_step_spoils_are_found(blobs: Dataset) -> None:
+    _, records = train(CELLS[:1], blobs, replace(RECIPE, epochs=1, batch_size=60, learning_rate=float("inf")), seed=0)
+    assert records[0].diverged is not None
+    assert records[0].diverged.endswith("is not finite after the last step")
+
+
+def test_adversarial_training_trains_on_attacked_images(blobs: Dataset) -> None:
+    pytest.importorskip("builders.attacks")
+    adversary = Adversary(eps=0.3, step=0.1, steps=3)
+    recipe = replace(RECIPE, epochs=6, flip=False, crop=0)
+    (standard, easy), (robust, hard) = (train(CELLS[:2], blobs, replace(recipe, adversary=who), seed=0) for who in (None, adversary))
+    assert all(attacked.loss > plain.loss for attacked, plain in zip(hard, easy, strict=True))
+    again, _ = train(CELLS[:2], blobs, replace(recipe, adversary=adversary), seed=0)
+    assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(robust).items())
+    assert not torch.equal(weights(robust)["classifier.weight"], weights(standard)["classifier.weight"])
+
+
+def test_progress_is_told_after_every_epoch(blobs: Dataset) -> None:
+    told: list[tuple[int, int]] = []
+    train(CELLS[:1], blobs, RECIPE, seed=0, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_augmented_images_are_shifts_and_mirrors_of_the_images() -> None:
+    images = torch.rand(40, 2, 8, 16)
+    padded = torch.nn.functional.pad(images, (2, 2, 1, 1))
+    augmented = augment(images, RECIPE, generator(0, "test"))
+    assert augmented.shape == images.shape
+    seen = set()
+    for image, border in zip(augmented, padded, strict=True):
+        candidates = {
+            (flip, y, x): (border.flip(2) if flip else border)[:, y : y + 8, x : x + 16]
+            for flip in (False, True)
+            for y in range(3)
+            for x in range(5)
+        }
+        matches = [how for how, candidate in candidates.items() if torch.equal(candidate, image)]
+        assert len(matches) == 1
+        seen.add(matches[0])
+    assert len({flip for flip, _, _ in seen}) == 2
+    assert {y for _, y, _ in seen} == {0, 1, 2}
+    assert {x for _, _, x in seen} == {0, 1, 2, 3, 4}
+
+
+def test_no_augmentation_leaves_images_alone() -> None:
+    images = torch.rand(4, 1, 8, 8)
+    assert torch.equal(augment(images, replace(RECIPE, flip=False, crop=0), generator(0, "test")), images)
+
+
+def test_published_recipes_are_the_published_ones() -> None:
+    recipe = RECIPES["nb201-200"]
+    assert (recipe.channels, recipe.cells, recipe.epochs, recipe.batch_size) == (16, 5, 200, 256)
+    assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay) == (0.1, 0.9, 5e-4)
+    assert all(recipe.name == name for name, recipe in RECIPES.items())
+    assert RECIPES["nb201-12-pgd"].adversary == Adversary(8 / 255, 2 / 255, 7)
+    assert round(recipe.crop * 32) == 4
+
+
+def test_a_precision_that_the_device_does_not_offer(blobs: Dataset) -> None:
+    with pytest.raises(ValueError, match="'tiny' asks for bfloat16 on cpu; only CUDA devices gain by it"):
+        train(CELLS[:1], blobs, replace(RECIPE, precision="bfloat16"), seed=0)
+    with pytest.raises(ValueError, match="precision 'half'; expected float32 or bfloat16"):
+        train(CELLS[:1], blobs, replace(RECIPE, precision="half"), seed=0)
