@@ -10,8 +10,9 @@ Networks: K cells of NAS-Bench-201 drawn at random (seed 0), trained with the re
 scikit-learn.  --large times table 1 on an untrained network of CIFAR's size instead (32×32×3, C=16, N=1).  Speeds are the best of R runs,
 taken in turns; on a CPU they count the process's CPU seconds, so that a busy machine slows all alike: read the ratios.
 
-Cost: about 5 minutes on two CPU cores.  Needs foolbox and torchattacks, which need not agree with our versions of anything: install them
-with ``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
+Cost: about 10 minutes on one CPU core (OMP_NUM_THREADS=1: more threads only slow networks this small).  Needs foolbox and
+torchattacks, whose pinned dependencies are not ours; both run without them:
+``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
 """
 
 from __future__ import annotations
