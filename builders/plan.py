@@ -40,7 +40,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     # The same with fewer steps and queries, for a build on two CPU cores.
     "digits-light": Evaluation(
         "digits-light",
-        {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4), "apgd-ce": APGD(steps=10), "square": Square(queries=100)},
+        {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4), "apgd-ce": APGD(steps=10), "square": Square(queries=50)},
         tuple(k / 255 for k in (4, 8, 16, 32, 64)),
     ),
 }

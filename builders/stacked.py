@@ -19,8 +19,9 @@ Networks never see one another: batch norm's statistics are per channel, so per 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -234,30 +235,78 @@ class StackedCell(nn.Module):
     def __init__(self, cells: Sequence[Cell], channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
-        self.incoming: list[list[tuple[int, str]]] = [[], [], []]
+        self.outgoing: list[list[str]] = [[], [], []]
+        self.incoming: list[list[str]] = [[], [], []]
+        self.runs: dict[str, slice] = {}
         for number, (source, target) in enumerate(EDGES):
             for op in OPERATIONS[1:]:
                 members = [k for k, cell in enumerate(cells) if cell.ops[number] == op]
                 if members:
                     name = edge_name(op, (source, target))
-                    self.incoming[target - 1].append((source, name))
                     self.edges[name] = _operation(op, members, channels)
-                    # Where all networks agree there is nothing to gather.
-                    index = None if len(members) == len(cells) else torch.tensor(members)
-                    self.register_buffer(f"index_{name}", index, persistent=False)
+                    self.outgoing[source].append(name)
+                    self.incoming[target - 1].append(name)
+                    self.register_buffer(f"members_{name}", torch.tensor(members), persistent=False)
+                    if members[-1] - members[0] + 1 == len(members):
+                        self.runs[name] = slice(members[0], members[-1] + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        nodes = [x]
-        for incoming in self.incoming:
-            node = torch.zeros_like(x)
-            for source, name in incoming:
-                operation, index = self.edges[name], getattr(self, f"index_{name}")
-                if index is None:
-                    node = node + operation(nodes[source])
-                else:
-                    node.index_add_(3, index, operation(nodes[source].index_select(3, index)))
-            nodes.append(node)
-        return nodes[-1]
+        node, inputs = x, dict[str, Tensor]()
+        for outgoing, incoming in zip(self.outgoing, self.incoming, strict=True):
+            inputs.update(zip(outgoing, _gather(node, *map(self._where, outgoing)), strict=True))
+            parts = [self.edges[name](inputs[name]) for name in incoming]
+            node = _scatter(x.shape, tuple(map(self._where, incoming)), *parts) if parts else torch.zeros_like(x)
+        return node
+
+    def _where(self, name: str) -> Where:
+        where: Where = self.runs[name] if name in self.runs else getattr(self, f"members_{name}")
+        return where
+
+
+Where = slice | Tensor
+"""Some networks of a stack: a run of neighbours, which is a view and costs nothing (so stacks of similar cells are fastest), or any."""
+
+
+class _Gather(torch.autograd.Function):
+    """Some networks of one activation, once for each of `wheres`.  Autograd would fill and add a whole activation for each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
+        ctx.wheres, ctx.shape = wheres, x.shape
+        return tuple(x[:, :, :, where] if isinstance(where, slice) else x.index_select(3, where) for where in wheres)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _scatter(ctx.shape, ctx.wheres, *gradients), *(None for _ in ctx.wheres)
+
+
+class _Scatter(torch.autograd.Function):
+    """The derivative of `_Gather`, whose derivative it is: a sum of activations of some networks each, zero elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
+        ctx.wheres = wheres
+        total = parts[0].new_zeros(shape)
+        for where, part in zip(wheres, parts, strict=True):
+            if isinstance(where, slice):
+                total[:, :, :, where] += part
+            else:
+                total.index_add_(3, where, part)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *_gather(gradient, *ctx.wheres)
+
+
+def _gather(x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
+    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()
+    return parts
+
+
+def _scatter(shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
+    total: Tensor = _Scatter.apply(shape, wheres, *parts)
+    return total
 
 
 def _operation(op: str, members: Sequence[int], channels: int) -> nn.Module:

@@ -18,9 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from robbench import RobBench, __version__
+from robbench.arrays import Array
 from robbench.cli import main
 from robbench.spaces.identity import class_key, twin_key
 from robbench.spaces.nb201 import Cell
+from robbench.store import extend
 from tests.sources.published import CELL, evaluated, isomorphic, jung, write_csv
 
 Run = Callable[..., Result]
@@ -195,10 +197,8 @@ def test_a_question_without_an_answer_is_one_line_on_stderr(arguments: list[str]
         [],
         ["fly"],
         ["query", ARCH],
-        ["query", ARCH, "clean"],
         ["query", ARCH, "clean", "--store", "x.h5", "--seed", "first"],
         ["query", ARCH, "clean", "--store", "x.h5", "--eps", "1"],
-        ["info"],
         ["top", "clean", "--store", "x.h5", "-n", "0"],
         ["import", "jung2023", "folder"],
         ["import", "jung", "folder", "--into", "x.h5"],
@@ -219,7 +219,6 @@ def test_a_missing_store_is_named(run: Run, tmp_path: Path) -> None:
 
 def test_the_environment_names_a_default_store(run: Run, small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = answer(run("query", ARCH, "clean", "--store", small_store))
-    assert "ROBBENCH_STORE" in refusal(run("query", ARCH, "clean"), 2)
     monkeypatch.setenv("ROBBENCH_STORE", str(small_store))
     assert answer(run("query", ARCH, "clean")) == expected
     for command in (["info"], ["top", "clean"], ["table", "clean"], ["explain", ARCH, "clean"], ["cell", "3456"]):
@@ -324,13 +323,25 @@ def facts(run: Run, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def test_cell_draws_and_names_an_architecture(run: Run) -> None:
-    text = answer(run("cell", ARCH))
+@pytest.fixture
+def store_without_index(synthetic_arrays: list[Array], tmp_path: Path) -> Path:
+    extend(tmp_path / "plain.h5", synthetic_arrays[:1])
+    return tmp_path / "plain.h5"
+
+
+def test_cell_draws_and_names_an_architecture(run: Run, small_store: Path, bench: RobBench) -> None:
+    text = answer(run("cell", ARCH, "--store", small_store))
     assert text.startswith("from \\ to        node 1           node 2           node 3 (output)\nnode 0 (input)   conv 3×3")
     assert f"\narch                {ARCH}\n" in text
+    assert f"\npublished index     {bench.published_index(ARCH)}\n" in text
     assert f"\nclass key           {class_key(Cell.parse(ARCH))}\n" in text
     assert f"\ntwin key            {twin_key(Cell.parse(ARCH))}\n" in text
-    assert "\npublished index     unknown without a store that carries it\n" in text
+
+
+def test_cell_in_a_store_without_index_says_so(run: Run, store_without_index: Path) -> None:
+    assert facts(run, ARCH, "--store", store_without_index)["published index"] is None
+    assert "\npublished index     unknown without a store that carries it\n" in answer(run("cell", ARCH, "--store", store_without_index))
+    assert "plain.h5 carries no published index" in refusal(run("cell", "3456", "--store", store_without_index))
 
 
 def test_cell_knows_its_class_and_twins(run: Run, small_store: Path) -> None:
@@ -353,19 +364,15 @@ def test_cell_of_every_spelling_has_one_class_and_its_own_index(run: Run, small_
     assert len({(fact["class key"], fact["representative"], tuple(fact["twins"])) for fact in found}) == 1
 
 
-def test_cell_without_twins_says_none(run: Run) -> None:
+def test_cell_without_twins_says_none(run: Run, small_store: Path) -> None:
     alone = "|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|"
-    assert facts(run, alone)["twins"] == []
-    assert "\ntwins               none\n" in answer(run("cell", alone))
+    assert facts(run, alone, "--store", small_store)["twins"] == []
+    assert "\ntwins               none\n" in answer(run("cell", alone, "--store", small_store))
 
 
 def test_cell_of_nonsense_is_refused(run: Run, small_store: Path) -> None:
-    assert "UnknownArchitecture: '|x~0|' has 1 parts" in refusal(run("cell", "|x~0|"))
+    assert "UnknownArchitecture: '|x~0|' has 1 parts" in refusal(run("cell", "|x~0|", "--store", small_store))
     assert "UnknownArchitecture: 99999 is not a published index" in refusal(run("cell", "99999", "--store", small_store))
-
-
-def test_cell_of_an_index_needs_a_store(run: Run) -> None:
-    assert "store" in refusal(run("cell", "3456"))
 
 
 def test_the_installed_command_answers_on_stdout_and_errs_on_stderr(small_store: Path, bench: RobBench) -> None:

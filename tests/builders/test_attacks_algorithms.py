@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square  # noqa: E402
-from builders.attacks.apgd import checkpoints  # noqa: E402
-from builders.attacks.base import ascent, least_likely  # noqa: E402
-from builders.attacks.square import _square, share, side  # noqa: E402
-from builders.attacks.streams import image_streams, uniform  # noqa: E402
-from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks.apgd import checkpoints
+from builders.attacks.base import ascent, least_likely
+from builders.attacks.square import _square, share, side
+from builders.attacks.streams import image_streams, uniform
+from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 
 def linear(seed: int, shape: tuple[int, ...], classes: int) -> Any:

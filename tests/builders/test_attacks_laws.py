@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, ATTACKS, FGSM, PGD, Square  # noqa: E402
-from builders.attacks.base import Survivors, live_first, put, take  # noqa: E402
-from builders.attacks.streams import bits, image_streams, uniform  # noqa: E402
-from builders.evaluate import accuracy, project, robust_outcomes  # noqa: E402
-from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+from builders.attacks import APGD, ATTACKS, FGSM, PGD, Square
+from builders.attacks.base import Survivors, live_first, put, take
+from builders.attacks.streams import bits, image_streams, uniform
+from builders.evaluate import accuracy, project, robust_outcomes
+from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 ATTACKS_SHORT: dict[str, Any] = {
     "fgsm": FGSM(),

@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square  # noqa: E402
-from builders.attacks.streams import image_streams  # noqa: E402
-from builders.evaluate import accuracy, robust_outcomes  # noqa: E402
-from tests.builders.toy_networks import digits, trained  # noqa: E402
+from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks.streams import image_streams
+from builders.evaluate import accuracy, robust_outcomes
+from tests.builders.toy_networks import digits, trained
 
 GRID = [0, 0.02, 0.05, 0.1, 0.15, 0.25]
 IMAGES, LABELS = digits()[0][1200:1350], digits()[1][1200:1350]

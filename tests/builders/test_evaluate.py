@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import ATTACKS, FGSM, PGD, AttackError  # noqa: E402
-from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes  # noqa: E402
-from robbench.errors import RobBenchError  # noqa: E402
-from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+from builders.attacks import ATTACKS, FGSM, PGD, AttackError
+from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes
+from robbench.errors import RobBenchError
+from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
 

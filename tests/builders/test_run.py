@@ -100,7 +100,7 @@ def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path):
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     workers = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     os.kill(workers[0], signal.SIGKILL)
-    with pytest.raises(BuildError, match="a worker process died .*what was done is kept: run again"):
+    with pytest.raises(BuildError, match=r"a worker process died .*what was done is kept: run again"):
         list(units)
     assert len(todo(folder)) < 4
     list(run(folder, device="cpu"))
