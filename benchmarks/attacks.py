@@ -10,8 +10,9 @@ Networks: K cells of NAS-Bench-201 drawn at random (seed 0), trained with the re
 scikit-learn.  --large times table 1 on an untrained network of CIFAR's size instead (32×32×3, C=16, N=1).  Speeds are the best of R runs,
 taken in turns; on a CPU they count the process's CPU seconds, so that a busy machine slows all alike: read the ratios.
 
-Cost: about 5 minutes on two CPU cores.  Needs foolbox and torchattacks, which need not agree with our versions of anything: install them
-with ``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
+Cost: about 10 minutes on one CPU core (OMP_NUM_THREADS=1: more threads only slow networks this small).  Needs foolbox and
+torchattacks, whose pinned dependencies are not ours; both run without them:
+``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def speed(network: nn.Module, images: Tensor, repeats: int) -> None:
     for (name, library), theirs in THEIRS.items():
         attack = OURS[name]
         ours_s, theirs_s = seconds(
-            repeats,
+            repeats * (10 if name == "fgsm" else 1),  # one step is over too soon to be timed by few runs
             partial(attack, network, images, labels, TINY, streams=image_streams(0, torch.arange(n, device=images.device))),
             partial(theirs, network, images, labels, TINY),
         )
@@ -142,7 +143,7 @@ def strength(stack: StackedNetwork, images: Tensor, labels: Tensor) -> None:
 
     def judged(network: nn.Module, adversarial: Tensor) -> float:
         with torch.no_grad():
-            return float((network(adversarial).argmax(1) == labels).float().mean())
+            return float((network(adversarial).argmax(1) == labels).double().mean())
 
     print(f"\n3. Robust accuracy in per cent, mean of {len(stack)} networks, {len(images)} images\n")
     print("| attack | by | " + " | ".join(f"eps {eps:g}" for eps in GRID) + " |")
