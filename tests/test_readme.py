@@ -22,14 +22,14 @@ def in_tour(published_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("in_tour")
-def test_python_blocks_print_what_the_readme_shows():
+def test_python_blocks_print_what_the_readme_shows() -> None:
     failed, attempted = doctest.testfile(str(README), module_relative=False)
     assert attempted > 10
     assert failed == 0
 
 
 @pytest.mark.usefixtures("in_tour")
-def test_shell_blocks_print_what_the_readme_shows():
+def test_shell_blocks_print_what_the_readme_shows() -> None:
     commands = re.findall(r"^\$ robbench ((?:query|top|cell) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
     assert len(commands) == 3
     for command, shown in commands:

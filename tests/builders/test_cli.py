@@ -15,7 +15,7 @@ def robbench(*arguments: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str):
+def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str) -> None:
     folder, store = tmp_path / "build", tmp_path / "store.h5"
     code, printed = robbench(
         "plan", folder, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 2, "--stack", 1
@@ -35,14 +35,14 @@ def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str):
     assert "in the same environment: 0 of 252 outcomes differ" in printed
 
 
-def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str):
+def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str) -> None:
     code, printed = robbench(
         "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 40, "--device", "cpu"
     )
     assert (code, printed) == (0, f"{tmp_path}: 40 classes × 1 seeds in 3 units of 16\n")
 
 
-def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path):
+def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
     code, printed = robbench(
         "plan",
         tmp_path,
@@ -61,6 +61,6 @@ def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path):
     assert printed.startswith("Error: DatasetError: ")
 
 
-def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path):
+def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path) -> None:
     code, _ = robbench("plan", tmp_path, "--dataset", "digits", "--recipe", "nope", "--evaluation", "published")
     assert code == 2

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: Path):
+def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.h5"
     merge(folder, store)
     verify_store(store)
@@ -62,14 +62,14 @@ def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: 
     assert provenance["plan"]["stack"] == 2
 
 
-def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path):
+def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path) -> None:
     merge(folder, tmp_path / "store.h5")
     before = (tmp_path / "store.h5").read_bytes()
     assert merge(folder, tmp_path / "store.h5").added == []
     assert (tmp_path / "store.h5").read_bytes() == before
 
 
-def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path):
+def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     gone = read_plan(folder).units()[2]
     shards.path_of(folder, gone).unlink()
     with pytest.raises(BuildError, match=rf"lacks 1 of 6 units: {gone.key}; `robbench build run .*` makes them"):
@@ -77,21 +77,21 @@ def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path):
     assert not (tmp_path / "store.h5").exists()
 
 
-def test_strangers_are_refused_by_name(folder: Path, tmp_path: Path):
+def test_strangers_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     stranger = replace(read_plan(folder).units()[0], recipe="digits-pgd")
     shards.write(folder, made_up(stranger))
     with pytest.raises(BuildError, match=rf"holds shards that are not of its plan: {stranger.key}\.npz; take them out"):
         merge(folder, tmp_path / "store.h5")
 
 
-def test_a_duplicate_under_another_name_is_refused(folder: Path, tmp_path: Path):
+def test_a_duplicate_under_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
     first, second = read_plan(folder).units()[:2]
     shards.path_of(folder, second).write_bytes(shards.path_of(folder, first).read_bytes())
     with pytest.raises(BuildError, match=rf"{second.key}\.npz holds another unit than its name says \({first.key}\)"):
         merge(folder, tmp_path / "store.h5")
 
 
-def test_mixed_library_versions_are_refused(folder: Path, tmp_path: Path):
+def test_mixed_library_versions_are_refused(folder: Path, tmp_path: Path) -> None:
     unit = read_plan(folder).units()[3]
     shard = made_up(unit)
     shards.write(folder, replace(shard, environment={**shard.environment, "torch": "1.0"}))
@@ -101,7 +101,7 @@ def test_mixed_library_versions_are_refused(folder: Path, tmp_path: Path):
         merge(folder, tmp_path / "store.h5")
 
 
-def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path):
+def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path) -> None:
     """A recipe that has been changed since keeps its name, and so its units; what it stood for is in the shards."""
     unit = read_plan(folder).units()[3]
     shard = made_up(unit)
@@ -111,14 +111,14 @@ def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path):
         merge(folder, tmp_path / "store.h5")
 
 
-def test_verify_finds_what_cannot_be_built_again(folder: Path, tmp_path: Path):
+def test_verify_finds_what_cannot_be_built_again(folder: Path, tmp_path: Path) -> None:
     """These outcomes were drawn, not measured, so building them again must disagree."""
     merge(folder, tmp_path / "store.h5")
     with pytest.raises(BuildError, match="sample=7; expected 1 to 6"):
         next(verify(tmp_path / "store.h5", sample=7))
 
 
-def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str):
+def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
     from builders.run import run
 
     folder = tmp_path / "real"
@@ -139,12 +139,12 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     assert found.largest > 0
 
 
-def test_a_store_of_published_data_cannot_be_built_again(small_store: Path):
+def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
     with pytest.raises(BuildError, match="holds nothing that was built here"):
         next(verify(small_store, sample=1))
 
 
-def test_the_plan_in_the_store_is_the_plan_of_the_folder(folder: Path, tmp_path: Path):
+def test_the_plan_in_the_store_is_the_plan_of_the_folder(folder: Path, tmp_path: Path) -> None:
     merge(folder, tmp_path / "store.h5")
     arch = read_plan(folder).units()[0].archs[0]
     provenance = RobBench(tmp_path / "store.h5").explain(arch, "clean").sources["digits/standard/clean/accuracy"]

@@ -16,7 +16,7 @@ from robbench.spaces.nb201 import Cell
 PLAN = Plan("digits", "digits", "digits-light", classes=10, sample_seed=3, seeds=(0, 1), stack=4)
 
 
-def test_units_hold_every_drawn_class_once_for_each_seed():
+def test_units_hold_every_drawn_class_once_for_each_seed() -> None:
     units = PLAN.units()
     assert [len(unit.archs) for unit in units] == [4, 4, 2] * 2
     for seed in PLAN.seeds:
@@ -25,17 +25,17 @@ def test_units_hold_every_drawn_class_once_for_each_seed():
     assert len({unit.key for unit in units}) == len(units)
 
 
-def test_draws_are_the_same_for_the_same_seed_and_nested_for_more_classes():
+def test_draws_are_the_same_for_the_same_seed_and_nested_for_more_classes() -> None:
     assert PLAN.rows() == replace(PLAN, stack=1).rows()
     assert PLAN.rows() != replace(PLAN, sample_seed=4).rows()
     assert set(PLAN.rows()) < set(replace(PLAN, classes=20).rows())
 
 
-def test_all_classes_come_in_row_order():
+def test_all_classes_come_in_row_order() -> None:
     assert replace(PLAN, classes=6466).rows() == list(range(6466))
 
 
-def test_a_units_key_is_pinned():
+def test_a_units_key_is_pinned() -> None:
     """Shards of an earlier version are found again."""
     assert PLAN.units()[0].key == "5a84f89583bfb068"
 
@@ -53,32 +53,32 @@ def test_a_units_key_is_pinned():
         ({"seeds": (-1,)}, r"seeds of at least 0"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, object], message: str):
+def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(BuildError, match=message):
         replace(PLAN, **change)  # type: ignore[arg-type]
 
 
-def test_a_written_plan_reads_back(tmp_path: Path):
+def test_a_written_plan_reads_back(tmp_path: Path) -> None:
     write_plan(tmp_path / "build", PLAN)
     write_plan(tmp_path / "build", PLAN)
     assert read_plan(tmp_path / "build") == PLAN
     assert plan_from(json.loads(json.dumps(asdict(PLAN)))) == PLAN
 
 
-def test_a_folder_has_one_plan(tmp_path: Path):
+def test_a_folder_has_one_plan(tmp_path: Path) -> None:
     write_plan(tmp_path, PLAN)
     with pytest.raises(BuildError, match=r"is of another plan \(it differs in stack\); give each plan its own folder"):
         write_plan(tmp_path, replace(PLAN, stack=5))
     assert read_plan(tmp_path) == PLAN
 
 
-def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path):
+def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"has no plan\.json; make one with `robbench build plan"):
         read_plan(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "digits"}'])
-def test_a_damaged_plan_is_named(tmp_path: Path, text: str):
+def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / PLAN_FILE).write_text(text)
     with pytest.raises(BuildError, match=r"plan\.json is not a plan"):
         read_plan(tmp_path)

@@ -53,7 +53,7 @@ def assert_same_arrays(one: Path, other: Path) -> None:
             assert np.array_equal(first.read(name), second.read(name), equal_nan=True), name
 
 
-def test_a_unit_gives_the_same_bits_again(folder: Path):
+def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
     one, other = (run_unit(unit, dataset, CPU) for _ in range(2))
@@ -63,7 +63,7 @@ def test_a_unit_gives_the_same_bits_again(folder: Path):
     assert [training["loss"] for training in one.trainings] == [training["loss"] for training in other.trainings]
 
 
-def test_what_is_done_is_not_done_twice(folder: Path):
+def test_what_is_done_is_not_done_twice(folder: Path) -> None:
     units = iter(run(folder, device="cpu"))
     first = next(units)
     units.close()  # type: ignore[attr-defined]
@@ -74,13 +74,13 @@ def test_what_is_done_is_not_done_twice(folder: Path):
     assert shards.path_of(folder, first).stat().st_mtime_ns == before
 
 
-def test_workers_give_the_same_store(folder: Path, undisturbed: Path):
+def test_workers_give_the_same_store(folder: Path, undisturbed: Path) -> None:
     assert len(list(run(folder, device="cpu", workers=2))) == 4
     merge(folder, folder / "store.h5")
     assert_same_arrays(folder / "store.h5", undisturbed)
 
 
-def test_killed_at_random_and_resumed_gives_the_same_store(folder: Path, undisturbed: Path):
+def test_killed_at_random_and_resumed_gives_the_same_store(folder: Path, undisturbed: Path) -> None:
     rng = np.random.default_rng(0)
     command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
     for _ in range(4):
@@ -94,7 +94,7 @@ def test_killed_at_random_and_resumed_gives_the_same_store(folder: Path, undistu
     assert_same_arrays(folder / "store.h5", undisturbed)
 
 
-def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path):
+def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path) -> None:
     units = iter(run(folder, device="cpu", workers=2))
     next(units)
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
@@ -107,7 +107,7 @@ def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path):
     assert todo(folder) == []
 
 
-def test_interrupted_says_how_to_go_on(folder: Path):
+def test_interrupted_says_how_to_go_on(folder: Path) -> None:
     command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         while not list(folder.glob("*.npz")):
@@ -119,7 +119,7 @@ def test_interrupted_says_how_to_go_on(folder: Path):
     assert f"stopped; what was done is kept. Go on with: robbench build run {folder}" in errors
 
 
-def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
     whole = running._run_stack
@@ -139,7 +139,7 @@ def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch
     assert len(shard.trainings) == 2
 
 
-def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = read_plan(folder).units()[0]
 
     def scarce(*_: object) -> None:
@@ -150,7 +150,7 @@ def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytes
         run_unit(unit, load(unit.dataset), CPU)
 
 
-def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
     list(run(folder, device="cpu"))
     merge(folder, folder / "store.h5")
@@ -163,17 +163,17 @@ def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
-def test_an_unknown_device_is_named(name: str):
+def test_an_unknown_device_is_named(name: str) -> None:
     with pytest.raises(BuildError, match=rf"device '{name}' cannot be used: .* Expected cpu, cuda, cuda:1, …, or auto"):
         find_device(name)
 
 
-def test_shards_of_another_plan_stop_a_run(folder: Path):
+def test_shards_of_another_plan_stop_a_run(folder: Path) -> None:
     (folder / "0123456789abcdef.npz").write_bytes(b"")
     with pytest.raises(BuildError, match=r"0123456789abcdef\.npz and 0 more are not of the plan"):
         next(run(folder, device="cpu"))
 
 
-def test_a_stack_shrinks_with_the_images():
+def test_a_stack_shrinks_with_the_images() -> None:
     dataset = load("digits")
     assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16

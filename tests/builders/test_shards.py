@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ UNIT = Unit(("a", "b"), "digits", "digits", "digits-light", 0)
 def a_shard(images: int = 11, seed: int = 0) -> Shard:
     rng = np.random.default_rng(seed)
     outcomes = {"clean": rng.random((2, images)) < 0.5, "pgd": rng.random((2, 3, images)) < 0.5}
-    trainings = [
+    trainings: list[dict[str, Any]] = [
         {"loss": 0.1, "accuracy": 1.0, "seconds": 2.0, "diverged": None},
         {"loss": 0.2, "accuracy": 0.5, "seconds": 2.0, "diverged": "why"},
     ]
@@ -33,7 +34,7 @@ def a_shard(images: int = 11, seed: int = 0) -> Shard:
 
 
 @given(images=st.integers(1, 40), seed=st.integers(0, 5))
-def test_a_written_shard_reads_back(tmp_path_factory: pytest.TempPathFactory, images: int, seed: int):
+def test_a_written_shard_reads_back(tmp_path_factory: pytest.TempPathFactory, images: int, seed: int) -> None:
     folder, shard = tmp_path_factory.mktemp("shards"), a_shard(images, seed)
     shards.write(folder, shard)
     found = shards.read(shards.path_of(folder, UNIT))
@@ -49,7 +50,7 @@ def test_a_written_shard_reads_back(tmp_path_factory: pytest.TempPathFactory, im
     assert all(np.array_equal(found.outcomes[threat], bits) for threat, bits in shard.outcomes.items())
 
 
-def test_done_means_a_whole_shard_of_this_unit(tmp_path: Path):
+def test_done_means_a_whole_shard_of_this_unit(tmp_path: Path) -> None:
     assert not shards.is_done(tmp_path, UNIT)
     shards.write(tmp_path, a_shard())
     assert shards.is_done(tmp_path, UNIT)
@@ -58,7 +59,7 @@ def test_done_means_a_whole_shard_of_this_unit(tmp_path: Path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
-def test_a_shard_cut_short_is_named_and_not_done(tmp_path: Path, share: float):
+def test_a_shard_cut_short_is_named_and_not_done(tmp_path: Path, share: float) -> None:
     shards.write(tmp_path, a_shard())
     path = shards.path_of(tmp_path, UNIT)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -67,7 +68,7 @@ def test_a_shard_cut_short_is_named_and_not_done(tmp_path: Path, share: float):
     assert not shards.is_done(tmp_path, UNIT)
 
 
-def test_a_flipped_bit_in_the_outcomes_is_found(tmp_path: Path):
+def test_a_flipped_bit_in_the_outcomes_is_found(tmp_path: Path) -> None:
     shards.write(tmp_path, a_shard(images=4000))
     path = shards.path_of(tmp_path, UNIT)
     raw = bytearray(path.read_bytes())
@@ -76,13 +77,13 @@ def test_a_flipped_bit_in_the_outcomes_is_found(tmp_path: Path):
     assert not shards.is_done(tmp_path, UNIT)
 
 
-def test_strangers_are_shards_of_no_unit(tmp_path: Path):
+def test_strangers_are_shards_of_no_unit(tmp_path: Path) -> None:
     shards.write(tmp_path, a_shard())
     assert shards.strangers(tmp_path, [UNIT]) == []
     assert shards.strangers(tmp_path, [replace(UNIT, seed=1)]) == [shards.path_of(tmp_path, UNIT)]
 
 
-def test_a_full_disk_leaves_the_old_shard_and_says_what_to_do(tmp_path: Path):
+def test_a_full_disk_leaves_the_old_shard_and_says_what_to_do(tmp_path: Path) -> None:
     shards.write(tmp_path, a_shard(images=8))
     before = shards.path_of(tmp_path, UNIT).read_bytes()
     program = f"""
