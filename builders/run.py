@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -198,8 +199,17 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _worker = dataset, torch.device(device), folder
+
+
+def _die_with_parent() -> None:
+    """A killed build must not leave workers that go on beside the next run."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(unit: Unit) -> list[str]:

@@ -107,6 +107,21 @@ def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path) -> No
     assert todo(folder) == []
 
 
+def test_workers_die_with_a_killed_build(folder: Path) -> None:
+    command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu", "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as process:
+        while not list(folder.glob("*.npz")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(children) >= 2
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
 def test_interrupted_says_how_to_go_on(folder: Path) -> None:
     command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
