@@ -95,13 +95,11 @@ def test_what_is_no_percentage_is_refused(value: object, message: str, file: Pat
     unreadable("natsbench", short(file, change), rf"nats_bench\.csv: row 3, CIFAR100TestAccuracy200Epochs {message}")
 
 
-def test_a_bad_value_leaves_the_store_as_it_was(file: Path, store: Path, new_store: Path) -> None:
+def test_a_bad_value_leaves_the_store_as_it_was(file: Path, store: Path) -> None:
     def change(rows: Rows) -> None:
         rows[15000][0] = 101
 
-    written(file, change)
-    for into in (store, new_store):
-        refused("natsbench", file, into, "row 15000, CIFAR10TestAccuracy200Epochs is '101'")
+    refused("natsbench", written(file, change), store, "row 15000, CIFAR10TestAccuracy200Epochs is '101'")
 
 
 def test_a_csv_without_an_accuracy_column_is_refused(file: Path, store: Path) -> None:
@@ -138,7 +136,7 @@ def test_a_wrong_number_of_rows_is_refused(kept: int, found: int, file: Path) ->
     no_index(write_csv(file, NATS_HEADER, nats_rows()[:kept]), rf"nats_bench\.csv has {found} rows; expected 15625, one for each cell")
 
 
-@pytest.mark.parametrize("end", [0.001, 0.3, 0.9999])
+@pytest.mark.parametrize("end", [0.001, 0.9999])
 def test_a_csv_cut_short_is_refused(end: float, file: Path, store: Path) -> None:
     whole = written(file, lambda rows: rows).read_bytes()
     file.write_bytes(whole[: int(len(whole) * end)])
