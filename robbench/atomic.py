@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import h5py
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with _new_file(staged) as file:
+        with _unnamed_or(staged) as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
@@ -34,7 +37,48 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         staged.unlink(missing_ok=True)
 
 
-def _new_file(path: Path) -> BinaryIO:
+@contextmanager
+def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
+    """A new HDF5 file that takes the place of `path` when the block ends without an error.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    with replacing(path) as buffer:
+        disk = _Disk(buffer.fileno(), "r+", closefd=False)
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file
+        finally:
+            if disk.error is not None:  # whatever else went wrong follows from this
+                raise disk.error
+
+
+class _Disk(io.FileIO):
+    """What HDF5 writes to.  It crashes on an error that is raised while it closes a file, so the first one is kept."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, unless the disk has failed."""
+        rest = memoryview(data).cast("B")
+        while rest and self.error is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend, unless the disk has failed."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell()
+
+
+def _unnamed_or(path: Path) -> BinaryIO:
     try:
         return os.fdopen(os.open(path.parent, os.O_RDWR | os.O_TMPFILE, 0o600), "w+b")
     except (AttributeError, OSError):  # not Linux, or a file system that has no unnamed files

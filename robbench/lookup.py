@@ -20,14 +20,15 @@ Architecture = str | Cell | Sequence[str] | int
 class Rows(dict[Architecture, int]):
     """Architecture → row, filled as architectures are met: the first look-up parses, later ones are a dict's."""
 
-    def __init__(self, find: Callable[[Architecture], int]) -> None:
+    def __init__(self, find: Callable[[Cell], int], cell: Callable[[Architecture], Cell]) -> None:
         super().__init__()
         self._find = find
+        self._cell = cell
 
     def __missing__(self, arch: Architecture) -> int:
-        row = self._find(arch)
-        if not isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
-            self[arch] = row
+        if isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
+            return self[self._cell(arch)]
+        self[arch] = row = self._find(self._cell(arch))
         return row
 
 
@@ -36,7 +37,8 @@ class Lookup:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.rows = {"class": Rows(self._class_row), "cell": Rows(self._cell_row)}
+        self.rows = {"class": Rows(self._class_row, self.cell), "cell": Rows(self._cell_row, self.cell)}
+        self._published: dict[int, Cell] = {}
 
     def cell(self, arch: Architecture) -> Cell:
         """The cell that is meant.
@@ -49,7 +51,10 @@ class Lookup:
         if isinstance(arch, str):
             return Cell.parse(arch)
         if isinstance(arch, Integral) and not isinstance(arch, bool | np.bool_):
-            return self._published(int(arch))
+            index = int(arch)
+            if index not in self._published:
+                self._published[index] = self._cell_of_index(index)
+            return self._published[index]
         return Cell(arch)  # type: ignore[arg-type]  # which says what is wrong with anything else
 
     def published_index(self, cell: Cell) -> int | None:
@@ -66,7 +71,7 @@ class Lookup:
         """The cell of each cell row."""
         return tuple(map(Cell.parse, self._store.cell_specs()))
 
-    def _published(self, index: int) -> Cell:
+    def _cell_of_index(self, index: int) -> Cell:
         if not self._store.has_published_index:
             raise UnknownArchitecture(
                 f"{index} cannot be looked up: {self._store.path.name} carries no published index. Name the architecture by its arch string,"
@@ -76,15 +81,13 @@ class Lookup:
             raise UnknownArchitecture(f"{index} is not a published index of NAS-Bench-201; expected an integer from 0 to {SIZE - 1}.")
         return Cell.parse(self._specs[self._row_of_index[index]])
 
-    def _class_row(self, arch: Architecture) -> int:
-        cell = self.cell(arch)
+    def _class_row(self, cell: Cell) -> int:
         row = self._class_rows.get(class_key(cell))
         if row is None:
             raise UnknownArchitecture(f"{cell} is not of any class in {self._store.path.name}.")
         return row
 
-    def _cell_row(self, arch: Architecture) -> int:
-        cell = self.cell(arch)
+    def _cell_row(self, cell: Cell) -> int:
         row = self._cell_rows.get(str(cell))
         if row is None:
             raise UnknownArchitecture(f"{cell} is not among the cells of {self._store.path.name}.")

@@ -359,8 +359,8 @@ def test_a_source_that_fails_midway_makes_no_store(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_source_cannot_read_is_not_blamed_on_the_store(store: Path) -> None:
-    with pytest.raises(OSError, match="raw file vanished"):
+def test_what_a_source_cannot_read_is_said_and_the_store_is_as_it_was(store: Path) -> None:
+    with pytest.raises(StoreError, match=r"raw file vanished\. What was there before is unchanged"):
         extend(store, failing(OSError("raw file vanished")))
 
 
