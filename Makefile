@@ -1,9 +1,12 @@
 # Two commands set everything up on a machine that has Python (3.11 or newer), git and make: `make demo` and `make test`.
 PYTHON ?= python3
+# The release that the tests run with; any that pyproject.toml admits will do.
+TORCH ?= torch==2.13.0
+WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench store clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -16,6 +19,14 @@ test: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/query.py
+	$(BIN)/python benchmarks/stacked.py
+	$(BIN)/python benchmarks/attacks.py
+
+# Trains and attacks the networks of the embedded store again; stop it whenever you like, and go on with the same command.
+store: $(VENV)/installed-dev
+	$(BIN)/robbench build plan scratch/digits --dataset digits --recipe digits --evaluation digits-light --classes 512 --stack 16
+	$(BIN)/robbench build run scratch/digits --device cpu --workers $(WORKERS)
+	$(BIN)/robbench build merge scratch/digits --into scratch/robbench-digits.h5
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +34,7 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 

@@ -324,4 +324,5 @@ def _image(x: Tensor) -> Tensor:
 
 def _networks(x: Tensor, stack: int) -> Tensor:
     """(batch, stack·channels, h, w) → (batch, h, w, stack, channels), contiguous; a view where the image is channels-last already."""
-    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).unflatten(3, (stack, -1))
+    batch, channels, height, width = x.shape
+    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).view(batch, height, width, stack, channels // stack)

@@ -62,8 +62,7 @@ class Recipe:
 
 _PGD7 = Adversary(eps=8 / 255, step=2 / 255, steps=7)
 _NB201 = Recipe("nb201-200", epochs=200)
-# Small enough for a second a network on one core, and long enough that architectures differ by twice what seeds do.
-_DIGITS = Recipe("digits", epochs=4, channels=8, cells=1, batch_size=32, flip=False, crop=0.0)
+_DIGITS = Recipe("digits", epochs=15, channels=8, cells=1, batch_size=64, flip=False, crop=0.0)
 
 RECIPES: dict[str, Recipe] = {
     "nb201-200": _NB201,

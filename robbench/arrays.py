@@ -45,12 +45,14 @@ class Array(NamedTuple):
     eight images a byte, the first in its highest bit, and a row is missing where its accuracy is."""
 
 
+@np.errstate(over="ignore")
 def pack(values: np.ndarray, images: int | None) -> tuple[np.ndarray, int | None]:
     """The smallest form that gives every value back exactly: uint16 codes with their denominator, or the floats themselves."""
     if values.dtype == np.uint16:
         return values, 1
     if values.dtype == np.uint8:
         return values, None
+    values = values.astype(np.float64)  # a multiple in single precision only would not come back
     missing = np.isnan(values)
     filled = np.where(missing, 0, values)
     for denominator in (*_DENOMINATORS, *([images] if images else [])):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.columns import Column, Columns, Question, is_number
+from robbench.columns import Column, Columns, Question, is_number, position
+from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
 from robbench.lookup import Architecture, Lookup, Rows
-from robbench.metrics import TABLE, Metric, canonical_name, level_text, parse
+from robbench.metrics import TABLE, Metric, level_text, parse
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
@@ -56,7 +59,7 @@ class RobBench:
     units of images in [0, 1]; the same call always gives the same answer.
 
     Arguments:
-        path: a store.
+        path: a store; the embedded one if left out.
         dataset: the dataset that a question means when it names none; by default the first that was put into the store.
 
     Raises:
@@ -64,8 +67,8 @@ class RobBench:
         UnknownMetric: the store holds no such dataset.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, dataset: str | None = None) -> None:
-        self._store = Store(path)
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, dataset: str | None = None) -> None:
+        self._store = Store(embedded_store() if path is None else path)
         self.default_dataset = dataset or self._store.default_dataset
         if self.default_dataset not in self.datasets:
             raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
@@ -78,6 +81,11 @@ class RobBench:
 
     def __repr__(self) -> str:
         return f"RobBench({str(self._store.path)!r}, dataset={self.default_dataset!r})"
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._store.path
 
     @property
     def datasets(self) -> list[str]:
@@ -149,6 +157,8 @@ class RobBench:
         """
         if missing not in ("raise", "nan"):
             raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
+        if not isinstance(archs, list | tuple | str | Cell):
+            archs = list(archs)
         if isinstance(archs, str | Cell):
             raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
         _, rows, column = self._ask(metric, **options)
@@ -200,7 +210,7 @@ class RobBench:
             dataset=str(question.dataset),
             training=str(question.training),
             seed=question.seed,
-            how=column.how if column else "measured",
+            how=_how(column, self._store) if column else "measured",
             unit=header.unit,
             sources={str(name): self._store.header(name).provenance for name in parts},
         )
@@ -209,7 +219,7 @@ class RobBench:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
         import pandas as pd
 
-        name = canonical_name(metric)
+        name = parse(metric).name
         axis = TABLE[name].axis
         if axis is None or TABLE[name].kind == "derived":
             raise UnknownMetric(f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
@@ -229,6 +239,8 @@ class RobBench:
         import pandas as pd
 
         options["dataset"] = dataset
+        if dataset is not None and dataset not in self.datasets:
+            self._columns.resolve(Question(parse("clean"), dataset))
         asked = [parse(metric) for metric in metrics] if metrics is not None else self._numbers(**options)
         columns = {str(metric): self.query_many(self.classes, metric, missing="nan", **options) for metric in asked}
         return pd.DataFrame(columns, index=pd.Index(map(str, self.classes), name="arch"))
@@ -240,7 +252,7 @@ class RobBench:
         """
         import pandas as pd
 
-        if not isinstance(n, int) or n < 1:
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
         column = self._ask(metric, **options).column
         cells = self._lookup.classes if column.rows == "class" else self._lookup.cells
@@ -288,7 +300,11 @@ class RobBench:
     ) -> _Answers:
         """The answers to a question, kept for the next time."""
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate
-        if asked not in self._answers:
+        try:
+            known = asked in self._answers
+        except TypeError:  # not hashable, so not a question: says why
+            known = _question(*asked) is None
+        if not known:
             column = self._columns.column(_question(*asked))
             self._answers[asked] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
         return self._answers[asked]
@@ -364,3 +380,12 @@ def _where(question: Question) -> dict[str, Any]:
 
 def _reopen(path: str, dataset: str) -> RobBench:
     return RobBench(path, dataset=dataset)
+
+
+def _how(column: Column, store: Store) -> str:
+    """How a column was made; a derived one also says when one of its parts was interpolated."""
+    metric = column.question.metric
+    if column.how != "derived" or metric.level is None:
+        return column.how
+    levels = [position(metric, store.header(name)) for name in column.parts if TABLE[name.metric].axis]
+    return "derived, interpolated" if None in levels else column.how

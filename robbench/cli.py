@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """Turns the library's errors into one line on stderr and exit status 1."""
+    """Turns the library's errors into one line on stderr and exit status 1; takes in the commands of packages that stand on robbench."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="robbench.commands"))})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        for point in entry_points(group="robbench.commands", name=name):
+            return cast(click.Command, point.load())
+        return super().get_command(ctx, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,7 +53,11 @@ def main() -> None:
 
 def _store(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--store", required=True, envvar="ROBBENCH_STORE", show_envvar=True, type=click.Path(path_type=Path), help="The store to ask."
+        "--store",
+        envvar="ROBBENCH_STORE",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        help="The store to ask; else the embedded one.",
     )(function)
 
 
@@ -80,14 +93,14 @@ def import_(source: str, path: Path, into: Path, training: str | None) -> None:
 @main.command()
 @_store
 @_json
-def info(store: Path, as_json: bool) -> None:
+def info(store: Path | None, as_json: bool) -> None:
     """What the store holds."""
     bench = RobBench(store)
     table = bench.metrics()
     if as_json:
-        click.echo(json.dumps({"store": str(store), "default_dataset": bench.default_dataset, "metrics": table.to_dict("records")}))
+        click.echo(json.dumps({"store": str(bench.path), "default_dataset": bench.default_dataset, "metrics": table.to_dict("records")}))
         return
-    click.echo(f"{store}: {len(table)} arrays, {store.stat().st_size / 1e6:.1f} MB, default dataset {bench.default_dataset}\n")
+    click.echo(f"{bench.path}: {len(table)} arrays, {bench.path.stat().st_size / 1e6:.1f} MB, default dataset {bench.default_dataset}\n")
     click.echo(_text(table))
 
 
@@ -98,7 +111,7 @@ def info(store: Path, as_json: bool) -> None:
 @_where
 @click.option("--interpolate", is_flag=True, help="Allow a level between two measured ones.")
 @_json
-def query(arch: str, metric: str, store: Path, as_json: bool, **options: Any) -> None:
+def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """One METRIC of one architecture, such as: robbench query 3456 pgd@1/255."""
     value = RobBench(store).query(_architecture(arch), metric, **options)
     plain = value.tolist() if hasattr(value, "tolist") else value
@@ -111,7 +124,7 @@ def query(arch: str, metric: str, store: Path, as_json: bool, **options: Any) ->
 @_where
 @click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many.")
 @_json
-def top(metric: str, store: Path, count: int, as_json: bool, **options: Any) -> None:
+def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
     """The best architectures by a METRIC."""
     found = RobBench(store).top(metric, count, **options)
     click.echo(found.to_json(orient="records") if as_json else _text(found))
@@ -122,7 +135,7 @@ def top(metric: str, store: Path, count: int, as_json: bool, **options: Any) -> 
 @_store
 @_where
 @click.option("--out", type=click.Path(path_type=Path), help="Write here: .parquet (needs pyarrow), else CSV; stdout if left out.")
-def table(metrics: tuple[str, ...], store: Path, out: Path | None, **options: Any) -> None:
+def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **options: Any) -> None:
     """One row for each class, one column for each of METRICS (by default all that the dataset has)."""
     found = RobBench(store).table(metrics=metrics or None, **options)
     if out is None:
@@ -140,7 +153,7 @@ def table(metrics: tuple[str, ...], store: Path, out: Path | None, **options: An
 @_where
 @click.option("--interpolate", is_flag=True, help="Allow a level between two measured ones.")
 @_json
-def explain(arch: str, metric: str, store: Path, as_json: bool, **options: Any) -> None:
+def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """Where the METRIC of an architecture comes from: measured, interpolated or derived, by whom and how."""
     found = RobBench(store).explain(_architecture(arch), metric, **options)._asdict()
     found["value"] = found["value"].tolist() if hasattr(found["value"], "tolist") else found["value"]
@@ -165,27 +178,25 @@ def verify(store: Path) -> None:
 
 @main.command()
 @_arch
-@click.option("--store", envvar="ROBBENCH_STORE", show_envvar=True, type=click.Path(path_type=Path), help="For published indices.")
+@_store
 @_json
 def cell(arch: str, store: Path | None, as_json: bool) -> None:
     """An architecture drawn in text, with its keys, its representative, and its functional twins."""
-    bench = RobBench(store) if store is not None else None
-    found = bench.cell(_architecture(arch)) if bench else nb201.Cell.parse(arch)
-    cells = list(nb201.cells())
+    bench = RobBench(store)
+    found = bench.cell(_architecture(arch))
     position = nb201.position(found)
     classes, twins = class_partition(), twin_partition()
     group = classes.group[position]
     twin_classes = {classes.group[other] for other, twin in enumerate(twins.group) if twin == twins.group[position]} - {group}
-    representatives = bench.classes if bench else [cells[first] for first in classes.representative]
     facts = {
         "arch": str(found),
-        "published index": bench.published_index(found) if bench else None,
+        "published index": bench.published_index(found),
         "class key": class_key(found),
         "twin key": twin_key(found),
         "form": canonical_form(found),
         "cells of the class": classes.group.count(group),
-        "representative": str(representatives[group]),
-        "twins": [str(representatives[other]) for other in sorted(twin_classes)],
+        "representative": str(bench.classes[group]),
+        "twins": [str(bench.classes[other]) for other in sorted(twin_classes)],
         "kernel parameters": found.kernel_parameters,
         "depends on input": found.depends_on_input,
         "naslib": str(found.to_naslib()),

@@ -79,17 +79,22 @@ class Columns:
             raise UnknownMetric(
                 f"{question.metric} is an array for each architecture, not a number; ask for one architecture with query()."
             )
-        how = "interpolated" if question.interpolate and position(question.metric, header) is None else "measured"
+        has_levels = any(axis in header.axes for axis in LEVEL_AXES)
+        how = "interpolated" if question.interpolate and has_levels and position(question.metric, header) is None else "measured"
         values = self.array(name)
         values = interpolated(question, header, values) if how == "interpolated" else at_level(question, header, values)
         return Column(question, how, (name,), header.rows, over_seeds(question, header, values))
 
     def row(self, question: Question, row: int) -> np.ndarray:
         """A metric that is an array for each architecture, of one row: only that row is read."""
-        name = self.resolve(question).name()
+        question = self.resolve(question)
+        name = question.name()
         header = self.store.header(name)
         values = over_seeds(question, header, at_level(question, header, self.store.read(name, row)[np.newaxis]))[0]
         if header.axes.keys() & {"image"}:
+            accuracy = self.column(question._replace(metric=question.metric._replace(measure="accuracy")))
+            if np.isnan(accuracy.values[row]):
+                return np.array([np.nan])
             values = np.unpackbits(values, axis=-1, count=header.provenance["images"]).astype(bool)
         return np.asarray(values)
 
@@ -187,8 +192,12 @@ def interpolated(question: Question, header: Header, values: np.ndarray) -> np.n
     level = question.metric.level
     if level is None or not levels or not min(levels) < level < max(levels):
         raise LevelNotMeasured(not_at_level(question, levels) + " Only levels between these are interpolated.")
-    order = np.argsort(levels)
-    result: np.ndarray = PchipInterpolator(np.take(levels, order), np.take(values, order, axis=1), axis=1)(level)
+    order, along = np.argsort(levels), 1 + list(header.axes).index(str(axis))
+    ordered = np.moveaxis(np.take(values, order, axis=along), along, -1)
+    measured = ~np.isnan(ordered).any(axis=-1)
+    result = np.full(measured.shape, np.nan)
+    if measured.any():
+        result[measured] = PchipInterpolator(np.take(levels, order), ordered[measured], axis=-1)(level)
     return result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from robbench.arrays import Name
 from robbench.columns import at_level, not_at_level, over_seeds, position
-from robbench.errors import LevelNotMeasured
+from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.metrics import TABLE, Metric
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ def _worst_case() -> Derived:
         if not parts:
             levels = sorted({float(level) for header in headers.values() for level in header.axes["eps"]})
             raise LevelNotMeasured(not_at_level(question, levels))
+        images = {headers[name].provenance["images"] for name in parts}
+        if len(images) > 1:
+            raise NotMeasured(f"worst_case needs the same images under every attack; {', '.join(map(str, parts))} have {images} images.")
         survivors = np.bitwise_and.reduce([at_level(question, headers[name], columns.array(name)) for name in parts])
         header = headers[parts[0]]
         shares = np.bitwise_count(survivors).sum(axis=-1) / header.provenance["images"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Real
 from typing import NamedTuple
 
 from robbench.errors import UnknownMetric
@@ -107,6 +107,9 @@ TABLE: dict[str, Entry] = {
     "snip": _proxy("connection sensitivity (Lee et al., 2019)"),
     "synflow": _proxy("synaptic flow (Tanaka et al., 2020)"),
     "zen": _proxy("Zen-score: expressivity of the linearised network (Lin et al., 2021)"),
+    "training_seconds": Entry("cost", None, "s", False, "wall-clock time of training, a network's share of its stack"),
+    "training_loss": Entry("cost", None, "nat", False, "mean loss over the last training epoch"),
+    "training_accuracy": Entry("cost", None, "fraction", True, "accuracy on the training images over the last epoch"),
     "edgegpu_latency": _cost("an edge GPU", "latency", "ms"),
     "edgegpu_energy": _cost("an edge GPU", "energy", "mJ"),
     "raspi4_latency": _cost("a Raspberry Pi 4", "latency", "ms"),
@@ -131,7 +134,7 @@ MEASURES: dict[str, str] = {
 # Spellings of the published files, and what people type.
 _ALIASES = {"aa_apgd-ce": "apgd-ce", "apgd": "apgd-ce", "aa_square": "square", "aa": "autoattack", "auto_attack": "autoattack"}
 _MEASURE_ALIASES = {"cm": "confusion", "acc": "accuracy"}
-_NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(?:/\s*([0-9]*\.?[0-9]+))?\s*")
+_NUMBER = re.compile(r"\s*(-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(?:/\s*([0-9]*\.?[0-9]+))?\s*")
 
 
 class Metric(NamedTuple):
@@ -166,8 +169,9 @@ def parse(text: str | Metric, *, eps: float | str | None = None, severity: int |
         UnknownMetric: a name, level or measure that means nothing, or that is given twice.
     """
     if isinstance(text, Metric):
-        if eps is None and severity is None and measure is None:
+        if eps is None and severity is None and measure is None and text.name in TABLE:
             return text
+        canonical_name(text.name)
         text = str(text)
     if not isinstance(text, str):
         raise UnknownMetric(f"{text!r} is a {type(text).__name__}; expected a metric's name, such as 'pgd@1/255'.")
@@ -200,13 +204,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that offers the known names most like this one, with a space before it; empty where none is near."""
     from difflib import get_close_matches
 
-    matches = get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
+    matches = get_close_matches(str(name).lower(), list(known), n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def level_text(name: str, level: float) -> str:
     """A level as people write it: ``1/255`` for an eps, ``3`` for a severity."""
-    return f"{level:g}" if TABLE[name].axis == "severity" else f"{level * GREY_LEVELS:.6g}/{GREY_LEVELS}"
+    return f"{level:g}" if TABLE[name].axis == "severity" else f"{level * GREY_LEVELS:.9g}/{GREY_LEVELS}"
 
 
 def same_level(one: float, other: float) -> bool:
@@ -248,9 +252,9 @@ def _level(name: str, eps: float | str | None, severity: int | None) -> float | 
         return parse_eps(eps)
     if severity is None:
         return None
-    if not isinstance(severity, Integral) or severity not in SEVERITIES:
+    if severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
         raise UnknownMetric(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
-    return int(severity)
+    return SEVERITIES[SEVERITIES.index(severity)]
 
 
 def _severity_from_text(name: str, text: str) -> int:
@@ -263,8 +267,8 @@ def _measure(name: str, measure: str | None) -> str:
     default = TABLE[name].measure
     if measure is None:
         return default
-    found = _MEASURE_ALIASES.get(measure, measure)
-    if found not in MEASURES:
+    found = _MEASURE_ALIASES.get(measure, measure) if isinstance(measure, str) else measure
+    if not isinstance(found, str) or found not in MEASURES:
         raise UnknownMetric(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
     if (default == "value" or TABLE[name].kind == "derived") and found != default:
         raise UnknownMetric(f"{name} has only the measure {default!r}; {measure!r} belongs to threats.")

@@ -23,18 +23,19 @@ this version does not know are left alone, and kept when a store is extended.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from robbench.arrays import Array, Header, Name, as_floats, pack, unpack
+from robbench.arrays import MISSING, Array, Header, Name, as_floats, pack, unpack
 from robbench.errors import Contradiction, DamagedStore, NewerFormat, NotAStore, StoreError
 from robbench.spaces import nb201
 from robbench.spaces.identity import class_partition
@@ -81,6 +82,8 @@ class Store:
     @property
     def default_dataset(self) -> str:
         """The dataset that a query means when it names none: the first that was put in."""
+        if "default_dataset" not in self._file.attrs:
+            raise StoreError(f"{self.path} holds no measurements; `robbench import` puts some in.")
         return str(self._file.attrs["default_dataset"])
 
     @property
@@ -121,7 +124,7 @@ class Store:
         found: list[Name] = []
 
         def visit(path: str, item: object) -> None:
-            if isinstance(item, h5py.Dataset):
+            if isinstance(item, h5py.Dataset) and path.count("/") == 3:
                 found.append(Name(*map(_unescaped, path.split("/"))))
 
         with _damage_named(self.path, "/metrics"):
@@ -185,7 +188,8 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
         if path.exists():
             with Store(path) as old:
                 for item in old._file:
-                    old._file.copy(item, new)
+                    with _damage_named(path, f"/{item}"):
+                        old._file.copy(item, new)
                 new.attrs.update(old._file.attrs)
         else:
             new.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, space="nb201")
@@ -216,7 +220,7 @@ def verify(path: str | os.PathLike[str]) -> int:
     with Store(path) as store:
         with _damage_named(store.path, "/manifest"):
             manifest: dict[str, str] = json.loads(store._file["manifest"][()])
-        present = _tables(store._file) | {_path(name) for name in store.names()}
+        present = _datasets(store._file)
         for item in sorted(present | manifest.keys()):
             if item not in present:
                 raise DamagedStore(
@@ -232,6 +236,8 @@ def verify(path: str | os.PathLike[str]) -> int:
 
 
 def _open(path: Path) -> h5py.File:
+    if path.is_dir():
+        raise NotAStore(f"{path} is a folder; expected a store, which is one file.")
     if not path.is_file():
         raise NotAStore(f"{path} does not exist; expected a store. `robbench import` makes one from published data.")
     try:
@@ -244,7 +250,7 @@ def _open(path: Path) -> h5py.File:
         raise DamagedStore(f"{path} cannot be opened: {error}.") from error
     version = None
     with _damage_named(path, "/"):
-        if file.attrs.get("format") == FORMAT:
+        if isinstance(found := file.attrs.get("format"), str) and found == FORMAT:
             version = int(file.attrs["format_version"])
     if version is None:
         file.close()
@@ -267,6 +273,30 @@ class _Unchanged(Exception):
     """Nothing to write: leave the old file as it is."""
 
 
+class _Disk(io.FileIO):
+    """What HDF5 writes to.  It crashes on an error that is raised while it closes a file, so the first one is kept for `_new_file`."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, unless the disk has failed."""
+        rest = memoryview(data).cast("B")
+        while rest and self.error is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend, unless the disk has failed."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell()
+
+
 @contextmanager
 def _new_file(path: Path) -> Iterator[h5py.File]:
     """A new HDF5 file that takes the place of `path` when the block ends, and leaves no trace if it does not."""
@@ -274,12 +304,25 @@ def _new_file(path: Path) -> Iterator[h5py.File]:
 
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is not a folder; make it first, or name another path for the store.")
+    from_block: BaseException | None = None
     try:
-        with replacing(path) as buffer, h5py.File(buffer, "w") as file:
-            yield file
+        with replacing(path) as buffer:
+            disk = _Disk(buffer.fileno(), "r+", closefd=False)
+            try:
+                with h5py.File(disk, "w") as file:
+                    try:
+                        yield file
+                    except BaseException as error:
+                        from_block = error
+                        raise
+            finally:
+                if disk.error is not None:  # whatever else went wrong follows from this
+                    raise disk.error
     except _Unchanged:
         return
     except OSError as error:
+        if error is from_block:  # of reading what was to be written
+            raise
         raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
 
 
@@ -320,17 +363,23 @@ def _add_index(file: h5py.File, index: np.ndarray) -> bool:
 
 def _put(file: h5py.File, array: Array) -> str:
     """Write an array, or compare it with the one that is there; returns the field of `Changes` that it belongs to."""
+    _check(array)
     path = _path(array.name)
     if path not in file:
         _write(file, array)
         return "added"
     present = file[path]
     header = _header(present)
-    if (header.rows, header.axes) != (array.header.rows, array.header.axes) or present.shape != array.values.shape:
+    if (header.rows, list(header.axes.items())) != (
+        array.header.rows,
+        list(array.header.axes.items()),
+    ) or present.shape != array.values.shape:
         raise Contradiction(_disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}"))
     gaps = False
     for block in _blocks(present):
-        old, new = unpack(present[block], present.attrs.get("denominator")), as_floats(array.values[block])
+        with _damage_named(Path(file.filename), path):
+            old = unpack(present[block], present.attrs.get("denominator"))
+        new = as_floats(array.values[block])
         differ = (old != new) & ~np.isnan(old) & ~np.isnan(new)
         if differ.any():
             where = tuple(index[0] for index in np.nonzero(differ))
@@ -342,8 +391,22 @@ def _put(file: h5py.File, array: Array) -> str:
         return "unchanged"
     old = unpack(present[()], present.attrs.get("denominator"))
     del file[path]
-    _write(file, array._replace(values=np.where(np.isnan(old), as_floats(array.values), old)))
+    filled = np.where(np.isnan(old), as_floats(array.values), old)
+    if array.values.dtype == np.uint16:
+        filled = np.where(np.isnan(filled), MISSING, filled).astype(np.uint16)
+    _write(file, array._replace(values=filled))
     return "filled"
+
+
+def _check(array: Array) -> None:
+    """Refuse an array that is not what its header says."""
+    rows = {"class": len(class_partition().keys), "cell": nb201.SIZE}.get(array.header.rows)
+    shape = (rows, *(len(points) or None for points in array.header.axes.values()))
+    fits = len(shape) == array.values.ndim and all(want in (None, have) for want, have in zip(shape, array.values.shape, strict=True))
+    if rows is None or not (fits or "image" in array.header.axes):
+        raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
+    if any(part in ("", ".", "..") for part in array.name):
+        raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
 
 
 def _disagreement(array: Array, present: Header, what: str) -> str:
@@ -396,13 +459,24 @@ def _header(dataset: h5py.Dataset) -> Header:
     return Header(str(attributes["rows"]), axes, str(attributes["unit"]), json.loads(attributes["provenance"]))
 
 
+def _datasets(file: h5py.File) -> set[str]:
+    """The paths of all datasets in the groups that this format knows."""
+    found: set[str] = set()
+    for group in ("classes", "cells", "metrics"):
+        if group in file:
+            file[group].visititems(
+                lambda path, item, group=group: found.add(f"/{group}/{path}") if isinstance(item, h5py.Dataset) else None
+            )
+    return found
+
+
 def _tables(file: h5py.File) -> set[str]:
     return {f"/{group}/{name}" for group in ("classes", "cells") for name in file[group]}
 
 
 def _digest(dataset: h5py.Dataset) -> str:
     attributes = {name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for name, value in dataset.attrs.items()}
-    digest = hashlib.sha256(json.dumps([dataset.dtype.str, dataset.shape, attributes], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([dataset.dtype.str, dataset.shape, attributes], sort_keys=True, default=repr).encode())
     for block in _blocks(dataset):
         digest.update(np.ascontiguousarray(dataset[block]).tobytes())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from builders.attacks.streams import uniform
 def checkpoints(steps: int) -> tuple[int, ...]:
     """The iterations after which the step size may be halved: ceil(pⱼ · steps), p₀ = 0, p₁ = 0.22, pⱼ₊₁ = pⱼ + max(pⱼ − pⱼ₋₁ − 0.03, 0.06).
 
-    Source: section 3.2.  In whole hundredths, so that ceil never meets a rounding error.
+    Source: the paper's paragraph on step size selection.  In whole hundredths, so that ceil never meets a rounding error.
     """
     last, here, found = 0, 22, []
     while here <= 100:
@@ -59,30 +59,30 @@ class APGD:
         low, high = ball(images, eps)
         x = self._start(images, eps, streams).clamp(low, high)
         logits, loss, gradient = ascent(network, x, classes)
-        loss, gradient = sign * loss, sign * gradient
+        loss = sign * loss
         live = correct(logits, labels)
 
-        x_before, size = x, 2 * eps
+        x_before, size = x, sign * 2 * eps  # a targeted attack descends: its steps are negative
         x_best, loss_best, gradient_best = x, loss, gradient
         fooling = x  # a misclassified point where live is False
         loss_checked, was_halved, rises = loss, torch.ones_like(live), torch.zeros_like(labels)
         survivors = Survivors(x)
         schedule = (0, *checkpoints(self.steps))
         for step in range(1, self.steps + 1):
-            if self.early_stop:
-                (result, live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best,
-                 fooling, loss_checked, was_halved, rises) = survivors.keep(
-                    live, torch.where(pixels(live), x_best, fooling), live, labels, classes, low, high, x, x_before, size, loss,
-                    gradient, x_best, loss_best, gradient_best, fooling, loss_checked, was_halved, rises)  # fmt: skip
+            if self.early_stop and survivors.few(live):
+                state = (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
+                         loss_checked, was_halved, rises)  # fmt: skip
+                (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
+                 loss_checked, was_halved, rises) = survivors.keep(live, torch.where(pixels(live), x_best, fooling), *state)  # fmt: skip
                 if not x.numel():
-                    return survivors.all(result)
+                    break
 
-            z = (x + pixels(size) * gradient.sign()).clamp(low, high)
+            z = (x + pixels(size) * gradient.sign()).clamp_(low, high)
             alpha = self.momentum if step > 1 else 1.0
-            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp(low, high), x
+            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp_(low, high), x
             loss_before = loss
             logits, loss, gradient = ascent(network, x, classes)
-            loss, gradient = sign * loss, sign * gradient
+            loss = sign * loss
 
             wrong = ~correct(logits, labels)
             fooling = torch.where(pixels(wrong), x, fooling)

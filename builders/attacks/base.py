@@ -127,16 +127,18 @@ class Survivors:
         self._results = like.clone(memory_format=torch.contiguous_format)
         self._index = torch.arange(shape[-1], device=like.device).expand(shape)
 
-    def keep(self, live: Tensor, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """The point x and the state, for the live rows only, unless so few have left that copying would cost more than it saves."""
-        index = live_first(live)
-        if index.shape[-1] > 0.8 * live.shape[-1]:
-            return (x, *state)
-        put(self._results, self._index, x)
-        self._index = take(self._index, index)
-        return tuple(take(values, index) for values in (x, *state))
+    def few(self, live: Tensor) -> bool:
+        """Whether so few rows are live that going on without the others saves more than `keep` costs.  Makes the device wait."""
+        return int(live.sum(-1).max()) <= 0.8 * live.shape[-1]
 
-    def all(self, x: Tensor) -> Tensor:
-        """Results of all rows, those that left and those that stayed to the end."""
-        put(self._results, self._index, x)
+    def keep(self, live: Tensor, results: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """The state for the live rows only; results, the answer so far of every row, are kept for those that leave."""
+        put(self._results, self._index, results)
+        index = live_first(live)
+        self._index = take(self._index, index)
+        return tuple(take(values, index) for values in state)
+
+    def all(self, results: Tensor) -> Tensor:
+        """The results of all rows: of those that left, and these, of those that stayed to the end."""
+        put(self._results, self._index, results)
         return self._results

@@ -48,13 +48,14 @@ class PGD:
         survivors = Survivors(x)
         for _ in range(self.steps):
             logits, _, gradient = ascent(network, x, classes)
-            moved = (x + step * gradient.sign()).clamp(low, high)
+            moved = (x + step * gradient.sign()).clamp_(low, high)
             if not self.early_stop:
                 x = moved
                 continue
             live = correct(logits, labels)
             x = torch.where(pixels(live), moved, x)
-            x, labels, classes, step, low, high = survivors.keep(live, x, labels, classes, step, low, high)
-            if not x.numel():
-                break
+            if survivors.few(live):
+                x, labels, classes, step, low, high = survivors.keep(live, x, x, labels, classes, step, low, high)
+                if not x.numel():
+                    break
         return survivors.all(x)

@@ -11,8 +11,10 @@ from torch import Tensor
 from builders.attacks.base import Network, Survivors, ball, correct, cross_entropy, least_likely, pixels, rows
 from builders.attacks.streams import uniform
 
-# After how many of 10,000 queries the share of pixels in a square is halved.  Source: section 4.1, "piecewise constant schedule".
+# After how many of 10,000 queries the share of pixels in a square is halved.  Source: the authors' code, which AutoAttack uses.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+BLOCK = 50  # queries whose random numbers are drawn at once: for small networks, drawing would cost more than asking
 
 
 def share(query: int, queries: int, initial: float) -> float:
@@ -22,7 +24,7 @@ def share(query: int, queries: int, initial: float) -> float:
 
 
 def side(share: float, height: int, width: int) -> int:
-    """Side of the square that covers this share of the pixels, at least one pixel, at most what fits.  Source: algorithm 2, line 1."""
+    """Side of the square that covers this share of the pixels, at least one pixel, at most what fits."""
     return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
@@ -30,8 +32,9 @@ def side(share: float, height: int, width: int) -> int:
 class Square:
     """Start with vertical stripes of ±eps; then try squares of ±2 eps, one sign a channel, and keep those that lower the loss.
 
-    The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class
-    (section 3.1 of the paper).
+    The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class.
+    Each image has its own squares, anywhere that fits, as in algorithm 2; AutoAttack's code draws them for a whole batch, and never
+    in the last row and column, which makes it weaker on small images.
 
     Arguments:
         queries: squares tried for an image.
@@ -61,18 +64,21 @@ class Square:
         loss, live = self._judge(network(x), labels, classes)
         survivors = Survivors(x)
         for query in range(self.queries):
-            # Counting the survivors makes the device wait: at first they fall fast, later not.
-            if self.early_stop and (query < 10 or query % 10 == 0):
-                x, live, labels, classes, eps, streams, low, high, loss = survivors.keep(
-                    live, x, live, labels, classes, eps, streams, low, high, loss
+            if query % BLOCK == 0:
+                first = channels * width + query * (channels + 2)
+                draws = uniform(streams, first, BLOCK * (channels + 2)).view(*streams.shape, BLOCK, channels + 2)
+            # Counting the live makes the device wait: at first they fall fast, later not.
+            if self.early_stop and (query < 10 or query % 10 == 0) and survivors.few(live):
+                x, live, labels, classes, eps, streams, draws, low, high, loss = survivors.keep(
+                    live, x, x, live, labels, classes, eps, streams, draws, low, high, loss
                 )
                 if not x.numel():
                     break
             s = side(share(query, self.queries, self.initial_share), height, width)
-            draws = uniform(streams, channels * width + query * (channels + 2), channels + 2)
-            square = _square(draws[..., 0], draws[..., 1], s, height, width)
-            shift = 2 * eps[..., None] * _sign(draws[..., 2:])
-            tried = (x + square * shift[..., None, None]).clamp(low, high)
+            draw = draws[..., query % BLOCK, :]
+            square = _square(draw[..., 0], draw[..., 1], s, height, width)
+            shift = 2 * eps[..., None] * _sign(draw[..., 2:])
+            tried = (x + square * shift[..., None, None]).clamp_(low, high)
             loss_tried, live_tried = self._judge(network(tried), labels, classes)
             accept = live & ((loss_tried < loss) | ~live_tried)
             x = torch.where(pixels(accept), tried, x)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from robbench.errors import UnknownArchitecture
@@ -77,7 +78,7 @@ class Cell:
         if isinstance(indices, str) or not isinstance(indices, Sequence) or len(indices) != len(EDGES):
             raise UnknownArchitecture(f"{indices!r} is not a NASLib tuple; expected six integers from 0 to 4, such as (4, 0, 3, 1, 4, 3).")
         for edge, index in zip(NASLIB_EDGES, indices, strict=True):
-            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(OPERATIONS):
+            if isinstance(index, bool) or not isinstance(index, Integral) or not 0 <= index < len(OPERATIONS):
                 raise UnknownArchitecture(
                     f"{index!r} on edge {_arrow(edge)} of the NASLib tuple {indices!r} is not an operation; expected an integer from 0 to 4"
                     f" ({', '.join(f'{i} = {op}' for i, op in enumerate(NASLIB_OPERATIONS))})."
@@ -127,7 +128,7 @@ class Cell:
         return "+".join("|" + "|".join(f"{op}~{source}" for op, source in incoming) + "|" for incoming in self.inputs)
 
     def __repr__(self) -> str:
-        return f"Cell({str(self)!r})"
+        return f"Cell.parse({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
         return self.ops == other.ops if isinstance(other, Cell) else NotImplemented
@@ -171,7 +172,7 @@ def _check(ops: Sequence[str]) -> None:
         raise UnknownArchitecture(
             f"{ops!r} is a {type(ops).__name__}; expected six operation names, one for each of the edges {', '.join(map(_arrow, EDGES))}."
         )
-    if len(ops) == len(EDGES) and all(isinstance(op, int) and not isinstance(op, bool) for op in ops):
+    if len(ops) == len(EDGES) and all(isinstance(op, Integral) and not isinstance(op, bool) for op in ops):
         raise UnknownArchitecture(
             f"{ops!r} looks like a NASLib tuple, whose operations and edges are ordered differently; use Cell.from_naslib."
         )
@@ -180,7 +181,7 @@ def _check(ops: Sequence[str]) -> None:
             f"{ops!r} has {len(ops)} operations; expected six, one for each of the edges {', '.join(map(_arrow, EDGES))}."
         )
     for edge, op in zip(EDGES, ops, strict=True):
-        if op not in OPERATIONS:
+        if not isinstance(op, str) or op not in OPERATIONS:
             raise UnknownArchitecture(
                 f"{op!r} on edge {_arrow(edge)} is not an operation of NAS-Bench-201; expected one of {', '.join(OPERATIONS)}."
             )

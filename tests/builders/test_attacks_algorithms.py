@@ -1,33 +1,34 @@
 """Each attack against small independent computations: a linear model by hand, the papers' schedules, one attack from another."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square  # noqa: E402
-from builders.attacks.apgd import checkpoints  # noqa: E402
-from builders.attacks.base import ascent, least_likely  # noqa: E402
-from builders.attacks.square import _square, share, side  # noqa: E402
-from builders.attacks.streams import image_streams, uniform  # noqa: E402
-from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks.apgd import checkpoints
+from builders.attacks.base import ascent, least_likely
+from builders.attacks.square import _square, share, side
+from builders.attacks.streams import image_streams, uniform
+from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 
-def linear(seed: int, shape: tuple[int, ...], classes: int):
+def linear(seed: int, shape: tuple[int, ...], classes: int) -> Any:
     """A linear model as numpy weights (classes, pixels), and as a network."""
     weights = np.random.default_rng(seed).normal(size=(classes, int(np.prod(shape)))).astype(np.float32)
     tensor = torch.tensor(weights)
     return weights, lambda images: images.flatten(-3) @ tensor.T
 
 
-def batch(seed: int, n: int, shape: tuple[int, ...], classes: int):
+def batch(seed: int, n: int, shape: tuple[int, ...], classes: int) -> Any:
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(n, *shape, generator=generator), torch.randint(classes, (n,), generator=generator), image_streams(0, torch.arange(n))
 
 
-def test_fgsm_on_a_linear_model_by_hand():
+def test_fgsm_on_a_linear_model_by_hand() -> None:
     """∇ₓ L = Wᵀ(softmax(Wx) − onehot(y)); no autograd here."""
     shape, classes, eps = (2, 4, 5), 3, 0.07
     weights, network = linear(0, shape, classes)
@@ -44,7 +45,7 @@ def test_fgsm_on_a_linear_model_by_hand():
 
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("eps", [0.01, 0.1, 0.3])
-def test_pgd_with_one_full_step_and_no_random_start_is_fgsm(eps, targeted):
+def test_pgd_with_one_full_step_and_no_random_start_is_fgsm(eps: Any, targeted: Any) -> None:
     images, labels = digits()
     pgd = PGD(steps=1, relative_step=1, random_start=False, targeted=targeted, early_stop=False)
     streams = image_streams(0, torch.arange(50))
@@ -52,7 +53,7 @@ def test_pgd_with_one_full_step_and_no_random_start_is_fgsm(eps, targeted):
     assert torch.equal(found, FGSM(targeted=targeted)(trained(0), images[:50], labels[:50], eps, streams=streams))
 
 
-def test_pgd_starts_uniformly_in_the_ball():
+def test_pgd_starts_uniformly_in_the_ball() -> None:
     _, network = linear(0, (1, 16, 16), 3)
     images = torch.full((40, 1, 16, 16), 0.5)
     start = PGD(steps=0)(network, images, torch.zeros(40, dtype=torch.int64), 0.1, streams=image_streams(0, torch.arange(40)))
@@ -62,7 +63,7 @@ def test_pgd_starts_uniformly_in_the_ball():
     assert ((counts - counts.mean()).square() / counts.mean()).sum() < 45  # chi-square, 19 degrees of freedom
 
 
-def test_every_row_has_its_own_eps():
+def test_every_row_has_its_own_eps() -> None:
     images, labels, streams = batch(0, 6, (1, 8, 8), 10)
     eps = torch.linspace(0, 0.3, 6)
     for attack in (FGSM(), PGD(steps=5), APGD(steps=5), Square(queries=5)):
@@ -73,27 +74,27 @@ def test_every_row_has_its_own_eps():
         assert torch.equal(together[0], images[0])
 
 
-def test_apgd_checkpoints_are_the_papers():
-    """p = 0, 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99 (section 3.2), of 100 iterations."""
+def test_apgd_checkpoints_are_the_papers() -> None:
+    """p = 0, 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99, of 100 iterations."""
     assert checkpoints(100) == (22, 41, 57, 70, 80, 87, 93, 99)
     assert checkpoints(1000) == (220, 410, 570, 700, 800, 870, 930, 990)
     assert checkpoints(10) == (3, 5, 6, 7, 8, 9, 10)
     assert checkpoints(1) == (1,)
 
 
-def apgd_plainly(network, image, label, eps, start, steps):
+def apgd_plainly(network: Any, image: Any, label: Any, eps: Any, start: Any, steps: Any) -> Any:
     """Algorithm 1 for one image, line by line; f is the cross-entropy.  The misclassified point, if one comes up, else the best."""
 
-    def f(x):
+    def f(x: Any) -> Any:
         logits = network(x[None])
         return float(torch.nn.functional.cross_entropy(logits, label[None])), int(logits.argmax()) == int(label)
 
-    def direction(x):
+    def direction(x: Any) -> Any:
         x = x.clone().requires_grad_()
         torch.nn.functional.cross_entropy(network(x[None]), label[None]).backward()
         return x.grad.sign()
 
-    def project(x):
+    def project(x: Any) -> Any:
         return torch.minimum(torch.maximum(x, image - eps), image + eps).clamp(0, 1)
 
     checks, eta, previous, x = [0, *checkpoints(steps)], 2 * eps, start, start
@@ -119,7 +120,7 @@ def apgd_plainly(network, image, label, eps, start, steps):
     return best if fooling is None else fooling
 
 
-def test_apgd_against_algorithm_1_written_plainly_for_one_image():
+def test_apgd_against_algorithm_1_written_plainly_for_one_image() -> None:
     images, labels = digits()
     images, labels, streams = images[1200:1212], labels[1200:1212], image_streams(0, torch.arange(12))
     network = trained(0)
@@ -132,7 +133,7 @@ def test_apgd_against_algorithm_1_written_plainly_for_one_image():
     assert same.sum() >= 11  # a gradient within rounding of zero may take either sign
 
 
-def test_apgd_returns_the_highest_loss_it_has_seen():
+def test_apgd_returns_the_highest_loss_it_has_seen() -> None:
     images, labels = digits()
     images, labels, streams = images[1200:1230], labels[1200:1230], image_streams(0, torch.arange(30))
     losses = []
@@ -143,7 +144,7 @@ def test_apgd_returns_the_highest_loss_it_has_seen():
     assert losses[0].mean() < losses[1].mean() <= losses[2].mean()
 
 
-def test_apgd_on_a_linear_model_finds_the_corner():
+def test_apgd_on_a_linear_model_finds_the_corner() -> None:
     """With two classes the loss is monotone in every pixel: the best point is x + eps · sign(w_other − w_label), clipped."""
     weights, network = linear(3, (1, 6, 6), 2)
     images, labels, streams = batch(4, 20, (1, 6, 6), 2)
@@ -154,8 +155,8 @@ def test_apgd_on_a_linear_model_finds_the_corner():
     np.testing.assert_allclose(found.numpy()[robust], np.clip(images.numpy() + 0.1 * toward, 0, 1)[robust], atol=1e-5)
 
 
-def test_square_schedule_is_the_papers():
-    """p is halved at 10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000 of 10,000 queries (section 4.1)."""
+def test_square_schedule_is_the_authors() -> None:
+    """p is halved at 10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000 of 10,000 queries."""
     halved = [query for query in range(1, 10_000) if share(query, 10_000, 0.8) < share(query - 1, 10_000, 0.8)]
     assert halved == [11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001]
     assert share(0, 10_000, 0.8) == 0.8
@@ -173,14 +174,14 @@ def test_square_schedule_is_the_papers():
     ]
 
 
-def test_square_sides():
+def test_square_sides() -> None:
     assert [side(0.8 / 2**k, 32, 32) for k in range(10)] == [29, 20, 14, 10, 7, 5, 4, 3, 2, 1]
     assert side(0.8, 8, 8) == 7
     assert side(0.8, 4, 40) == 4
     assert side(1e-6, 8, 8) == 1
 
 
-def test_squares_reach_every_place_equally():
+def test_squares_reach_every_place_equally() -> None:
     draws = uniform(image_streams(0, torch.arange(6000)), 0, 2)
     squares = _square(draws[:, 0], draws[:, 1], 3, 8, 6)
     assert squares.shape == (6000, 1, 8, 6)
@@ -189,7 +190,7 @@ def test_squares_reach_every_place_equally():
     assert ((corners - 250.0).square() / 250).sum() < 50  # chi-square, 23 degrees of freedom
 
 
-def test_square_starts_with_stripes_and_changes_one_square_a_query():
+def test_square_starts_with_stripes_and_changes_one_square_a_query() -> None:
     network = Stack(untrained(0, channels=3))
     images = torch.full((1, 5, 3, 8, 8), 0.5)
     labels = network(images).argmax(-1)
@@ -205,11 +206,11 @@ def test_square_starts_with_stripes_and_changes_one_square_a_query():
     assert changed.any(-2).sum(-1).max() <= 7
 
 
-def test_square_never_raises_its_loss():
+def test_square_never_raises_its_loss() -> None:
     images, labels = digits()
     images, labels, streams = images[1200:1230], labels[1200:1230], image_streams(0, torch.arange(30))
 
-    def margin(queries: int):
+    def margin(queries: int) -> Any:
         logits = trained(0)(replace(Square(), queries=queries)(trained(0), images, labels, 0.03, streams=streams))
         label = logits.gather(-1, labels[:, None])[:, 0]
         return (label - logits.scatter(-1, labels[:, None], -torch.inf).amax(-1)).clamp(min=0)
@@ -218,7 +219,7 @@ def test_square_never_raises_its_loss():
     assert margin(200).mean() < margin(0).mean()
 
 
-def test_targets_are_the_least_likely_classes():
+def test_targets_are_the_least_likely_classes() -> None:
     images, _ = digits()
     assert torch.equal(least_likely(trained(0), images[:20]), trained(0)(images[:20]).argmin(-1))
     labels = trained(0)(images[:20]).argmax(-1)

@@ -8,13 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square  # noqa: E402
-from builders.attacks.streams import image_streams  # noqa: E402
-from builders.evaluate import accuracy, robust_outcomes  # noqa: E402
-from tests.builders.toy_networks import digits, trained  # noqa: E402
+from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks.streams import image_streams
+from builders.evaluate import accuracy, robust_outcomes
+from tests.builders.toy_networks import digits, trained
 
-GRID = [0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3]
-IMAGES, LABELS = digits()[0][1200:1400], digits()[1][1200:1400]
+GRID = [0, 0.02, 0.05, 0.1, 0.15, 0.25]
+IMAGES, LABELS = digits()[0][1200:1350], digits()[1][1200:1350]
 NETWORKS = [0, 1]
 
 
@@ -43,19 +43,19 @@ def torchattacks_accuracy(seed: int, attack: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", NETWORKS)
-def test_fgsm_has_foolbox_outcomes(seed):
+def test_fgsm_has_foolbox_outcomes(seed: Any) -> None:
     foolbox = importorskip("foolbox")
     theirs = foolbox_outcomes(seed, foolbox.attacks.LinfFastGradientAttack())
     assert (robust_outcomes(trained(seed), IMAGES, LABELS, FGSM(), GRID) == theirs).all()
 
 
 @pytest.mark.parametrize("seed", NETWORKS)
-def test_pgd_has_foolbox_outcomes_from_the_same_random_start(seed):
+def test_pgd_has_foolbox_outcomes_from_the_same_random_start(seed: Any) -> None:
     """Iterate by iterate the same: all but images whose gradient is zero to rounding.  Stopping early costs no more either."""
     foolbox = importorskip("foolbox")
     streams = image_streams(0, torch.arange(len(IMAGES)))
 
-    class FromOurStart(foolbox.attacks.LinfPGD):  # type: ignore[misc]
+    class FromOurStart(foolbox.attacks.LinfPGD):  # type: ignore[misc,name-defined]
         def get_random_start(self, x0: Any, epsilon: float) -> Any:
             return type(x0)(PGD(steps=0)(trained(seed), x0.raw, LABELS, epsilon, streams=streams))
 
@@ -67,7 +67,7 @@ def test_pgd_has_foolbox_outcomes_from_the_same_random_start(seed):
 
 
 @pytest.mark.parametrize("seed", NETWORKS)
-def test_apgd_is_at_most_a_point_weaker_than_torchattacks(seed):
+def test_apgd_is_at_most_a_point_weaker_than_torchattacks(seed: Any) -> None:
     theirs = torchattacks_accuracy(seed, importorskip("torchattacks").APGD, steps=100)
     ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, APGD(), GRID))
     assert (ours <= theirs + 0.01).all()
@@ -75,8 +75,8 @@ def test_apgd_is_at_most_a_point_weaker_than_torchattacks(seed):
 
 
 @pytest.mark.parametrize("seed", NETWORKS)
-def test_square_is_at_most_a_point_weaker_than_torchattacks(seed):
-    """With 500 queries.  Ours is stronger on images this small: the paper's squares go everywhere, theirs never to the last row and column."""
-    theirs = torchattacks_accuracy(seed, importorskip("torchattacks").Square, n_queries=500)
-    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, Square(queries=500), GRID))
+def test_square_is_at_most_a_point_weaker_than_torchattacks(seed: Any) -> None:
+    """With 200 queries.  Ours is stronger on images this small: the paper's squares go everywhere, theirs never to the last row and column."""
+    theirs = torchattacks_accuracy(seed, importorskip("torchattacks").Square, n_queries=200)
+    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, Square(queries=200), GRID))
     assert (ours <= theirs + 0.01).all()

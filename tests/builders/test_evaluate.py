@@ -1,5 +1,7 @@
 """The evaluator keeps the threat model, whatever an attack does, and says what is wrong with what it is given."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,10 +9,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import ATTACKS, FGSM, PGD, AttackError  # noqa: E402
-from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes  # noqa: E402
-from robbench.errors import RobBenchError  # noqa: E402
-from tests.builders.toy_networks import Stack, digits, trained, untrained  # noqa: E402
+from builders.attacks import ATTACKS, FGSM, PGD, AttackError
+from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes
+from robbench.errors import RobBenchError
+from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
 
@@ -18,24 +20,26 @@ IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
 class Cheat:
     """Returns what it was told to; remembers what it was given."""
 
-    def __init__(self, returns):
-        self.returns, self.given = returns, []
+    def __init__(self, returns: Any) -> None:
+        self.returns = returns
+        self.given: list[Any] = []
 
-    def __call__(self, network, images, labels, eps, *, streams):
+    def __call__(self, network: Any, images: Any, labels: Any, eps: Any, *, streams: Any) -> Any:
         self.given.append((images, labels, eps, streams))
         return self.returns(images)
 
-    def settings(self):
+    def settings(self) -> Any:
         return {"attack": "cheat"}
 
 
 class Witness:
     """A network that remembers the images it sees."""
 
-    def __init__(self, network):
-        self.network, self.seen = network, []
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.seen: list[Any] = []
 
-    def __call__(self, images):
+    def __call__(self, images: Any) -> Any:
         self.seen.append(images)
         return self.network(images)
 
@@ -47,7 +51,7 @@ class Witness:
     bad=st.sampled_from([torch.nan, torch.inf, -torch.inf]),
     seed=st.integers(0, 99),
 )
-def test_nothing_leaves_the_ball_or_the_unit_interval(eps, scale, bad, seed):
+def test_nothing_leaves_the_ball_or_the_unit_interval(eps: Any, scale: Any, bad: Any, seed: Any) -> None:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(IMAGES.shape, generator=generator)
     noise[torch.rand(IMAGES.shape, generator=generator) < 0.1] = bad
@@ -63,7 +67,7 @@ def test_nothing_leaves_the_ball_or_the_unit_interval(eps, scale, bad, seed):
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-def test_eps_0_gives_clean_accuracy(attack):
+def test_eps_0_gives_clean_accuracy(attack: Any) -> None:
     outcomes = robust_outcomes(trained(0), IMAGES, LABELS, attack, [0])
     assert outcomes.shape == (1, 100)
     assert outcomes.dtype == np.bool_
@@ -71,7 +75,7 @@ def test_eps_0_gives_clean_accuracy(attack):
     assert accuracy(outcomes)[0] == (trained(0)(IMAGES).argmax(1) == LABELS).double().mean()
 
 
-def test_pixels_that_are_nan_fall_back_to_the_image():
+def test_pixels_that_are_nan_fall_back_to_the_image() -> None:
     outcomes = robust_outcomes(trained(0), IMAGES, LABELS, Cheat(lambda images: images * torch.nan), [0.1])
     assert (outcomes[0] == clean_outcomes(trained(0), IMAGES, LABELS)).all()
     half = IMAGES[:1].clone()
@@ -79,7 +83,7 @@ def test_pixels_that_are_nan_fall_back_to_the_image():
     assert torch.equal(project(half, IMAGES[:1], torch.tensor([0.1])), IMAGES[:1])
 
 
-def test_only_correct_images_are_attacked_each_once_an_eps():
+def test_only_correct_images_are_attacked_each_once_an_eps() -> None:
     network = untrained(3)
     labels = network(IMAGES).argmax(1)
     labels[40:] = (labels[40:] + 1) % 10
@@ -94,7 +98,7 @@ def test_only_correct_images_are_attacked_each_once_an_eps():
     assert [len(images) for images, *_ in cheat.given] == [30, 30, 20]
 
 
-def test_nothing_to_attack():
+def test_nothing_to_attack() -> None:
     network = untrained(3)
     wrong = (network(IMAGES).argmax(1) + 1) % 10
     cheat = Cheat(lambda images: images)
@@ -102,7 +106,7 @@ def test_nothing_to_attack():
     assert not cheat.given
 
 
-def test_a_stack_where_networks_have_different_images_to_attack():
+def test_a_stack_where_networks_have_different_images_to_attack() -> None:
     network = Stack(trained(0), untrained(0))
     clean = clean_outcomes(network, IMAGES, LABELS)
     assert clean.shape == (2, 100)
@@ -113,15 +117,15 @@ def test_a_stack_where_networks_have_different_images_to_attack():
         assert (clean[seed] == clean_outcomes(own, IMAGES, LABELS, batch_size=33)).all()
 
 
-def test_logits_that_are_not_finite_are_wrong():
-    def broken(images):
+def test_logits_that_are_not_finite_are_wrong() -> None:
+    def broken(images: Any) -> Any:
         return torch.full((*images.shape[:-3], 10), torch.nan)
 
     assert not clean_outcomes(broken, IMAGES, LABELS).any()
     assert not robust_outcomes(broken, IMAGES, torch.zeros_like(LABELS), PGD(), [0.1]).any()
 
 
-def test_same_seed_same_outcomes_and_another_seed_another_start():
+def test_same_seed_same_outcomes_and_another_seed_another_start() -> None:
     cheat = Cheat(lambda images: images)
     for seed in (0, 0, 1):
         robust_outcomes(trained(0), IMAGES, LABELS, cheat, [0.1], seed=seed)
@@ -152,14 +156,14 @@ def test_same_seed_same_outcomes_and_another_seed_another_start():
         ({"attack": Cheat(lambda images: images[:1])}, r"the attack returned images of shape \(1, 1, 8, 8\); expected one for each"),
     ],
 )
-def test_what_does_not_fit_is_refused(change, message):
+def test_what_does_not_fit_is_refused(change: Any, message: Any) -> None:
     arguments = {"network": trained(0), "images": IMAGES, "labels": LABELS, "attack": FGSM(), "eps_grid": [0.1]} | change
     with pytest.raises(AttackError, match=message):
         robust_outcomes(**arguments)
     assert issubclass(AttackError, RobBenchError)
 
 
-def test_a_network_in_training_mode_is_refused():
+def test_a_network_in_training_mode_is_refused() -> None:
     network = untrained(0).train()
     with pytest.raises(AttackError, match=r"training mode, where batch normalisation mixes images; call network.eval\(\)"):
         clean_outcomes(network, IMAGES, LABELS)

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from builders.network import Network, Skeleton, flops, parameters  # noqa: E402
-from robbench.spaces.nb201 import Cell  # noqa: E402
-from tests.strategies import any_cell  # noqa: E402
+from builders.network import Network, Skeleton, flops, parameters
+from robbench.spaces.nb201 import Cell
+from tests.strategies import any_cell
 
 SMALL = Skeleton(channels=4, cells=1, image_channels=1)
 PUBLISHED = {

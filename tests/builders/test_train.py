@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from builders.datasets import Dataset  # noqa: E402
-from builders.network import Network  # noqa: E402
-from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train  # noqa: E402
-from robbench.spaces.nb201 import Cell  # noqa: E402
+import torch
+
+from builders.datasets import Dataset
+from builders.network import Network
+from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train
+from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
 CELLS = [

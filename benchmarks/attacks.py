@@ -1,0 +1,191 @@
+"""Our attacks beside Foolbox's and torchattacks': how fast, and how strong.
+
+    python benchmarks/attacks.py [--networks K] [--images N] [--repeats R] [--large] [--device D]
+
+1. Images a second on one network, the same attack, the same steps, skipping nothing: eps is so small that no image ever breaks.
+2. What leaving broken images out, sharing batches between eps, and stacking networks add, over a whole eps grid.
+3. Robust accuracies over the eps grid: means over the networks and, for PGD's random starts, three seeds.
+
+Networks: K cells of NAS-Bench-201 drawn at random (seed 0), trained with the recipe `digits` on the 8×8 digits that ship with
+scikit-learn.  --large times table 1 on an untrained network of CIFAR's size instead (32×32×3, C=16, N=1).  Speeds are the best of R runs,
+taken in turns; on a CPU they count the process's CPU seconds, so that a busy machine slows all alike: read the ratios.
+
+Cost: about 5 minutes on two CPU cores.  Needs foolbox and torchattacks, which need not agree with our versions of anything: install them
+with ``pip install --no-deps foolbox eagerpy gitpython gitdb smmap torchattacks requests urllib3 idna certifi charset-normalizer``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks.streams import image_streams
+from builders.datasets import load
+from builders.evaluate import accuracy, robust_outcomes
+from builders.network import Network, Skeleton
+from builders.stacked import StackedNetwork
+from builders.train import RECIPES, train
+from robbench.spaces.nb201 import sample
+
+with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has moved
+    warnings.simplefilter("ignore")
+    foolbox: Any = import_module("foolbox")
+    torchattacks: Any = import_module("torchattacks")
+
+GRID = [0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3]
+TINY = 1e-6
+STEPS: dict[str, int] = {"fgsm": 1, "pgd": 40, "apgd-ce": 100, "square": 200}
+OURS: dict[str, Any] = {"fgsm": FGSM(), "pgd": PGD(), "apgd-ce": APGD(), "square": Square(queries=200)}
+
+
+def with_foolbox(attack: Any) -> Callable[[nn.Module, Tensor, Tensor, float], Tensor]:
+    def run(network: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+        found: Tensor = attack.run(foolbox.PyTorchModel(network, bounds=(0, 1)), images, labels, epsilon=eps)
+        return found
+
+    return run
+
+
+def with_torchattacks(attack: Any, **options: Any) -> Callable[[nn.Module, Tensor, Tensor, float], Tensor]:
+    def run(network: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+        found: Tensor = attack(network, eps=eps, **options)(images, labels)
+        return found
+
+    return run
+
+
+THEIRS: dict[tuple[str, str], Callable[[nn.Module, Tensor, Tensor, float], Tensor]] = {
+    ("fgsm", "foolbox"): with_foolbox(foolbox.attacks.LinfFastGradientAttack()),
+    ("fgsm", "torchattacks"): with_torchattacks(torchattacks.FGSM),
+    ("pgd", "foolbox"): with_foolbox(foolbox.attacks.LinfPGD(rel_stepsize=1 / 30, steps=40)),
+    ("apgd-ce", "torchattacks"): with_torchattacks(torchattacks.APGD, steps=100),
+    ("square", "torchattacks"): with_torchattacks(torchattacks.Square, n_queries=200),
+}
+
+
+def now() -> float:
+    """On a GPU the wall clock; on a CPU the process's own time, which other processes on the machine hardly touch."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def seconds(repeats: int, *runs: Callable[[], object]) -> list[float]:
+    """Least seconds of each run, taken in turns."""
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(repeats):
+        for run, found in zip(runs, times, strict=True):
+            start = now()
+            run()
+            found.append(now() - start)
+    return [min(found) for found in times]
+
+
+def speed(network: nn.Module, images: Tensor, repeats: int) -> None:
+    with torch.no_grad():
+        labels = network(images).argmax(1)
+    n = len(images)
+    print(f"\n1. Images a second, skipping nothing ({n} images {tuple(images.shape[1:])}, one network)\n")
+    print("| attack | steps | other | other, images/s | ours, images/s | ratio |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for (name, library), theirs in THEIRS.items():
+        attack = OURS[name]
+        ours_s, theirs_s = seconds(
+            repeats,
+            partial(attack, network, images, labels, TINY, streams=image_streams(0, torch.arange(n, device=images.device))),
+            partial(theirs, network, images, labels, TINY),
+        )
+        print(f"| {name} | {STEPS[name]} | {library} | {n / theirs_s:.0f} | {n / ours_s:.0f} | {theirs_s / ours_s:.2f} |", flush=True)
+
+
+def gains(stack: StackedNetwork, images: Tensor, labels: Tensor, repeats: int) -> None:
+    networks = [stack.extract(k) for k in range(len(stack))]
+    n = len(stack) * len(images) * len(GRID)
+
+    def alone(attack: Any, *grids: list[float]) -> None:
+        for network in networks:
+            for grid in grids:
+                robust_outcomes(network, images, labels, attack, grid)
+
+    print(f"\n2. Images a second over the grid {GRID} ({len(stack)} networks, {len(images)} images)\n")
+    print("| attack | all images, eps by eps | broken leave, eps by eps | broken leave, whole grid | and stacked | gain |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name in ("pgd", "apgd-ce", "square"):
+        attack = OURS[name]
+
+        one_by_one = [[eps] for eps in GRID]
+        found = seconds(
+            repeats,
+            partial(alone, replace(attack, early_stop=False), *one_by_one),
+            partial(alone, attack, *one_by_one),
+            partial(alone, attack, GRID),
+            partial(robust_outcomes, stack, images, labels, attack, GRID),
+        )
+        print(f"| {name} | " + " | ".join(f"{n / s:.0f}" for s in found) + f" | {found[0] / found[-1]:.1f} |", flush=True)
+
+
+def strength(stack: StackedNetwork, images: Tensor, labels: Tensor) -> None:
+    networks = [stack.extract(k) for k in range(len(stack))]
+
+    def judged(network: nn.Module, adversarial: Tensor) -> float:
+        with torch.no_grad():
+            return float((network(adversarial).argmax(1) == labels).float().mean())
+
+    print(f"\n3. Robust accuracy in per cent, mean of {len(stack)} networks, {len(images)} images\n")
+    print("| attack | by | " + " | ".join(f"eps {eps:g}" for eps in GRID) + " |")
+    print("| --- " * (2 + len(GRID)) + "|")
+    for (name, library), theirs in THEIRS.items():
+        seeds = range(3) if name == "pgd" else range(1)
+        their = np.zeros(len(GRID))
+        for seed in seeds:
+            torch.manual_seed(seed)
+            their += np.mean([[judged(network, theirs(network, images, labels, eps)) for eps in GRID] for network in networks], 0) / len(
+                seeds
+            )
+        our = np.mean([accuracy(robust_outcomes(stack, images, labels, OURS[name], GRID, seed=seed)).mean(0) for seed in seeds], 0)
+        for who, values in ((library, their), ("ours", our), ("ours − theirs", our - their)):
+            print(f"| {name} | {who} | " + " | ".join(f"{100 * value:.1f}" for value in values) + " |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=4)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    print(
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__},", end=" "
+    )
+    print(f"foolbox {foolbox.__version__}, torchattacks {torchattacks.__version__}")
+    rng = np.random.default_rng(0)
+    cells = [sample(rng) for _ in range(options.networks)]
+    if options.large:
+        generator = torch.Generator().manual_seed(0)
+        network = Network(cells[0], Skeleton(cells=1), [0.5] * 3, [0.25] * 3, generator=generator).eval().to(options.device)
+        speed(network, torch.rand(options.images, 3, 32, 32, generator=generator).to(options.device), options.repeats)
+        return
+    digits = load("digits")
+    stack, _ = train(cells, digits, RECIPES["digits"], 0, options.device)
+    images, labels = (torch.tensor(part[: options.images], device=options.device) for part in (digits.test_images, digits.test_labels))
+    speed(stack.extract(0), images, options.repeats)
+    gains(stack, images, labels, 1)
+    strength(stack, images, labels)
+
+
+if __name__ == "__main__":
+    main()

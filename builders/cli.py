@@ -1,0 +1,111 @@
+"""`robbench build …`: plan, run, status, merge, verify; each a few lines over the builders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from builders.plan import EVALUATIONS, Plan, read_plan, write_plan
+from builders.train import RECIPES
+
+_folder = click.argument("folder", type=click.Path(path_type=Path))
+_data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
+_device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
+
+
+@click.group()
+def build() -> None:
+    """Measure it yourself: train, attack, store."""
+
+
+@build.command()
+@_folder
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--recipe", required=True, type=click.Choice(list(RECIPES)))
+@click.option("--evaluation", required=True, type=click.Choice(list(EVALUATIONS)))
+@click.option("--classes", default=6466, show_default=True, help="How many isomorphism classes, drawn at random.")
+@click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
+@click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
+@_device
+@_data
+def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds: tuple[int, ...], **fields: str | int) -> None:
+    """Say what is to be built, in FOLDER/plan.json."""
+    from builders.datasets import load
+    from builders.run import find_device, stack_for
+
+    dataset = load(str(fields["dataset"]), data)
+    size = stack or stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])])
+    made = Plan(seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    write_plan(folder, made)
+    click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
+
+
+@build.command()
+@_folder
+@_device
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, one CPU thread each.")
+@_data
+def run(folder: Path, device: str, workers: int, data: Path | None) -> None:
+    """Do what is left of FOLDER's plan.  Stop it whenever you like; run it again to go on."""
+    from builders.run import run as run_units
+    from builders.run import todo
+
+    total, left = len(read_plan(folder).units()), len(todo(folder))
+    with tqdm(total=total, initial=total - left, unit="unit", file=sys.stderr) as bar:
+        try:
+            for _ in run_units(folder, device=device, workers=workers, data=data, notice=bar.write):
+                bar.update()
+        except KeyboardInterrupt:
+            bar.close()
+            raise click.ClickException(f"stopped; what was done is kept. Go on with: robbench build run {folder}") from None
+    click.echo(f"{folder}: all {total} units are done; next: robbench build merge {folder} --into STORE")
+
+
+@build.command()
+@_folder
+def status(folder: Path) -> None:
+    """How much of FOLDER's plan is done."""
+    from builders.run import todo
+
+    made = read_plan(folder)
+    total, left = len(made.units()), len(todo(folder))
+    click.echo(f"{folder}: {total - left} of {total} units done ({made.dataset}, {made.recipe}, {made.evaluation}, stacks of {made.stack})")
+
+
+@build.command()
+@_folder
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
+def merge(folder: Path, into: Path) -> None:
+    """Put all of FOLDER's shards into a store: all of them, or nothing."""
+    from builders.merge import merge as merge_shards
+
+    changes = merge_shards(folder, into)
+    click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
+
+
+@build.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--sample", default=1, show_default=True, help="How many units.")
+@click.option("--seed", default=0, show_default=True, help="Which units.")
+@_device
+@_data
+def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) -> None:
+    """Build some units of STORE again and compare every outcome with it."""
+    from builders.merge import TOLERANCE
+    from builders.merge import verify as verify_units
+
+    failed = False
+    for found in verify_units(store, sample=sample, seed=seed, device=device, data=data):
+        allowed = 0 if found.same_environment else TOLERANCE
+        failed |= found.largest > allowed or (found.same_environment and found.different > 0)
+        where = "in the same environment" if found.same_environment else f"in another environment, where {TOLERANCE:.0%} may differ"
+        click.echo(
+            f"unit {found.unit.key}, {where}: {found.different} of {found.outcomes} outcomes differ; the largest change of an accuracy is"
+            f" {found.largest:.4f}"
+        )
+    if failed:
+        raise click.ClickException(f"{store} could not be built again as it is.")

@@ -1,0 +1,210 @@
+"""A unit, end to end; and all units of a folder, in this process or in several.
+
+Every unit runs on one CPU thread (or one GPU), so that its bits do not depend on how many run beside it: use more workers, not more threads.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from builders import shards
+from builders.datasets import Dataset, load
+from builders.errors import BuildError
+from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.plan import EVALUATIONS, Unit, read_plan
+from builders.shards import Shard
+from builders.train import RECIPES, Recipe, train
+from robbench.spaces.nb201 import Cell
+
+Notice = Callable[[str], None]
+"""Told what a person should know while a build goes on."""
+
+
+def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
+    """Train and evaluate a unit's networks.
+
+    Where the device's memory does not hold the stack, its halves are run one after the other; the shard's environment says so.
+
+    Arguments:
+        unit: what to do.
+        dataset: the unit's, loaded.
+        device: where to do it.
+        notice: told when a stack is halved.
+
+    Raises:
+        BuildError: one network alone does not fit into memory.
+    """
+    try:
+        return _run_stack(unit, dataset, device)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        if len(unit.archs) == 1:
+            raise BuildError(f"{unit.archs[0]} alone does not fit into the memory of {device}: {error}.") from error
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(unit.archs) // 2
+    notice(f"{len(unit.archs)} networks do not fit into the memory of {device}; going on with {half} at a time.")
+    parts = [
+        run_unit(Unit(archs, unit.dataset, unit.recipe, unit.evaluation, unit.seed), dataset, device, notice=notice)
+        for archs in (unit.archs[:half], unit.archs[half:])
+    ]
+    return Shard(
+        unit,
+        parts[0].settings,
+        {**parts[0].environment, "stack": max(part.environment["stack"] for part in parts)},
+        [training for part in parts for training in part.trainings],
+        {threat: sum(part.seconds[threat] for part in parts) for threat in parts[0].seconds},
+        parts[0].images,
+        {threat: np.concatenate([part.outcomes[threat] for part in parts]) for threat in parts[0].outcomes},
+    )
+
+
+def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
+    network, trainings = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, device)
+    images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
+    evaluation = EVALUATIONS[unit.evaluation]
+    outcomes, seconds = {}, {}
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        start = time.perf_counter()
+        outcomes["clean"], seconds["clean"] = clean_outcomes(network, images, labels), time.perf_counter() - start
+        for name, attack in evaluation.attacks.items():
+            start = time.perf_counter()
+            outcomes[name] = robust_outcomes(network, images, labels, attack, evaluation.eps, seed=unit.seed)
+            seconds[name] = time.perf_counter() - start
+    settings = settings_of(unit.recipe, unit.evaluation)
+    environment = {**environment_of(device), "stack": len(unit.archs)}
+    return Shard(unit, settings, environment, [asdict(training) for training in trainings], seconds, len(labels), outcomes)
+
+
+def settings_of(recipe: str, evaluation: str) -> dict[str, Any]:
+    """What the names of a recipe and an evaluation stand for today, as JSON has it."""
+    attacks = {name: attack.settings() for name, attack in EVALUATIONS[evaluation].attacks.items()}
+    found: dict[str, Any] = json.loads(
+        json.dumps({"recipe": asdict(RECIPES[recipe]), "attacks": attacks, "eps": EVALUATIONS[evaluation].eps})
+    )
+    return found
+
+
+def environment_of(device: torch.device) -> dict[str, Any]:
+    """What a result's last bits depend on besides the unit."""
+    return {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is the GPU where there is one.
+
+    Raises:
+        BuildError: no such device, or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BuildError(f"device {name!r} cannot be used: {str(error).splitlines()[0]} Expected cpu, cuda, cuda:1, …, or auto.") from error
+    return device
+
+
+def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
+    """How many networks to stack: what half of the free memory holds, at most 16 on a CPU, where more gain nothing.
+
+    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.
+    """
+    _, height, width = dataset.image_shape
+    activations = 3 * 6 * recipe.cells * recipe.batch_size * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
+    if device.type == "cuda":
+        free, most = torch.cuda.mem_get_info(device)[0], 512
+    else:
+        free, most = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 16
+    return max(1, min(most, int(free / 2 / (4 * activations))))
+
+
+def todo(folder: Path) -> list[Unit]:
+    """The units of a folder's plan that have no whole shard yet.
+
+    Raises:
+        BuildError: no plan, or shards of another one.
+    """
+    units = read_plan(folder).units()
+    if strange := shards.strangers(folder, units):
+        raise BuildError(f"{strange[0]} and {len(strange) - 1} more are not of the plan in {folder}; give each plan its own folder.")
+    return [unit for unit in units if not shards.is_done(folder, unit)]
+
+
+def run(
+    folder: Path, *, device: str = "auto", workers: int = 1, data: Path | None = None, notice: Notice = lambda text: None
+) -> Iterator[Unit]:
+    """Do what is left of a folder's plan; yields each unit when its shard is written.
+
+    Stop it at any moment: what was yielded is done, and the next run goes on from there.
+
+    Arguments:
+        folder: with a plan.
+        device: as for `find_device`.
+        workers: processes; 1 runs in this one.
+        data: the folder of the data set's published files, for those that need one.
+        notice: told what a person should know.
+
+    Raises:
+        BuildError: the plan cannot be run here, or a worker died.
+    """
+    units = todo(folder)
+    found = find_device(device)
+    dataset = load(read_plan(folder).dataset, data)
+    if workers == 1:
+        torch.set_num_threads(1)
+        for unit in units:
+            shards.write(folder, run_unit(unit, dataset, found, notice=notice))
+            yield unit
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder)) as pool:
+        futures = {pool.submit(_work, unit): unit for unit in units}
+        try:
+            for future in as_completed(futures):
+                for text in future.result():
+                    notice(text)
+                yield futures[future]
+        except BrokenProcessPool as error:
+            raise BuildError(
+                "a worker process died (out of memory, or killed); what was done is kept: run again, with fewer workers or a smaller stack."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_worker: tuple[Dataset, torch.device, Path] | None = None
+
+
+def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = dataset, torch.device(device), folder
+
+
+def _work(unit: Unit) -> list[str]:
+    assert _worker is not None
+    dataset, device, folder = _worker
+    notices: list[str] = []
+    shards.write(folder, run_unit(unit, dataset, device, notice=notices.append))
+    return notices

@@ -1,0 +1,110 @@
+"""Shards: the result of one unit, in one file that appears whole or not at all.
+
+<unit key>.npz holds plain arrays (no pickle; the zip's CRC guards every byte):
+
+unit            JSON: the unit
+settings        JSON: what the unit's recipe and evaluation stood for: all their fields
+environment     JSON: library versions, device, threads
+trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
+seconds         JSON: for each threat, seconds of evaluation
+images          ()              int64   test images
+<threat>        (stack, eps, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; clean has no eps axis
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from builders.errors import ShardError
+from builders.plan import Unit
+from robbench.atomic import replacing
+
+_RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images")
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """One unit's result."""
+
+    unit: Unit
+    settings: dict[str, Any]
+    """What the names of recipe and evaluation stood for: see `builders.run.settings_of`."""
+    environment: dict[str, Any]
+    """Library versions, device, and how many networks were stacked."""
+    trainings: list[dict[str, Any]]
+    """For each network, the fields of `builders.train.Training`."""
+    seconds: dict[str, float]
+    """Evaluation, for each threat, of the whole stack."""
+    images: int
+    outcomes: dict[str, np.ndarray]
+    """For each threat, bool ``(stack, eps, images)``; ``(stack, images)`` for clean."""
+
+
+def path_of(folder: Path, unit: Unit) -> Path:
+    """Where the unit's shard stands."""
+    return folder / f"{unit.key}.npz"
+
+
+def write(folder: Path, shard: Shard) -> None:
+    """Put a shard into its folder, whole or not at all.
+
+    Raises:
+        ShardError: the folder cannot be written, or the disk is full.
+    """
+    records = {
+        "unit": np.array(json.dumps(asdict(shard.unit))),
+        "settings": np.array(json.dumps(shard.settings)),
+        "environment": np.array(json.dumps(shard.environment)),
+        "trainings": np.array(json.dumps(shard.trainings)),
+        "seconds": np.array(json.dumps(shard.seconds)),
+        "images": np.array(shard.images),
+    }
+    arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
+    try:
+        with replacing(path_of(folder, shard.unit)) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ShardError(
+            f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again."
+        ) from error
+
+
+def read(path: Path) -> Shard:
+    """The shard in a file.
+
+    Raises:
+        ShardError: cut short, damaged, or not a shard.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        unit, settings, environment, trainings, seconds = (json.loads(str(arrays[name])) for name in _RECORDS[:-1])
+        images = int(arrays["images"])
+        outcomes = {name: np.unpackbits(bits, axis=-1, count=images).astype(bool) for name, bits in arrays.items() if name not in _RECORDS}
+        return Shard(Unit(**{**unit, "archs": tuple(unit["archs"])}), settings, environment, trainings, seconds, images, outcomes)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
+
+
+def is_done(folder: Path, unit: Unit) -> bool:
+    """Whether a shard of this unit is there, whole."""
+    path = path_of(folder, unit)
+    if not path.exists():
+        return False
+    try:
+        return read(path).unit == unit
+    except ShardError:
+        return False
+
+
+def strangers(folder: Path, units: Iterable[Unit]) -> list[Path]:
+    """Shards in the folder that are of none of these units."""
+    known = {path_of(folder, unit) for unit in units}
+    return sorted(path for path in folder.glob("*.npz") if path not in known)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("torch")
+
+from robbench.cli import main
+
+
+def robbench(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["build", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str):
+    folder, store = tmp_path / "build", tmp_path / "store.h5"
+    code, printed = robbench(
+        "plan", folder, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 2, "--stack", 1
+    )
+    assert (code, printed) == (0, f"{folder}: 2 classes × 1 seeds in 2 units of 1\n")
+    assert robbench("status", folder)[1].startswith(f"{folder}: 0 of 2 units done")
+    code, printed = robbench("merge", folder, "--into", store)
+    assert code == 1
+    assert "lacks 2 of 2 units" in printed
+    code, printed = robbench("run", folder, "--device", "cpu")
+    assert code == 0
+    assert f"all 2 units are done; next: robbench build merge {folder} --into STORE" in printed
+    assert robbench("status", folder)[1].startswith(f"{folder}: 2 of 2 units done")
+    assert robbench("merge", folder, "--into", store) == (0, f"{store}: 13 arrays added, 0 filled, 0 already there\n")
+    code, printed = robbench("verify", store, "--device", "cpu")
+    assert code == 0
+    assert "in the same environment: 0 of 252 outcomes differ" in printed
+
+
+def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str):
+    code, printed = robbench(
+        "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 40, "--device", "cpu"
+    )
+    assert (code, printed) == (0, f"{tmp_path}: 40 classes × 1 seeds in 3 units of 16\n")
+
+
+def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path):
+    code, printed = robbench(
+        "plan",
+        tmp_path,
+        "--dataset",
+        "cifar10",
+        "--recipe",
+        "nb201-12",
+        "--evaluation",
+        "published",
+        "--data",
+        tmp_path / "nowhere",
+        "--stack",
+        2,
+    )
+    assert code == 1
+    assert printed.startswith("Error: DatasetError: ")
+
+
+def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path):
+    code, _ = robbench("plan", tmp_path, "--dataset", "digits", "--recipe", "nope", "--evaluation", "published")
+    assert code == 2

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from builders import shards
+from builders.errors import BuildError
+from builders.merge import merge, verify
+from builders.plan import Plan, Unit, read_plan, write_plan
+from builders.run import environment_of, settings_of
+from builders.shards import Shard
+from robbench import RobBench
+from robbench.store import verify as verify_store
+
+IMAGES = 20
+THREATS = {"clean": (), "fgsm": (5,), "pgd": (5,), "apgd-ce": (5,), "square": (5,)}
+
+
+def made_up(unit: Unit) -> Shard:
+    """A shard without training: outcomes drawn by the unit."""
+    rng = np.random.default_rng(int(unit.key, 16) % 2**32)
+    outcomes = {threat: rng.random((len(unit.archs), *levels, IMAGES)) < 0.6 for threat, levels in THREATS.items()}
+    trainings = [{"loss": 0.5, "accuracy": 0.9, "seconds": 1.0, "diverged": None} for _ in unit.archs]
+    environment = {**environment_of(torch.device("cpu")), "stack": len(unit.archs)}
+    return Shard(unit, settings_of(unit.recipe, unit.evaluation), environment, trainings, dict.fromkeys(THREATS, 1.0), IMAGES, outcomes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """All shards of a plan of 3 stacks × 2 seeds."""
+    folder = tmp_path / "build"
+    write_plan(folder, Plan("digits", "digits", "digits-light", classes=5, sample_seed=0, seeds=(4, 7), stack=2))
+    for unit in read_plan(folder).units():
+        shards.write(folder, made_up(unit))
+    return folder
+
+
+def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: Path):
+    store = tmp_path / "store.h5"
+    merge(folder, store)
+    verify_store(store)
+    bench = RobBench(store)
+    for unit in read_plan(folder).units():
+        shard = shards.read(shards.path_of(folder, unit))
+        for k, arch in enumerate(unit.archs):
+            for at, eps in enumerate(k / 255 for k in (4, 8, 16, 32, 64)):
+                bits = shard.outcomes["pgd"][k, at]
+                assert np.array_equal(bench.query(arch, "pgd", eps=eps, measure="outcomes", seed=unit.seed), bits)
+                assert bench.query(arch, "pgd", eps=eps, seed=unit.seed) == bits.mean()
+                worst = np.logical_and.reduce([shard.outcomes[threat][k, at] for threat in THREATS if threat != "clean"])
+                assert bench.query(arch, "worst_case", eps=eps, seed=unit.seed) == worst.mean()
+            assert bench.query(arch, "clean", seed=unit.seed) == shard.outcomes["clean"][k].mean()
+    provenance = bench.explain(unit.archs[0], "pgd@4/255").sources["digits/standard/pgd/accuracy"]
+    assert provenance["attack"]["steps"] == 10
+    assert provenance["images"] == IMAGES
+    assert provenance["plan"]["stack"] == 2
+
+
+def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path):
+    merge(folder, tmp_path / "store.h5")
+    before = (tmp_path / "store.h5").read_bytes()
+    assert merge(folder, tmp_path / "store.h5").added == []
+    assert (tmp_path / "store.h5").read_bytes() == before
+
+
+def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path):
+    gone = read_plan(folder).units()[2]
+    shards.path_of(folder, gone).unlink()
+    with pytest.raises(BuildError, match=rf"lacks 1 of 6 units: {gone.key}; `robbench build run .*` makes them"):
+        merge(folder, tmp_path / "store.h5")
+    assert not (tmp_path / "store.h5").exists()
+
+
+def test_strangers_are_refused_by_name(folder: Path, tmp_path: Path):
+    stranger = replace(read_plan(folder).units()[0], recipe="digits-pgd")
+    shards.write(folder, made_up(stranger))
+    with pytest.raises(BuildError, match=rf"holds shards that are not of its plan: {stranger.key}\.npz; take them out"):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_a_duplicate_under_another_name_is_refused(folder: Path, tmp_path: Path):
+    first, second = read_plan(folder).units()[:2]
+    shards.path_of(folder, second).write_bytes(shards.path_of(folder, first).read_bytes())
+    with pytest.raises(BuildError, match=rf"{second.key}\.npz holds another unit than its name says \({first.key}\)"):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_mixed_library_versions_are_refused(folder: Path, tmp_path: Path):
+    unit = read_plan(folder).units()[3]
+    shard = made_up(unit)
+    shards.write(folder, replace(shard, environment={**shard.environment, "torch": "1.0"}))
+    with pytest.raises(
+        BuildError, match=rf"mixes results that differ in torch: .* and 1\.0 \(units {unit.key}\); delete one kind and run again"
+    ):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path):
+    """A recipe that has been changed since keeps its name, and so its units; what it stood for is in the shards."""
+    unit = read_plan(folder).units()[3]
+    shard = made_up(unit)
+    changed = {**shard.settings, "recipe": {**shard.settings["recipe"], "epochs": 99}}
+    shards.write(folder, replace(shard, settings=changed))
+    with pytest.raises(BuildError, match=rf"mixes results that differ in recipe: .*'epochs': 99.* \(units {unit.key}\)"):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_verify_finds_what_cannot_be_built_again(folder: Path, tmp_path: Path):
+    """These outcomes were drawn, not measured, so building them again must disagree."""
+    merge(folder, tmp_path / "store.h5")
+    with pytest.raises(BuildError, match="sample=7; expected 1 to 6"):
+        next(verify(tmp_path / "store.h5", sample=7))
+
+
+def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str):
+    from builders.run import run
+
+    folder = tmp_path / "real"
+    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
+    list(run(folder, device="cpu"))
+    merge(folder, tmp_path / "real.h5")
+    (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
+    assert found.same_environment
+    assert (found.different, found.largest) == (0, 0.0)
+    assert found.outcomes == 2 * 12 * (1 + 4 * 5)
+    (path,) = folder.glob("*.npz")
+    shard = shards.read(path)
+    shard.outcomes["pgd"][0, 2] ^= True
+    shards.write(folder, shard)
+    merge(folder, tmp_path / "changed.h5")
+    (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
+    assert found.different == 12
+    assert found.largest > 0
+
+
+def test_a_store_of_published_data_cannot_be_built_again(small_store: Path):
+    with pytest.raises(BuildError, match="holds nothing that was built here"):
+        next(verify(small_store, sample=1))
+
+
+def test_the_plan_in_the_store_is_the_plan_of_the_folder(folder: Path, tmp_path: Path):
+    merge(folder, tmp_path / "store.h5")
+    arch = read_plan(folder).units()[0].archs[0]
+    provenance = RobBench(tmp_path / "store.h5").explain(arch, "clean").sources["digits/standard/clean/accuracy"]
+    assert provenance["plan"] == json.loads((folder / "plan.json").read_text())

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from builders.errors import BuildError
+from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
+from robbench.spaces.identity import class_key, class_partition
+from robbench.spaces.nb201 import Cell
+
+PLAN = Plan("digits", "digits", "digits-light", classes=10, sample_seed=3, seeds=(0, 1), stack=4)
+
+
+def test_units_hold_every_drawn_class_once_for_each_seed():
+    units = PLAN.units()
+    assert [len(unit.archs) for unit in units] == [4, 4, 2] * 2
+    for seed in PLAN.seeds:
+        keys = [class_key(Cell.parse(arch)) for unit in units if unit.seed == seed for arch in unit.archs]
+        assert keys == [class_partition().keys[row] for row in PLAN.rows()]
+    assert len({unit.key for unit in units}) == len(units)
+
+
+def test_draws_are_the_same_for_the_same_seed_and_nested_for_more_classes():
+    assert PLAN.rows() == replace(PLAN, stack=1).rows()
+    assert PLAN.rows() != replace(PLAN, sample_seed=4).rows()
+    assert set(PLAN.rows()) < set(replace(PLAN, classes=20).rows())
+
+
+def test_all_classes_come_in_row_order():
+    assert replace(PLAN, classes=6466).rows() == list(range(6466))
+
+
+def test_a_units_key_is_pinned():
+    """Shards of an earlier version are found again."""
+    assert PLAN.units()[0].key == "5a84f89583bfb068"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "digit"}, r"'digit' is not a recipe\. Did you mean 'digits'"),
+        ({"evaluation": "digit-light"}, r"'digit-light' is not an evaluation\. Did you mean 'digits-light'"),
+        ({"classes": 0}, r"classes=0; expected 1 to 6466"),
+        ({"classes": 6467}, r"classes=6467; expected 1 to 6466"),
+        ({"stack": 0}, r"stack=0, .*expected a stack of at least 1"),
+        ({"seeds": ()}, r"seeds=\(\); expected"),
+        ({"seeds": (1, 1)}, r"different seeds"),
+        ({"seeds": (-1,)}, r"seeds of at least 0"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, object], message: str):
+    with pytest.raises(BuildError, match=message):
+        replace(PLAN, **change)  # type: ignore[arg-type]
+
+
+def test_a_written_plan_reads_back(tmp_path: Path):
+    write_plan(tmp_path / "build", PLAN)
+    write_plan(tmp_path / "build", PLAN)
+    assert read_plan(tmp_path / "build") == PLAN
+    assert plan_from(json.loads(json.dumps(asdict(PLAN)))) == PLAN
+
+
+def test_a_folder_has_one_plan(tmp_path: Path):
+    write_plan(tmp_path, PLAN)
+    with pytest.raises(BuildError, match=r"is of another plan \(it differs in stack\); give each plan its own folder"):
+        write_plan(tmp_path, replace(PLAN, stack=5))
+    assert read_plan(tmp_path) == PLAN
+
+
+def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path):
+    with pytest.raises(BuildError, match=r"has no plan\.json; make one with `robbench build plan"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "digits"}'])
+def test_a_damaged_plan_is_named(tmp_path: Path, text: str):
+    (tmp_path / PLAN_FILE).write_text(text)
+    with pytest.raises(BuildError, match=r"plan\.json is not a plan"):
+        read_plan(tmp_path)

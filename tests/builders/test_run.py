@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from builders import run as running
+from builders import shards
+from builders.datasets import load
+from builders.errors import BuildError
+from builders.merge import merge
+from builders.plan import Plan, read_plan, write_plan
+from builders.run import find_device, run, run_unit, stack_for, todo
+from builders.train import RECIPES
+from robbench.store import Store
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_images: str) -> Path:
+    """A folder with a plan of four small units."""
+    write_plan(tmp_path / "build", Plan(tiny_images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
+    return tmp_path / "build"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
+    """The store of the same plan, built without a break."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
+    assert len(list(run(folder, device="cpu"))) == 4
+    merge(folder, folder / "store.h5")
+    return folder / "store.h5"
+
+
+def assert_same_arrays(one: Path, other: Path) -> None:
+    """Every array is the same, bit for bit; what a clock said is not."""
+    with Store(one) as first, Store(other) as second:
+        names = [name for name in first.names() if name.metric != "training_seconds"]
+        assert len(names) > 5
+        assert first.names() == second.names()
+        for name in names:
+            assert np.array_equal(first.read(name), second.read(name), equal_nan=True), name
+
+
+def test_a_unit_gives_the_same_bits_again(folder: Path):
+    unit = read_plan(folder).units()[0]
+    dataset = load(unit.dataset)
+    one, other = (run_unit(unit, dataset, CPU) for _ in range(2))
+    assert one.outcomes.keys() == {"clean", "fgsm", "pgd", "apgd-ce", "square"}
+    for threat, outcomes in one.outcomes.items():
+        assert np.array_equal(outcomes, other.outcomes[threat])
+    assert [training["loss"] for training in one.trainings] == [training["loss"] for training in other.trainings]
+
+
+def test_what_is_done_is_not_done_twice(folder: Path):
+    units = iter(run(folder, device="cpu"))
+    first = next(units)
+    units.close()  # type: ignore[attr-defined]
+    before = shards.path_of(folder, first).stat().st_mtime_ns
+    assert len(todo(folder)) == 3
+    assert first not in list(run(folder, device="cpu"))
+    assert todo(folder) == []
+    assert shards.path_of(folder, first).stat().st_mtime_ns == before
+
+
+def test_workers_give_the_same_store(folder: Path, undisturbed: Path):
+    assert len(list(run(folder, device="cpu", workers=2))) == 4
+    merge(folder, folder / "store.h5")
+    assert_same_arrays(folder / "store.h5", undisturbed)
+
+
+def test_killed_at_random_and_resumed_gives_the_same_store(folder: Path, undisturbed: Path):
+    rng = np.random.default_rng(0)
+    command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
+    for _ in range(4):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as process:
+            time.sleep(rng.uniform(1.0, 5.0))
+            process.send_signal(signal.SIGKILL)
+    leftovers = {path.suffix for path in folder.iterdir()} - {".npz", ".json"}
+    assert leftovers == set()
+    list(run(folder, device="cpu"))
+    merge(folder, folder / "store.h5")
+    assert_same_arrays(folder / "store.h5", undisturbed)
+
+
+def test_a_killed_worker_is_reported_and_costs_only_its_unit(folder: Path):
+    units = iter(run(folder, device="cpu", workers=2))
+    next(units)
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    workers = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    os.kill(workers[0], signal.SIGKILL)
+    with pytest.raises(BuildError, match=r"a worker process died .*what was done is kept: run again"):
+        list(units)
+    assert len(todo(folder)) < 4
+    list(run(folder, device="cpu"))
+    assert todo(folder) == []
+
+
+def test_interrupted_says_how_to_go_on(folder: Path):
+    command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+        while not list(folder.glob("*.npz")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"stopped; what was done is kept. Go on with: robbench build run {folder}" in errors
+
+
+def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    unit = read_plan(folder).units()[0]
+    dataset = load(unit.dataset)
+    whole = running._run_stack
+
+    def scarce(asked: object, *rest: object) -> object:
+        if len(asked.archs) > 1:  # type: ignore[attr-defined]
+            raise torch.OutOfMemoryError("too much")
+        return whole(asked, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running, "_run_stack", scarce)
+    notices: list[str] = []
+    shard = run_unit(unit, dataset, CPU, notice=notices.append)
+    assert notices == ["2 networks do not fit into the memory of cpu; going on with 1 at a time."]
+    assert shard.unit == unit
+    assert shard.environment["stack"] == 1
+    assert shard.outcomes["pgd"].shape == (2, 5, 12)
+    assert len(shard.trainings) == 2
+
+
+def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    unit = read_plan(folder).units()[0]
+
+    def scarce(*_: object) -> None:
+        raise torch.OutOfMemoryError("too much")
+
+    monkeypatch.setattr(running, "_run_stack", scarce)
+    with pytest.raises(BuildError, match=r"alone does not fit into the memory of cpu: too much"):
+        run_unit(unit, load(unit.dataset), CPU)
+
+
+def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
+    list(run(folder, device="cpu"))
+    merge(folder, folder / "store.h5")
+    with Store(folder / "store.h5") as store:
+        name = next(name for name in store.names() if name.metric == "clean" and name.measure == "accuracy")
+        diverged = store.header(name).provenance["diverged"]
+        assert diverged
+        assert all("not finite" in reason for reason in diverged.values())
+        assert np.isfinite(store.read(name)).sum() == 8 - len(diverged)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
+def test_an_unknown_device_is_named(name: str):
+    with pytest.raises(BuildError, match=rf"device '{name}' cannot be used: .* Expected cpu, cuda, cuda:1, …, or auto"):
+        find_device(name)
+
+
+def test_shards_of_another_plan_stop_a_run(folder: Path):
+    (folder / "0123456789abcdef.npz").write_bytes(b"")
+    with pytest.raises(BuildError, match=r"0123456789abcdef\.npz and 0 more are not of the plan"):
+        next(run(folder, device="cpu"))
+
+
+def test_a_stack_shrinks_with_the_images():
+    dataset = load("digits")
+    assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16
