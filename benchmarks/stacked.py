@@ -11,7 +11,9 @@ alone, a network is the plain one, channels last, which is its faster memory for
 Time: on a CPU, one thread, and its CPU time, so that other work on the machine does not count: the figures are for one core.  A process for each
 core with one thread each is the fastest way to run either side, so two cores do twice as much.  On a GPU, wall-clock time.
 
-Figures: see the table that it prints, which states hardware, version and n.  On a GPU, it also states the share of the device's peak:
+Figures, 20 November 2026: one AMD EPYC core of a machine busy with other work, torch 2.13, digits recipe (batches of 64), stack of 24, best of
+3: training 0.37 networks a second alone, 0.69 stacked (1.86×); gradients 20,900 images a second alone, 19,900 stacked (0.95×): batches of 256 fill
+a core without help, and the gain of stacking there is in small batches.  On a GPU, it also states the share of the device's peak:
 twice the multiply-accumulates of forward and backward passes (backward counted as two forward passes) over seconds and peak.
 """
 

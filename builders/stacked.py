@@ -300,12 +300,12 @@ class _Scatter(torch.autograd.Function):
 
 
 def _gather(x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
-    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()
+    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()  # type: ignore[no-untyped-call]
     return parts
 
 
 def _scatter(shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
-    total: Tensor = _Scatter.apply(shape, wheres, *parts)
+    total: Tensor = _Scatter.apply(shape, wheres, *parts)  # type: ignore[no-untyped-call]
     return total
 
 
