@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from robbench.errors import DatasetError
+from builders.errors import DatasetError
 
 SMALLEST = 8
 """Pixels a side: two reductions leave 2×2."""

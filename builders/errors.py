@@ -9,3 +9,11 @@ class BuildError(RobBenchError):
 
 class ShardError(BuildError):
     """A shard cannot be read: cut short, damaged, or of another unit."""
+
+
+class DatasetError(RobBenchError):
+    """Images or labels that are missing, damaged, or not of the form that training and attacks need."""
+
+
+class AttackError(RobBenchError):
+    """An attack was given something outside its domain: an eps, images, labels or a network that do not fit."""

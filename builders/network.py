@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from builders.errors import BuildError
 from robbench.spaces.nb201 import EDGES, Cell
 
 KERNEL = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
@@ -52,7 +53,7 @@ class Network(nn.Module):
             zero, for `load_state_dict` to fill.
 
     Raises:
-        ValueError: mean or std has another length than the images have channels.
+        BuildError: mean or std has another length than the images have channels.
     """
 
     mean: Tensor
@@ -72,7 +73,7 @@ class Network(nn.Module):
         for name, given, default in (("mean", mean, 0.0), ("std", std, 1.0)):
             values = (default,) * skeleton.image_channels if given is None else tuple(given)
             if len(values) != skeleton.image_channels:
-                raise ValueError(f"{name} has {len(values)} values; expected {skeleton.image_channels}, one for each image channel.")
+                raise BuildError(f"{name} has {len(values)} values; expected {skeleton.image_channels}, one for each image channel.")
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
         first, _, last = skeleton.widths
         self.stem = nn.Sequential(Conv(skeleton.image_channels, first, 3), nn.BatchNorm2d(first))

@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from builders.errors import BuildError
 from builders.network import KERNEL, Network, Skeleton, edge_name
 from robbench.spaces.nb201 import EDGES, OPERATIONS, Cell
 
@@ -38,7 +39,7 @@ class StackedNetwork(nn.Module):
         networks: at least one; `stack` is their number.
 
     Raises:
-        ValueError: no networks, or networks that differ in skeleton or normalisation.
+        BuildError: no networks, or networks that differ in skeleton or normalisation.
     """
 
     mean: Tensor
@@ -47,7 +48,7 @@ class StackedNetwork(nn.Module):
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()
         if not networks:
-            raise ValueError("there are no networks to stack; expected at least one.")
+            raise BuildError("there are no networks to stack; expected at least one.")
         first = networks[0]
         self.skeleton: Skeleton = first.skeleton
         self.cells: tuple[Cell, ...] = tuple(network.cell for network in networks)
@@ -78,11 +79,11 @@ class StackedNetwork(nn.Module):
             images: in [0, 1]; ``(batch, channels, h, w)``, the same for all, or ``(stack, batch, channels, h, w)``, each its own.
 
         Raises:
-            ValueError: neither shape.
+            BuildError: neither shape.
         """
         own = images.dim() == 5 and len(images) == len(self)
         if images.dim() != 4 and not own:
-            raise ValueError(
+            raise BuildError(
                 f"images have shape {tuple(images.shape)}; expected (batch, channels, h, w) or ({len(self)}, batch, channels, h, w)."
             )
         x = (images - self.mean) / self.std
@@ -102,7 +103,7 @@ class StackedNetwork(nn.Module):
         """Overwrite the k-th network's weights and batch norm statistics.
 
         Raises:
-            ValueError: `network` has another cell, skeleton or normalisation.
+            BuildError: `network` has another cell, skeleton or normalisation.
         """
         for what, given, expected in (
             ("cell", network.cell, self.cells[k]),
@@ -111,7 +112,7 @@ class StackedNetwork(nn.Module):
             ("std", network.std.tolist(), self.std.tolist()),
         ):
             if given != expected:
-                raise ValueError(f"network {k} has the {what} {given}; this place of the stack expects {expected}.")
+                raise BuildError(f"network {k} has the {what} {given}; this place of the stack expects {expected}.")
         _copy(network.state_dict(), self.state(k))
 
     def state(self, k: int) -> dict[str, Tensor]:
@@ -300,12 +301,12 @@ class _Scatter(torch.autograd.Function):
 
 
 def _gather(x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
-    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()
+    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()  # type: ignore[no-untyped-call]
     return parts
 
 
 def _scatter(shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
-    total: Tensor = _Scatter.apply(shape, wheres, *parts)
+    total: Tensor = _Scatter.apply(shape, wheres, *parts)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -324,4 +325,5 @@ def _image(x: Tensor) -> Tensor:
 
 def _networks(x: Tensor, stack: int) -> Tensor:
     """(batch, stack·channels, h, w) → (batch, h, w, stack, channels), contiguous; a view where the image is channels-last already."""
-    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).unflatten(3, (stack, -1))
+    batch, channels, height, width = x.shape
+    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).view(batch, height, width, stack, channels // stack)

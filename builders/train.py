@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from builders.datasets import Dataset
+from builders.errors import BuildError
 from builders.network import Network, Skeleton
 from builders.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
@@ -110,7 +111,7 @@ def train(
         progress: called after each epoch, with the epochs done and the epochs in all.
 
     Raises:
-        ValueError: no cells, or a precision that the device does not offer.
+        BuildError: no cells, or a precision that the device does not offer.
     """
     started = time.perf_counter()
     skeleton = recipe.skeleton(dataset)
@@ -141,7 +142,7 @@ def fit(
         first_bad: ``(stack,)``, int64: the first step at which the loss was not finite; −1 where it always was.
 
     Raises:
-        ValueError: a precision that the device does not offer.
+        BuildError: a precision that the device does not offer.
     """
     device = next(network.parameters()).device
     autocast = _autocast(recipe, device)
@@ -227,9 +228,9 @@ def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adv
 
 def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     if recipe.precision not in ("float32", "bfloat16"):
-        raise ValueError(f"the recipe {recipe.name!r} asks for the precision {recipe.precision!r}; expected float32 or bfloat16.")
+        raise BuildError(f"the recipe {recipe.name!r} asks for the precision {recipe.precision!r}; expected float32 or bfloat16.")
     if recipe.precision == "bfloat16" and device.type != "cuda":
-        raise ValueError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
+        raise BuildError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 

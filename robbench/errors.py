@@ -43,7 +43,3 @@ class SourceError(RobBenchError):
 
 class Contradiction(RobBenchError):
     """New data disagrees with what a store already holds under the same name."""
-
-
-class DatasetError(RobBenchError):
-    """Images or labels that are missing, damaged, or not of the form that training and attacks need."""

@@ -21,13 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robbench.errors import RobBenchError
-
 Network = Callable[[Tensor], Tensor]
-
-
-class AttackError(RobBenchError):
-    """An attack was given something outside its domain: an eps, images, labels or a network that do not fit."""
 
 
 class Attack(Protocol):

@@ -12,7 +12,7 @@ import pytest
 
 from builders import datasets
 from builders.datasets import Dataset, load
-from robbench.errors import DatasetError
+from builders.errors import DatasetError
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
@@ -192,7 +192,12 @@ def test_fetched_with_pooch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     asked = []
     fake = types.ModuleType("pooch")
     fake.os_cache = lambda name: tmp_path / name  # type: ignore[attr-defined]
-    fake.retrieve = lambda address, known_hash, path: asked.append(known_hash) or str(tmp_path / "archive.tar.gz")  # type: ignore[attr-defined]
+
+    def retrieve(address: str, known_hash: str, path: Path) -> str:
+        asked.append(known_hash)
+        return str(tmp_path / "archive.tar.gz")
+
+    fake.retrieve = retrieve  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pooch", fake)
     assert load("cifar10").train_images.shape == (20, 3, 32, 32)
     assert asked == ["md5:c58f30108f718f92721af3b95e74349a"]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.errors import BuildError
 from builders.network import Network, Skeleton, flops, parameters
 from robbench.spaces.nb201 import Cell
 from tests.strategies import any_cell
@@ -86,5 +88,5 @@ def test_output_that_ignores_the_input_is_constant() -> None:
 
 
 def test_a_mean_of_the_wrong_length() -> None:
-    with pytest.raises(ValueError, match=r"mean has 3 values; expected 1, one for each image channel"):
+    with pytest.raises(BuildError, match=r"mean has 3 values; expected 1, one for each image channel"):
         Network(Cell(("none",) * 6), SMALL, [0.1, 0.2, 0.3])

@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from builders.datasets import Dataset  # noqa: E402
-from builders.network import Network  # noqa: E402
-from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train  # noqa: E402
-from robbench.spaces.nb201 import Cell  # noqa: E402
+import torch
+
+from builders.datasets import Dataset
+from builders.errors import BuildError
+from builders.network import Network
+from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train
+from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
 CELLS = [
@@ -150,7 +153,7 @@ def test_published_recipes_are_the_published_ones() -> None:
 
 
 def test_a_precision_that_the_device_does_not_offer(blobs: Dataset) -> None:
-    with pytest.raises(ValueError, match="'tiny' asks for bfloat16 on cpu; only CUDA devices gain by it"):
+    with pytest.raises(BuildError, match="'tiny' asks for bfloat16 on cpu; only CUDA devices gain by it"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="bfloat16"), seed=0)
-    with pytest.raises(ValueError, match="precision 'half'; expected float32 or bfloat16"):
+    with pytest.raises(BuildError, match="precision 'half'; expected float32 or bfloat16"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="half"), seed=0)
