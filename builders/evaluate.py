@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, AttackError, Network, ball, correct, live_first, put, take
+from builders.attacks.base import Attack, Network, ball, correct, live_first, put, take
 from builders.attacks.streams import image_streams
+from builders.errors import AttackError
 
 
 def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:

@@ -87,7 +87,7 @@ def test_a_file_system_without_unnamed_files_gets_a_named_one(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "open", no_unnamed)
     with pytest.raises(TypeError), replacing(tmp_path / "file") as file:
-        file.write("not bytes")  # type: ignore[arg-type]
+        file.write(7)  # type: ignore[call-overload]
     assert list(tmp_path.iterdir()) == []
     with replacing(tmp_path / "file") as file:
         file.write(b"new")

@@ -4,10 +4,11 @@ Any other recipe is the same class with other fields, ``PGD(steps=10)``; `settin
 """
 
 from builders.attacks.apgd import APGD
-from builders.attacks.base import Attack, AttackError, Network
+from builders.attacks.base import Attack, Network
 from builders.attacks.fgsm import FGSM
 from builders.attacks.pgd import PGD
 from builders.attacks.square import Square
+from builders.errors import AttackError
 
 ATTACKS: dict[str, Attack] = {"fgsm": FGSM(), "pgd": PGD(), "apgd-ce": APGD(), "square": Square()}
 
