@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 from tqdm import tqdm
-
-from builders.plan import EVALUATIONS, Plan, read_plan, write_plan
-from builders.train import RECIPES
 
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
 _device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
 
 
+def _known(context: click.Context, option: click.Parameter, value: str) -> str:
+    """The value, if it is among those that the plan module knows: asked only when a plan is made, since torch is slow to load."""
+    from builders.plan import EVALUATIONS
+    from builders.train import RECIPES
+
+    known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
+    if value not in known:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.", context, option)
+    return value
+
+
 @click.group()
 def build() -> None:
     """Measure it yourself: train, attack, store."""
+    if find_spec("torch") is None:
+        raise click.ClickException("building needs torch: pip install 'robbench[builders]'")
 
 
 @build.command()
 @_folder
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, type=click.Choice(list(RECIPES)))
-@click.option("--evaluation", required=True, type=click.Choice(list(EVALUATIONS)))
+@click.option("--recipe", required=True, callback=_known, help="How networks are trained: digits, nb201-12, nb201-200, …")
+@click.option("--evaluation", required=True, callback=_known, help="What they are put through: published, digits, digits-light.")
 @click.option("--classes", default=6466, show_default=True, help="How many isomorphism classes, drawn at random.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
@@ -35,7 +46,9 @@ def build() -> None:
 def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds: tuple[int, ...], **fields: str | int) -> None:
     """Say what is to be built, in FOLDER/plan.json."""
     from builders.datasets import load
+    from builders.plan import Plan, write_plan
     from builders.run import find_device, stack_for
+    from builders.train import RECIPES
 
     dataset = load(str(fields["dataset"]), data)
     size = stack or stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])])
@@ -51,6 +64,7 @@ def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds:
 @_data
 def run(folder: Path, device: str, workers: int, data: Path | None) -> None:
     """Do what is left of FOLDER's plan.  Stop it whenever you like; run it again to go on."""
+    from builders.plan import read_plan
     from builders.run import run as run_units
     from builders.run import todo
 
@@ -69,6 +83,7 @@ def run(folder: Path, device: str, workers: int, data: Path | None) -> None:
 @_folder
 def status(folder: Path) -> None:
     """How much of FOLDER's plan is done."""
+    from builders.plan import read_plan
     from builders.run import todo
 
     made = read_plan(folder)

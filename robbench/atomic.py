@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
+    _clear(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -35,6 +37,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes that were killed at the very last step have left beside `path`."""
+    for staged in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        pid = staged.suffix[1:]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            staged.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager

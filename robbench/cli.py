@@ -127,7 +127,7 @@ def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: 
 def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
     """The best architectures by a METRIC."""
     found = RobBench(store).top(metric, count, **options)
-    click.echo(found.to_json(orient="records") if as_json else _text(found))
+    click.echo(json.dumps(found.to_dict("records")) if as_json else _text(found))
 
 
 @main.command()
@@ -140,10 +140,14 @@ def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **opti
     found = RobBench(store).table(metrics=metrics or None, **options)
     if out is None:
         click.echo(found.to_csv(), nl=False)
-    elif out.suffix == ".parquet":
-        _write_parquet(found, out)
-    else:
-        found.to_csv(out)
+        return
+    try:
+        if out.suffix == ".parquet":
+            _write_parquet(found, out)
+        else:
+            found.to_csv(out)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error}") from error
 
 
 @main.command()

@@ -74,10 +74,19 @@ def import_source(
         elif into.exists():
             with Store(into) as store:
                 reading.published_index = store.published_index() if store.has_published_index else None
-        arrays = source.read(path, reading)
+        arrays = _some(source.read(path, reading), f"{path} holds no measurements of {name} ({source.about}).")
         if training is not None:
             arrays = (array._replace(name=array.name._replace(training=training)) for array in arrays)
         changes = extend(into, arrays, reading.published_index if source.published_index is not None else None)
         return Report(
             changes, reading.absent, {metric: int(count) for metric, count in reading.sentinels.items() if count}, sorted(reading.ignored)
         )
+
+
+def _some(arrays: Iterator[Array], otherwise: str) -> Iterator[Array]:
+    """The arrays, of which there is at least one."""
+    first = next(arrays, None)
+    if first is None:
+        raise SourceError(otherwise)
+    yield first
+    yield from arrays

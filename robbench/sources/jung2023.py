@@ -42,12 +42,15 @@ def index(path: Path, reading: Reading) -> np.ndarray:
     position = {str(cell): row for row, cell in enumerate(nb201.cells())}
     published = np.full(nb201.SIZE, nb201.SIZE)
     evaluated = {}
-    for key, item in reading.document(meta).get("ids", {}).items():
+    ids = reading.document(meta).get("ids")
+    if not isinstance(ids, dict):
+        raise SourceError(f"{meta} has no object of ids; expected one id for each of the {nb201.SIZE} cells.")
+    for key, item in ids.items():
         row = position.get(str(item.get("nb201-string"))) if isinstance(item, dict) else None
-        if row is None or not key.isdigit() or int(key) >= nb201.SIZE or published[row] < nb201.SIZE:
+        if row is None or not (key.isascii() and key.isdigit()) or int(key) >= nb201.SIZE or published[row] < nb201.SIZE:
             raise SourceError(f"{meta}: id {key!r} with {item} is not one of the 15,625 cells, or is there twice.")
         published[row] = int(key)
-        evaluated[row] = item.get("isomorph")
+        evaluated[row] = str(item.get("isomorph"))
     if len(evaluated) != nb201.SIZE:
         raise SourceError(f"{meta} lists {len(evaluated)} cells; expected {nb201.SIZE}. Download it again.")
     groups = {(class_partition().group[row], isomorph) for row, isomorph in evaluated.items()}
@@ -59,7 +62,7 @@ def index(path: Path, reading: Reading) -> np.ndarray:
 def read(path: Path, reading: Reading) -> Iterator[Array]:
     """One array for each file that is there; those that are not are listed in `reading.absent`."""
     meta = _meta_path(path)
-    epsilons = reading.document(meta).get("epsilons", {})
+    epsilons = reading.document(meta).get("epsilons")
     datasets = [dataset for dataset in DATASETS if (path / dataset).is_dir()]
     if not datasets:
         raise SourceError(f"{path} has none of the folders {', '.join(DATASETS)}.")
@@ -78,8 +81,12 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
 def _array(file: Path, reading: Reading, dataset: str, key: str, measure: str, levels: dict[str, list[float]]) -> Array:
     shape = tuple(map(len, levels.values()))
     values: np.ndarray | None = None
+    seen: set[int] = set()
     for network, item in reading.items(file, f"{dataset}.{key}.{measure}"):
         row = reading.evaluated(file, network)
+        if row in seen:
+            raise SourceError(f"{file}: {network} is there twice.")
+        seen.add(row)
         item = _statistics(item) if measure == "confidence" else item
         found = _numbers(file, network, item, np.uint16 if measure == "cm" else np.float64)
         if values is None:
@@ -87,6 +94,8 @@ def _array(file: Path, reading: Reading, dataset: str, key: str, measure: str, l
             values = np.full((len(class_partition().keys), *found.shape), missing, found.dtype)
             if found.shape[: len(shape)] != shape or (measure == "accuracy" and found.ndim > len(shape)):
                 raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape}, one for each of {levels}.")
+            if measure == "cm" and (found.ndim != len(shape) + 2 or found.shape[-1] != found.shape[-2]):
+                raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape} matrices (classes, classes).")
         if found.shape != values.shape[1:]:
             raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {values.shape[1:]} as the others have.")
         if measure == "accuracy" and not ((found >= 0) & (found <= 1)).all():
@@ -112,19 +121,24 @@ def _numbers(file: Path, network: str, item: Any, dtype: type[np.generic]) -> np
         found = np.asarray(item)
     except ValueError as error:
         raise SourceError(f"{file}: {network} has lists of unequal length.") from error
-    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+    if found.dtype.kind not in "iuf" or (dtype is np.float64 and _has_bool(item)) or not np.isfinite(found).all():
         raise SourceError(f"{file}: {network} has {item!r:.80}; expected numbers.")
     if dtype is np.uint16 and (found.dtype.kind == "f" or found.min(initial=0) < 0 or found.max(initial=0) >= MISSING):
         raise SourceError(f"{file}: {network} has {item!r:.80}; expected counts of images.")
     return found.astype(dtype)
 
 
-def _levels(meta: Path, key: str, epsilons: dict[str, Any]) -> dict[str, list[float]]:
+def _has_bool(item: Any) -> bool:
+    """Whether nested lists hold true or false, which numpy takes for a number where there are numbers too."""
+    return any(map(_has_bool, item)) if isinstance(item, list) else isinstance(item, bool)
+
+
+def _levels(meta: Path, key: str, epsilons: Any) -> dict[str, list[float]]:
     if key in CORRUPTIONS:
         return {"severity": list(SEVERITIES)}
     if key not in ATTACKS:
         return {}
-    if not isinstance(epsilons.get(key), list):
+    if not isinstance(epsilons, dict) or not isinstance(epsilons.get(key), list):
         raise SourceError(f"{meta} has no list of epsilons for {key}.")
     return {"eps": [number(meta, f"epsilons of {key}", level) / GREY_LEVELS for level in epsilons[key]]}
 

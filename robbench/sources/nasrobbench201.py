@@ -19,6 +19,7 @@ import numpy as np
 from robbench.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.metrics import GREY_LEVELS
+from robbench.sources.natsbench import COLUMNS
 from robbench.sources.reading import Reading, fraction
 from robbench.spaces.identity import class_partition
 
@@ -37,8 +38,7 @@ Seeds = dict[str, Any]
 
 def read(path: Path, reading: Reading) -> Iterator[Array]:
     """An array for each dataset and attack, with its levels and seeds."""
-    with path.open("rb") as file:
-        web = file.read(len(_WEB_PREFIX)) == _WEB_PREFIX
+    web = reading.begins_with(path, _WEB_PREFIX)
     networks = _web(path, reading) if web else _authors(path, reading)
     # dataset → column → (row, seeds)
     tables: dict[str, dict[Column, dict[int, Seeds]]] = defaultdict(lambda: defaultdict(dict))
@@ -46,9 +46,15 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
         column = _column(field)
         if column is None:
             reading.ignored.add(field)
-        else:
-            row = reading.evaluated(path, network)
-            tables[dataset][column][row] = seeds
+            continue
+        if dataset not in COLUMNS:
+            raise SourceError(f"{path}: {dataset!r} is not a dataset of this source; expected one of {', '.join(COLUMNS)}.")
+        row = reading.evaluated(path, network)
+        if row in tables[dataset][column]:
+            raise SourceError(f"{path}: {network} has {field} of {dataset} twice.")
+        if not web and not (seeds and all(re.fullmatch("[0-9]{1,18}", seed) for seed in seeds)):
+            raise SourceError(f"{path}: {network} has {field} of {list(seeds)}; expected one value for each seed, named by an integer.")
+        tables[dataset][column][row] = {seed: fraction(path, f"{field} of {network}", value) for seed, value in seeds.items()}
     for dataset, columns in tables.items():
         for metric in dict.fromkeys(metric for metric, _ in columns):
             yield _array(path, dataset, metric, {eps: rows for (name, eps), rows in columns.items() if name == metric})
@@ -97,7 +103,7 @@ def _column(field: str) -> Column | None:
         return "clean", None
     if field == "autoattack":
         return "autoattack", AUTOATTACK_EPS
-    match = re.fullmatch(r"val_(fgsm|pgd)_([0-9.]+)_acc", field)
+    match = re.fullmatch(r"val_(fgsm|pgd)_([0-9]+(?:\.[0-9]+)?)_acc", field)
     return (match[1], float(match[2]) / GREY_LEVELS) if match else None
 
 
@@ -107,7 +113,7 @@ def _array(path: Path, dataset: str, metric: str, levels: dict[float | None, dic
     for at, rows in enumerate(levels.values()):
         for row, by_seed in rows.items():
             for seed, value in by_seed.items():
-                values[row, at, seeds.index(seed)] = fraction(path, f"{metric} of class {row}", value)
+                values[row, at, seeds.index(seed)] = value
     axes: dict[str, list[float | int | str]] = {}
     if metric != "clean":
         axes["eps"] = [eps for eps in levels if eps is not None]

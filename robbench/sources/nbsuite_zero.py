@@ -32,6 +32,8 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
     """An array for each dataset and proxy, and one of validation accuracies where the file has them."""
     if path.suffix == ".json":
         for dataset, cells in reading.document(path).items():
+            if dataset not in COLUMNS:
+                raise SourceError(f"{path}: {dataset!r} is not a dataset of this source; expected one of {', '.join(COLUMNS)}.")
             if not isinstance(cells, dict):
                 raise SourceError(f"{path}: {dataset!r} holds {cells!r:.80}; expected an object of cells.")
             yield from _arrays(path, reading, dataset, cells.items())

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ class Reading:
         self.ignored: set[str] = set()
         self.published_index: np.ndarray | None = None
         self._bar: tqdm[Any] | None = None
+        self._shown: set[Path] = set()
         if progress:
             from tqdm import tqdm
 
@@ -62,8 +63,8 @@ class Reading:
         """
         with self._open(path) as file:
             try:
-                found = json.loads(file.read()[skip:])
-            except ValueError as error:
+                found = json.loads(file.read()[skip:], object_pairs_hook=_unique)
+            except (ValueError, RecursionError) as error:
                 raise SourceError(f"{path} is not whole, valid JSON: {error}. Download it again.") from error
         if not isinstance(found, dict):
             raise SourceError(f"{path} holds a {type(found).__name__}; expected an object.")
@@ -80,20 +81,30 @@ class Reading:
             try:
                 yield from ijson.kvitems(file, prefix, use_float=True)
             except ijson.JSONError as error:
-                raise SourceError(f"{path} is not whole, valid JSON: {error}. Download it again.") from error
+                raise SourceError(f"{path} is not whole, valid JSON: {' '.join(str(error).split())}. Download it again.") from error
+
+    def begins_with(self, path: Path, prefix: bytes) -> bool:
+        """Whether these are the first bytes of a file."""
+        with self._open(path, shown=False) as file:
+            return file.read(len(prefix)) == prefix
 
     def records(self, path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
         """The rows of a CSV file that has at least these columns."""
-        with self._open(path) as file:
-            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
-            if not columns <= set(reader.fieldnames or ()):
-                raise SourceError(
-                    f"{path} has the columns {', '.join(reader.fieldnames or ['(none)'])}; expected {', '.join(sorted(columns))}."
-                )
-            for record in reader:
-                if None in record or None in record.values():
-                    raise SourceError(f"{path}, line {reader.line_num}, does not have one field for each column; the file is cut short.")
-                yield record
+        with self._open(path) as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+            reader = csv.DictReader(_whole_lines(path, text))
+            try:
+                if not columns <= set(reader.fieldnames or ()):
+                    raise SourceError(
+                        f"{path} has the columns {', '.join(reader.fieldnames or ['(none)'])}; expected {', '.join(sorted(columns))}."
+                    )
+                for record in reader:
+                    if None in record or None in record.values():
+                        raise SourceError(
+                            f"{path}, line {reader.line_num}, does not have one field for each column; the file is cut short."
+                        )
+                    yield record
+            except (UnicodeDecodeError, csv.Error) as error:
+                raise SourceError(f"{path} is not a CSV file in UTF-8: {error}. Download it again.") from error
 
     @cached_property
     def row_of_index(self) -> np.ndarray:
@@ -115,8 +126,8 @@ class Reading:
 
     def cell_row(self, path: Path, index: str) -> int:
         """The cell row of a published index written in a file."""
-        if not (index.isascii() and index.isdigit() and int(index) < nb201.SIZE):
-            raise SourceError(f"{path}: {index!r} is not a published index; expected 0 to {nb201.SIZE - 1}.")
+        if re.fullmatch("0|[1-9][0-9]{0,4}", index) is None or int(index) >= nb201.SIZE:
+            raise SourceError(f"{path}: {index!r:.80} is not a published index; expected 0 to {nb201.SIZE - 1}.")
         return int(self.row_of_index[int(index)])
 
     @cached_property
@@ -126,18 +137,36 @@ class Reading:
         return lowest
 
     @contextmanager
-    def _open(self, path: Path) -> Iterator[BinaryIO]:
+    def _open(self, path: Path, *, shown: bool = True) -> Iterator[BinaryIO]:
+        """The file, whose bytes the bar counts the first time that it is opened."""
         try:
-            file = path.open("rb")
+            with path.open("rb") as file:
+                if self._bar is None or not shown or path in self._shown:
+                    yield file
+                else:
+                    from tqdm.utils import CallbackIOWrapper
+
+                    self._shown.add(path)
+                    yield cast(BinaryIO, CallbackIOWrapper(self._bar.update, file, "read"))
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error}.") from error
-        with file:
-            if self._bar is None:
-                yield file
-            else:
-                from tqdm.utils import CallbackIOWrapper
 
-                yield cast(BinaryIO, CallbackIOWrapper(self._bar.update, file, "read"))
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, each of whose keys is there once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return found
+
+
+def _whole_lines(path: Path, file: Iterable[str]) -> Iterator[str]:
+    """The lines of a text file, whose last one ends too: cut inside its last number it would have another number, and all its fields."""
+    for line in file:
+        if not line.endswith("\n"):
+            raise SourceError(f"{path} does not end with a line break; the file is cut short. Download it again.")
+        yield line
 
 
 def naslib_row(path: Path, text: str) -> int:
@@ -154,7 +183,7 @@ def number(path: Path, where: str, value: object, *, sentinels: tuple[float, ...
     """A finite number of a file, as JSON or CSV has it; NaN where it is one of the sentinels by which the source says "missing"."""
     try:
         result = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         result = math.nan
     if result in sentinels:
         return math.nan

@@ -56,6 +56,9 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
     try:
         with replacing_hdf5(path) as new:
             changes = _fill(new, path, arrays, published_index)
+        if changes.filled:  # what was replaced would stay in the file as dead space
+            with replacing_hdf5(path) as new:
+                _copy(path, new)
     except _Unchanged as nothing:
         return nothing.changes
     except OSError as error:
@@ -74,11 +77,7 @@ class _Unchanged(Exception):
 def _fill(new: h5py.File, path: Path, arrays: Iterable[Array], published_index: np.ndarray | None) -> Changes:
     """Write what is at `path` and the arrays into a new file; raises _Unchanged where that would be the same again."""
     if path.exists():
-        with Store(path) as old:
-            for item in old._file:
-                with damage_named(path, f"/{item}"):
-                    old._file.copy(item, new)
-            new.attrs.update(old._file.attrs)
+        _copy(path, new)
     else:
         new.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, space="nb201")
         _write_rows(new)
@@ -95,6 +94,15 @@ def _fill(new: h5py.File, path: Path, arrays: Iterable[Array], published_index: 
     new.pop("manifest", None)
     new["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
     return changes
+
+
+def _copy(path: Path, new: h5py.File) -> None:
+    """Copy all that is in a store, also what this version does not know."""
+    with Store(path) as old:
+        for item in old._file:
+            with damage_named(path, f"/{item}"):
+                old._file.copy(item, new)
+        new.attrs.update(old._file.attrs)
 
 
 def _write_rows(file: h5py.File) -> None:
@@ -150,11 +158,11 @@ def _put(file: h5py.File, array: Array) -> str:
         return "unchanged"
     if header.provenance.get("source") != array.header.provenance.get("source"):
         raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
-    old = unpack(present[()], present.attrs.get("denominator"))
+    filled = array.values.copy()
+    for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
+        old, missing = unpack(present[block], present.attrs.get("denominator")), np.isnan(as_floats(filled[block]))
+        filled[block][missing] = (np.where(np.isnan(old), MISSING, old) if filled.dtype == np.uint16 else old)[missing]
     del file[path]
-    filled = np.where(np.isnan(old), as_floats(array.values), old)
-    if array.values.dtype == np.uint16:
-        filled = np.where(np.isnan(filled), MISSING, filled).astype(np.uint16)
     _write(file, array._replace(values=filled))
     return "filled"
 
