@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.columns import Column, Columns, Question, is_number, position
+from robbench.columns import Column, Columns, Question, is_number
 from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
 from robbench.lookup import Architecture, Lookup, Rows
@@ -74,7 +74,8 @@ class RobBench:
             raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
-        self._answers: dict[tuple[object, ...], _Answers] = {}
+        self._answers: dict[Question, _Answers] = {}
+        self._asked: dict[tuple[object, ...], _Answers] = {}
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
         return _reopen, (str(self._store.path), self.default_dataset)
@@ -140,7 +141,7 @@ class RobBench:
         """
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate
         try:
-            values, rows, _ = self._answers[asked]
+            values, rows, _ = self._asked[asked]
             value = values[rows[arch]]
         except (KeyError, TypeError):  # not asked before, or not hashable
             return self._answer(arch, asked)
@@ -161,7 +162,7 @@ class RobBench:
             archs = list(archs)
         if isinstance(archs, str | Cell):
             raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
-        _, rows, column = self._ask(metric, **options)
+        _, rows, column = self._ask(_question(metric, **options))
         if archs is self._lookup.classes and column.rows == "class":
             values = column.values.copy()
         else:
@@ -180,7 +181,7 @@ class RobBench:
 
     def oracle(self, metric: str | Metric, **options: Any) -> Callable[[Architecture], float]:
         """A function from architecture to number, for loops that ask one question many times; options as for `query`."""
-        values, rows, column = self._ask(metric, **options)
+        values, rows, column = self._ask(_question(metric, **options))
 
         def oracle(arch: Architecture) -> float:
             try:
@@ -210,7 +211,7 @@ class RobBench:
             dataset=str(question.dataset),
             training=str(question.training),
             seed=question.seed,
-            how=_how(column, self._store) if column else "measured",
+            how=column.how if column else "measured",
             unit=header.unit,
             sources={str(name): self._store.header(name).provenance for name in parts},
         )
@@ -239,9 +240,7 @@ class RobBench:
         import pandas as pd
 
         options["dataset"] = dataset
-        if dataset is not None and dataset not in self.datasets:
-            self._columns.resolve(Question(parse("clean"), dataset))
-        asked = [parse(metric) for metric in metrics] if metrics is not None else self._numbers(**options)
+        asked = [parse(metric) for metric in metrics] if metrics is not None else self._columns.numbers(Question(parse("clean"), **options))
         columns = {str(metric): self.query_many(self.classes, metric, missing="nan", **options) for metric in asked}
         return pd.DataFrame(columns, index=pd.Index(map(str, self.classes), name="arch"))
 
@@ -254,7 +253,7 @@ class RobBench:
 
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
-        column = self._ask(metric, **options).column
+        column = self._ask(_question(metric, **options)).column
         cells = self._lookup.classes if column.rows == "class" else self._lookup.cells
         sign = -1 if column.question.metric.entry.higher_is_better else 1
         best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
@@ -287,27 +286,14 @@ class RobBench:
             )
         return pd.DataFrame.from_records(records)
 
-    def _ask(
-        self,
-        metric: str | Metric,
-        eps: float | str | None = None,
-        severity: int | None = None,
-        measure: str | None = None,
-        dataset: str | None = None,
-        training: str | None = None,
-        seed: int | None = None,
-        interpolate: bool = False,
-    ) -> _Answers:
+    def _ask(self, question: Question) -> _Answers:
         """The answers to a question, kept for the next time."""
-        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
         try:
-            known = asked in self._answers
-        except TypeError:  # not hashable, so not a question: says why
-            known = _question(*asked) is None
-        if not known:
-            column = self._columns.column(_question(*asked))
-            self._answers[asked] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
-        return self._answers[asked]
+            return self._answers[question]
+        except (KeyError, TypeError):  # not asked before; or not hashable, and then the column will say what is wrong
+            column = self._columns.column(question)
+        answers = self._answers[question] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
+        return answers
 
     def _is_number(self, question: Question) -> bool:
         return question.metric.entry.kind == "derived" or is_number(self._store.header(question.name()))
@@ -317,7 +303,7 @@ class RobBench:
         question = self._columns.resolve(_question(*asked))
         if not self._is_number(question):
             return self._array(arch, question)
-        values, rows, _ = self._ask(*asked)
+        values, rows, _ = self._asked[asked] = self._ask(question)
         value = values[self._row(rows, arch)]
         if value != value:
             raise self._not_measured(arch, question)
@@ -342,24 +328,6 @@ class RobBench:
         question = self._columns.resolve(question)
         return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.cell(arch)}.")
 
-    def _numbers(self, **options: Any) -> list[Metric]:
-        """Every number that the store holds for a dataset and training, level by level."""
-        asked = Question(parse("clean"), **options)
-        found = []
-        for name in self._store.names():
-            if name.dataset != (asked.dataset or self.default_dataset) or name.metric not in TABLE:
-                continue
-            metric = Metric(name.metric, None, name.measure)
-            try:
-                if self._columns.resolve(asked._replace(metric=metric)).training != name.training:
-                    continue
-            except NotMeasured:
-                continue
-            header = self._store.header(name)
-            if is_number(header):
-                found += [metric._replace(level=level) for level in header.axes.get(TABLE[name.metric].axis or "", [None])]  # type: ignore[arg-type]
-        return found
-
 
 def _question(
     metric: str | Metric,
@@ -380,12 +348,3 @@ def _where(question: Question) -> dict[str, Any]:
 
 def _reopen(path: str, dataset: str) -> RobBench:
     return RobBench(path, dataset=dataset)
-
-
-def _how(column: Column, store: Store) -> str:
-    """How a column was made; a derived one also says when one of its parts was interpolated."""
-    metric = column.question.metric
-    if column.how != "derived" or metric.level is None:
-        return column.how
-    levels = [position(metric, store.header(name)) for name in column.parts if TABLE[name.metric].axis]
-    return "derived, interpolated" if None in levels else column.how

@@ -8,7 +8,7 @@ import numpy as np
 
 from robbench.arrays import Header, Name
 from robbench.errors import LevelNotMeasured, NotMeasured, UnknownMetric
-from robbench.metrics import LEVEL_AXES, Metric, level_text, nearest, same_level
+from robbench.metrics import LEVEL_AXES, TABLE, Metric, level_text, nearest, same_level
 from robbench.store import Store
 
 STANDARD = "standard"
@@ -37,7 +37,7 @@ class Column(NamedTuple):
     question: Question
     """As asked, with dataset and training filled in."""
     how: str
-    """measured, interpolated or derived."""
+    """measured, interpolated, derived, or "derived, interpolated"."""
     parts: tuple[Name, ...]
     """The arrays that it comes from."""
     rows: str
@@ -72,7 +72,9 @@ class Columns:
         question = self.resolve(question)
         if question.metric.entry.kind == "derived":
             parts, values = DERIVED[question.metric.name].compute(self, question)
-            return Column(question, "derived", parts, "class", values)
+            levels = [position(question.metric, self.store.header(name)) for name in parts if name.metric != "clean"]
+            how = "derived, interpolated" if question.metric.level is not None and None in levels else "derived"
+            return Column(question, how, parts, "class", values)
         name = question.name()
         header = self.store.header(name)
         if not is_number(header):
@@ -97,6 +99,27 @@ class Columns:
                 return np.array([np.nan])
             values = np.unpackbits(values, axis=-1, count=header.provenance["images"]).astype(bool)
         return np.asarray(values)
+
+    def numbers(self, question: Question) -> list[Metric]:
+        """Every metric that is a number, level by level, of the question's dataset and training, whatever metric it names."""
+        dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        found: list[Metric] = []
+        for name in self.store.names():
+            metric = Metric(name.metric, None, name.measure)
+            if name.dataset != dataset or name.metric not in TABLE or not self._is_default(question._replace(metric=metric), name):
+                continue
+            header = self.store.header(name)
+            levels = next((header.axes[axis] for axis in LEVEL_AXES if axis in header.axes), [None])
+            if is_number(header):
+                found += [metric._replace(level=None if level is None else float(level)) for level in levels]
+        return found
+
+    def _is_default(self, question: Question, name: Name) -> bool:
+        """Whether this question is answered from that array."""
+        try:
+            return self.resolve(question).name() == name
+        except NotMeasured:
+            return False
 
     def resolve(self, question: Question) -> Question:
         """The question with dataset and training filled in, once it is sure that the store holds what it asks for."""
