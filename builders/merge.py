@@ -23,7 +23,8 @@ from robbench.arrays import Array, Header, Name
 from robbench.metrics import TABLE
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
-from robbench.store import Changes, Store, extend
+from robbench.store import Store
+from robbench.store.writing import Changes, extend
 
 SOURCE = "robbench build"
 TOLERANCE = 0.03

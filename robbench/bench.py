@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,9 +17,11 @@ from robbench.lookup import Architecture, Lookup, Rows
 from robbench.metrics import TABLE, Metric, level_text, parse
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import Cell
-from robbench.store import Store
+from robbench.store.reading import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -71,22 +72,24 @@ class RobBench:
         self._store = Store(embedded_store() if path is None else path)
         self.default_dataset = dataset or self._store.default_dataset
         if self.default_dataset not in self.datasets:
-            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
+            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.file_name}; it holds {', '.join(self.datasets)}.")
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
         self._answers: dict[Question, _Answers] = {}
         self._asked: dict[tuple[object, ...], _Answers] = {}
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
-        return _reopen, (str(self._store.path), self.default_dataset)
+        return _reopen, (self._store.path, self.default_dataset)
 
     def __repr__(self) -> str:
-        return f"RobBench({str(self._store.path)!r}, dataset={self.default_dataset!r})"
+        return f"RobBench({self._store.path!r}, dataset={self.default_dataset!r})"
 
     @property
     def path(self) -> Path:
         """The store's file."""
-        return self._store.path
+        from pathlib import Path
+
+        return Path(self._store.path)
 
     @property
     def datasets(self) -> list[str]:
