@@ -129,7 +129,9 @@ def proxies(columns: Columns, dataset: str) -> Features:
         if entry.kind == "proxy" and question.name() in columns.store:
             column = columns.column(question)
             if np.isnan(column.values).all():
-                raise NotMeasured(f"the proxy {name} of {dataset} is missing for every architecture; leave it out of the store, or measure it.")
+                raise NotMeasured(
+                    f"the proxy {name} of {dataset} is missing for every architecture; leave it out of the store, or measure it."
+                )
             by_class = column.rows == "class"
             names.append(name)
             values.append(column.values[columns.store.cell_classes()] if by_class else column.values)
