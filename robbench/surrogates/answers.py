@@ -39,7 +39,7 @@ class Predictions(NamedTuple):
 
     def many(self, positions: np.ndarray) -> np.ndarray:
         """Of many cell rows: ``(len(positions), 3)``."""
-        found = self.values[np.array(self.row_of_cell)[positions]]
+        found: np.ndarray = self.values[np.array(self.row_of_cell)[positions]]
         if np.isnan(found).any():
             self.prediction(int(positions[np.isnan(found).any(axis=1).argmax()]))
         return found

@@ -8,12 +8,12 @@ import numpy as np
 
 from robbench.surrogates.models import Arrays, needs
 
-# Chosen on the training side of one split of cifar10; fine between 300 and 800 rounds.
+# Chosen on one split inside 80% of cifar10's groups, from about eight settings.
 _PARAMETERS: dict[str, Any] = {
-    "max_depth": 6,
+    "max_depth": 8,
     "eta": 0.05,
     "subsample": 0.7,
-    "colsample_bytree": 0.4,
+    "colsample_bytree": 0.8,
     "min_child_weight": 3,
     "verbosity": 0,
     "tree_method": "hist",
@@ -22,7 +22,7 @@ _ROUNDS = 400
 
 
 class Boosting:
-    """400 rounds of trees of depth 6, one ensemble an output (Chen and Guestrin, 2016); missing features stay missing.
+    """400 rounds of trees of depth 8, one ensemble an output (Chen and Guestrin, 2016); missing features stay missing.
 
     Arrays: ``ubjson`` (bytes,), uint8; ``shape`` (2,): features and outputs; ``centre``, ``scale`` (outputs,).
     """

@@ -27,7 +27,7 @@ def by_twin(groups: np.ndarray, train: float, rng: np.random.Generator) -> np.nd
     """
     constant = twin_partition().keys.index(twin_key(_CONSTANT))
     order = rng.permutation(np.unique(groups[groups != constant]))
-    return np.isin(groups, order[: round(train * len(order))]) | (groups == constant)
+    return np.asarray(np.isin(groups, order[: round(train * len(order))]) | (groups == constant))
 
 
 def at_random(groups: np.ndarray, train: float, rng: np.random.Generator) -> np.ndarray:
