@@ -69,12 +69,13 @@ def ceiling_of(values: np.ndarray, groups: np.ndarray, resamples: int = 1000, se
         """For how often each group is drawn: ``(…, groups)`` → ``(…,)``."""
         n = weight @ count
         variance = (weight @ powers - (weight @ total) ** 2 / n) / (n - 1)
-        return np.asarray(1 - weight @ squares / np.maximum(weight @ (count - 1), 1) / variance)
+        noise = weight @ squares / np.maximum(weight @ (count - 1), 1)
+        return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))
 
     rng = np.random.default_rng(seed)
     drawn = r2(rng.multinomial(len(count), np.full(len(count), 1 / len(count)), resamples))
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return Ceiling(float(r2(np.ones(len(count)))), low, high, degrees, float(np.sqrt(squares.sum() / degrees)))
+    return Ceiling(float(r2(np.ones((1, len(count))))[0]), low, high, degrees, float(np.sqrt(squares.sum() / degrees)))
 
 
 def predictability(

