@@ -8,9 +8,11 @@ bench.query(arch, "pgd", eps=1 / 255)
 
 from robbench.bench import Explanation, RobBench
 from robbench.errors import (
+    CannotFit,
     Contradiction,
     DamagedStore,
     LevelNotMeasured,
+    MissingLibrary,
     NewerFormat,
     NotAStore,
     NotMeasured,
@@ -25,11 +27,13 @@ from robbench.spaces.nb201 import Cell
 __version__ = "0.1.0"
 
 __all__ = [
+    "CannotFit",
     "Cell",
     "Contradiction",
     "DamagedStore",
     "Explanation",
     "LevelNotMeasured",
+    "MissingLibrary",
     "NewerFormat",
     "NotAStore",
     "NotMeasured",

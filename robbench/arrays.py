@@ -45,6 +45,22 @@ class Array(NamedTuple):
     eight images a byte, the first in its highest bit, and a row is missing where its accuracy is."""
 
 
+class Fitted(NamedTuple):
+    """A fitted surrogate as a store keeps it; what its parts mean is known to `robbench.surrogates`."""
+
+    dataset: str
+    training: str
+    target: str
+    training_rows: np.ndarray
+    """``(n,)``, uint16: the class or cell rows it was fitted on."""
+    calibration: np.ndarray
+    """``(m, 2·outputs)``, float32: predicted, and measured minus predicted, of architectures it has not seen."""
+    arrays: dict[str, np.ndarray]
+    """The model."""
+    about: dict[str, Any]
+    """All that is said of it, as JSON can say it."""
+
+
 @np.errstate(over="ignore")
 def pack(values: np.ndarray, images: int | None) -> tuple[np.ndarray, int | None]:
     """The smallest form that gives every value back exactly: uint16 codes with their denominator, or the floats themselves."""

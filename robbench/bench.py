@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from numbers import Integral
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from robbench.surrogates import Prediction, Predictions, Surrogates
 
 
 class Explanation(NamedTuple):
@@ -75,6 +79,7 @@ class RobBench:
             raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.file_name}; it holds {', '.join(self.datasets)}.")
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
+        self._predicted: dict[tuple[object, ...], Predictions] = {}
         self._answers: dict[Question, _Answers] = {}
         self._asked: dict[tuple[object, ...], _Answers] = {}
 
@@ -95,6 +100,16 @@ class RobBench:
     def datasets(self) -> list[str]:
         """The datasets in the store."""
         return self._store.datasets()
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of this store: what fitting and analysis work on."""
+        return self._columns
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All 15,625 cells, in row order."""
+        return self._lookup.cells
 
     @property
     def classes(self) -> tuple[Cell, ...]:
@@ -219,6 +234,44 @@ class RobBench:
             sources={str(name): self._store.header(name).provenance for name in parts},
         )
 
+    def predict(self, arch: Architecture, metric: str | Metric, *, level: float = 0.9, **options: Any) -> Prediction:
+        """What a surrogate expects of one metric of one architecture, measured or not; `query` gives what was measured.
+
+        Arguments:
+            arch: as for `query`.
+            metric: as for `query`; one that a surrogate in the store was fitted to (`surrogates` lists them).
+            level: the share of new measurements that fall into the interval.
+            options: eps, severity, measure, dataset and training, as for `query`.
+
+        Returns:
+            mean, low, high, level.
+
+        Raises:
+            UnknownArchitecture, UnknownMetric: the question makes no sense.
+            NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.
+            MissingLibrary: the surrogate's own library is not installed.
+        """
+        asked = metric, level, *options.items()
+        try:
+            column = self._predicted[asked]
+            row = self._lookup.rows["cell"][arch]
+        except (KeyError, TypeError):  # not asked before, or not hashable
+            column = self._predictions(metric, level, asked, options)
+            row = self._row(self._lookup.rows["cell"], arch)
+        return column.prediction(row)
+
+    def predict_many(self, archs: Sequence[Architecture], metric: str | Metric, *, level: float = 0.9, **options: Any) -> np.ndarray:
+        """Predictions of many architectures: ``(len(archs), 3)``, float64: mean, low, high; arguments as for `predict`."""
+        if isinstance(archs, str | Cell):
+            raise UnknownArchitecture(f"{archs!r} is one architecture; predict_many takes a sequence of them, and predict takes one.")
+        column = self._predictions(metric, level, (metric, level, *options.items()), options)
+        rows = self._lookup.rows["cell"]
+        return column.many(np.fromiter((self._row(rows, arch) for arch in archs), np.intp))
+
+    def surrogates(self) -> pd.DataFrame:
+        """The surrogates in this store: one row for each number that one of them predicts, with its scores on unseen architectures."""
+        return self._surrogates.table()
+
     def curve(self, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
         import pandas as pd
@@ -297,6 +350,19 @@ class RobBench:
             column = self._columns.column(question)
         answers = self._answers[question] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
         return answers
+
+    @cached_property
+    def _surrogates(self) -> Surrogates:
+        from robbench.surrogates import Surrogates
+
+        return Surrogates(self._columns)
+
+    def _predictions(self, metric: str | Metric, level: float, asked: tuple[object, ...], options: dict[str, Any]) -> Predictions:
+        """The predictions for every cell, kept for the next time."""
+        column = self._surrogates.predictions(_question(metric, **options), level)
+        with suppress(TypeError):  # not hashable
+            self._predicted[asked] = column
+        return column
 
     def _is_number(self, question: Question) -> bool:
         return question.metric.entry.kind == "derived" or is_number(self._store.header(question.name()))

@@ -22,6 +22,7 @@ from robbench.spaces import nb201
 from robbench.spaces.drawing import drawing
 from robbench.spaces.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
 from robbench.store import verify as verify_store
+from robbench.surrogates import fit as fit_surrogate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,6 +172,38 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
         click.echo(f"from         {name}")
         for field, value in provenance.items():
             click.echo(f"               {field}: {value}")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--target", "targets", multiple=True, required=True, help="A metric, or several joined by '+'; may be given again.")
+@click.option("--model", default="blend", show_default=True, help="forest, boosting, networks, or blend.")
+@click.option("--features", default="structure", show_default=True, help="Feature sets, joined by '+'.")
+@click.option("--dataset", help="The dataset; the store's default if left out.")
+@click.option("--training", help="The training protocol.")
+@click.option("--seed", default=0, show_default=True, help="Of the split and of the model.")
+def fit(store: Path, targets: tuple[str, ...], **options: Any) -> None:
+    """Fit a surrogate to each target, and put it into STORE."""
+    for target in targets:
+        surrogate = fit_surrogate(RobBench(store), target, **options)
+        surrogate.save(store)
+        for output, found in surrogate.about.scores.items():
+            click.echo(f"{output}: R² {found['r2']:.3f}, Kendall τ {found['kendall']:.3f} on {found['n']} architectures it has not seen")
+
+
+@main.command()
+@_arch
+@_metric
+@_store
+@click.option("--level", default=0.9, show_default=True, help="The share of new measurements inside the interval.")
+@click.option("--dataset", help="The dataset; the store's default if left out.")
+@click.option("--training", help="The training protocol.")
+@_json
+def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
+    """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
+    found = RobBench(store).predict(_architecture(arch), metric, **options)
+    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted)"
+    click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
 
 
 @main.command()

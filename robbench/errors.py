@@ -43,3 +43,11 @@ class SourceError(RobBenchError):
 
 class Contradiction(RobBenchError):
     """New data disagrees with what a store already holds under the same name."""
+
+
+class CannotFit(RobBenchError):
+    """A surrogate cannot be fitted: too few rows, or a target that is not a number an architecture."""
+
+
+class MissingLibrary(RobBenchError):
+    """An optional library is needed and not installed; the message says how to get it."""

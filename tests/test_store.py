@@ -615,16 +615,16 @@ def test_a_store_without_its_version_is_damaged(store: Path, version: str | None
 
 def test_groups_and_attributes_of_others_are_ignored_and_kept(store: Path, synthetic_arrays: list[Array]) -> None:
     with h5py.File(store, "r+") as file:
-        file["surrogates/xgboost/weights"] = np.arange(5)
-        file["surrogates"].attrs["by"] = "a later version"
+        file["attachments/xgboost/weights"] = np.arange(5)
+        file["attachments"].attrs["by"] = "a later version"
         file.attrs["comment"] = "kept"
     assert verify(store) == len(synthetic_arrays) + 5
     with Store(store) as opened:
         assert len(opened.names()) == len(synthetic_arrays)
     extend(store, [array("toy10 standard frost accuracy", np.zeros(CLASSES))])
     with h5py.File(store) as file:
-        assert file["surrogates/xgboost/weights"][()].tolist() == [0, 1, 2, 3, 4]
-        assert file["surrogates"].attrs["by"] == "a later version"
+        assert file["attachments/xgboost/weights"][()].tolist() == [0, 1, 2, 3, 4]
+        assert file["attachments"].attrs["by"] == "a later version"
         assert file.attrs["comment"] == "kept"
     assert verify(store) == len(synthetic_arrays) + 6
 

@@ -14,6 +14,12 @@
                         denominator   u2 only: the value is the code / denominator, exactly; the code 65535 is "not measured"
                         unit          of the values
                         provenance    JSON: source, citation, recipe
+/surrogates/<dataset>/<training>/<target>
+                    group             a fitted surrogate (see surrogates/):
+    training_rows   (n,)              u2       rows in /classes or /cells that it was fitted on; attribute about, JSON: target, outputs,
+                                               model and features with their versions, split, seed, scores, library versions
+    calibration     (m, 2·outputs)    f4       of rows that it has not seen: predicted, then measured minus predicted
+    model.<array>   as the model says          plain arrays; xgboost's UBJSON as u1; never a pickle
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes
 
 Outcomes are u1: eight images a byte, the first in its highest bit.  Floats hold NaN where nothing was measured.  "/" in a name is written %2F.  Every chunk carries a fletcher32 checksum.  Groups that

@@ -22,6 +22,10 @@ def path_of(name: Name) -> str:
     return "/metrics/" + "/".join(map(escaped, name))
 
 
+def path_of_surrogate(dataset: str, training: str, target: str) -> str:
+    return "/surrogates/" + "/".join(map(escaped, (dataset, training, target)))
+
+
 def escaped(part: str) -> str:
     return part.replace("%", "%25").replace("/", "%2F")
 
@@ -45,7 +49,7 @@ def header_of(dataset: h5py.Dataset) -> Header:
 def paths_of_datasets(file: h5py.File) -> set[str]:
     """The paths of all datasets in the groups that this format knows."""
     found: set[str] = set()
-    for group in ("classes", "cells", "metrics"):
+    for group in ("classes", "cells", "metrics", "surrogates"):
         if group in file:
             file[group].visititems(
                 lambda path, item, group=group: found.add(f"/{group}/{path}") if isinstance(item, h5py.Dataset) else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import h5py
 import numpy as np
 
-from robbench.arrays import Header, Name, unpack
+from robbench.arrays import Fitted, Header, Name, unpack
 from robbench.errors import DamagedStore, NewerFormat, NotAStore, StoreError
 from robbench.store.layout import (
     FORMAT,
@@ -18,6 +19,7 @@ from robbench.store.layout import (
     escaped,
     header_of,
     path_of,
+    path_of_surrogate,
     paths_of_datasets,
     unescaped,
 )
@@ -127,6 +129,40 @@ class Store:
         dataset = self._file[path_of(name)]
         with damage_named(self.path, path_of(name)):
             return unpack(dataset[()] if row is None else dataset[row], dataset.attrs.get("denominator"))
+
+    def surrogates(self) -> list[tuple[str, str, str]]:
+        """The (dataset, training, target) of every surrogate, sorted."""
+        found: list[tuple[str, str, str]] = []
+
+        def visit(path: str, item: object) -> None:
+            if isinstance(item, h5py.Group) and path.count("/") == 2:
+                dataset, training, target = map(unescaped, path.split("/"))
+                found.append((dataset, training, target))
+
+        with damage_named(self.path, "/surrogates"):
+            if "surrogates" in self._file:
+                self._file["surrogates"].visititems(visit)
+        return sorted(found)
+
+    def about_surrogate(self, dataset: str, training: str, target: str) -> dict[str, Any]:
+        """What is said of a surrogate, without reading its model."""
+        path = path_of_surrogate(dataset, training, target)
+        with damage_named(self.path, path):
+            about: dict[str, Any] = json.loads(self._file[path]["training_rows"].attrs["about"])
+        return about
+
+    def surrogate(self, dataset: str, training: str, target: str) -> Fitted:
+        """A surrogate, every array of it.
+
+        Raises:
+            DamagedStore: a part is missing, or does not match its checksum.
+        """
+        path = path_of_surrogate(dataset, training, target)
+        about = self.about_surrogate(dataset, training, target)
+        with damage_named(self.path, path):
+            arrays = {name: item[()] for name, item in self._file[path].items()}
+            rows, calibration = arrays.pop("training_rows"), arrays.pop("calibration")
+        return Fitted(dataset, training, target, rows, calibration, arrays, about)
 
     def _groups(self, path: str) -> list[str]:
         with damage_named(self.path, path):

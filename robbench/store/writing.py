@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,21 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from robbench.arrays import MISSING, Array, Header, Name, as_floats, pack, unpack
+from robbench.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
 from robbench.errors import Contradiction, StoreError
 from robbench.spaces import nb201
 from robbench.spaces.identity import class_partition
-from robbench.store.layout import FORMAT, FORMAT_VERSION, blocks, damage_named, digest_of, header_of, path_of, paths_of_rows
+from robbench.store.layout import (
+    FORMAT,
+    FORMAT_VERSION,
+    blocks,
+    damage_named,
+    digest_of,
+    header_of,
+    path_of,
+    path_of_surrogate,
+    paths_of_rows,
+)
 from robbench.store.reading import Store
 
 _CHUNK_BYTES = 1 << 20
@@ -66,6 +77,40 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
     return changes
 
 
+def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
+    """Put a surrogate into a store, in the place of one of the same dataset, training and target.
+
+    The new file takes the old one's place when it is complete.
+
+    Raises:
+        StoreError: the file at `path` is not a store, is read-only, or cannot be written; it stays as it was.
+    """
+    from robbench.atomic import replacing_hdf5
+
+    path = Path(path)
+    with Store(path):  # else there would be nothing to copy
+        pass
+    if not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
+        raise StoreError(f"{path} is read-only, so no surrogate can be put into it; copy it, or make it writable.")
+    try:
+        with replacing_hdf5(path) as new:
+            _put_surrogate(new, path, fitted)
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
+
+
+def _put_surrogate(new: h5py.File, path: Path, fitted: Fitted) -> None:
+    where = path_of_surrogate(fitted.dataset, fitted.training, fitted.target)
+    _copy(path, new, but=where)
+    parts = {"training_rows": fitted.training_rows, "calibration": fitted.calibration, **fitted.arrays}
+    for name, values in parts.items():
+        _create(new, f"{where}/{name}", values)
+    new[where]["training_rows"].attrs["about"] = json.dumps(fitted.about, sort_keys=True)
+    manifest = {item: digest for item, digest in json.loads(new["manifest"][()]).items() if not item.startswith(f"{where}/")}
+    manifest |= {f"{where}/{name}": digest_of(new[f"{where}/{name}"]) for name in parts}
+    _write_manifest(new, manifest)
+
+
 class _Unchanged(Exception):
     """Everything is in the store already, so the file is not to be replaced."""
 
@@ -91,17 +136,29 @@ def _fill(new: h5py.File, path: Path, arrays: Iterable[Array], published_index: 
         raise _Unchanged(changes)
     touched = {path_of(name) for name in changes.added + changes.filled} | (paths_of_rows(new) if indexed or not manifest else set())
     manifest |= {item: digest_of(new[item]) for item in sorted(touched)}
-    new.pop("manifest", None)
-    new["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
+    _write_manifest(new, manifest)
     return changes
 
 
-def _copy(path: Path, new: h5py.File) -> None:
-    """Copy all that is in a store, also what this version does not know."""
+def _write_manifest(file: h5py.File, manifest: dict[str, str]) -> None:
+    file.pop("manifest", None)
+    file["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
+
+
+def _copy(path: Path, new: h5py.File, but: str = "") -> None:
+    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay."""
     with Store(path) as old:
-        for item in old._file:
-            with damage_named(path, f"/{item}"):
-                old._file.copy(item, new)
+
+        def copy(item: str) -> None:
+            if but.startswith(f"{item}/"):
+                for name in old._file[item]:
+                    copy(f"{item}/{name}")
+            elif item != but:
+                old._file.copy(item, new.require_group(item.rpartition("/")[0] or "/"))
+
+        for name in old._file:
+            with damage_named(path, f"/{name}"):
+                copy(f"/{name}")
         new.attrs.update(old._file.attrs)
 
 

@@ -1,0 +1,46 @@
+"""Intervals that hold what they say, from the errors made on architectures that a model has not seen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from robbench.errors import UnknownMetric
+
+BINS = 8
+"""By predicted mean: noise is largest where an accuracy is neither high nor low, and intervals should be as wide as there."""
+_FEWEST = 50
+
+
+def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, level: float) -> np.ndarray:
+    """Half the width of each interval, so that a share `level` of new architectures falls inside.
+
+    Arguments:
+        calibration: ``(n,)``: means predicted for architectures that the model has not seen.
+        errors: ``(n,)``: measured minus predicted there.
+        means: ``(rows,)``: predicted for the architectures in question.
+        level: in (0, 1); the guarantee is on average over architectures exchangeable with the calibrating ones.
+
+    Returns:
+        ``(rows,)``, in the unit of the errors.
+
+    Raises:
+        UnknownMetric: not a level, or one that so few calibrating architectures cannot support.
+
+    Source: split conformal prediction (Papadopoulos et al., 2002), Mondrian in the predicted mean (Vovk et al., 2003).
+    """
+    if not 0 < level < 1:
+        raise UnknownMetric(f"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9.")
+    bins = min(BINS, max(1, len(errors) // _FEWEST))
+    edges = np.quantile(calibration, np.arange(1, bins) / bins)
+    inside = np.searchsorted(edges, calibration, side="right")
+    widths = np.array([_quantile(np.abs(errors[inside == one]), level) for one in range(bins)])
+    return np.asarray(widths[np.searchsorted(edges, means, side="right")])
+
+
+def _quantile(errors: np.ndarray, level: float) -> float:
+    rank = math.ceil((len(errors) + 1) * level)
+    if rank > len(errors):
+        raise UnknownMetric(f"level={level} needs more than the {len(errors)} calibrating architectures there are; ask for a lower one.")
+    return float(np.sort(errors)[rank - 1])

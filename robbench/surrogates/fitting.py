@@ -1,0 +1,219 @@
+"""Fitting a surrogate: which numbers, of which architectures, judged on which others."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from robbench.columns import Columns, Question
+from robbench.errors import CannotFit
+from robbench.features import VERSION
+from robbench.features import table as table_of
+from robbench.metrics import LEVEL_AXES, TABLE, Metric, parse
+from robbench.spaces.nb201 import position
+from robbench.surrogates import splits
+from robbench.surrogates.models import kind_of
+from robbench.surrogates.surrogate import About, Surrogate
+
+if TYPE_CHECKING:
+    from robbench.bench import RobBench
+
+FEWEST_JUDGES = 20
+_SELDOM = 0.01
+_LIBRARIES = ("numpy", "scikit-learn", "xgboost")
+
+
+class Rows(NamedTuple):
+    """A target's measurements, beside the features of the architectures that they were made of."""
+
+    outputs: list[Metric]
+    auxiliary: list[Metric]
+    training: str
+    kind: str
+    """"class" or "cell"."""
+    rows: np.ndarray
+    """``(n,)``: row in the store of each."""
+    groups: np.ndarray
+    """``(n,)``: group of functional twins."""
+    names: tuple[str, ...]
+    features: np.ndarray
+    """``(n, features)``."""
+    targets: np.ndarray
+    """``(n, outputs + auxiliary)``."""
+
+
+def outputs_of(columns: Columns, question: Question, target: str) -> list[Metric]:
+    """The numbers that a target such as ``"clean+pgd@1/255"`` or ``"pgd"`` (its whole curve, by falling accuracy) names.
+
+    Raises:
+        UnknownMetric, NotMeasured: as for a query.
+    """
+    found: list[Metric] = []
+    for text in target.split("+"):
+        metric = parse(text)
+        if metric.level is None and metric.entry.axis is not None and metric.entry.kind != "derived":
+            axes = columns.store.header(columns.resolve(question._replace(metric=metric)).name()).axes
+            levels = next((axes[axis] for axis in LEVEL_AXES if axis in axes), [])
+            found += [metric._replace(level=float(level)) for level in sorted(map(float, levels))]
+        else:
+            found.append(metric)
+    return list(dict.fromkeys(found))
+
+
+def gather(bench: RobBench, target: str, feature_sets: str, *, dataset: str | None = None, training: str | None = None) -> Rows:
+    """Every architecture of which the whole target was measured.
+
+    Auxiliary targets are what was measured of all of them under the same training: the clean accuracy, and that under each attack and level.
+
+    Raises:
+        UnknownMetric, NotMeasured: the target or the features are not to be had from this store.
+        CannotFit: the target mixes metrics of classes with metrics of exact cells.
+    """
+    columns = bench.columns
+    question = columns.resolve(Question(parse(target.split("+")[0]), dataset, training))
+    outputs = outputs_of(columns, question, target)
+    found = [columns.column(question._replace(metric=metric)) for metric in outputs]
+    kinds = {column.rows for column in found}
+    if len(kinds) > 1:
+        raise CannotFit(f"{target} mixes metrics of classes with metrics of exact cells; fit a surrogate for each.")
+    kind = found[0].rows
+    archs = bench.classes if kind == "class" else bench.cells
+    table = table_of(feature_sets, columns, str(question.dataset))
+    values = table.values[table.row_of_cell[[position(arch) for arch in archs]]]
+    targets = np.stack([column.values for column in found], axis=1)
+    rows = np.flatnonzero(~np.isnan(targets).any(axis=1) & ~np.isnan(values).all(axis=1))
+    auxiliary, more = [], []
+    for metric in columns.numbers(question) if kind == "class" else []:
+        if metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack") and metric not in outputs:
+            column = columns.column(question._replace(metric=metric))
+            if not np.isnan(column.values[rows]).any():
+                auxiliary.append(metric)
+                more.append(column.values)
+    everything = np.column_stack([targets, *more])[rows]
+    groups = splits.twin_groups([archs[row] for row in rows])
+    return Rows(outputs, auxiliary, str(question.training), kind, rows, groups, table.names, values[rows], everything)
+
+
+def fit(
+    bench: RobBench,
+    target: str,
+    *,
+    features: str = "structure",
+    model: str = "blend",
+    dataset: str | None = None,
+    training: str | None = None,
+    split: str = splits.TWIN,
+    train: float = 0.8,
+    seed: int = 0,
+) -> Surrogate:
+    """A surrogate of one target, fitted on the training side of a split; the other side judges it and calibrates its intervals.
+
+    Arguments:
+        bench: where the measurements are.
+        target: a metric, or several joined by "+"; an attack or corruption without a level means its whole curve.
+        features: feature sets joined by "+"; see `robbench.features`.
+        model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two.
+        dataset: the bench's default if left out.
+        training: the protocol; as for a query.
+        split: ``"twin"``, or ``"random"`` to compare with papers.
+        train: share of the groups of twins on the training side.
+        seed: of the split and of the model.
+
+    Returns:
+        The surrogate; its `save` puts it into a store.
+
+    Raises:
+        UnknownMetric, NotMeasured: the store lacks the target or the features; the message says what it has.
+        NewerFormat: no such kind of model.
+        CannotFit: too few architectures.
+        MissingLibrary: the model's library is not installed.
+    """
+    return fit_rows(
+        gather(bench, target, features, dataset=dataset, training=training), bench, target, features, model, dataset, split, train, seed
+    )
+
+
+def fit_rows(
+    rows: Rows, bench: RobBench, target: str, feature_sets: str, model: str, dataset: str | None, kind: str, train: float, seed: int
+) -> Surrogate:
+    """`fit`, of measurements that were gathered before."""
+    from robbench import __version__
+
+    learner = kind_of(model)
+    inside = splits.split(kind, rows.groups, train=train, seed=seed)
+    learned, judges = int(inside.sum()), int((~inside).sum())
+    if learned < learner.fewest_rows or judges < FEWEST_JUDGES:
+        raise CannotFit(
+            f"{target} was measured for {len(rows.rows)} architectures: {learned} to learn from and {judges} to judge; a {model} needs at least"
+            f" {learner.fewest_rows} and {FEWEST_JUDGES}. Measure more, or choose another model or share (train=…)."
+        )
+    start = time.perf_counter()
+    fitted = learner.fit(rows.features[inside], rows.targets[inside], len(rows.outputs), seed)
+    seconds = time.perf_counter() - start
+    outputs = [str(metric) for metric in rows.outputs]
+    about = About(
+        dataset=dataset or bench.default_dataset,
+        training=rows.training,
+        target="+".join(str(parse(text)) for text in target.split("+")),
+        outputs=outputs,
+        monotone=_curves(rows, inside),
+        model=model,
+        model_version=learner.version,
+        features=feature_sets,
+        feature_version=VERSION,
+        feature_names=list(rows.names),
+        rows=rows.kind,
+        split={"kind": kind, "train": train, "seed": seed},
+        scores={},
+        versions={"robbench": __version__, **_versions()},
+        seconds=round(seconds, 2),
+    )
+    surrogate = Surrogate(about, fitted, rows.rows[inside].astype(np.uint16), np.empty((0, 0), np.float32))
+    means = surrogate.predict(rows.features[~inside])
+    measured = rows.targets[~inside][:, : len(outputs)]
+    surrogate.calibration = np.concatenate([means, measured - means], axis=1).astype(np.float32)
+    scored = {output: scores(measured[:, index], means[:, index]) for index, output in enumerate(outputs)}
+    surrogate.about = about._replace(scores=scored)
+    return surrogate
+
+
+def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """How well predictions ``(n,)`` do: r2, Kendall's τ, Spearman's ρ, mae and n; a rank correlation of constants is 0."""
+    from scipy.stats import kendalltau, spearmanr
+
+    residual, total = ((measured - predicted) ** 2).sum(), ((measured - measured.mean()) ** 2).sum()
+    constant = np.ptp(measured) == 0 or np.ptp(predicted) == 0
+    return {
+        "r2": float(1 - residual / total) if total else 0.0,
+        "kendall": 0.0 if constant else float(kendalltau(measured, predicted).statistic),
+        "spearman": 0.0 if constant else float(spearmanr(measured, predicted).statistic),
+        "mae": float(np.abs(measured - predicted).mean()),
+        "n": len(measured),
+    }
+
+
+def _curves(rows: Rows, inside: np.ndarray) -> list[list[int]]:
+    """The outputs of one threat in the order of their levels, where the measurements all but never rise along them."""
+    found = []
+    for name in dict.fromkeys(metric.name for metric in rows.outputs):
+        levels = {metric.level: index for index, metric in enumerate(rows.outputs) if metric.name == name and metric.level is not None}
+        curve = [levels[level] for level in sorted(levels)]
+        if len(curve) > 1 and (np.diff(rows.targets[inside][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
+            found.append(curve)
+    return found
+
+
+def _versions() -> dict[str, str]:
+    """Of the libraries that are installed."""
+    found = {distribution.name.lower(): distribution.version for distribution in map(_distribution, _LIBRARIES) if distribution}
+    return dict(sorted(found.items()))
+
+
+def _distribution(name: str) -> importlib.metadata.Distribution | None:
+    try:
+        return importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,96 @@
+"""What every kind of surrogate model is: fitted on arrays, stored as arrays, evaluated on arrays.
+
+A model keeps plain numpy arrays and nothing else (xgboost's own UBJSON as uint8), so it outlives the library that fitted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+import numpy as np
+
+from robbench.errors import MissingLibrary, NewerFormat
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Model(Protocol):
+    """One kind of regressor of several outputs at once."""
+
+    version: int
+    """Of the kind's arrays and of how they are evaluated."""
+    fewest_rows: int
+    """What a fit takes at least."""
+
+    @classmethod
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+        """The model fitted on rows of measurements.
+
+        Arguments:
+            features: ``(rows, features)``, float64; NaN where one is missing.
+            targets: ``(rows, outputs + auxiliary)``, float64, no NaN.
+            outputs: how many of the targets are to be predicted; the rest may help to learn them.
+            seed: the same seed, rows and library versions give the same model.
+        """
+        ...
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """``(rows, features)`` → ``(rows, outputs)``, float64."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that `from_arrays` needs."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The model that `arrays` came from; raises KeyError or ValueError where they are not of one."""
+        ...
+
+
+def kinds() -> dict[str, type[Model]]:
+    """Every kind of model by name."""
+    from robbench.surrogates.blend import Blend
+    from robbench.surrogates.boosting import Boosting
+    from robbench.surrogates.forest import Forest
+    from robbench.surrogates.networks import Networks
+
+    return {"forest": Forest, "boosting": Boosting, "networks": Networks, "blend": Blend}
+
+
+def kind_of(name: str, version: int | None = None) -> type[Model]:
+    """The kind of a name, if its arrays of this version can be evaluated here.
+
+    Raises:
+        NewerFormat: there is no such kind, or not of this version.
+    """
+    known = kinds()
+    if name not in known:
+        raise NewerFormat(
+            f"{name!r} is not a kind of surrogate that this RobBench knows; it knows {', '.join(known)}. Install a newer one."
+        )
+    if version is not None and version != known[name].version:
+        raise NewerFormat(
+            f"the surrogate is a {name} of version {version}; this RobBench evaluates version {known[name].version}."
+            " Fit it again with `robbench fit`, or install the RobBench that wrote it."
+        )
+    return known[name]
+
+
+def needs(library: str, model: str, error: ImportError) -> MissingLibrary:
+    """What to raise where a model's own library is absent."""
+    return MissingLibrary(f"a surrogate of kind {model!r} needs {library}: pip install 'robbench[surrogates]' ({error}).")
+
+
+def filled(features: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Features with the value of `fill` ``(features,)`` where one is missing, for models that know no missing values."""
+    return np.where(np.isnan(features), fill, features)
+
+
+def medians(features: np.ndarray) -> np.ndarray:
+    """The median of each feature over the rows that have it; 0 where none has."""
+    some = ~np.isnan(features).all(axis=0)
+    fill = np.zeros(features.shape[1])
+    fill[some] = np.nanmedian(features[:, some], axis=0)
+    return fill

@@ -1,0 +1,170 @@
+"""A surrogate: a fitted model, with what it was fitted on and how well it does."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from robbench import features
+from robbench.arrays import Fitted
+from robbench.errors import DamagedStore, NewerFormat, UnknownMetric
+from robbench.metrics import parse
+from robbench.surrogates.conformal import half_widths
+from robbench.surrogates.models import Model, kind_of
+
+if TYPE_CHECKING:
+    from robbench.columns import Columns
+
+DECIMALS = 6
+"""Predictions are rounded: what is beyond depends on the order in which a machine sums."""
+
+
+class Prediction(NamedTuple):
+    """What a surrogate says of one metric of one architecture: never a measurement."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    """The share of new measurements that fall from low to high."""
+
+
+class About(NamedTuple):
+    """All that is said of a surrogate beside its arrays; kept as JSON."""
+
+    dataset: str
+    training: str
+    target: str
+    """As it was asked for, in the canonical spelling: its place in the store."""
+    outputs: list[str]
+    """The metrics that it predicts, each one number."""
+    monotone: list[list[int]]
+    """Outputs that fall along each of these lists, as they do in the measurements: an accuracy over eps."""
+    model: str
+    model_version: int
+    features: str
+    feature_version: int
+    feature_names: list[str]
+    rows: str
+    """"class" or "cell": what the training rows are rows of."""
+    split: dict[str, Any]
+    """kind, train (share), seed."""
+    scores: dict[str, dict[str, float]]
+    """For each output: r2, kendall, spearman, mae and n, on architectures of the other side of the split."""
+    versions: dict[str, str]
+    seconds: float
+
+
+class Surrogate:
+    """A model fitted to one target, a number or several, of one dataset and training protocol.
+
+    Arguments:
+        about: what it is.
+        model: the fitted model.
+        training_rows: ``(n,)``: the rows it was fitted on.
+        calibration: ``(m, 2·outputs)``, float32: means predicted for architectures that it has not seen, and measured minus predicted.
+    """
+
+    def __init__(self, about: About, model: Model, training_rows: np.ndarray, calibration: np.ndarray) -> None:
+        self.about = about
+        self.model = model
+        self.training_rows = training_rows
+        self.calibration = calibration
+
+    def __repr__(self) -> str:
+        return f"Surrogate({self.about.target!r} of {self.about.dataset}, {self.about.model} on {self.about.features})"
+
+    @cached_property
+    def bounded(self) -> list[bool]:
+        """For each output, whether it is a fraction."""
+        return [parse(output).entry.unit == "fraction" for output in self.about.outputs]
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """The mean of each output: ``(rows, features)`` → ``(rows, outputs)``, float64; fractions are in [0, 1], curves monotone.
+
+        Raises:
+            MissingLibrary: the model's own library is not installed.
+        """
+        means = self.model.predict(values)
+        means[:, self.bounded] = means[:, self.bounded].clip(0, 1)
+        return np.round(falling(means, self.about.monotone), DECIMALS)
+
+    def interval(self, output: str, means: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends for means ``(rows,)`` of one output: two arrays ``(rows,)``; see `conformal.half_widths`."""
+        index = self.about.outputs.index(output)
+        calibration, errors = self.calibration[:, index], self.calibration[:, len(self.about.outputs) + index]
+        half = half_widths(calibration.astype(np.float64), errors.astype(np.float64), means, level)
+        low, high = np.round(means - half, DECIMALS), np.round(means + half, DECIMALS)
+        return (low.clip(0, 1), high.clip(0, 1)) if self.bounded[index] else (low, high)
+
+    def table(self, columns: Columns) -> features.Table:
+        """The features of all cells that this surrogate is evaluated on.
+
+        Raises:
+            NewerFormat: fitted on another version of the features.
+            UnknownMetric: the store's features are not those that it was fitted on.
+        """
+        about = self.about
+        if about.feature_version != features.VERSION:
+            raise NewerFormat(
+                f"the surrogate of {about.target} was fitted on features of version {about.feature_version};"
+                f" this RobBench computes version {features.VERSION}. Fit it again with `robbench fit`."
+            )
+        table = features.table(about.features, columns, about.dataset)
+        if list(table.names) != about.feature_names:
+            differ = sorted(set(table.names) ^ set(about.feature_names)) or ["their order"]
+            raise UnknownMetric(
+                f"the surrogate of {about.target} was fitted on other features than the store now has: {', '.join(differ)}."
+                " Fit it again with `robbench fit`."
+            )
+        return table
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Put it into a store, in the place of one of the same target.
+
+        Raises:
+            StoreError: the file is not a store, is read-only, or cannot be written; it stays as it was.
+        """
+        from robbench.store.writing import put_surrogate
+
+        put_surrogate(path, self.fitted())
+
+    def fitted(self) -> Fitted:
+        """What a store keeps."""
+        about = self.about
+        arrays = {f"model.{name}": values for name, values in self.model.arrays().items()}
+        return Fitted(about.dataset, about.training, about.target, self.training_rows, self.calibration, arrays, about._asdict())
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> Surrogate:
+        """The surrogate that a store has kept.
+
+        Raises:
+            NewerFormat: a model of a kind or version that this RobBench cannot evaluate.
+            DamagedStore: its arrays are not those of such a model.
+        """
+        where = f"the surrogate of {fitted.target} of {fitted.dataset}"
+        try:
+            about = About(**fitted.about)
+        except TypeError as error:
+            raise NewerFormat(f"{where} is described in a way this RobBench does not know: {error}. Install a newer one.") from error
+        kind = kind_of(about.model, about.model_version)
+        try:
+            model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
+        except (KeyError, ValueError, IndexError) as error:
+            raise DamagedStore(f"{where} is damaged: {error}. Restore the file from a copy, or fit it again.") from error
+        return cls(about, model, fitted.training_rows, fitted.calibration)
+
+
+def falling(values: np.ndarray, curves: list[list[int]]) -> np.ndarray:
+    """Values ``(rows, outputs)`` that fall along each curve: the middle of the smallest falling curve above and the largest below."""
+    values = values.copy()
+    for curve in curves:
+        drawn = values[:, curve]
+        below = np.minimum.accumulate(drawn, axis=1)
+        above = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
+        values[:, curve] = (below + above) / 2
+    return values

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robbench import CannotFit, RobBench, UnknownMetric
+from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, subsets
+from robbench.features import operations
+from robbench.store.writing import extend
+from tests.synthetic import CLASSES, array
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> RobBench:
+    """Clean accuracy is a function of what the 3×3 convolutions are; for a tenth of the classes."""
+    path: Path = tmp_path_factory.mktemp("analysis") / "toy.h5"
+    rng = np.random.default_rng(0)
+    extend(path, [array("toy10 standard clean accuracy", np.zeros(CLASSES))])
+    applied = operations(RobBench(path).classes).values[:, 4]
+    path.unlink()
+    values = np.where(rng.random(CLASSES) < 0.1, 0.5 + 0.05 * applied + rng.normal(scale=0.005, size=CLASSES), np.nan)
+    extend(path, [array("toy10 standard clean accuracy", values)])
+    return RobBench(path)
+
+
+def test_the_ceiling_is_the_share_that_is_not_noise() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2000), 2)
+    values = rng.normal(size=2000)[groups] + rng.normal(scale=0.5, size=4000)
+    found = ceiling_of(values, groups)
+    assert found.degrees_of_freedom == 2000
+    assert found.noise == pytest.approx(0.5, rel=0.05)
+    assert found.r2 == pytest.approx(0.8, abs=0.02)
+    assert found.low < found.r2 < found.high
+    assert found == ceiling_of(values, groups)
+
+
+def test_a_ceiling_by_hand() -> None:
+    found = ceiling_of(np.array([0.0, 2.0, 4.0, 9.0]), np.array([0, 0, 1, 2]))
+    assert found.degrees_of_freedom == 1
+    assert found.noise == pytest.approx(np.sqrt(2))
+    assert found.r2 == pytest.approx(1 - 2 / np.var([0, 2, 4, 9], ddof=1))
+
+
+def test_without_twins_there_is_no_ceiling() -> None:
+    with pytest.raises(CannotFit, match="a noise ceiling needs twins that were measured apart, and a metric that varies"):
+        ceiling_of(np.array([0.1, 0.2]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "known"), [("clean", 0.995), ("fgsm@1/255", 0.981), ("pgd@1/255", 0.944), ("apgd-ce@1/255", 0.954), ("square@1/255", 0.912)]
+)
+def test_published_ceilings(published: RobBench, metric: str, known: float) -> None:
+    found = noise_ceiling(published, metric, resamples=50)
+    assert found.r2 == pytest.approx(known, abs=0.001)
+    assert found.degrees_of_freedom == 1536
+
+
+def test_predictability_stands_beside_its_ceiling(toy: RobBench) -> None:
+    pytest.importorskip("sklearn")
+    found = predictability(toy, ["clean"], features="operations", model="forest", sizes=[50, None], seeds=[0, 1])
+    assert found["size"].tolist()[::2] == [50, 50]
+    assert (found["r2"] > 0.8).all()
+    assert (found["ceiling"] > 0.95).all()
+    np.testing.assert_allclose(found["share"], found["r2"] / found["ceiling"])
+    with pytest.raises(UnknownMetric, match=r"sizes has 9999, and the training side has .* architectures; None means all of them"):
+        predictability(toy, ["clean"], features="operations", model="forest", sizes=[9999])
+    with pytest.raises(CannotFit, match=r"5 architectures to learn from and .* to judge; a forest needs 10 and 20"):
+        predictability(toy, ["clean"], features="operations", model="forest", sizes=[5])
+
+
+def test_what_matters_is_found(toy: RobBench) -> None:
+    pytest.importorskip("sklearn")
+    found = importance(toy, "clean", features="operations", repeats=1)
+    assert found.index[0] == "applied:3"
+    assert found["impurity"].sum() == pytest.approx(1)
+    each = subsets(toy, "clean", features="operations", split="twin")
+    assert each["alone"].drop("all").idxmax() == "applied:3"
+    assert each.loc["all", "alone"] == each.loc["all", "without"]
+    assert len(each) == 7
