@@ -66,10 +66,14 @@ def seconds(function: Callable[[], object], repeats: int = 7) -> float:
 def processes(programs: dict[str, str], repeats: int = 15) -> dict[str, tuple[float, float]]:
     """Median seconds and peak MB of whole Python processes, run in turn so that a slow moment hits them all."""
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    # As after any first run: with compiled modules, which some shells forbid Python to keep.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    for program in programs.values():
+        subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True, env=environment)
     for _ in range(repeats):
         for name, program in programs.items():
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True)
+            subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True, env=environment)
             elapsed = time.perf_counter() - start
             peak = subprocess.run([sys.executable, "-c", program + PEAK], capture_output=True, text=True, check=True).stdout.split()[-1]
             runs[name].append((elapsed, int(peak) / 1024))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from numbers import Integral
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,11 +19,15 @@ from robbench.lookup import Architecture, Lookup, Rows
 from robbench.metrics import TABLE, Metric, level_text, parse
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import Cell
-from robbench.store import Store
-from robbench.surrogates import Prediction, Predictions, Surrogates
+from robbench.store.reading import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+    from robbench.surrogates.answers import Predictions, Surrogates
+    from robbench.surrogates.surrogate import Prediction
 
 
 class Explanation(NamedTuple):
@@ -73,24 +77,25 @@ class RobBench:
         self._store = Store(embedded_store() if path is None else path)
         self.default_dataset = dataset or self._store.default_dataset
         if self.default_dataset not in self.datasets:
-            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.path.name}; it holds {', '.join(self.datasets)}.")
+            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.file_name}; it holds {', '.join(self.datasets)}.")
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
-        self._surrogates = Surrogates(self._columns)
         self._predicted: dict[tuple[object, ...], Predictions] = {}
         self._answers: dict[Question, _Answers] = {}
         self._asked: dict[tuple[object, ...], _Answers] = {}
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
-        return _reopen, (str(self._store.path), self.default_dataset)
+        return _reopen, (self._store.path, self.default_dataset)
 
     def __repr__(self) -> str:
-        return f"RobBench({str(self._store.path)!r}, dataset={self.default_dataset!r})"
+        return f"RobBench({self._store.path!r}, dataset={self.default_dataset!r})"
 
     @property
     def path(self) -> Path:
         """The store's file."""
-        return self._store.path
+        from pathlib import Path
+
+        return Path(self._store.path)
 
     @property
     def datasets(self) -> list[str]:
@@ -346,6 +351,12 @@ class RobBench:
             column = self._columns.column(question)
         answers = self._answers[question] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
         return answers
+
+    @cached_property
+    def _surrogates(self) -> Surrogates:
+        from robbench.surrogates.answers import Surrogates
+
+        return Surrogates(self._columns)
 
     def _predictions(self, metric: str | Metric, level: float, asked: tuple[object, ...], options: dict[str, Any]) -> Predictions:
         """The predictions for every cell, kept for the next time."""

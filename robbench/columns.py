@@ -9,7 +9,7 @@ import numpy as np
 from robbench.arrays import Header, Name
 from robbench.errors import LevelNotMeasured, NotMeasured, UnknownMetric
 from robbench.metrics import LEVEL_AXES, TABLE, Metric, level_text, nearest, same_level
-from robbench.store import Store
+from robbench.store.reading import Store
 
 STANDARD = "standard"
 UNTRAINED = "untrained"
@@ -67,10 +67,10 @@ class Columns:
             UnknownMetric: no such dataset or training; a metric that is an array for each architecture.
             NotMeasured: the store does not hold it; LevelNotMeasured where it does, at other levels.
         """
-        from robbench.derived import DERIVED
-
         question = self.resolve(question)
         if question.metric.entry.kind == "derived":
+            from robbench.derived import DERIVED
+
             parts, values = DERIVED[question.metric.name].compute(self, question)
             levels = [position(question.metric, self.store.header(name)) for name in parts if name.metric != "clean"]
             how = "derived, interpolated" if question.metric.level is not None and None in levels else "derived"
@@ -138,7 +138,7 @@ class Columns:
             return question._replace(dataset=dataset, training=holding[0])
         what = f"{metric.name} ({metric.measure}) of {dataset}"
         if not holding:
-            raise NotMeasured(f"{what} is not in {self.store.path.name}; `metrics()` lists what is.")
+            raise NotMeasured(f"{what} is not in {self.store.file_name}; `metrics()` lists what is.")
         if training is None:
             raise NotMeasured(f"{what} was measured under {', '.join(holding)}; name one: training={holding[0]!r}, for example.")
         raise NotMeasured(
@@ -147,13 +147,13 @@ class Columns:
 
     def _among(self, what: str, given: str, held: list[str]) -> str:
         if given not in held:
-            raise UnknownMetric(f"{what} {given!r} is not in {self.store.path.name}.{nearest(given, held)} It holds {', '.join(held)}.")
+            raise UnknownMetric(f"{what} {given!r} is not in {self.store.file_name}.{nearest(given, held)} It holds {', '.join(held)}.")
         return given
 
     def _holds(self, question: Question) -> bool:
-        from robbench.derived import DERIVED
-
         if question.metric.entry.kind == "derived":
+            from robbench.derived import DERIVED
+
             return DERIVED[question.metric.name].computable(self, question)
         return question.name() in self.store
 

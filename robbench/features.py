@@ -137,7 +137,7 @@ def proxies(columns: Columns, dataset: str) -> Features:
             values.append(column.values[columns.store.cell_classes()] if by_class else column.values)
     if not names:
         raise NotMeasured(
-            f"{columns.store.path.name} holds no proxies of {dataset}, which the features 'proxies' are made of;"
+            f"{columns.store.file_name} holds no proxies of {dataset}, which the features 'proxies' are made of;"
             " `robbench import nbsuite_zero` brings some, and features='structure' needs none."
         )
     return Features(tuple(names), np.stack(values, axis=1))

@@ -11,7 +11,7 @@ import numpy as np
 from robbench.errors import UnknownArchitecture
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import SIZE, Cell
-from robbench.store import Store
+from robbench.store.reading import Store
 
 Architecture = str | Cell | Sequence[str] | int
 """An arch string, a Cell, six operation names, or, in a store that carries it, the published index."""
@@ -74,7 +74,7 @@ class Lookup:
     def _cell_of_index(self, index: int) -> Cell:
         if not self._store.has_published_index:
             raise UnknownArchitecture(
-                f"{index} cannot be looked up: {self._store.path.name} carries no published index. Name the architecture by its arch string,"
+                f"{index} cannot be looked up: {self._store.file_name} carries no published index. Name the architecture by its arch string,"
                 " or import a source that brings the index (jung2023, natsbench)."
             )
         if not 0 <= index < SIZE:
@@ -82,19 +82,19 @@ class Lookup:
         return Cell.parse(self._specs[self._row_of_index[index]])
 
     def _class_row(self, cell: Cell) -> int:
-        row = self._class_rows.get(class_key(cell))
+        row = self._class_rows.get(class_key(cell).encode())
         if row is None:
-            raise UnknownArchitecture(f"{cell} is not of any class in {self._store.path.name}.")
+            raise UnknownArchitecture(f"{cell} is not of any class in {self._store.file_name}.")
         return row
 
     def _cell_row(self, cell: Cell) -> int:
         row = self._cell_rows.get(str(cell))
         if row is None:
-            raise UnknownArchitecture(f"{cell} is not among the cells of {self._store.path.name}.")
+            raise UnknownArchitecture(f"{cell} is not among the cells of {self._store.file_name}.")
         return row
 
     @cached_property
-    def _class_rows(self) -> dict[str, int]:
+    def _class_rows(self) -> dict[bytes, int]:
         return {key: row for row, key in enumerate(self._store.class_keys())}
 
     @cached_property

@@ -8,7 +8,7 @@ import pytest
 from robbench import RobBench
 from robbench.arrays import Array
 from robbench.sources import import_source
-from robbench.store import extend
+from robbench.store.writing import extend
 from tests import synthetic
 
 

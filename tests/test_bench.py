@@ -21,7 +21,8 @@ from robbench.metrics import TABLE, Metric, parse
 from robbench.sources import import_source
 from robbench.spaces.identity import class_key, class_partition
 from robbench.spaces.nb201 import SIZE, cells, position
-from robbench.store import Store, extend
+from robbench.store import Store
+from robbench.store.writing import extend
 from tests import synthetic
 from tests.reader import checksum
 from tests.strategies import any_cell

@@ -22,7 +22,7 @@ from robbench.arrays import Array
 from robbench.cli import main
 from robbench.spaces.identity import class_key, twin_key
 from robbench.spaces.nb201 import Cell
-from robbench.store import extend
+from robbench.store.writing import extend
 from tests.sources.published import CELL, evaluated, isomorphic, jung, write_csv
 
 Run = Callable[..., Result]

@@ -15,7 +15,8 @@ from robbench import LevelNotMeasured, NotMeasured, UnknownMetric
 from robbench.arrays import Array, Name
 from robbench.columns import Column, Columns, Question
 from robbench.metrics import TABLE, parse
-from robbench.store import Store, extend
+from robbench.store import Store
+from robbench.store.writing import extend
 from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, SEEDS, UNMEASURED, array
 
 MEASURED = np.arange(CLASSES) != UNMEASURED

@@ -12,7 +12,8 @@ from robbench import Cell, UnknownArchitecture
 from robbench.lookup import Lookup
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import SIZE, cells, position
-from robbench.store import Store, extend
+from robbench.store import Store
+from robbench.store.writing import extend
 from tests import synthetic
 from tests.strategies import any_cell
 from tests.synthetic import CLASSES, array

@@ -26,7 +26,8 @@ from robbench.arrays import Array
 from robbench.features import paths, table
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import SIZE, Cell, cells
-from robbench.store import Store, extend, put_surrogate, verify
+from robbench.store import Store, verify
+from robbench.store.writing import extend, put_surrogate
 from robbench.surrogates import Surrogate, fit, models, networks
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.fitting import scores

@@ -14,7 +14,8 @@ from robbench.errors import SourceError
 from robbench.metrics import nearest
 from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero
 from robbench.sources.reading import Reading
-from robbench.store import Changes, Store, extend
+from robbench.store import Store
+from robbench.store.writing import Changes, extend
 
 
 class Source(NamedTuple):

@@ -23,11 +23,10 @@
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes
 
 Outcomes are u1: eight images a byte, the first in its highest bit.  Floats hold NaN where nothing was measured.  "/" in a name is written %2F.  Every chunk carries a fletcher32 checksum.  Groups that
-this version does not know are left alone, and kept when a store is extended.
+this version does not know are left alone, and kept when a store is extended.  Writing is in `robbench.store.writing`: who only asks never loads it.
 """
 
 from robbench.store.layout import FORMAT, FORMAT_VERSION
 from robbench.store.reading import Store, verify
-from robbench.store.writing import Changes, extend, put_surrogate
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "Changes", "Store", "extend", "put_surrogate", "verify"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "Store", "verify"]

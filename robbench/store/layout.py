@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -70,7 +70,7 @@ def digest_of(dataset: h5py.Dataset) -> str:
 
 
 @contextmanager
-def damage_named(path: Path, item: str) -> Iterator[None]:
+def damage_named(path: str | os.PathLike[str], item: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError) as error:

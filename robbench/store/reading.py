@@ -1,10 +1,9 @@
-"""Opening, reading and verifying a store."""
+"""Opening, reading and verifying a store.  pathlib is left out: it takes as long to import as an answer takes."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -39,7 +38,10 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = os.fspath(path)
+        """As given."""
+        self.file_name = os.path.basename(self.path)
+        """The last part of the path, for messages."""
         self._file = _open(self.path)
 
     def close(self) -> None:
@@ -64,9 +66,10 @@ class Store:
         """Whether the store carries the published index of each cell."""
         return "cells/published_index" in self._file
 
-    def class_keys(self) -> list[str]:
-        """The key of each class row."""
-        return [key.decode() for key in self._read("/classes/key").tolist()]
+    def class_keys(self) -> list[bytes]:
+        """The key of each class row, in ASCII."""
+        keys: list[bytes] = self._read("/classes/key").tolist()
+        return keys
 
     def class_specs(self) -> list[str]:
         """The arch string of each class row's representative."""
@@ -198,10 +201,10 @@ def verify(path: str | os.PathLike[str]) -> int:
     return len(manifest)
 
 
-def _open(path: Path) -> h5py.File:
-    if path.is_dir():
+def _open(path: str) -> h5py.File:
+    if os.path.isdir(path):
         raise NotAStore(f"{path} is a folder; expected a store, which is one file.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise NotAStore(f"{path} does not exist; expected a store. `robbench import` makes one from published data.")
     try:
         file = h5py.File(path, "r")

@@ -109,8 +109,8 @@ class Surrogates:
         if not here:
             others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in self._columns.store.surrogates()})) or "none at all"
             raise NotMeasured(
-                f"no surrogate of {output} of {dataset} ({training}) is in {self._columns.store.path.name}; it holds {others}."
-                f" `robbench fit` adds one: robbench fit {self._columns.store.path.name} --target {output}"
+                f"no surrogate of {output} of {dataset} ({training}) is in {self._columns.store.file_name}; it holds {others}."
+                f" `robbench fit` adds one: robbench fit {self._columns.store.file_name} --target {output}"
             )
         return min(here, key=lambda key: (len(self._about[key].outputs), key[2]))  # type: ignore[union-attr]
 

@@ -128,7 +128,7 @@ class Surrogate:
         Raises:
             StoreError: the file is not a store, is read-only, or cannot be written; it stays as it was.
         """
-        from robbench.store import put_surrogate
+        from robbench.store.writing import put_surrogate
 
         put_surrogate(path, self.fitted())
 

@@ -127,7 +127,8 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     merge(folder, tmp_path / "real.h5")
     (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
     assert found.same_environment
-    assert (found.different, found.largest) == (0, 0.0)
+    assert (found.different, found.largest, found.shift) == (0, 0.0, 0.0)
+    assert found.holds
     assert found.outcomes == 2 * 12 * (1 + 4 * 5)
     (path,) = folder.glob("*.npz")
     shard = shards.read(path)
@@ -137,6 +138,7 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
     assert found.different == 12
     assert found.largest > 0
+    assert not found.holds
 
 
 def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:

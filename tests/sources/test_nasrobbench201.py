@@ -12,7 +12,8 @@ from robbench import RobBench
 from robbench.arrays import Name
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.sources import import_source
-from robbench.store import Store, extend
+from robbench.store import Store
+from robbench.store.writing import extend
 from tests import synthetic
 from tests.sources.published import CELL, evaluated, isomorphic, refused, unreadable
 
