@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ ATTACKED = TARGETS[:5]
 REQUIRED = dict(zip(ATTACKED, (0.98, 0.96, 0.895, 0.91, 0.835), strict=True))
 QUICK = "--quick" in sys.argv
 SEEDS = range(1 if QUICK else 5)
-Record = dict[str, Any]
+Record = dict[Any, Any]
 
 
 def cached(name: str, compute: Callable[[], Any]) -> Any:
@@ -103,7 +104,7 @@ def models(bench: RobBench, dataset: str) -> list[str]:
         found["ceiling"] = [{"r2": analysis.ceiling_of(measured[:, i], rows.groups[~inside], 2).r2} for i in range(len(TARGETS))]
         return found
 
-    records = [cached(f"models-{dataset}-{seed}", lambda seed=seed: run(seed)) for seed in SEEDS]
+    records = [cached(f"models-{dataset}-{seed}", partial(run, seed)) for seed in SEEDS]
     n = records[0]["blend"][0]["n"]
     lines = [f"## {dataset}: by model", "", f"Features: structure. About {n} test classes a split. Attacks at eps 1/255.", ""]
     lines += table(["R²", *TARGETS])
@@ -128,7 +129,7 @@ def models(bench: RobBench, dataset: str) -> list[str]:
             row(title, [f"{statistics.fmean(record['blend'][i][measure] for record in records):.4f}" for i in range(len(TARGETS))])
         )
     whole = [
-        cached(f"ceiling-{dataset}-{i}", lambda target=target: analysis.noise_ceiling(bench, target, dataset=dataset))
+        cached(f"ceiling-{dataset}-{i}", partial(analysis.noise_ceiling, bench, target, dataset=dataset))
         for i, target in enumerate(TARGETS)
     ]
     lines += ["", "The ceiling over all rows:", "", *table(["noise ceiling", *TARGETS])]
@@ -157,7 +158,7 @@ def coverage(bench: RobBench) -> list[str]:
             found.append([float(inside.mean()), float(2 * np.median(half))])
         return found
 
-    records = [cached(f"coverage-{seed}", lambda seed=seed: run(seed)) for seed in SEEDS]
+    records = [cached(f"coverage-{seed}", partial(run, seed)) for seed in SEEDS]
     lines = ["## Intervals", "", "cifar10, blend, level 90%: fitted on 64% of the groups, calibrated on 16%, judged on the other 20%.", ""]
     lines += table(["", *TARGETS])
     lines.append(row("coverage", [spread([record[i][0] for record in records], 3) for i in range(len(TARGETS))]))
@@ -228,7 +229,7 @@ def feature_sets(bench: RobBench) -> list[str]:
         *table(["R²", *TARGETS]),
     ]
     for features in sets:
-        records = cached(f"features-{features}", lambda features=features: run(features))
+        records = cached(f"features-{features}", partial(run, features))
         lines.append(row(features, [spread([one["r2"] for one in records if one["target"] == target]) for target in TARGETS]))
     return [*lines, ""]
 
@@ -262,7 +263,7 @@ def learning_curves(bench: RobBench) -> list[str]:
         found: list[Record] = analysis.predictability(bench, TARGETS, sizes=sizes, seeds=[seed]).to_dict("records")
         return found
 
-    records = [one for seed in list(SEEDS)[:3] for one in cached(f"curve-{seed}", lambda seed=seed: run(seed))]
+    records = [one for seed in list(SEEDS)[:3] for one in cached(f"curve-{seed}", partial(run, seed))]
     lines = [
         "## Learning curves",
         "",
@@ -284,7 +285,7 @@ def important(bench: RobBench) -> list[str]:
     """Which features matter, as in Tables 2 and 3 of the paper."""
     lines = ["## Which features matter", "", "cifar10, forest, split by twins: the ten that cost most R² when permuted.", ""]
     for target in ("clean", "pgd@1/255"):
-        found = cached(f"importance-{target.partition('@')[0]}", lambda target=target: top_ten(bench, target))
+        found = cached(f"importance-{target.partition('@')[0]}", partial(top_ten, bench, target))
         lines += [f"**{target}**", "", *table(["feature", "permutation", "impurity"])]
         lines += [row(f"`{name}`", [f"{permutation:.3f}", f"{impurity:.3f}"]) for name, permutation, impurity in found] + [""]
     lines += [
@@ -292,10 +293,7 @@ def important(bench: RobBench) -> list[str]:
         "",
         *table(["proxy", "clean: alone", "clean: without", "pgd: alone", "pgd: without"]),
     ]
-    found = {
-        target: cached(f"subsets-{target.partition('@')[0]}", lambda target=target: analysis.subsets(bench, target).to_dict("index"))
-        for target in ("clean", "pgd@1/255")
-    }
+    found = {target: cached(f"subsets-{target.partition('@')[0]}", partial(each_proxy, bench, target)) for target in ("clean", "pgd@1/255")}
     for name in found["clean"]:
         lines.append(row(name, [f"{found[target][name][how]:.3f}" for target in found for how in ("alone", "without")]))
     return [*lines, ""]
@@ -304,6 +302,10 @@ def important(bench: RobBench) -> list[str]:
 def top_ten(bench: RobBench, target: str) -> list[list[Any]]:
     found = analysis.importance(bench, target, repeats=1).head(10)
     return [[name, permutation, impurity] for name, impurity, permutation in found.itertuples()]
+
+
+def each_proxy(bench: RobBench, target: str) -> dict[Any, Any]:
+    return analysis.subsets(bench, target).to_dict("index")
 
 
 def published(dataset: str, target: str) -> str:

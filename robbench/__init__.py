@@ -6,7 +6,7 @@ bench = RobBench("jung2023.h5")
 bench.query(arch, "pgd", eps=1 / 255)
 """
 
-from robbench.bench import Explanation, RobBench
+from robbench.bench import RobBench
 from robbench.errors import (
     CannotFit,
     Contradiction,
@@ -22,6 +22,7 @@ from robbench.errors import (
     UnknownArchitecture,
     UnknownMetric,
 )
+from robbench.explanation import Explanation
 from robbench.spaces.nb201 import Cell
 
 __version__ = "0.1.0"

@@ -122,7 +122,14 @@ def predictability(
                 measured = rows.targets[~inside, index]
                 ceiling = ceiling_of(measured, rows.groups[~inside], resamples=2).r2
                 found = scores(measured, predicted[:, index])
-                place = {"target": str(metric), "features": features, "model": model, "split": split, "seed": seed, "size": len(learned)}
+                place: dict[str, Any] = {
+                    "target": str(metric),
+                    "features": features,
+                    "model": model,
+                    "split": split,
+                    "seed": seed,
+                    "size": len(learned),
+                }
                 records.append({**place, **found, "ceiling": ceiling, "share": found["r2"] / ceiling})
     return pd.DataFrame.from_records(records)
 

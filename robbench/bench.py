@@ -15,6 +15,7 @@ import numpy as np
 from robbench.columns import Column, Columns, Question, is_number
 from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
+from robbench.explanation import Explanation
 from robbench.lookup import Architecture, Lookup, Rows
 from robbench.metrics import TABLE, Metric, level_text, parse
 from robbench.spaces.identity import class_key
@@ -26,26 +27,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from robbench.surrogates import Prediction, Predictions, Surrogates
-
-
-class Explanation(NamedTuple):
-    """Where a number comes from."""
-
-    value: float | np.ndarray
-    architecture: str
-    identity: str
-    """"class": measured once for all isomorphic cells; "cell": of this exact cell."""
-    class_key: str
-    metric: str
-    dataset: str
-    training: str
-    seed: int | None
-    how: str
-    """measured, interpolated or derived."""
-    unit: str
-    sources: dict[str, dict[str, Any]]
-    """Provenance of each array that the number comes from."""
+    from robbench.surrogates.answers import Predictions, Surrogates
+    from robbench.surrogates.surrogate import Prediction
 
 
 class _Answers(NamedTuple):
@@ -353,7 +336,7 @@ class RobBench:
 
     @cached_property
     def _surrogates(self) -> Surrogates:
-        from robbench.surrogates import Surrogates
+        from robbench.surrogates.answers import Surrogates
 
         return Surrogates(self._columns)
 

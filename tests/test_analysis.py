@@ -78,5 +78,5 @@ def test_what_matters_is_found(toy: RobBench) -> None:
     assert found["impurity"].sum() == pytest.approx(1)
     each = subsets(toy, "clean", features="operations", split="twin")
     assert each["alone"].drop("all").idxmax() == "applied:3"
-    assert each.loc["all", "alone"] == each.loc["all", "without"]
+    assert each["alone"]["all"] == each["without"]["all"]
     assert len(each) == 7
