@@ -17,6 +17,8 @@ FEWEST_STEPS = 1500  # so few rows are seen more often
 BATCH = 64
 RATE = 3e-3
 DECAY = 0.3
+TINY = np.float32(1e-15)
+"""Added to every gradient: those of dead units would fade into subnormal numbers, which processors handle a hundred times slower."""
 
 
 class Networks:
@@ -129,6 +131,7 @@ def _trained(inputs: np.ndarray, targets: np.ndarray, importance: np.ndarray, se
         rate = np.float32(RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) * min(1, (step + 1) / 100))
         correction = np.float32(np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1)))
         for values, gradient, mean, square in zip(parameters, gradients, first, second, strict=True):
+            gradient += TINY
             mean += np.float32(0.1) * (gradient - mean)
             square += np.float32(0.001) * (gradient * gradient - square)
             values -= rate * (correction * mean / (np.sqrt(square) + np.float32(1e-8)) + np.float32(DECAY) * values)
