@@ -21,7 +21,7 @@ def bench() -> RobBench:
 
 
 def test_every_byte_is_as_it_was_written() -> None:
-    assert verify(embedded_store()) == 17
+    assert verify(embedded_store()) == 33
 
 
 def test_it_holds_512_classes_under_every_attack_at_every_eps(bench: RobBench) -> None:
@@ -63,6 +63,21 @@ def test_provenance_says_what_it_takes_to_build_it_again(bench: RobBench) -> Non
     assert provenance["attack"]["steps"] == 10
     assert {"torch", "numpy", "python", "device"} <= provenance["environment"].keys()
     assert provenance["recipe"]["epochs"] == 4
+
+
+def test_it_predicts_what_it_holds_no_measurement_of(bench: RobBench) -> None:
+    missing = np.flatnonzero(np.isnan(bench.query_many(bench.classes, "pgd@16/255", missing="nan")))
+    predicted = bench.predict_many([bench.classes[row] for row in missing], "pgd@16/255")
+    assert len(predicted) == 6466 - 512
+    mean, low, high = predicted.T
+    assert np.all((low <= mean) & (mean <= high) & (low >= 0) & (high <= 1))
+    assert mean.std() > 0.03
+
+
+def test_its_surrogate_learned_something(bench: RobBench) -> None:
+    scores = bench.surrogates().set_index("output")
+    assert set(scores.index) == {"clean", *(f"{attack}@16/255" for attack in ATTACKS)}
+    assert (scores["r2"].drop("clean") > 0.5).all()
 
 
 def test_a_copy_without_the_store_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
