@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,8 +66,8 @@ class RobBench:
         self._answers: dict[Question, _Answers] = {}
         self._asked: dict[tuple[object, ...], _Answers] = {}
 
-    def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str, str]]:
-        return _reopen, (self._store.path, self.default_dataset)
+    def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str]]:
+        return partial(RobBench, dataset=self.default_dataset), (self._store.path,)
 
     def __repr__(self) -> str:
         return f"RobBench({self._store.path!r}, dataset={self.default_dataset!r})"
@@ -396,7 +396,3 @@ def _question(
 
 def _where(question: Question) -> dict[str, Any]:
     return {"dataset": question.dataset, "training": question.training, "seed": question.seed}
-
-
-def _reopen(path: str, dataset: str) -> RobBench:
-    return RobBench(path, dataset=dataset)
