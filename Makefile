@@ -27,7 +27,7 @@ store: $(VENV)/installed-dev
 	$(BIN)/robbench build plan scratch/digits --dataset digits --recipe digits --evaluation digits-light --classes 512 --stack 16
 	$(BIN)/robbench build run scratch/digits --device cpu --workers $(WORKERS)
 	$(BIN)/robbench build merge scratch/digits --into scratch/robbench-digits.h5
-	OMP_NUM_THREADS=1 $(BIN)/robbench fit scratch/robbench-digits.h5 --model networks \
+	$(BIN)/robbench fit scratch/robbench-digits.h5 --model networks \
 	    --target clean+fgsm@16/255+pgd@16/255+apgd-ce@16/255+square@16/255
 
 $(VENV)/installed: pyproject.toml

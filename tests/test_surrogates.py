@@ -38,7 +38,7 @@ from tests.synthetic import CLASSES, array
 
 EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
-LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "numpy"}
+LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
 KINDS = list(LIBRARY)
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from robbench.surrogates.models import Arrays, filled, medians
+from robbench.surrogates.models import Arrays, filled, medians, needs
 
 # Chosen on one split inside 80% of cifar10's groups, from about fifteen settings.
 MEMBERS = 6
@@ -17,8 +17,6 @@ FEWEST_STEPS = 1500  # so few rows are seen more often
 BATCH = 64
 RATE = 3e-3
 DECAY = 0.3
-TINY = np.float32(1e-15)
-"""Added to every gradient: those of dead units would fade into subnormal numbers, which processors handle a hundred times slower."""
 
 
 class Networks:
@@ -56,7 +54,13 @@ class Networks:
         target_centre, target_scale = means.mean(axis=0), np.maximum(means.std(axis=0), 1e-4)
         inputs = ((raw[:, keep] - centre) / scale).astype(np.float32)
         wanted = ((means - target_centre) / target_scale).astype(np.float32)
-        weights, biases = _trained(inputs, wanted, (np.sqrt(count) / np.sqrt(count).mean()).astype(np.float32), seed)
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError as error:
+            raise needs("threadpoolctl", "networks", error) from error
+        # The products are small: on a busy machine the threads of a BLAS wait for each other, a hundred times longer than they work.
+        with threadpool_limits(1):
+            weights, biases = _trained(inputs, wanted, (np.sqrt(count) / np.sqrt(count).mean()).astype(np.float32), seed)
         weights[-1], biases[-1] = weights[-1][..., :outputs], biases[-1][..., :outputs]
         found = {"fill": fill, "centre": centre, "scale": scale, "keep": keep.astype(np.int32)}
         found |= {"target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
@@ -131,7 +135,6 @@ def _trained(inputs: np.ndarray, targets: np.ndarray, importance: np.ndarray, se
         rate = np.float32(RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) * min(1, (step + 1) / 100))
         correction = np.float32(np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1)))
         for values, gradient, mean, square in zip(parameters, gradients, first, second, strict=True):
-            gradient += TINY
             mean += np.float32(0.1) * (gradient - mean)
             square += np.float32(0.001) * (gradient * gradient - square)
             values -= rate * (correction * mean / (np.sqrt(square) + np.float32(1e-8)) + np.float32(DECAY) * values)
