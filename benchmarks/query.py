@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, accuracies = f"{folder}/jung2023.h5", f"{folder}/accuracies.h5"
         import_source("jung2023", source, path)
-        without_confusion(path, accuracies)
+        import_source("jung2023", accuracies_of(source, f"{folder}/accuracies"), accuracies)
         bench, baseline = RobBench(path), Baseline(source, attacks)
         rng = random.Random(0)
         archs = [str(cell) for cell in nb201.cells()]
@@ -104,13 +104,14 @@ def main() -> None:
         size(accuracies, source)
 
 
-def without_confusion(path: str, accuracies: str) -> None:
-    """The same store with accuracies only, as far as its size and memory go."""
-    with h5py.File(path) as full, h5py.File(accuracies, "w") as small:
-        for group in full:
-            full.copy(group, small)
-        small.attrs.update(full.attrs)
-        del small["metrics/cifar10/standard/clean/confusion"]
+def accuracies_of(source: str, folder: str) -> str:
+    """A folder with the published files but for the confusion matrices."""
+    for file in Path(source).rglob("*.json"):
+        if "_cm" not in file.name:
+            link = Path(folder, file.relative_to(source))
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+    return folder
 
 
 def whole_process(path: str, accuracies: str, source: str, arch: str) -> None:

@@ -168,8 +168,8 @@ class RobBench:
             values = column.values.copy()
         else:
             try:  # an itemgetter is the fastest way through a dict, but of one item it makes no tuple
-                found = itemgetter(*archs)(rows) if len(archs) > 1 else [rows[arch] for arch in archs]
-            except TypeError:  # something is not hashable
+                found = itemgetter(*archs)(rows.known) if len(archs) > 1 else [rows[arch] for arch in archs]
+            except (KeyError, TypeError):  # something is new, an index, or not hashable
                 found = [self._row(rows, arch) for arch in archs]
             values = column.values[np.fromiter(found, np.intp, len(archs))]
         if missing == "raise" and np.isnan(values).any():

@@ -24,11 +24,13 @@ class Rows(dict[Architecture, int]):
         super().__init__()
         self._find = find
         self._cell = cell
+        self.known: dict[Architecture, int] = {}
+        """The same as a plain dict, through which many are looked up twice as fast."""
 
     def __missing__(self, arch: Architecture) -> int:
         if isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
             return self[self._cell(arch)]
-        self[arch] = row = self._find(self._cell(arch))
+        self[arch] = self.known[arch] = row = self._find(self._cell(arch))
         return row
 
 

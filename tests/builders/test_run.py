@@ -122,9 +122,19 @@ def test_workers_die_with_a_killed_build(folder: Path) -> None:
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
-def test_interrupted_says_how_to_go_on(folder: Path) -> None:
+def test_interrupted_says_how_to_go_on(tmp_path: Path, tiny_images: str) -> None:
+    folder = tmp_path / "long"
+    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=200, sample_seed=0, seeds=(0,), stack=1))
     command = [sys.executable, "-m", "builders", "run", str(folder), "--device", "cpu"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a background job inherits as ignored
+    )
+    with process:
         while not list(folder.glob("*.npz")):
             assert process.poll() is None
             time.sleep(0.02)
