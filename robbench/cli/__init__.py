@@ -1,0 +1,13 @@
+"""The `robbench` command: each subcommand is a few lines over the library.
+
+    main.py      the group
+    options.py   options and ways of printing that commands share
+    ask.py       info, query, top, table, explain, predict, cell
+    keep.py      import, fit, verify
+
+Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
+"""
+
+from robbench.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,171 @@
+"""Asking a store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robbench.bench import RobBench
+from robbench.cli.options import (
+    arch_argument,
+    architecture,
+    interpolate_option,
+    json_option,
+    metric_argument,
+    store_option,
+    text_table,
+    where_options,
+)
+from robbench.spaces import nb201
+from robbench.spaces.drawing import drawing
+from robbench.spaces.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command()
+@store_option
+@json_option
+def info(store: Path | None, as_json: bool) -> None:
+    """What the store holds."""
+    bench = RobBench(store)
+    table = bench.metrics()
+    if as_json:
+        click.echo(json.dumps({"store": str(bench.path), "default_dataset": bench.default_dataset, "metrics": table.to_dict("records")}))
+        return
+    click.echo(f"{bench.path}: {len(table)} arrays, {bench.path.stat().st_size / 1e6:.1f} MB, default dataset {bench.default_dataset}\n")
+    click.echo(text_table(table))
+
+
+@click.command()
+@arch_argument
+@metric_argument
+@store_option
+@where_options
+@interpolate_option
+@json_option
+def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
+    """One METRIC of one architecture, such as: robbench query 3456 pgd@1/255."""
+    value = RobBench(store).query(architecture(arch), metric, **options)
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    click.echo(json.dumps({"arch": arch, "metric": metric, "value": plain}) if as_json else value)
+
+
+@click.command()
+@metric_argument
+@store_option
+@where_options
+@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many.")
+@json_option
+def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
+    """The best architectures by a METRIC."""
+    found = RobBench(store).top(metric, count, **options)
+    click.echo(json.dumps(found.to_dict("records")) if as_json else text_table(found))
+
+
+@click.command()
+@click.argument("metrics", nargs=-1)
+@store_option
+@where_options
+@click.option("--out", type=click.Path(path_type=Path), help="Write here: .parquet (needs pyarrow), else CSV; stdout if left out.")
+def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **options: Any) -> None:
+    """One row for each class, one column for each of METRICS (by default all that the dataset has)."""
+    found = RobBench(store).table(metrics=metrics or None, **options)
+    if out is None:
+        click.echo(found.to_csv(), nl=False)
+        return
+    try:
+        if out.suffix == ".parquet":
+            write_parquet(found, out)
+        else:
+            found.to_csv(out)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error}") from error
+
+
+@click.command()
+@arch_argument
+@metric_argument
+@store_option
+@where_options
+@interpolate_option
+@json_option
+def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
+    """Where the METRIC of an architecture comes from: measured, interpolated or derived, by whom and how."""
+    found = RobBench(store).explain(architecture(arch), metric, **options)._asdict()
+    found["value"] = found["value"].tolist() if hasattr(found["value"], "tolist") else found["value"]
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for field, value in found.items():
+        if field != "sources":
+            click.echo(f"{field:<13}{value}")
+    for name, provenance in found["sources"].items():
+        click.echo(f"from         {name}")
+        for field, value in provenance.items():
+            click.echo(f"               {field}: {value}")
+
+
+@click.command()
+@arch_argument
+@metric_argument
+@store_option
+@click.option("--level", default=0.9, show_default=True, help="The share of new measurements inside the interval.")
+@click.option("--dataset", help="The dataset; the store's default if left out.")
+@click.option("--training", help="The training protocol.")
+@json_option
+def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
+    """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
+    found = RobBench(store).predict(architecture(arch), metric, **options)
+    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted)"
+    click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
+
+
+@click.command()
+@arch_argument
+@store_option
+@json_option
+def cell(arch: str, store: Path | None, as_json: bool) -> None:
+    """An architecture drawn in text, with its keys, its representative, and its functional twins."""
+    bench = RobBench(store)
+    found = bench.cell(architecture(arch))
+    position = nb201.position(found)
+    classes, twins = class_partition(), twin_partition()
+    group = classes.group[position]
+    twin_classes = {classes.group[other] for other, twin in enumerate(twins.group) if twin == twins.group[position]} - {group}
+    facts = {
+        "arch": str(found),
+        "published index": bench.published_index(found),
+        "class key": class_key(found),
+        "twin key": twin_key(found),
+        "form": canonical_form(found),
+        "cells of the class": classes.group.count(group),
+        "representative": str(bench.classes[group]),
+        "twins": [str(bench.classes[other]) for other in sorted(twin_classes)],
+        "kernel parameters": found.kernel_parameters,
+        "depends on input": found.depends_on_input,
+        "naslib": str(found.to_naslib()),
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(drawing(found) + "\n")
+    for field, value in facts.items():
+        shown = value if not isinstance(value, list) else "\n".join(value).replace("\n", "\n" + " " * 20) or "none"
+        click.echo(f"{field:<20}{'unknown without a store that carries it' if value is None else shown}")
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    try:
+        frame.to_parquet(path)
+    except ImportError as error:
+        raise click.UsageError(
+            "writing Parquet needs pyarrow: pip install 'robbench[parquet]', or give a name that ends in .csv."
+        ) from error
+
+
+COMMANDS = (info, query, top, table, explain, predict, cell)
