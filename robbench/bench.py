@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from numbers import Integral
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.columns import Column, Columns, Question, is_number
+from robbench.columns import Columns, Question, is_number
 from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
 from robbench.explanation import Explanation
-from robbench.lookup import Architecture, Lookup, Rows
+from robbench.lookup import Answers, Architecture, Lookup, Rows
 from robbench.metrics import TABLE, Metric, level_text, parse
+from robbench.oracle import Oracle
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import Cell
 from robbench.store.reading import Store
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 
     from robbench.surrogates.answers import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
-
-
-class _Answers(NamedTuple):
-    """A question's answers for all architectures, ready to be picked from."""
-
-    values: list[float]
-    rows: Rows
-    column: Column
 
 
 class RobBench:
@@ -63,8 +56,8 @@ class RobBench:
         self._lookup = Lookup(self._store)
         self._columns = Columns(self._store, self.default_dataset)
         self._predicted: dict[tuple[object, ...], Predictions] = {}
-        self._answers: dict[Question, _Answers] = {}
-        self._asked: dict[tuple[object, ...], _Answers] = {}
+        self._answers: dict[Question, Answers] = {}
+        self._asked: dict[tuple[object, ...], Answers] = {}
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str]]:
         return partial(RobBench, dataset=self.default_dataset), (self._store.path,)
@@ -180,20 +173,59 @@ class RobBench:
             )
         return values
 
-    def oracle(self, metric: str | Metric, **options: Any) -> Callable[[Architecture], float]:
-        """A function from architecture to number, for loops that ask one question many times; options as for `query`."""
-        values, rows, column = self._ask(_question(metric, **options))
+    def oracle(
+        self,
+        metric: str | Metric | Sequence[str | Metric],
+        *,
+        budget: float | None = None,
+        cost: str | Metric | None = None,
+        on_repeat: str = "free",
+        identity: str | None = None,
+        noise: str | None = None,
+        noise_seed: int = 0,
+        directions: Mapping[str, str] | None = None,
+        missing: str = "raise",
+        history: bool = True,
+        **options: Any,
+    ) -> Oracle:
+        """A function from architecture to value, for searches: it counts what is asked, and ends with its budget.
 
-        def oracle(arch: Architecture) -> float:
-            try:
-                value: float = values[rows[arch]]
-            except TypeError:
-                value = values[self._row(rows, arch)]
-            if value != value:
-                raise self._not_measured(arch, column.question)
-            return value
+        Arguments:
+            metric: one objective, whose value is a float, or a list of them, whose values are a tuple.
+            budget: what may be spent; None for no end.
+            cost: what a query costs: 1 if left out, or a metric that the store holds, such as ``"training_seconds"``.
+            on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
+            identity: what counts as the same architecture: ``"class"``, the default where an objective was measured once a class, or ``"exact"``.
+            noise: ``"twin"`` adds to accuracies what functional twins differ by; a network has the same noise each time it is asked, and
+                another one where it is charged again, as if it were trained again.
+            noise_seed: of the noise.
+            directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
+            missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
+            history: keep every query that is charged.
+            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``.
 
-        return oracle
+        Raises:
+            UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
+        """
+        single = isinstance(metric, Metric) or not isinstance(metric, list | tuple)
+        metrics: Sequence[Any] = [metric] if single else metric
+        if not metrics:
+            raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
+        where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
+        return Oracle(
+            [self._ask(_question(one, **options)) for one in metrics],
+            self._lookup,
+            single=single,
+            cost=None if cost is None else self._ask(_question(cost, **where)),
+            budget=budget,
+            on_repeat=on_repeat,
+            identity=identity,
+            noise=noise,
+            noise_seed=noise_seed,
+            directions=directions,
+            missing=missing,
+            history=history,
+        )
 
     def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
@@ -325,13 +357,13 @@ class RobBench:
             )
         return pd.DataFrame.from_records(records)
 
-    def _ask(self, question: Question) -> _Answers:
+    def _ask(self, question: Question) -> Answers:
         """The answers to a question, kept for the next time."""
         try:
             return self._answers[question]
         except (KeyError, TypeError):  # not asked before; or not hashable, and then the column will say what is wrong
             column = self._columns.column(question)
-        answers = self._answers[question] = _Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
+        answers = self._answers[question] = Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
         return answers
 
     @cached_property

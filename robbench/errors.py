@@ -51,3 +51,7 @@ class CannotFit(RobBenchError):
 
 class MissingLibrary(RobBenchError):
     """An optional library is needed and not installed; the message says how to get it."""
+
+
+class BudgetExhausted(RobBenchError):
+    """An oracle's budget does not pay for the query."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 
+from robbench.columns import Column
 from robbench.errors import UnknownArchitecture
+from robbench.metrics import Metric
 from robbench.spaces.identity import class_key
 from robbench.spaces.nb201 import SIZE, Cell
 from robbench.store.reading import Store
@@ -32,6 +35,19 @@ class Rows(dict[Architecture, int]):
             return self[self._cell(arch)]
         self[arch] = self.known[arch] = row = self._find(self._cell(arch))
         return row
+
+
+class Answers(NamedTuple):
+    """A question's answers for all architectures, ready to be picked from: ``values[rows[arch]]``."""
+
+    values: list[float]
+    rows: Rows
+    column: Column
+
+    @property
+    def metric(self) -> Metric:
+        """What was asked."""
+        return self.column.question.metric
 
 
 class Lookup:

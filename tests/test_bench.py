@@ -213,7 +213,7 @@ def test_an_index_in_a_store_without_indices_is_refused(tmp_path: Path) -> None:
         ("clean", {"seed": 1, "training": "pgd-8/255"}, NotMeasured, "was not measured with seed 1; measured: 777, 888, 999"),
         ("frost", {"severity": 3}, NotMeasured, r"frost \(accuracy\) of toy10 is not in small\.h5"),
         ("square", {"eps": 1 / 255}, NotMeasured, "was not measured under standard; it was under pgd-8/255"),
-        (["pgd"], {}, UnknownMetric, r"\['pgd'\] is a list; expected a metric's name"),
+        (7, {}, UnknownMetric, "7 is a int; expected a metric's name"),
         (Metric("pdg", None, "accuracy"), {}, UnknownMetric, "'pdg' is not a metric"),
     ],
 )
