@@ -1,22 +1,18 @@
-"""Which settings the surrogate models have, and why: everything that was tried, as Markdown.
+"""Which settings the surrogate models have, and why.  Writes docs/selection.md: everything that was tried.
 
 Only the development groups of functional twins are seen (robbench/surrogates/splits.py), which judge no split, on cifar10 and cifar100.
-A score is the mean R² of six targets on both datasets, in five folds of these groups.  The search goes along a grid below once, one setting
-after the other: the ones before as chosen, the ones after at their first value.  Values within one standard error of the best (of the
-paired differences over the folds) count as equal to it, and the first of them is chosen: they stand in the order of cost, or, where they
-cost the same, with the usual one first.
+The search goes along the grid of a model once, one setting after the other: those before as chosen, those after at their first value.
 
     python benchmarks/selection.py
 
 What was computed is kept in scratch/selection/, so an interrupted run goes on where it was; delete that folder after a change to features
 or models.  Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.
 
-Cost: about twenty minutes on one core.  n: 1,471 groups of twins (1,923 classes), four fifths of them to learn from.
+Cost: about fifteen minutes on two cores.  n: 1,471 groups of twins (1,923 classes), four fifths of them to learn from.
 """
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any, ClassVar
 
@@ -46,28 +42,45 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "batch": [128, 64],
         "rate": [3e-3, 1e-3],
         "decay": [0.3, 0.1, 0.6, 1.0],
-        "fewest_steps": [500, 1500, 3000],
+        "fewest_steps": [500, 1500],
+        "features": ["structure"],
     },
     "boosting": {
         "subsample": [0.5, 0.7, 1.0],
         "max_depth": [4, 6, 8],
         "min_child_weight": [10, 3, 1],
         "colsample_bytree": [0.4, 0.8, 1.0],
-        "eta, rounds": [(0.1, 200), (0.05, 400), (0.03, 700)],
+        "eta, rounds": [(0.1, 200), (0.05, 400)],
+        "features": ["structure", "paths", "nodes", "operations"],
     },
 }
 SHARES = [0.7, 0.0, 0.3, 0.5, 0.6, 0.8, 0.9, 1.0]
 
+TEXT = """# Settings of the surrogate models, and how they were chosen
+
+Produced by `benchmarks/selection.py`, from the development groups of functional twins alone: {groups} groups ({classes} classes), which learn in every
+split and judge in none, on cifar10 and cifar100.  A score is the mean R² of six targets (clean; FGSM, PGD, APGD and Square at 1/255; mean
+corruption) on both datasets, over {folds} folds of these groups.  The tables go along a grid once, one setting after the other: those before as
+chosen, those after at their first value.  Values within one standard error of the best (of the paired differences over the folds) count as
+equal to it, and the first of them is chosen; they stand in the order of cost, or, where they cost the same, with the usual one first.
+
+What is assumed: that a number of epochs, not of steps, carries over from these few groups to three times as many; and that what is
+best for six targets at once is good for one.  The steps that a fit takes at least are for few rows, and chosen with {few} architectures to
+learn from.  The grids end where a fit of one target would take nearly 20 s on two cores, or a surrogate nearly 20 ms to load.  Networks have {members} members: more are always better, and dearer.
+"""
+
 
 def main() -> None:
+    rows, _ = gathered(DATASETS[0], "structure")
+    lines = [TEXT.format(groups=len(np.unique(rows.groups)), classes=len(rows.rows), folds=FOLDS, few=FEW, members=MEMBERS)]
     chosen = {}
-    for kind in sys.argv[1:] or GRIDS:
-        chosen[kind], lines = search(kind)
-        print("\n".join(lines), flush=True)
-    if len(chosen) == len(GRIDS):
-        parts = [predictions(kind, setting) for kind, setting in chosen.items()]
-        blends = [[share * one + (1 - share) * other for one, other in zip(*parts, strict=True)] for share in SHARES]
-        print("\n".join([*table(HEAD), *tried("share of networks in the blend", SHARES, blends)[1]]))
+    for kind in GRIDS:
+        chosen[kind], more = search(kind)
+        lines += more
+    parts = [predictions(kind, setting) for kind, setting in chosen.items()]
+    blends = [[share * one + (1 - share) * other for one, other in zip(*parts, strict=True)] for share in SHARES]
+    lines += ["## blend", "", *table(HEAD), *tried("share of networks", SHARES, blends)[1]]
+    (ROOT / "docs" / "selection.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 HEAD = ["setting", "value", "mean R²", "below the best by", "chosen", *DATASETS]
@@ -100,7 +113,7 @@ def tried(name: str, values: list[Any], predicted: list[list[np.ndarray]]) -> tu
 
 def r2_of_folds(dataset: str, predicted: np.ndarray) -> list[float]:
     """The mean over the targets of R², in each fold."""
-    rows, fold = gathered(dataset)
+    rows, fold = gathered(dataset, "structure")
     return [
         float(np.mean([scores(rows.targets[fold == one, i], predicted[fold == one, i])["r2"] for i in range(len(TARGETS))]))
         for one in range(FOLDS)
@@ -118,7 +131,7 @@ def predictions(kind: str, setting: Setting, few: bool = False) -> list[np.ndarr
 
 
 def out_of_fold(kind: str, setting: Setting, dataset: str, few: bool) -> np.ndarray:
-    rows, fold = gathered(dataset)
+    rows, fold = gathered(dataset, setting["features"])
     learner, columns = networks_of(setting, rows, dataset, few) if kind == "networks" else boosting_of(setting)
     found = np.empty((len(fold), len(TARGETS)))
     for one in range(FOLDS):
@@ -132,7 +145,7 @@ def out_of_fold(kind: str, setting: Setting, dataset: str, few: bool) -> np.ndar
 
 def networks_of(setting: Setting, rows: Rows, dataset: str, few: bool) -> tuple[type[Model], list[int]]:
     """The learner, and which of the targets it is given."""
-    given = dict(setting)
+    given = {name: value for name, value in setting.items() if name != "features"}
     which = given.pop("auxiliary")
     wanted = [which == "of every dataset" or (which == "of the dataset" and of == dataset) for of, _ in rows.auxiliary]
     if not few:  # or it would count instead of the epochs
@@ -146,7 +159,7 @@ def networks_of(setting: Setting, rows: Rows, dataset: str, few: bool) -> tuple[
 
 def boosting_of(setting: Setting) -> tuple[type[Model], list[int]]:
     """The learner, and which of the targets it is given."""
-    given = dict(setting)
+    given = {name: value for name, value in setting.items() if name != "features"}
     eta, trees = given.pop("eta, rounds")
 
     class Trial(Boosting):
@@ -157,10 +170,10 @@ def boosting_of(setting: Setting) -> tuple[type[Model], list[int]]:
 
 
 @cache
-def gathered(dataset: str) -> tuple[Rows, np.ndarray]:
+def gathered(dataset: str, features: str) -> tuple[Rows, np.ndarray]:
     """Of the development groups that depend on their input, the measurements; and the fold of each row."""
-    rows = gather(RobBench(published_store(CACHE)), "+".join(TARGETS), "structure", dataset=dataset)
-    known = splits.development(rows.groups) & rows.features.any(axis=1)  # the constant ones have no features
+    rows = gather(RobBench(published_store(CACHE)), "+".join(TARGETS), features, dataset=dataset)
+    known = splits.development(rows.groups) & ~splits.constant(rows.groups)
     groups = np.random.default_rng(0).permutation(np.unique(rows.groups[known]))
     kept = rows._replace(rows=rows.rows[known], groups=rows.groups[known], features=rows.features[known], targets=rows.targets[known])
     return kept, np.array([np.flatnonzero(groups == group)[0] % FOLDS for group in kept.groups])

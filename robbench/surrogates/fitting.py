@@ -130,7 +130,7 @@ def fit(
         dataset: the bench's default if left out.
         training: the protocol; as for a query.
         split: ``"twin"``, or ``"random"`` to compare with papers.
-        train: share of the groups of twins on the training side.
+        train: share of the groups of twins on the training side; about 0.3 of them, for development, always are.
         seed: of the split and of the model.
 
     Returns:

@@ -39,13 +39,17 @@ def development(groups: np.ndarray) -> np.ndarray:
     return np.array([int(keys[group][:2], 16) < DEVELOPMENT for group in groups], bool)
 
 
+def constant(groups: np.ndarray) -> np.ndarray:
+    """Which groups are the one of the networks that ignore their input: ``(n,)``, bool."""
+    return np.asarray(groups == twin_partition().keys.index(twin_key(_CONSTANT)))
+
+
 def by_twin(groups: np.ndarray, train: float, rng: np.random.Generator) -> np.ndarray:
     """Whole groups on one side, so that no function is on both: the honest split.
 
     Of all groups that depend on their input a share `train` learns, the development groups among them.
     """
-    constant = twin_partition().keys.index(twin_key(_CONSTANT))
-    known = np.unique(groups[groups != constant])
+    known = np.unique(groups[~constant(groups)])
     others, judges = known[~development(known)], len(known) - round(train * len(known))
     if judges > len(others):
         raise UnknownMetric(
