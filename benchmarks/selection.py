@@ -43,7 +43,6 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "rate": [3e-3, 1e-3],
         "decay": [0.3, 0.1, 0.6, 1.0],
         "fewest_steps": [500, 1500],
-        "features": ["structure"],
     },
     "boosting": {
         "subsample": [0.5, 0.7, 1.0],
@@ -65,8 +64,9 @@ chosen, those after at their first value.  Values within one standard error of t
 equal to it, and the first of them is chosen; they stand in the order of cost, or, where they cost the same, with the usual one first.
 
 What is assumed: that a number of epochs, not of steps, carries over from these few groups to three times as many; and that what is
-best for six targets at once is good for one.  The steps that a fit takes at least are for few rows, and chosen with {few} architectures to
-learn from.  The grids end where a fit of one target would take nearly 20 s on two cores, or a surrogate nearly 20 ms to load.  Networks have {members} members: more are always better, and dearer.
+best for six targets at once is good for one.  The steps that a fit takes at least are for few rows, and are chosen, and scored here, with {few}
+architectures to learn from.  The grids end where a fit of one target on two cores would come near 20 s, or loading a surrogate near 20 ms.
+Networks have {members} members: more are always better, and dearer.
 """
 
 
@@ -131,7 +131,7 @@ def predictions(kind: str, setting: Setting, few: bool = False) -> list[np.ndarr
 
 
 def out_of_fold(kind: str, setting: Setting, dataset: str, few: bool) -> np.ndarray:
-    rows, fold = gathered(dataset, setting["features"])
+    rows, fold = gathered(dataset, setting.get("features", "structure"))
     learner, columns = networks_of(setting, rows, dataset, few) if kind == "networks" else boosting_of(setting)
     found = np.empty((len(fold), len(TARGETS)))
     for one in range(FOLDS):
@@ -145,7 +145,7 @@ def out_of_fold(kind: str, setting: Setting, dataset: str, few: bool) -> np.ndar
 
 def networks_of(setting: Setting, rows: Rows, dataset: str, few: bool) -> tuple[type[Model], list[int]]:
     """The learner, and which of the targets it is given."""
-    given = {name: value for name, value in setting.items() if name != "features"}
+    given = dict(setting)
     which = given.pop("auxiliary")
     wanted = [which == "of every dataset" or (which == "of the dataset" and of == dataset) for of, _ in rows.auxiliary]
     if not few:  # or it would count instead of the epochs

@@ -147,7 +147,7 @@ def models(bench: RobBench, dataset: str) -> list[str]:
 
 
 def coverage(bench: RobBench) -> list[str]:
-    """Fitted on 64%, calibrated on 16%, covering the rest."""
+    """Fitted on 64%, calibrated on 16%, covering the rest; both of these are drawn from the groups that are not for development."""
 
     def run(seed: int) -> list[list[float]]:
         rows = gather(bench, "+".join(TARGETS), "structure", dataset="cifar10")

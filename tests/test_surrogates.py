@@ -29,6 +29,8 @@ from robbench.spaces.nb201 import SIZE, Cell, cells
 from robbench.store import Store, verify
 from robbench.store.writing import extend, put_surrogate
 from robbench.surrogates import Surrogate, fit, models
+from robbench.surrogates.blend import NETWORKS_SHARE
+from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
@@ -39,6 +41,7 @@ from tests.synthetic import CLASSES, array
 
 EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+SETTINGS = Networks.settings
 LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
 KINDS = list(LIBRARY)
 
@@ -451,6 +454,17 @@ def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
     spoilt = surrogate.fitted()._replace(arrays=arrays | {"model.weight0": arrays["model.weight0"][:, :-1]})
     with pytest.raises(DamagedStore, match="the layers do not fit together"):
         Surrogate.of(spoilt)
+
+
+def test_settings_are_those_that_the_selection_chose() -> None:
+    lines = (Path(__file__).parents[1] / "docs" / "selection.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+    chosen = {row[1]: row[2] for row in rows if row[5] == "yes"}
+    networks = {name: str(value) for name, value in SETTINGS._asdict().items() if name != "members"}
+    boosting = {name: str(value) for name, value in Boosting.parameters.items() if name != "eta"}
+    rounds = {"eta, rounds": str((Boosting.parameters["eta"], Boosting.rounds))}
+    others = {"auxiliary": "of every dataset", "features": "structure", "share of networks": str(NETWORKS_SHARE)}
+    assert chosen == networks | boosting | rounds | others
 
 
 def test_the_kinds_are_those_documented() -> None:

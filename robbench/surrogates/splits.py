@@ -6,7 +6,8 @@ Groups of functional twins, of the 15,625 cells:
                  learned from and never judge, so whatever was chosen with them (hyper-parameters: benchmarks/selection.py) was
                  chosen on the training side of every split.
     constant     the networks that ignore their input, which always answer the same: learned from, and nothing to judge.
-    the others   learn or judge, as the seed draws.
+    the others   learn or judge, as the seed draws.  Those that judge also calibrate the intervals; a training side that is split again
+                 leaves the same kind of group to calibrate, so calibrating and judging groups are exchangeable.
 
 As a key is a hash, a development group differs from another one in nothing but what it is used for.
 """
