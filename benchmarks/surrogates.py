@@ -1,8 +1,8 @@
 """How well is robustness predicted, how near is that to the noise, and how fast?  Writes docs/surrogates.md.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About fifteen
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About twenty
 minutes on two cores.  What was computed is kept in scratch/surrogates/, so an interrupted run goes on where it was; delete that folder
-after a change to features or models.  n is in each table.
+after a change to features or models, or speed.json alone to take the times again on a quiet machine.  n is in each table.
 
     python benchmarks/surrogates.py            # writes docs/surrogates.md
     python benchmarks/surrogates.py --quick    # one seed, few tables, to stdout: to see that it runs
@@ -190,8 +190,8 @@ def speed(store: Path, bench: RobBench) -> list[str]:
     lines = [
         "## How fast",
         "",
-        "A blend for pgd@1/255 on cifar10.  Fitted in two threads; asked in a fresh process, in one thread, medians.  Beside the time on the",
-        "clock stands the processor's (of both threads together): what a busy machine adds to the first is not in the second.",
+        "A blend for pgd@1/255 on cifar10.  Fitted on all cores; asked in a fresh process, in one thread, medians.  Beside the time on the",
+        "clock stands the processor's (of all threads together): what a busy machine adds to the first is not in the second.",
         "",
         *table(["", "clock", "processor", "wanted"]),
     ]
