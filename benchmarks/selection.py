@@ -70,7 +70,8 @@ Networks have {members} members: more are always better, and dearer.
 
 These are not all the looks that were taken at the development groups.  Some values were tried before, on three folds, to draw up the grids.  The
 grid of boosting was gone along once in another order, from other first values, and in this order with 700 rounds at eta 0.03, which were
-better still than 400, and left out as slower to load and larger.  No other group was looked at.
+better still than 400, and left out as slower to load and larger.  What to vary, and around which
+values, was known from trials before there were development groups, which did look at others; the choice among the values was made here.
 """
 
 
