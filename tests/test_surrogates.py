@@ -24,20 +24,24 @@ from robbench import (
 )
 from robbench.arrays import Array
 from robbench.features import paths, table
-from robbench.spaces.identity import class_partition
+from robbench.spaces.identity import class_partition, twin_partition
 from robbench.spaces.nb201 import SIZE, Cell, cells
 from robbench.store import Store, verify
 from robbench.store.writing import extend, put_surrogate
-from robbench.surrogates import Surrogate, fit, models, networks
+from robbench.surrogates import Surrogate, fit, models
+from robbench.surrogates.blend import NETWORKS_SHARE
+from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.fitting import scores
+from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
-from robbench.surrogates.splits import SPLITS, split, twin_groups
+from robbench.surrogates.networks import Networks
+from robbench.surrogates.splits import SPLITS, TWIN, development, split, twin_groups
 from robbench.surrogates.surrogate import falling
 from tests.synthetic import CLASSES, array
 
 EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+SETTINGS = Networks.settings
 LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
 KINDS = list(LIBRARY)
 
@@ -69,8 +73,7 @@ def learnable() -> list[Array]:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks that are trained for a moment only."""
-    monkeypatch.setattr(networks, "FEWEST_STEPS", 300)
-    monkeypatch.setattr(networks, "EPOCHS", 1)
+    monkeypatch.setattr(Networks, "settings", Networks.settings._replace(epochs=1, fewest_steps=300))
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +162,55 @@ def test_a_split_is_repeatable_and_by_twin_keeps_groups_together(kind: str, toy:
     assert kind == "random" or inside[[not cell.depends_on_input for cell in toy.classes]].all()
 
 
+def test_development_groups_are_named_by_their_keys_and_never_judge(toy: RobBench) -> None:
+    every, keys = twin_groups(tuple(cells())), twin_partition().keys
+    fixed = {group for group, key in enumerate(keys) if key[0] in "0123" or (key[0] == "4" and key[1] in "0123456789abc")}
+    assert set(every[development(every)]) == fixed
+    assert len(fixed) / len(keys) == pytest.approx(0.3, abs=0.01)
+    some = twin_groups(toy.classes)[::7]
+    np.testing.assert_array_equal(development(some), np.isin(some, list(fixed)))
+    judged: set[int] = set()
+    for seed in range(40):
+        for groups in (every, some):
+            outside = ~split(TWIN, groups, seed=seed)
+            known = len(set(groups)) - 1  # the constant ones apart
+            assert len(set(groups[outside])) == known - round(0.8 * known)
+            judged |= set(groups[outside])
+    assert not judged & fixed
+    assert len(judged) > 0.69 * len(keys)
+
+
+def test_calibration_inside_the_training_side_is_of_groups_that_might_have_judged(toy: RobBench) -> None:
+    groups = twin_groups(toy.classes)
+    known = np.flatnonzero(split(TWIN, groups, seed=0))
+    calibrating = known[~split(TWIN, groups[known], seed=1)]
+    assert len(calibrating)
+    assert not development(groups[calibrating]).any()
+
+
+def test_other_datasets_and_levels_help_where_everything_was_measured(toy: RobBench, tmp_path: Path) -> None:
+    assert [(dataset, str(metric)) for dataset, metric in gather(toy, "pgd@1/255", "paths").auxiliary] == [
+        *(("toy10", name) for name in ("clean", "pgd@2/255", "pgd@4/255")),
+        ("toy100", "clean"),
+    ]
+    path = tmp_path / "store.h5"
+    robust = [one for one in learnable() if one.name.dataset == "toy10" and one.name.metric in ("clean", "pgd")]
+    other = array("toy100 pgd-8/255 clean accuracy", np.full(CLASSES, 0.5))
+    extend(path, [*robust, other])
+    found = gather(RobBench(path), "clean", "paths")
+    assert {dataset for dataset, _ in found.auxiliary} == {"toy10"}
+    assert found.targets.shape == (len(found.rows), 4)
+
+
 def test_what_cannot_be_fitted_says_why(toy: RobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownMetric, match=r"split='twins' is not a split; expected 'twin' or 'random'"):
         split("twins", np.arange(5))
     with pytest.raises(UnknownMetric, match=r"train=1.5 is not a share of the architectures between 0 and 1"):
         split("twin", np.arange(5), train=1.5)
+    with pytest.raises(
+        UnknownMetric, match=r"train=0.2 leaves \d+ groups of twins to judge, and \d+ may: the development groups, about 30%"
+    ):
+        fit(toy, "clean", model="networks", train=0.2)
     with pytest.raises(NotMeasured, match=r"square \(accuracy\) of toy10 is not in toy.h5"):
         fit(toy, "square@1/255", model="networks")
     with pytest.raises(
@@ -407,6 +454,17 @@ def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
     spoilt = surrogate.fitted()._replace(arrays=arrays | {"model.weight0": arrays["model.weight0"][:, :-1]})
     with pytest.raises(DamagedStore, match="the layers do not fit together"):
         Surrogate.of(spoilt)
+
+
+def test_settings_are_those_that_the_selection_chose() -> None:
+    lines = (Path(__file__).parents[1] / "docs" / "selection.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+    chosen = {row[1]: row[2] for row in rows if row[5] == "yes"}
+    networks = {name: str(value) for name, value in SETTINGS._asdict().items() if name != "members"}
+    boosting = {name: str(value) for name, value in Boosting.parameters.items() if name != "eta"}
+    rounds = {"eta, rounds": str((Boosting.parameters["eta"], Boosting.rounds))}
+    others = {"auxiliary": "of every dataset", "features": "structure", "share of networks": str(NETWORKS_SHARE)}
+    assert chosen == networks | boosting | rounds | others
 
 
 def test_the_kinds_are_those_documented() -> None:

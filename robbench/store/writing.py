@@ -104,7 +104,8 @@ def _put_surrogate(new: h5py.File, path: Path, fitted: Fitted) -> None:
     _copy(path, new, but=where)
     parts = {"training_rows": fitted.training_rows, "calibration": fitted.calibration, **fitted.arrays}
     for name, values in parts.items():
-        _create(new, f"{where}/{name}", values)
+        # Weights, which are float32, hardly shrink, and to inflate them takes as long as to read them and everything else.
+        _create(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
     new[where]["training_rows"].attrs["about"] = json.dumps(fitted.about, sort_keys=True)
     manifest = {item: digest for item, digest in json.loads(new["manifest"][()]).items() if not item.startswith(f"{where}/")}
     manifest |= {f"{where}/{name}": digest_of(new[f"{where}/{name}"]) for name in parts}
@@ -262,11 +263,17 @@ def _write(file: h5py.File, array: Array) -> None:
     dataset.attrs["provenance"] = json.dumps(header.provenance, sort_keys=True)
 
 
-def _create(file: h5py.File, path: str, values: np.ndarray) -> h5py.Dataset:
+def _create(file: h5py.File, path: str, values: np.ndarray, compression: str | None = "gzip") -> h5py.Dataset:
     row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
     rows = max(1, min(len(values), _CHUNK_BYTES // row_bytes))
     dataset = file.create_dataset(
-        path, values.shape, values.dtype, chunks=(rows, *values.shape[1:]), compression="gzip", shuffle=True, fletcher32=True
+        path,
+        values.shape,
+        values.dtype,
+        chunks=(rows, *values.shape[1:]),
+        compression=compression,
+        shuffle=bool(compression),
+        fletcher32=True,
     )
     for block in blocks(dataset):
         dataset[block] = values[block]

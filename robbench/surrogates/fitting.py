@@ -30,7 +30,8 @@ class Rows(NamedTuple):
     """A target's measurements, beside the features of the architectures that they were made of."""
 
     outputs: list[Metric]
-    auxiliary: list[Metric]
+    auxiliary: list[tuple[str, Metric]]
+    """With the dataset of each."""
     training: str
     kind: str
     """"class" or "cell"."""
@@ -66,7 +67,8 @@ def outputs_of(columns: Columns, question: Question, target: str) -> list[Metric
 def gather(bench: RobBench, target: str, feature_sets: str, *, dataset: str | None = None, training: str | None = None) -> Rows:
     """Every architecture of which the whole target was measured.
 
-    Auxiliary targets are what was measured of all of them under the same training: the clean accuracy, and that under each attack and level.
+    Auxiliary targets are what else was measured of all of them under the same training, on every dataset: the clean accuracy, and that under
+    each attack and level.
 
     Raises:
         UnknownMetric, NotMeasured: the target or the features are not to be had from this store.
@@ -85,16 +87,25 @@ def gather(bench: RobBench, target: str, feature_sets: str, *, dataset: str | No
     values = table.values[table.row_of_cell[[position(arch) for arch in archs]]]
     targets = np.stack([column.values for column in found], axis=1)
     rows = np.flatnonzero(~np.isnan(targets).any(axis=1) & ~np.isnan(values).all(axis=1))
-    auxiliary, more = [], []
-    for metric in columns.numbers(question) if kind == "class" else []:
-        if metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack") and metric not in outputs:
-            column = columns.column(question._replace(metric=metric))
-            if not np.isnan(column.values[rows]).any():
-                auxiliary.append(metric)
-                more.append(column.values)
-    everything = np.column_stack([targets, *more])[rows]
+    auxiliary = _auxiliary(columns, question, outputs, rows) if kind == "class" else {}
+    everything = np.column_stack([targets[rows], *auxiliary.values()])
     groups = splits.twin_groups([archs[row] for row in rows])
-    return Rows(outputs, auxiliary, str(question.training), kind, rows, groups, table.names, values[rows], everything)
+    return Rows(outputs, list(auxiliary), str(question.training), kind, rows, groups, table.names, values[rows], everything)
+
+
+def _auxiliary(columns: Columns, question: Question, outputs: list[Metric], rows: np.ndarray) -> dict[tuple[str, Metric], np.ndarray]:
+    """Accuracies ``(n,)`` on every dataset, clean and attacked, of these rows, where none is missing; the outputs are left out."""
+    found = {}
+    for dataset in columns.store.datasets():
+        known = question.training in columns.store.trainings(dataset)
+        here = question._replace(dataset=dataset)
+        for metric in columns.numbers(here) if known else []:
+            asked = dataset == question.dataset and metric in outputs
+            if not asked and metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack"):
+                column = columns.column(here._replace(metric=metric))
+                if column.rows == "class" and not np.isnan(column.values[rows]).any():
+                    found[dataset, metric] = column.values[rows]
+    return found
 
 
 def fit(
@@ -119,7 +130,7 @@ def fit(
         dataset: the bench's default if left out.
         training: the protocol; as for a query.
         split: ``"twin"``, or ``"random"`` to compare with papers.
-        train: share of the groups of twins on the training side.
+        train: share of the groups of twins on the training side; about 0.3 of them, for development, always are.
         seed: of the split and of the model.
 
     Returns:
