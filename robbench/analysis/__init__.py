@@ -8,14 +8,16 @@ pareto.py           Pareto fronts, hypervolume, the best architectures under con
 predictability.py   scores of surrogates beside the noise ceiling; what features are worth
 """
 
-from robbench.analysis.anomalies import anomalies, anomaly_counts
-from robbench.analysis.correlation import correlation_matrix, correlations, rank_correlation
+from robbench.analysis.anomalies import THRESHOLD, anomalies, anomaly_counts
+from robbench.analysis.correlation import METHODS, correlation_matrix, correlations, rank_correlation
 from robbench.analysis.joining import Joined, join
 from robbench.analysis.neighbors import neighbors
 from robbench.analysis.pareto import best, hypervolume, non_dominated, pareto_front
 from robbench.analysis.predictability import Ceiling, ceiling_of, importance, noise_ceiling, predictability, subsets
 
 __all__ = [
+    "METHODS",
+    "THRESHOLD",
     "Ceiling",
     "Joined",
     "anomalies",

@@ -38,7 +38,7 @@ class Joined(NamedTuple):
     @property
     def measured(self) -> np.ndarray:
         """Which architectures have all of the metrics: ``(n,)``, bool."""
-        return ~np.isnan(np.stack(list(self.values.values()))).any(axis=0)
+        return np.asarray(~np.isnan(list(self.values.values())).any(axis=0))
 
 
 def join(bench: RobBench, metrics: Sequence[str | Metric], **options: Any) -> Joined:
