@@ -88,7 +88,7 @@ def label(metric: str) -> str:
         return "cell kernel parameters"
     entry = parse(metric).entry
     if entry.unit == "fraction":
-        return f"{metric} accuracy" if entry.measure == "accuracy" and not metric.startswith(("mean_", "hrs", "worst")) else metric
+        return f"{metric} accuracy" if entry.kind in ("clean", "attack", "corruption") and ":" not in metric else metric
     unit = {"1": "", "10^6": " (millions)"}.get(entry.unit, f" ({entry.unit})")
     return metric + unit
 
