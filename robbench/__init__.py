@@ -9,6 +9,7 @@ bench.query(arch, "pgd", eps=1 / 255)
 from robbench.bench import RobBench
 from robbench.errors import (
     CannotFit,
+    CannotPlot,
     Contradiction,
     DamagedStore,
     LevelNotMeasured,
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CannotFit",
+    "CannotPlot",
     "Cell",
     "Contradiction",
     "DamagedStore",

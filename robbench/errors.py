@@ -49,6 +49,10 @@ class CannotFit(RobBenchError):
     """A surrogate cannot be fitted: too few rows, or a target that is not a number an architecture."""
 
 
+class CannotPlot(RobBenchError):
+    """A figure cannot be drawn or written: there is nothing to draw, or no such kind or file format."""
+
+
 class MissingLibrary(RobBenchError):
     """An optional library is needed and not installed; the message says how to get it."""
 

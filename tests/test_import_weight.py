@@ -17,6 +17,10 @@ def test_importing_robbench_loads_numpy_and_h5py_and_nothing_heavier() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_analyses_and_figures_load_what_they_need_when_they_are_called() -> None:
+    assert not loaded_after("from robbench import analysis, plots") & set(HEAVY)
+
+
 def test_cells_alone_load_as_little() -> None:
     assert not loaded_after("from robbench.spaces.nb201 import Cell") & set(HEAVY)
 

@@ -135,7 +135,7 @@ def predictability(
 
 
 def importance(
-    bench: RobBench, target: str, *, features: str = "structure", seed: int = 0, repeats: int = 3, **options: Any
+    bench: RobBench, target: str, *, features: str = "structure", seed: int = 0, repeats: int = 3, progress: bool = False, **options: Any
 ) -> pd.DataFrame:
     """What a forest makes of each feature: by impurity on the training side, and by permutation on the other.
 
@@ -148,6 +148,7 @@ def importance(
     Source: Breiman (2001), sections 10 and 11 of "Random forests" for permutation.
     """
     import pandas as pd
+    from tqdm import tqdm
 
     from robbench.surrogates.forest import Forest
 
@@ -159,7 +160,7 @@ def importance(
     base = _mean_r2(measured, forest.predict(judged))
     rng = np.random.default_rng(seed)
     lost = []
-    for column in range(judged.shape[1]):
+    for column in tqdm(range(judged.shape[1]), unit="feature", disable=None if progress else True):
         drops = []
         for _ in range(repeats if np.ptp(judged[:, column]) else 0):
             shuffled = judged.copy()

@@ -47,6 +47,24 @@ def architecture(text: str) -> Architecture:
     return int(text) if text.isascii() and text.isdigit() else text
 
 
+def assignments(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """What an option such as ``--direction params=min`` means when it may be given again: metric → text."""
+    malformed = [text for text in given if not all(text.rpartition("=")[::2])]
+    if malformed:
+        raise click.BadParameter(f"{malformed[0]!r} is not METRIC=…, as in params=min.", ctx, option)
+    return {text.rpartition("=")[0]: text.rpartition("=")[2] for text in given}
+
+
+direction_option = click.option(
+    "--direction", "directions", multiple=True, callback=assignments, help="METRIC=max or METRIC=min; may be given again."
+)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows, as JSON can say them: null where not measured."""
+    return [{str(name): value for name, value in row.items()} for row in frame.astype(object).where(frame.notna(), None).to_dict("records")]
+
+
 def text_table(frame: pd.DataFrame) -> str:
     columns = [[str(name), *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
     padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]

@@ -1,0 +1,115 @@
+"""Comparing metrics, and architectures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robbench import analysis
+from robbench.analysis.joining import spelled
+from robbench.analysis.pareto import directions_of
+from robbench.bench import RobBench
+from robbench.cli.options import (
+    arch_argument,
+    architecture,
+    assignments,
+    direction_option,
+    interpolate_option,
+    json_option,
+    metric_argument,
+    records,
+    store_option,
+    text_table,
+    where_options,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command()
+@click.argument("target")
+@click.argument("metrics", nargs=-1, required=True)
+@store_option
+@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Of the bootstrap; 0 for no intervals.")
+@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--dataset", help="The dataset; the store's default if left out.")
+@click.option("--training", help="The training protocol.")
+@json_option
+def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json: bool, **options: Any) -> None:
+    """Rank correlations of METRICS with TARGET, such as: robbench correlate pgd@1/255 synflow nwot params.
+
+    Between goodnesses: 1 if both always prefer the same architecture; intervals are 95%.
+    """
+    found = analysis.correlations(RobBench(store), target, metrics, progress=True, **options)
+    if as_json:
+        click.echo(json.dumps(records(found)))
+        return
+    shown = found[["metric", "better", "rows", "n"]].copy()
+    for name, title in (("kendall", "Kendall τ"), ("spearman", "Spearman ρ")):
+        shown[title] = [f"{value:.3f}" for value in found[name]]
+        ends = zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+        shown[f"95% of {title[-1]}"] = [f"{low:.3f} to {high:.3f}" for low, high in ends]
+    click.echo(f"with {target} ({found['target_better'][0]} is better):\n\n{text_table(shown)}")
+
+
+@click.command()
+@click.argument("metrics", nargs=-1, required=True)
+@store_option
+@where_options
+@interpolate_option
+@direction_option
+@click.option(
+    "--reference", "reference", multiple=True, callback=assignments, help="METRIC=VALUE for every metric: print the hypervolume as well."
+)
+@json_option
+def pareto(
+    metrics: tuple[str, ...], store: Path | None, directions: dict[str, str], reference: dict[str, str], as_json: bool, **options: Any
+) -> None:
+    """The architectures that none beats in all METRICS at once, such as: robbench pareto clean pgd@1/255 params --direction params=min."""
+    towards = directions_of(metrics, directions)
+    front = analysis.pareto_front(RobBench(store), metrics, directions=directions, **options)
+    volume = _hypervolume(front, towards, reference) if reference else None
+    if as_json:
+        click.echo(json.dumps({"directions": towards, "front": records(front), "hypervolume": volume}))
+        return
+    click.echo(text_table(front))
+    if volume is not None:
+        click.echo(f"\nhypervolume {volume:.6g}")
+
+
+def _hypervolume(front: pd.DataFrame, towards: dict[str, str], reference: dict[str, str]) -> float:
+    try:
+        given = {spelled(metric): float(value) for metric, value in reference.items()}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; expected METRIC=NUMBER.", param_hint="--reference") from error
+    if given.keys() != towards.keys():
+        raise click.BadParameter(
+            f"it is for {', '.join(given)}; expected one number for each of {', '.join(towards)}.", param_hint="--reference"
+        )
+    return analysis.hypervolume(front[list(towards)].to_numpy(), [given[name] for name in towards], list(towards.values()))
+
+
+@click.command()
+@arch_argument
+@metric_argument
+@store_option
+@where_options
+@interpolate_option
+@json_option
+def neighbors(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
+    """What each of the 24 changes to one edge does to a METRIC of an architecture, such as: robbench neighbors 3456 pgd@1/255."""
+    found = analysis.neighbors(RobBench(store), architecture(arch), metric, **options)
+    if as_json:
+        click.echo(json.dumps(records(found)))
+        return
+    shown = found.sort_values("difference", ascending=False, kind="stable")
+    shown["difference"] = [f"{value:+.6g}" for value in shown["difference"]]
+    shown["same_class"] = ["yes" if same else "" for same in shown["same_class"]]
+    click.echo(text_table(shown[["edge", "from", "to", "value", "difference", "same_class", "arch"]]))
+
+
+COMMANDS = (correlate, pareto, neighbors)

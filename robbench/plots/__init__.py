@@ -1,0 +1,38 @@
+"""Figures of a store, by matplotlib (the extra `plots`); each function returns a `Figure` and leaves pyplot and its settings alone.
+
+boxes.py      accuracies over eps and over severities
+cells.py      a cell drawn; the best cells side by side
+curves.py     accuracy over eps of chosen architectures; incumbents of searches
+heatmap.py    rank correlations
+importance.py what features are worth
+saving.py     PDF, SVG, PNG
+scatter.py    two metrics of every architecture, with their Pareto front
+style.py      sizes, colours and fonts
+
+Figures are as wide as a paper's column (`COLUMN`) or page (`FULL`), with no text below 7 pt; what colour tells apart, a marker, a line style or a
+number tells apart too.
+"""
+
+from robbench.plots.boxes import accuracy_boxes, threats_of
+from robbench.plots.cells import best_cells, cell_drawing
+from robbench.plots.curves import eps_curves, search_curves
+from robbench.plots.heatmap import correlation_heatmap
+from robbench.plots.importance import importance_bars
+from robbench.plots.saving import save
+from robbench.plots.scatter import scatter
+from robbench.plots.style import COLUMN, FULL
+
+__all__ = [
+    "COLUMN",
+    "FULL",
+    "accuracy_boxes",
+    "best_cells",
+    "cell_drawing",
+    "correlation_heatmap",
+    "eps_curves",
+    "importance_bars",
+    "save",
+    "scatter",
+    "search_curves",
+    "threats_of",
+]

@@ -1,0 +1,49 @@
+"""What features are worth to a predictor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from robbench.errors import CannotPlot
+from robbench.metrics import nearest
+from robbench.plots.style import COLUMN, GREY, OKABE_ITO, new_figure, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+LABELS = {"permutation": "R² lost when permuted", "impurity": "share of impurity"}
+
+
+@styled
+def importance_bars(table: pd.DataFrame, *, by: str = "permutation", n: int = 15, width: float = COLUMN, title: str = "") -> Figure:
+    """The n most important features of a table that `analysis.importance` makes, most important on top, with their values.
+
+    Arguments:
+        table: one row a feature.
+        by: ``"permutation"`` or ``"impurity"``.
+        n: at most so many.
+        width: in inches.
+        title: above the bars.
+
+    Raises:
+        CannotPlot: no such column, or no rows.
+    """
+    if by not in LABELS or by not in table:
+        raise CannotPlot(f"by={by!r} is not an importance.{nearest(by, LABELS)} Expected {' or '.join(map(repr, LABELS))}.")
+    if table.empty:
+        raise CannotPlot("there are no features to draw; expected a table with one row a feature.")
+    shown = table[by].sort_values(ascending=False, kind="stable").head(n)
+    figure = new_figure(width, 0.17 * len(shown) + 0.65)
+    ax = figure.subplots()
+    bars = ax.barh(range(len(shown)), shown, color=OKABE_ITO[0], height=0.7)
+    ax.bar_label(bars, [f"{value:.3f}" for value in shown], padding=2, fontsize=7)
+    ax.set_yticks(range(len(shown)), list(map(str, shown.index)))
+    ax.invert_yaxis()
+    ax.axvline(0, color=GREY, linewidth=0.6)
+    ax.margins(x=0.16)
+    if shown.min() >= 0:
+        ax.set_xlim(left=0)
+    ax.set_xlabel(LABELS[by])
+    ax.set_title(title)
+    return figure

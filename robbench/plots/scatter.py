@@ -1,0 +1,76 @@
+"""Two metrics of every architecture, and the front between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robbench.analysis.joining import KERNEL_PARAMETERS, join
+from robbench.analysis.pareto import directions_of, pareto_front
+from robbench.errors import CannotPlot
+from robbench.plots.style import COLUMN, GREY, MAP, OKABE_ITO, label, new_figure, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from robbench.bench import RobBench
+
+
+@styled
+def scatter(
+    bench: RobBench, x: str, y: str, *, directions: Mapping[str, str] | None = None, width: float = COLUMN, **options: Any
+) -> Figure:
+    """Every architecture by two metrics, coloured by its cell kernel parameters, and the Pareto front.
+
+    Points run over classes, or over exact cells where one of the metrics does (see `robbench.analysis.joining`), and are rasterised.  The
+    axes reach over the whole front, and over all but a thousandth of the points on each side; the figure says how many are outside.
+
+    Arguments:
+        bench: where the measurements are.
+        x: a metric, as for a query.
+        y: another.
+        directions: as for `analysis.pareto_front`.
+        width: in inches.
+        options: dataset, training, seed and interpolate, as for a query.
+
+    Raises:
+        As `analysis.pareto_front`.
+        CannotPlot: no architecture has both.
+    """
+    one, other = directions_of([x, y], directions)
+    joined = join(bench, list(dict.fromkeys([one, other, KERNEL_PARAMETERS])), **options)
+    if not joined.measured.any():
+        raise CannotPlot(f"no architecture has both {one} and {other}; there is nothing to draw.")
+    front = pareto_front(bench, [one, other], directions=directions, **options)
+    rows = np.flatnonzero(joined.measured)
+    rows = rows[np.argsort(joined.values[KERNEL_PARAMETERS][rows], kind="stable")]
+    across, up, colors = (joined.values[name][rows] for name in (one, other, KERNEL_PARAMETERS))
+    figure = new_figure(width, min(0.8 * width, 4.2))
+    ax = figure.subplots()
+    points = ax.scatter(across, up, c=colors, cmap=MAP, s=width, linewidths=0, rasterized=True)
+    style: dict[str, Any] = {"color": OKABE_ITO[1], "markerfacecolor": "white", "markeredgewidth": 0.9}
+    ax.plot(front[one], front[other], "-o", label=f"Pareto front ({len(front)})", **style)
+    ax.set_xlim(_limits(across, front[one]))
+    ax.set_ylim(_limits(up, front[other]))
+    ax.set_xlabel(label(one))
+    ax.set_ylabel(label(other))
+    shown = _within(across, ax.get_xlim()) & _within(up, ax.get_ylim())
+    ax.set_title("" if shown.all() else f"{(~shown).sum()} of {len(shown)} outside", loc="left", fontsize=7, color=GREY)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
+    figure.colorbar(points, ax=ax, label=label(KERNEL_PARAMETERS), fraction=0.06, pad=0.02)
+    return figure
+
+
+def _limits(values: np.ndarray, front: pd.Series[float]) -> tuple[float, float]:
+    """Where an axis begins and ends: around all but a thousandth of the values on either side, and the front."""
+    low, high = np.quantile(values, [0.001, 0.999])
+    low, high = min(low, front.min()), max(high, front.max())
+    margin = 0.03 * (high - low) or 0.01
+    return float(low - margin), float(high + margin)
+
+
+def _within(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    return np.asarray((values >= limits[0]) & (values <= limits[1]))

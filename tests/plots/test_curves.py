@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robbench import CannotPlot, RobBench
+from robbench.plots import COLUMN, FULL, eps_curves, search_curves
+from tests.plots.legible import assert_clear_of, assert_legible
+
+
+@pytest.mark.parametrize("width", [COLUMN, FULL])
+def test_curves_are_the_measurements_from_clean_on(bench: RobBench, width: float) -> None:
+    archs = {"one": bench.classes[0], "another": bench.classes[9]}
+    figure = eps_curves(bench, archs, "pgd", width=width)
+    (ax,) = figure.axes
+    for line, (name, arch) in zip(ax.lines, archs.items(), strict=True):
+        assert line.get_label() == name
+        np.testing.assert_allclose(np.asarray(line.get_xdata()), [0, 0.5, 1, 2, 8])
+        expected = [bench.query(arch, "clean"), *bench.curve(arch, "pgd")]
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+    assert len({line.get_marker() for line in ax.lines}) == len({line.get_linestyle() for line in ax.lines}) == 2
+    assert_legible(figure)
+
+
+def test_at_eps_1_there_is_nothing_to_read(published: RobBench) -> None:
+    figure = eps_curves(published, {"best": 6111}, "fgsm")
+    assert float(np.max(figure.axes[0].lines[0].get_xdata())) == pytest.approx(8)
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize(("archs", "attack"), [({}, "pgd"), ({"a": 0}, "fog"), ({"a": 0}, "clean")])
+def test_curves_need_architectures_and_an_attack(bench: RobBench, archs: Any, attack: str) -> None:
+    with pytest.raises(
+        CannotPlot, match=f"eps curves need at least one architecture and an attack; {len(archs)} and '{attack}' were given"
+    ):
+        eps_curves(bench, archs, attack)
+
+
+@pytest.mark.parametrize("width", [COLUMN, FULL])
+def test_the_band_is_of_the_runs(width: float) -> None:
+    runs = np.maximum.accumulate(np.random.default_rng(0).random((20, 50)), axis=1)
+    figure = search_curves({"random search": runs, "regularized evolution": runs**0.5}, best=1.0, width=width)
+    (ax,) = figure.axes
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), runs.mean(axis=0))
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), np.arange(1, 51))
+    band = np.asarray(ax.collections[0].get_paths()[0].vertices)[:, 1]
+    low, high = np.quantile(runs, [0.1, 0.9], axis=0)
+    assert (band.min(), band.max()) == (low.min(), high.max())
+    assert [line.get_label() for line in ax.lines] == ["random search", "regularized evolution", "best"]
+    assert_legible(figure)
+    assert_clear_of(figure, ax, np.arange(1, 51), runs.mean(axis=0))
+
+
+def test_runs_at_other_costs_are_steps_where_all_have_begun_and_none_has_ended() -> None:
+    one = pd.DataFrame({"cost": [1.0, 3.0, 6.0], "incumbent": [0.1, 0.3, 0.6]})
+    other = pd.DataFrame({"cost": [2.0, 5.0], "incumbent": [0.5, 0.7]})
+    (ax,) = search_curves({"both": [one, other], "alone": one}).axes
+    assert np.asarray(ax.lines[0].get_xdata()).tolist() == [2, 3, 5]
+    assert np.asarray(ax.lines[0].get_ydata()).tolist() == pytest.approx([(0.1 + 0.5) / 2, (0.3 + 0.5) / 2, (0.3 + 0.7) / 2])
+    assert np.asarray(ax.lines[1].get_ydata()).tolist() == [0.1, 0.3, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("curves", "message"),
+    [
+        ({}, "there are no search curves to draw; expected a name and its runs"),
+        ({"a": np.zeros(3)}, r"a: an array of shape \(3,\) was given; expected \(runs, queries\), at least one of each"),
+        ({"a": np.zeros((0, 3))}, r"a: an array of shape \(0, 3\) was given"),
+        ({"a": []}, r"a: no runs were given; expected an array \(runs, queries\), or a DataFrame a run"),
+        ({"a": pd.DataFrame({"cost": [1], "best": [2]})}, "a: a run is not a DataFrame with columns cost and incumbent"),
+        ({"a": [[0.1, 0.2]]}, "a: a run is not a DataFrame with columns cost and incumbent"),
+        (
+            {"a": [pd.DataFrame({"cost": [start], "incumbent": [0.5]}) for start in (1, 2)]},
+            "a: one run ends at cost 1, before another begins at 2; there is nothing that all runs cover",
+        ),
+    ],
+)
+def test_what_is_no_search_is_refused(curves: Any, message: str) -> None:
+    with pytest.raises(CannotPlot, match=message):
+        search_curves(curves)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from robbench import CannotPlot
+from robbench.plots import COLUMN, FULL, importance_bars
+from tests.plots.legible import assert_legible
+
+TABLE = pd.DataFrame(
+    {"impurity": [0.1, 0.6, 0.3], "permutation": [0.5, 0.2, -0.01]},
+    index=pd.Index(["synflow", "edge 0→1: conv 3×3", "nwot"], name="feature"),
+)
+
+
+@pytest.mark.parametrize("width", [COLUMN, FULL])
+def test_bars_are_the_values_most_important_on_top(width: float) -> None:
+    figure = importance_bars(TABLE, width=width, title="clean")
+    (ax,) = figure.axes
+    assert [bar.get_width() for bar in ax.patches] == [0.5, 0.2, -0.01]  # type: ignore[attr-defined]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["synflow", "edge 0→1: conv 3×3", "nwot"]
+    assert ax.yaxis_inverted()
+    assert [text.get_text() for text in ax.texts] == ["0.500", "0.200", "−0.010".replace("−", "-")]
+    assert_legible(figure)
+
+
+def test_only_the_first_n_by_the_other_measure() -> None:
+    (ax,) = importance_bars(TABLE, by="impurity", n=2).axes
+    assert [bar.get_width() for bar in ax.patches] == [0.6, 0.3]  # type: ignore[attr-defined]
+    assert ax.get_xlim()[0] == 0
+
+
+def test_wrong_tables_are_refused() -> None:
+    with pytest.raises(
+        CannotPlot, match=r"by='impurty' is not an importance\. Did you mean 'impurity'\? Expected 'permutation' or 'impurity'"
+    ):
+        importance_bars(TABLE, by="impurty")
+    with pytest.raises(CannotPlot, match="there are no features to draw"):
+        importance_bars(TABLE.head(0))
