@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from ConfigSpace import ConfigurationSpace
 
+    from robbench.adapters.dataset import XY
     from robbench.surrogates.answers import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
 
@@ -226,6 +228,18 @@ class RobBench:
             missing=missing,
             history=history,
         )
+
+    def config_space(self, *, seed: int | None = None) -> ConfigurationSpace:
+        """The cells as a ConfigSpace; see `robbench.adapters.configspace`."""
+        from robbench.adapters.configspace import config_space
+
+        return config_space(seed=seed)
+
+    def to_xy(self, metric: str, **options: Any) -> XY:
+        """Features and measurements as a table for scikit-learn; see `robbench.adapters.dataset.to_xy`, which says what the options are."""
+        from robbench.adapters.dataset import to_xy
+
+        return to_xy(self, metric, **options)
 
     def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
