@@ -15,6 +15,7 @@ import numpy as np
 
 from robbench.errors import BudgetExhausted, CannotSearch
 from robbench.oracle import Oracle, Value
+from robbench.search.domination import on_front
 from robbench.search.result import Found, Result
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
@@ -76,7 +77,7 @@ class Asking:
     def result(self) -> Result:
         """What was found."""
         if self._scores:
-            front = _front(np.array([scores for scores, _ in self._scores.values()]))
+            front = on_front(np.array([scores for scores, _ in self._scores.values()]))
             return Result(
                 self._oracle,
                 tuple(Found(cell, value) for first, (cell, (_, value)) in zip(front, self._scores.items(), strict=True) if first),
@@ -113,8 +114,3 @@ def _check(oracle: Oracle, space: Space, rng: np.random.Generator, several: bool
             f"the store lacks {counts} of the {len(space)} architectures in the space; search Space.answered_by(oracle), the measured"
             " ones, or make the oracle with missing='nan', which ranks the others last."
         )
-
-
-def _front(scores: np.ndarray) -> np.ndarray:
-    """Which rows no other row dominates: at least as good in all objectives, and better in one; ``(rows,)``, bool."""
-    return np.array([not ((scores >= row).all(axis=1) & (scores > row).any(axis=1)).any() for row in scores])
