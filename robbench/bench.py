@@ -204,7 +204,8 @@ class RobBench:
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
             history: keep every query that is charged.
-            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``.
+            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``; training and seed don't matter to
+                what belongs to untrained networks.
 
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
@@ -215,10 +216,10 @@ class RobBench:
             raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
         where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
         return Oracle(
-            [self._ask(_question(one, **options)) for one in metrics],
+            [self._ask(self._columns.placed(_question(one, **options))) for one in metrics],
             self._lookup,
             single=single,
-            cost=None if cost is None else self._ask(_question(cost, **where)),
+            cost=None if cost is None else self._ask(self._columns.placed(_question(cost, **where))),
             budget=budget,
             on_repeat=on_repeat,
             identity=identity,
