@@ -4,6 +4,7 @@
     options.py   options and ways of printing that commands share
     ask.py       info, query, top, table, explain, predict, cell
     keep.py      import, fit, verify
+    search.py    search
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

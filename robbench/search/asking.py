@@ -9,33 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from numbers import Integral
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from robbench.errors import BudgetExhausted, CannotSearch
 from robbench.oracle import Oracle, Value
-from robbench.search.domination import on_front
+from robbench.search.domination import dominates
 from robbench.search.result import Found, Result
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
 
-PATIENCE = 10
-"""So many times the size of the space may be asked in a row at no cost, before a search takes it that nothing new can be found."""
-
 
 @contextmanager
-def asking(oracle: Oracle, space: Space, rng: np.random.Generator, *, several: bool = False) -> Iterator[Asking]:
-    """What a search asks, until its budget is spent or nothing new can be found; the block ends there.
+def asking(oracle: Oracle, space: Space, rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Asking]:
+    """What a search asks, until its budget is spent or nothing new is found; the block ends there.
+
+    Nothing new is found where as many architectures in a row cost nothing as the space has.
 
     Arguments:
         several: whether the algorithm can weigh several objectives.
+        sizes: numbers of the algorithm's own that must be at least 1, such as that of its population.
 
     Raises:
         CannotSearch: the oracle has no budget, several objectives for an algorithm of one, or no value for some of the space; `rng` is
-            not a generator.
+            not a generator; a size is none.
     """
     _check(oracle, space, rng, several)
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise CannotSearch(f"{name}={size!r} is too few; expected an integer of at least 1.")
     with suppress(BudgetExhausted):
         yield Asking(oracle, space)
 
@@ -47,7 +52,7 @@ class Asking:
         self._oracle = oracle
         self._signs = [1.0 if direction == "max" else -1.0 for direction in oracle.directions]
         self._sign, self._single = self._signs[0], not oracle.several
-        self._patience, self._idle = PATIENCE * len(space), 0
+        self._patience, self._idle = len(space), 0
         self._best: Found | None = None
         self._best_score = -np.inf
         self._scores: dict[Cell, tuple[tuple[float, ...], Value]] = {}
@@ -67,22 +72,30 @@ class Asking:
         return score
 
     def scores(self, cell: Cell) -> tuple[float, ...]:
-        """As many scores of a cell as there are objectives; otherwise as a call."""
+        """The scores of a cell, one for each objective; what lacks one is worst in all.  Otherwise as a call.
+
+        Raises:
+            BudgetExhausted: as a call.
+        """
+        asked = self._oracle.asked
         value = self._value(cell)
         values = (value,) if isinstance(value, float) else value
-        scores = tuple(-np.inf if one != one else sign * one for sign, one in zip(self._signs, values, strict=True))
-        self._scores.setdefault(cell, (scores, value))
+        scores = tuple(sign * one for sign, one in zip(self._signs, values, strict=True))
+        if any(score != score for score in scores):
+            scores = (-np.inf,) * len(scores)
+        if self._oracle.asked > asked:  # isomorphic cells are one architecture in the result
+            self._scores[cell] = scores, value
         return scores
 
     def result(self) -> Result:
         """What was found."""
-        if self._scores:
-            front = on_front(np.array([scores for scores, _ in self._scores.values()]))
-            return Result(
-                self._oracle,
-                tuple(Found(cell, value) for first, (cell, (_, value)) in zip(front, self._scores.items(), strict=True) if first),
-            )
-        return Result(self._oracle, () if self._best is None else (self._best,))
+        if not self._scores:
+            return Result(self._oracle, () if self._best is None else (self._best,))
+        ranked = sorted(((scores, Found(cell, value)) for cell, (scores, value) in self._scores.items()), key=itemgetter(0), reverse=True)
+        if not self._oracle.several:
+            return Result(self._oracle, (ranked[0][1],))
+        beaten = np.asarray(dominates(np.array([scores for scores, _ in ranked])).any(axis=0))
+        return Result(self._oracle, tuple(found for loses, (_, found) in zip(beaten, ranked, strict=True) if not loses))
 
     def _value(self, cell: Cell) -> Value:
         oracle = self._oracle

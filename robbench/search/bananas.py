@@ -54,22 +54,24 @@ def bananas(
         members: of the ensemble.
         parents: how many of the best are mutated.
         candidates: how many mutants the ensemble judges.
-        new: leave out mutants that were asked for already; random architectures fill a batch that is then too small.
+        new: leave out mutants that were asked for already; random architectures fill a batch that this makes too small.
         wander: mutate the last mutant, and not the parent itself.
     """
-    with asking(oracle, space, rng) as ask:
+    with asking(oracle, space, rng, initial=initial, batch=batch, members=members, parents=parents, candidates=candidates) as ask:
         asked = [space.sample(rng) for _ in range(initial)]
         scores = [ask(cell) for cell in asked]
         while True:
-            ensemble = Ensemble(encodings(asked), np.array(scores), members, rng)
             best = [asked[i] for i in np.argsort(scores, kind="stable")[::-1][:parents]]
-            mutants = [mutant for parent in best for mutant in _mutants(parent, candidates // parents, wander, space, rng)]
+            mutants = [mutant for parent in best for mutant in _mutants(parent, max(1, candidates // parents), wander, space, rng)]
             if new:
-                mutants = list(dict.fromkeys(mutants).keys() - set(asked))
-                mutants += [space.sample(rng) for _ in range(batch - len(mutants))]
-            predicted = ensemble.predict(encodings(mutants))
-            thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
-            chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
+                known = set(asked)
+                mutants = [mutant for mutant in dict.fromkeys(mutants) if mutant not in known]
+            chosen = []
+            if mutants:
+                predicted = Ensemble(encodings(asked), np.array(scores), members, rng).predict(encodings(mutants))
+                thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
+                chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
+            chosen += [space.sample(rng) for _ in range(batch - len(chosen))]
             scores += [ask(cell) for cell in chosen]
             asked += chosen
     return ask.result()
@@ -112,15 +114,15 @@ class Ensemble:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """What each member expects: ``(members, rows)``, in the targets' unit."""
-        return np.array([_lifted(features, *hidden) @ weights for hidden, weights in self._members]) * self._scale + self._mean
+        return np.asarray([_lifted(features, *hidden) @ weights * self._scale + self._mean for hidden, weights in self._members])
 
     @staticmethod
     def _fitted(features: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         hidden = rng.normal(size=(features.shape[1], _HIDDEN)), rng.normal(size=_HIDDEN)
         rows = rng.integers(len(targets), size=len(targets))
         inputs = _lifted(features[rows], *hidden)
-        kernel = inputs @ inputs.T + _PENALTY * np.eye(len(rows))
-        return hidden, inputs.T @ np.linalg.solve(kernel, targets[rows])
+        moments = inputs.T @ inputs + _PENALTY * np.eye(inputs.shape[1])
+        return hidden, np.linalg.solve(moments, inputs.T @ targets[rows])
 
 
 def _lifted(features: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -44,8 +44,3 @@ def crowding(scores: np.ndarray) -> np.ndarray:
         if span > 0:
             distance[order] += gaps / span
     return distance
-
-
-def on_front(scores: np.ndarray) -> np.ndarray:
-    """Whether no other point dominates it: ``(points,)``, bool, for many points."""
-    return np.array([not ((scores >= row).all(axis=1) & (scores > row).any(axis=1)).any() for row in scores], bool)

@@ -27,7 +27,7 @@ def regularized_evolution(oracle: Oracle, space: Space, rng: np.random.Generator
         population: how many live at once.
         sample: how many are picked, with replacement, for the best of them to be a parent.
     """
-    with asking(oracle, space, rng) as ask:
+    with asking(oracle, space, rng, population=population, sample=sample) as ask:
         evolve(ask, rng, [space.sample(rng) for _ in range(population)], sample, space.mutate)
     return ask.result()
 

@@ -7,6 +7,7 @@ NASLib: the first start is the best of ten random architectures, every later one
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 import numpy as np
 
@@ -24,25 +25,21 @@ def local_search(oracle: Oracle, space: Space, rng: np.random.Generator, *, init
         initial: how many random architectures the first start is the best of.
         first: move to the first neighbour that is better, without asking for the others ("query until lower" in the paper).
     """
-    with asking(oracle, space, rng) as ask:
+    with asking(oracle, space, rng, initial=initial) as ask:
         here, height = _best(ask, (space.sample(rng) for _ in range(initial)))
         while True:
             near = space.neighbors(here)
-            found, score = _best(ask, (near[i] for i in rng.permutation(len(near))), above=height if first else np.inf)
-            if score > height:
-                here, height = found, score
-            else:
-                here, height = _best(ask, [space.sample(rng)])
+            shuffled = (near[i] for i in rng.permutation(len(near)))
+            found, score = _best(ask, shuffled, above=height if first else np.inf) if near else (here, height)
+            here, height = (found, score) if score > height else _best(ask, [space.sample(rng)])
     return ask.result()
 
 
-def _best(ask: Asking, cells: Iterable[Cell], above: float = np.inf) -> tuple[Cell | None, float]:
+def _best(ask: Asking, cells: Iterable[Cell], above: float = np.inf) -> tuple[Cell, float]:
     """The best of the cells and its score, or the first whose score is above a limit."""
-    best, highest = None, -np.inf
+    scored = []
     for cell in cells:
-        score = ask(cell)
-        if best is None or score > highest:
-            best, highest = cell, score
-        if score > above:
+        scored.append((cell, ask(cell)))
+        if scored[-1][1] > above:
             break
-    return best, highest
+    return max(scored, key=itemgetter(1))

@@ -23,7 +23,7 @@ def nsga2(oracle: Oracle, space: Space, rng: np.random.Generator, *, population:
         population: how many survive each generation, and how many children they have.
         crossover: the share of children that have two parents.
     """
-    with asking(oracle, space, rng, several=True) as ask:
+    with asking(oracle, space, rng, several=True, population=population) as ask:
         people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
         while True:
             cells, fitness = list(people), _fitness(np.array(list(people.values())))

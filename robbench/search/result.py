@@ -25,7 +25,7 @@ class Result(NamedTuple):
 
     oracle: Oracle
     front: tuple[Found, ...]
-    """The Pareto front of what was asked; under one objective, the best architecture, the first of equals."""
+    """The Pareto front of what was asked, the best in the first objective first; under one objective the best architecture alone."""
 
     @property
     def best(self) -> Cell:

@@ -36,7 +36,7 @@ def trnas(
         weights: how many weightings of the objectives rank.
         combine: makes one objective of several where that takes a population, as `r_score` does.
     """
-    with asking(oracle, space, rng, several=True) as ask:
+    with asking(oracle, space, rng, several=True, population=population, weights=weights) as ask:
         people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
         while True:
             parents = list(people)
@@ -59,27 +59,27 @@ def selected(scores: np.ndarray, count: int, weights: int, rng: np.random.Genera
     """
     points = normalised(scores)
     rank, cluster = decomposition_rank(points, weights), clusters(points, count, rng)
-    return [min(np.flatnonzero(cluster == one), key=lambda i: rank[i]) for one in np.unique(cluster)]
+    return [int(min(np.flatnonzero(cluster == one), key=lambda i: rank[i])) for one in np.unique(cluster)]
 
 
 def normalised(scores: np.ndarray) -> np.ndarray:
-    """Each objective from 0, its worst, to 1, its best; what was not measured is 0."""
-    finite = np.where(np.isfinite(scores), scores, np.nan)
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanmin(finite, axis=0, initial=np.inf), np.nanmax(finite, axis=0, initial=-np.inf)
-        return np.nan_to_num((finite - low) / np.where(high > low, high - low, 1), nan=0.0)
+    """Each objective from 0, its worst, to 1, its best; what was not measured is 0: ``(architectures, objectives)``."""
+    measured = np.isfinite(scores)
+    low = np.where(measured, scores, np.inf).min(axis=0)
+    high = np.where(measured, scores, -np.inf).max(axis=0)
+    return np.asarray(np.where(measured, (np.where(measured, scores, 0) - low) / np.where(high > low, high - low, 1), 0))
 
 
 def decomposition_rank(points: np.ndarray, weights: int) -> np.ndarray:
-    """The best rank that each point has under any weighted sum: ``(points,)``, 0 for a sum's best; ties by the mean rank over all sums."""
-    objectives = points.shape[1]
-    share = np.linspace(0, 1, weights)
-    sums = [
-        points @ np.roll(np.array([one, 1 - one] + [0.0] * (objectives - 2)), shift) if objectives > 1 else points[:, 0]
-        for shift in range(max(objectives - 1, 1))
-        for one in share
-    ]
-    ranks = np.array([np.argsort(np.argsort(-total, kind="stable"), kind="stable") for total in sums])
+    """The best rank that each point has under any weighted sum: ``(points,)``, from 0; equal ones differ by their mean rank.
+
+    The weights go from one objective to the next, in equal steps, and from the last back to the first where there are more than two.
+    """
+    objectives = np.eye(points.shape[1])
+    share = np.linspace(0, 1, weights)[:, np.newaxis]
+    mixed = [(1 - share) * one + share * other for one, other in zip(objectives, np.roll(objectives, -1, axis=0), strict=True)]
+    sums = np.concatenate(mixed) @ points.T
+    ranks = np.argsort(np.argsort(-sums, axis=1, kind="stable"), axis=1, kind="stable")
     return np.asarray(ranks.min(axis=0) + ranks.mean(axis=0) / len(points))
 
 
@@ -94,3 +94,19 @@ def clusters(points: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
             break
         centres = moved
     return cluster
+
+
+def r_score(scores: np.ndarray) -> np.ndarray:
+    """R-Score over a population: ``(cells, 1 + others)`` of ``(cells, 2 + others)``, for `trnas`'s `combine`.
+
+    Arguments:
+        scores: the first two columns are Ψ, the linear activation capability, and Φ, the consistency of features; both above 0.
+
+    Both are log-scaled and normalised to [1, 100] over the population; the score is Ψ^½·Φ.  What was not measured scores 0.
+
+    Source: Yang et al. (2025), equation 6, and its released implementation.
+    """
+    logs = np.log(np.where(np.isfinite(scores[:, :2]), scores[:, :2], np.nan))
+    psi, phi = (1 + 99 * normalised(np.nan_to_num(logs, nan=-np.inf))).T
+    measured = np.isfinite(scores[:, :2]).all(axis=1)
+    return np.column_stack([np.where(measured, np.sqrt(psi) * phi, 0), scores[:, 2:]])

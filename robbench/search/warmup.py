@@ -13,7 +13,6 @@ from robbench.search.asking import asking
 from robbench.search.evolution import evolve
 from robbench.search.proxy import Proxy, scoring
 from robbench.search.result import Result
-from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
 
 
@@ -28,7 +27,7 @@ def proxy_warmup(
         population, sample: as for `regularized_evolution`.
     """
     score = scoring(proxy, space)
-    with asking(oracle, space, rng) as ask:
+    with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
         first = sorted((space.sample(rng) for _ in range(warmup)), key=score, reverse=True)[:population]
         evolve(ask, rng, first, sample, space.mutate)
     return ask.result()

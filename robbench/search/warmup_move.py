@@ -41,7 +41,7 @@ def warmup_move(
             return space.mutate(parent, rng)
         return max(space.neighbors(parent), key=score, default=parent)
 
-    with asking(oracle, space, rng) as ask:
+    with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
         first = sorted((space.sample(rng) for _ in range(warmup)), key=score, reverse=True)[:population]
         evolve(ask, rng, first, sample, move)
     return ask.result()
