@@ -28,7 +28,7 @@ from tests.sources.published import CELL, evaluated, isomorphic, jung, write_csv
 Run = Callable[..., Result]
 FIRST = evaluated()[0]
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
-COMMANDS = ["import", "info", "query", "top", "table", "explain", "fit", "predict", "verify", "cell", "search"]
+COMMANDS = ["import", "info", "query", "top", "table", "explain", "fit", "predict", "verify", "cell", "search", "papers"]
 
 
 @pytest.fixture

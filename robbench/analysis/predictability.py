@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -205,7 +205,10 @@ def subsets(
         return _mean_r2(rows.targets[~inside, : len(rows.outputs)], _predicted(chosen, np.flatnonzero(inside), ~inside, model, seed))
 
     every = list(range(len(rows.names)))
-    subset = {"alone": lambda one: [one], "without": lambda one: [other for other in every if other != one]}
+    subset: dict[str, Callable[[int], list[int]]] = {
+        "alone": lambda one: [one],
+        "without": lambda one: [other for other in every if other != one],
+    }
     records = {name: {column: r2(subset[column](one)) for column in columns} for one, name in enumerate(rows.names)}
     records["all"] = dict.fromkeys(columns, r2(every))
     return pd.DataFrame.from_dict(records, orient="index").rename_axis("feature")

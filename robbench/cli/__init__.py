@@ -5,6 +5,7 @@
     ask.py       info, query, top, table, explain, predict, cell
     keep.py      import, fit, verify
     search.py    search
+    papers.py    papers
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

@@ -1,5 +1,6 @@
 """The papers' numbers beside what a store gives.
 
+    rendering.py      a comparison as text, as Markdown
     entry.py          Entry, Need, Comparison: what a table of a paper takes, and what comes of it
     jung2023.py …     one paper a file
     numbers/          what the papers report: a CSV a table, label columns and ``paper``; accuracies are fractions
@@ -61,7 +62,7 @@ def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 
 
 
 def overview(bench: RobBench) -> pd.DataFrame:
-    """One row for each entry: name, paper, what it shows, and what this store lacks for it (empty where it can answer)."""
+    """One row for each entry: name, paper, shows; lacks: what this store lacks for it and how to get it, empty where it can answer."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -69,6 +70,6 @@ def overview(bench: RobBench) -> pd.DataFrame:
             "name": list(PAPERS),
             "paper": [entry.paper for entry in PAPERS.values()],
             "shows": [entry.shows for entry in PAPERS.values()],
-            "lacks": ["; ".join(map(str, entry.lacks(bench))) for entry in PAPERS.values()],
+            "lacks": [entry.remedy(bench) for entry in PAPERS.values()],
         }
     )

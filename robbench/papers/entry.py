@@ -31,9 +31,6 @@ class Need(NamedTuple):
     training: str
     metric: str
 
-    def __str__(self) -> str:
-        return f"{self.metric} of {self.dataset} ({self.training}): robbench import {self.source} {self.published} --into STORE"
-
 
 class Setting(NamedTuple):
     """How ours is computed."""
@@ -69,6 +66,16 @@ class Entry(NamedTuple):
         held = set(zip(arrays["dataset"], arrays["training"], arrays["metric"], strict=True))
         return tuple(need for need in self.needs if (need.dataset, need.training, need.metric) not in held)
 
+    def remedy(self, bench: RobBench) -> str:
+        """What the store lacks, and the imports that bring it; empty where it lacks nothing."""
+        metrics: dict[Need, list[str]] = {}
+        for need in self.lacks(bench):
+            metrics.setdefault(need._replace(metric=""), []).append(need.metric)
+        return "; ".join(
+            f"{', '.join(names)} of {need.dataset} ({need.training}): robbench import {need.source} {need.published} --into STORE"
+            for need, names in metrics.items()
+        )
+
 
 class Comparison(NamedTuple):
     """A paper's numbers beside ours."""
@@ -88,9 +95,9 @@ def compared(name: str, entry: Entry, bench: RobBench, setting: Setting) -> Comp
     Raises:
         NotMeasured: the store lacks what it takes.
     """
-    lacks = entry.lacks(bench)
-    if lacks:
-        raise NotMeasured(f"{name} cannot be computed from {bench.path.name}, which lacks {'; '.join(map(str, lacks))}.")
+    remedy = entry.remedy(bench)
+    if remedy:
+        raise NotMeasured(f"{name} cannot be computed from {bench.path.name}, which lacks {remedy}.")
     ours = entry.ours(bench, setting)
     return Comparison(name, entry.paper, entry.shows, beside(ours.table, published(name)), entry.differs + ours.differs)
 
@@ -115,7 +122,6 @@ def beside(ours: pd.DataFrame, paper: pd.DataFrame | None) -> pd.DataFrame:
         only = paper.merge(ours[labels], on=labels, how="left", indicator=True)
         only = only.loc[only["_merge"] == "left_only", paper.columns]
         table = pd.concat([ours.merge(paper, on=labels, how="left"), only], ignore_index=True)
-        table = table.astype({column: "Int64" for column in ours.select_dtypes("integer").columns if column != "ours"})
         labels += [column for column in ours.columns[: ours.columns.get_loc("ours")] if column not in labels]
     table["difference"] = table["ours"] - table["paper"]
     front = [*labels, "paper", "ours", "difference"]

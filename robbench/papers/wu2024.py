@@ -36,10 +36,10 @@ def store(bench: RobBench, setting: Setting) -> Ours:
             values = bench.query_many(bench.classes, metric, **where)
             cell = bench.classes[int(values.argmax())]
             records.append({"dataset": dataset, "quantity": f"best {metric}", "ours": values.max(), "arch": str(cell)})
-        for row in correlations(bench, ["clean", AUTOATTACK], metrics[1:], resamples=0, **where).itertuples():
-            if row.target != row.metric:
-                quantity = f"Kendall τ of {row.target} and {row.metric}"
-                records.append({"dataset": dataset, "quantity": quantity, "ours": row.kendall, "arch": ""})
+        for row in correlations(bench, ["clean", AUTOATTACK], metrics[1:], resamples=0, **where).to_dict("records"):
+            if row["target"] != row["metric"]:
+                quantity = f"Kendall τ of {row['target']} and {row['metric']}"
+                records.append({"dataset": dataset, "quantity": quantity, "ours": row["kendall"], "arch": ""})
     return Ours(pd.DataFrame.from_records(records))
 
 
