@@ -1,7 +1,7 @@
 """What papers report beside what the published data gives.  Writes docs/papers.md.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About a quarter of
-an hour on one core, most of it forests and BANANAS.  Runs, splits and n are in each table.
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About seven
+minutes of one core, most of it forests and BANANAS.  Runs, splits and n are in each table.
 
     python benchmarks/papers.py                  # writes docs/papers.md
     python benchmarks/papers.py jung2023-best    # these only, to stdout

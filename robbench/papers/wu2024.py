@@ -50,6 +50,6 @@ STORE = Entry(
     store,
     (
         "No number of the paper is in our copy, so its column is empty.",
-        "Accuracies are means over the seeds that the store has, classes of cells.",
+        "Accuracies are means over the seeds that the store has.",
     ),
 )
