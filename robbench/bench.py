@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from ConfigSpace import ConfigurationSpace
 
+    from robbench.adapters.dataset import XY
     from robbench.surrogates.answers import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
 
@@ -202,7 +204,8 @@ class RobBench:
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
             history: keep every query that is charged.
-            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``.
+            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``; training and seed don't matter to
+                what belongs to untrained networks.
 
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
@@ -213,10 +216,10 @@ class RobBench:
             raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
         where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
         return Oracle(
-            [self._ask(_question(one, **options)) for one in metrics],
+            [self._ask(self._columns.placed(_question(one, **options))) for one in metrics],
             self._lookup,
             single=single,
-            cost=None if cost is None else self._ask(_question(cost, **where)),
+            cost=None if cost is None else self._ask(self._columns.placed(_question(cost, **where))),
             budget=budget,
             on_repeat=on_repeat,
             identity=identity,
@@ -226,6 +229,18 @@ class RobBench:
             missing=missing,
             history=history,
         )
+
+    def config_space(self, *, seed: int | None = None) -> ConfigurationSpace:
+        """The cells as a ConfigSpace; see `robbench.adapters.configspace`."""
+        from robbench.adapters.configspace import config_space
+
+        return config_space(seed=seed)
+
+    def to_xy(self, metric: str, **options: Any) -> XY:
+        """Features and measurements as a table for scikit-learn; see `robbench.adapters.dataset.to_xy`, which says what the options are."""
+        from robbench.adapters.dataset import to_xy
+
+        return to_xy(self, metric, **options)
 
     def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""

@@ -145,6 +145,11 @@ class Columns:
             f"{what} was not measured under {training}; it was under {', '.join(holding)}: training={holding[0]!r}, for example."
         )
 
+    def placed(self, question: Question) -> Question:
+        """The question, asked of untrained networks where its metric belongs to these: training and seed don't matter to it."""
+        untrained = Name(question.dataset or self.default_dataset, UNTRAINED, question.metric.name, question.metric.measure)
+        return Question(question.metric, question.dataset, UNTRAINED) if untrained in self.store else question
+
     def _among(self, what: str, given: str, held: list[str]) -> str:
         if given not in held:
             raise UnknownMetric(f"{what} {given!r} is not in {self.store.file_name}.{nearest(given, held)} It holds {', '.join(held)}.")

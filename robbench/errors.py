@@ -57,5 +57,9 @@ class MissingLibrary(RobBenchError):
     """An optional library is needed and not installed; the message says how to get it."""
 
 
+class CannotSearch(RobBenchError):
+    """A search that cannot begin, or has no such result: no budget, no seed, no such algorithm, or too many objectives."""
+
+
 class BudgetExhausted(RobBenchError):
     """An oracle's budget does not pay for the query."""

@@ -84,9 +84,17 @@ class Oracle:
     def __call__(self, arch: Architecture) -> Value:
         """The value of an architecture, or the tuple of its values where there are several objectives."""
         try:
-            return self._known[arch]
+            value = self._known[arch]
         except (KeyError, TypeError):  # not asked before in this spelling, or not hashable
             return self._ask(arch)
+        if not self._free:
+            self._charge(self._lookup.cell(arch), value)
+        return value
+
+    @property
+    def several(self) -> bool:
+        """Whether values are tuples, of several objectives."""
+        return not self._single
 
     @property
     def asked(self) -> int:
@@ -102,6 +110,13 @@ class Oracle:
         """Whether the store has a value of every objective for this architecture; asks nothing."""
         cell = self._lookup.cell(arch)
         return all(value == value for value in self._measured(cell))
+
+    def lacking(self, archs: Sequence[Architecture]) -> dict[str, int]:
+        """For each objective, and the cost, how many of these architectures could not be asked for want of a value; asks nothing."""
+        needed = self._answers if self._raises else ()
+        if self._cost is not None:
+            needed = (*needed, self._cost)
+        return {str(one.metric): sum(one.values[one.rows[arch]] != one.values[one.rows[arch]] for arch in archs) for one in needed}
 
     def history(self) -> pd.DataFrame:
         """One row for each query that was charged, indexed by its order from 1.
@@ -137,7 +152,8 @@ class Oracle:
         if not (before and self._free):
             self._charge(cell, value)
             self._asked[identity] = before + 1
-        if self._free and not isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
+        same = self._free or self._noise is None
+        if same and not isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
             with suppress(TypeError):  # not hashable
                 self._known[arch] = value
         return value

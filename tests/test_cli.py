@@ -42,6 +42,8 @@ COMMANDS = [
     "correlate",
     "pareto",
     "neighbors",
+    "search",
+    "papers",
     "plot",
 ]
 

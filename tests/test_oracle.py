@@ -91,6 +91,13 @@ def test_several_objectives_give_a_tuple(bench: RobBench) -> None:
         oracle.incumbents()
 
 
+def test_a_training_is_of_what_was_trained(bench: RobBench) -> None:
+    oracle = bench.oracle(["clean", "synflow"], training="pgd-8/255", cost="edgegpu_latency", missing="nan")
+    cell = next(cell for cell in MEASURED if not np.isnan(bench.query_many([cell], "synflow", missing="nan")[0]))
+    assert oracle(cell) == (bench.query(cell, "clean", training="pgd-8/255"), bench.query(cell, "synflow"))
+    assert oracle.spent == bench.query(cell, "edgegpu_latency")
+
+
 def test_directions_come_from_the_table_unless_given(bench: RobBench) -> None:
     assert bench.oracle(["clean", "edgegpu_latency"], missing="nan").directions == ("max", "min")
     lowest = bench.oracle("clean", directions={"clean": "min"})

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.arrays import Name
-from robbench.columns import UNTRAINED, Column, Columns, Question
+from robbench.columns import Question
 from robbench.errors import UnknownMetric
 from robbench.metrics import Metric, parse
 from robbench.spaces.nb201 import Cell
@@ -52,7 +51,11 @@ def join(bench: RobBench, metrics: Sequence[str | Metric], **options: Any) -> Jo
     Raises:
         UnknownMetric, NotMeasured: as for a query, of the first metric that cannot be had.
     """
-    columns = {name: _column(bench.columns, name, options) for name in map(spelled, metrics) if name != KERNEL_PARAMETERS}
+    columns = {
+        name: bench.columns.column(bench.columns.placed(Question(parse(name), **options)))
+        for name in map(spelled, metrics)
+        if name != KERNEL_PARAMETERS
+    }
     rows = "cell" if any(column.rows == "cell" for column in columns.values()) else "class"
     archs = bench.cells if rows == "cell" else bench.classes
     classes = bench.columns.store.cell_classes().astype(np.intp) if rows == "cell" else np.arange(len(archs))
@@ -84,9 +87,3 @@ def listed(metrics: str | Metric | Sequence[str | Metric], what: str) -> list[st
     if not names:
         raise UnknownMetric(f"no {what} were given; expected at least one metric, such as 'pgd@1/255'.")
     return names
-
-
-def _column(columns: Columns, metric: str, options: dict[str, Any]) -> Column:
-    question = Question(parse(metric), **options)
-    untrained = Name(question.dataset or columns.default_dataset, UNTRAINED, question.metric.name, question.metric.measure)
-    return columns.column(Question(question.metric, question.dataset, UNTRAINED) if untrained in columns.store else question)

@@ -5,6 +5,8 @@
     ask.py       info, query, top, table, explain, predict, cell
     keep.py      import, fit, verify
     analyse.py   correlate, pareto, neighbors
+    search.py    search
+    papers.py    papers
     plot.py      plot
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.

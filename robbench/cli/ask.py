@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,13 +18,11 @@ from robbench.cli.options import (
     store_option,
     text_table,
     where_options,
+    write_table,
 )
 from robbench.spaces import nb201
 from robbench.spaces.drawing import drawing
 from robbench.spaces.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @click.command()
@@ -78,13 +76,7 @@ def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **opti
     if out is None:
         click.echo(found.to_csv(), nl=False)
         return
-    try:
-        if out.suffix == ".parquet":
-            write_parquet(found, out)
-        else:
-            found.to_csv(out)
-    except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error}") from error
+    write_table(found, out, index=True)
 
 
 @click.command()
@@ -157,15 +149,6 @@ def cell(arch: str, store: Path | None, as_json: bool) -> None:
     for field, value in facts.items():
         shown = value if not isinstance(value, list) else "\n".join(value).replace("\n", "\n" + " " * 20) or "none"
         click.echo(f"{field:<20}{'unknown without a store that carries it' if value is None else shown}")
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    try:
-        frame.to_parquet(path)
-    except ImportError as error:
-        raise click.UsageError(
-            "writing Parquet needs pyarrow: pip install 'robbench[parquet]', or give a name that ends in .csv."
-        ) from error
 
 
 COMMANDS = (info, query, top, table, explain, predict, cell)

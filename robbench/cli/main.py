@@ -8,7 +8,7 @@ from typing import Any, cast
 import click
 
 from robbench import __version__
-from robbench.cli import analyse, ask, keep, plot
+from robbench.cli import analyse, ask, keep, papers, plot, search
 from robbench.errors import RobBenchError
 
 
@@ -36,6 +36,6 @@ def main() -> None:
     """The robustness of neural architectures: ask, rank, explain."""
 
 
-for _module in (ask, keep, analyse, plot):
+for _module in (ask, keep, analyse, search, papers, plot):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -69,3 +69,23 @@ def text_table(frame: pd.DataFrame) -> str:
     columns = [[str(name), *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
     padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+
+
+def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None:
+    """Write Parquet where the name says so, else CSV."""
+    try:
+        if path.suffix == ".parquet":
+            _write_parquet(frame, path, index)
+        else:
+            frame.to_csv(path, index=index)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error}") from error
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path, index: bool) -> None:
+    try:
+        frame.to_parquet(path, index=index)
+    except ImportError as error:
+        raise click.UsageError(
+            "writing Parquet needs pyarrow: pip install 'robbench[parquet]', or give a name that ends in .csv."
+        ) from error

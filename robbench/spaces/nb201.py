@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-SIZE = len(OPERATIONS) ** len(EDGES)
+SIZE: int = len(OPERATIONS) ** len(EDGES)
 
 # NASLib numbers operations and orders edges in its own way; its tuples look like ours and mean something else.
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from robbench import CannotFit, RobBench, UnknownMetric
@@ -80,3 +81,6 @@ def test_what_matters_is_found(toy: RobBench) -> None:
     assert each["alone"].drop("all").idxmax() == "applied:3"
     assert each["alone"]["all"] == each["without"]["all"]
     assert len(each) == 7
+    pd.testing.assert_frame_equal(subsets(toy, "clean", features="operations", split="twin", columns=["alone"]), each[["alone"]])
+    with pytest.raises(UnknownMetric, match="columns has 'only', which is neither 'alone' nor 'without'"):
+        subsets(toy, "clean", features="operations", columns=["only"])

@@ -1,0 +1,117 @@
+"""NATS-Bench's questions, answered from a store: for code that was written for its API.
+
+api = NATSBench(bench)
+api.get_more_info(index, "cifar10", hp="200")["test-accuracy"]        93.66: in percent, as NATS-Bench gives it
+
+Everything else in RobBench is a fraction in [0, 1].  What differs from NATS-Bench: an unknown architecture raises instead of being -1; the
+answer is of 200 epochs, and a mean over what was trained, unless the store holds one network only; a key that the store cannot answer
+(losses, times) is not there, and asking for it raises.  Nothing is printed.
+
+The store's accuracies are of the whole test sets.  Those are NATS-Bench's ``test-accuracy`` on cifar10 only; on the other datasets that key
+means one half of them, and the whole is ``valtest-accuracy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from robbench.errors import NotMeasured, UnknownArchitecture
+from robbench.lookup import Architecture
+from robbench.sources.natsbench import TRAINING
+from robbench.spaces.nb201 import SIZE
+
+if TYPE_CHECKING:
+    from robbench.bench import RobBench
+
+EPOCHS = 200
+KEYS = {"cifar10": "test-accuracy", "cifar100": "valtest-accuracy", "ImageNet16-120": "valtest-accuracy"}
+"""What NATS-Bench calls the accuracy on the whole test set of each dataset."""
+_PROTOCOLS = (TRAINING, "standard")
+
+
+class Info(dict[str, float]):
+    """What the store can answer; any other key raises NotMeasured."""
+
+    def __missing__(self, key: str) -> float:
+        raise NotMeasured(f"{key!r} is not in the store, and is not made up; it has {', '.join(self) or 'nothing'}.")
+
+
+class NATSBench:
+    """The topology space, through the methods of NATS-Bench's API (Dong, Liu, Musial and Gabrys, 2021).
+
+    An accuracy is the mean over seeds of the exact cell where the store holds natsbench's data, else that of the one network of its class
+    that Jung et al. (2023) evaluated.
+
+    Arguments:
+        bench: of a store that carries the published index (natsbench or jung2023).
+
+    Raises:
+        UnknownArchitecture: it carries none.
+    """
+
+    def __init__(self, bench: RobBench) -> None:
+        bench.cell(0)
+        self._bench = bench
+        arrays = bench.metrics()
+        clean = arrays[(arrays["metric"] == "clean") & (arrays["measure"] == "accuracy")]
+        held = set(zip(clean["dataset"], clean["training"], strict=True))
+        self._protocol = {name: protocol for name in KEYS for protocol in reversed(_PROTOCOLS) if (name, protocol) in held}
+
+    def __len__(self) -> int:
+        return SIZE
+
+    def __getitem__(self, index: int) -> str:
+        return self.arch(index)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.arch, range(SIZE))
+
+    def arch(self, index: int) -> str:
+        """The arch string of a published index; raises UnknownArchitecture."""
+        if isinstance(index, str):
+            raise UnknownArchitecture(f"{index!r} is a string; arch takes a published index, query_index_by_arch an arch string.")
+        return str(self._bench.cell(index))
+
+    def query_index_by_arch(self, arch: Architecture) -> int:
+        """The published index of an arch string, a Cell, six operations, or an index; raises UnknownArchitecture, and is never -1."""
+        index = self._bench.published_index(arch)
+        assert index is not None, "the index was there when this was made"
+        return index
+
+    def query_by_arch(self, arch: Architecture, hp: str | int = EPOCHS) -> str:
+        """The arch string and the test accuracies (percent) that the store holds, as text: a line for each dataset."""
+        index = self.query_index_by_arch(arch)
+        found = {dataset: self.get_more_info(index, dataset, hp=hp) for dataset in self._protocol}
+        lines = [f"{dataset:14s} {key} = {value:.2f}%" for dataset, info in found.items() for key, value in info.items()]
+        return "\n".join([self.arch(index), *lines])
+
+    query_info_str_by_arch = query_by_arch
+
+    def get_more_info(
+        self, index: Architecture, dataset: str, iepoch: int | None = None, hp: str | int = EPOCHS, is_random: bool = False
+    ) -> Info:
+        """What the store holds of a network: its accuracy on the whole test set, in percent, under the key of `KEYS`.
+
+        Arguments:
+            index: a published index, or anything else that names an architecture.
+            dataset: ``"cifar10"``, ``"cifar100"`` or ``"ImageNet16-120"``.
+            iepoch: the last epoch only: None, or 199.
+            hp: 200 epochs only.
+            is_random: a mean is given, never one of the trials.
+
+        Raises:
+            UnknownArchitecture: no such architecture.
+            NotMeasured: no such dataset in the store, or options that it has no data for.
+        """
+        if str(hp) != str(EPOCHS) or iepoch not in (None, EPOCHS - 1) or is_random is not False:
+            raise NotMeasured(
+                f"hp={hp!r}, iepoch={iepoch!r}, is_random={is_random!r} is not in the store; it holds the end of {EPOCHS} epochs, not single"
+                f" trials: hp='{EPOCHS}', is_random=False."
+            )
+        if dataset not in self._protocol:
+            raise NotMeasured(
+                f"the store has no test accuracy of {dataset!r}; it has those of {', '.join(self._protocol) or 'no dataset'}."
+            )
+        cell = self._bench.cell(self.query_index_by_arch(index))
+        return Info({KEYS[dataset]: 100 * self._bench.query(cell, "clean", dataset=dataset, training=self._protocol[dataset])})

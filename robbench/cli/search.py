@@ -1,0 +1,105 @@
+"""Searching a store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robbench.bench import RobBench
+from robbench.cli.options import json_option, store_option, text_table, write_table
+from robbench.search.repeated import Run, repeat
+from robbench.spaces.nb201 import SIZE
+from robbench.spaces.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SECONDS_BEFORE_A_BAR = 2
+
+
+@click.command()
+@click.argument("algorithm")
+@click.argument("metrics", nargs=-1, required=True)
+@click.option("--budget", default=300, show_default=True, help="How many architectures each run may ask for.")
+@click.option("--runs", default=1, show_default=True, help="How many runs, each from a seed of its own.")
+@click.option("--seed", default=0, show_default=True, help="Of all runs: run i starts from (seed, i).")
+@click.option("--on-repeat", default="free", show_default=True, help="What asking again costs: free, or charge.")
+@click.option(
+    "--minimize", multiple=True, metavar="METRIC", help="Of which less is better, where that is not so by itself; may be given again."
+)
+@click.option("--noise", help="twin: accuracies as another training would have them.")
+@click.option("--proxy", help="The metric that guides warmup and warmup-move.")
+@store_option
+@click.option("--dataset", help="The dataset; the store's default if left out.")
+@click.option("--training", help="The training protocol.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write every query here: .parquet (needs pyarrow), else CSV.")
+@json_option
+def search(
+    algorithm: str,
+    metrics: tuple[str, ...],
+    store: Path | None,
+    out: Path | None,
+    as_json: bool,
+    minimize: tuple[str, ...],
+    budget: int,
+    runs: int,
+    seed: int,
+    proxy: str | None,
+    **oracle: Any,
+) -> None:
+    """Search for the best architecture by a METRIC, or for the Pareto front of several.
+
+    ALGORITHM is random, local, evolution, bananas, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255.
+
+    What is searched are the architectures that the store has a value of every METRIC for.
+    """
+    from tqdm import tqdm
+
+    bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
+    oracle["directions"] = dict.fromkeys(minimize, "min")
+    asked = bench.oracle(metric, budget=budget, **oracle)
+    space = Space.answered_by(asked)
+    found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, **oracle)
+    done = list(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
+    best = _best(done, asked.objectives)
+    if out is not None:
+        write_table(_history(done, asked.objectives), out)
+    if as_json:
+        click.echo(
+            json.dumps({"algorithm": algorithm, "seed": seed, "budget": budget, "space": len(space), "found": best.to_dict("records")})
+        )
+        return
+    wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
+    click.echo(f"{algorithm} for {wanted}: {runs} of {budget} queries each, in {len(space)} of {SIZE} cells\n")
+    click.echo(text_table(best))
+    if runs > 1 and not asked.several:
+        values = best[asked.objectives[0]]
+        click.echo(f"\nmean {values.mean():.6g} ± {values.std():.2g} over the runs")
+
+
+def _best(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
+    """What each run found: run, arch, objectives."""
+    return _table([(number, found.arch, found.value) for number, run in enumerate(runs) for found in run.front], objectives)
+
+
+def _history(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
+    """What each run asked, in order: run, arch, objectives, cost."""
+    table = _table([(number, query.arch, query.value) for number, run in enumerate(runs) for query in run.queries], objectives)
+    table["cost"] = [query.cost for run in runs for query in run.queries]
+    return table
+
+
+def _table(rows: list[tuple[int, Any, Any]], objectives: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame([(run, str(arch)) for run, arch, _ in rows], columns=["run", "arch"])
+    values = [value if isinstance(value, tuple) else (value,) for _, _, value in rows]
+    for column, name in enumerate(objectives):
+        table[name] = [value[column] for value in values]
+    return table
+
+
+COMMANDS = (search,)

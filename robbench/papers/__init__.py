@@ -1,0 +1,75 @@
+"""The papers' numbers beside what a store gives.
+
+    rendering.py      a comparison as text, as Markdown
+    entry.py          Entry, Need, Comparison: what a table of a paper takes, and what comes of it
+    jung2023.py …     one paper a file
+    numbers/          what the papers report: a CSV a table, label columns and ``paper``; accuracies are fractions
+
+compare("jung2023-best", bench).table      labels … | paper | ours | difference | …
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from robbench.errors import UnknownMetric
+from robbench.metrics import nearest
+from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025
+from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from robbench.bench import RobBench
+
+__all__ = ["PAPERS", "Comparison", "Entry", "Need", "compare", "overview"]
+
+PAPERS: dict[str, Entry] = {
+    "jung2023-table1": jung2023.TABLE_1,
+    "jung2023-best": jung2023.BEST,
+    "jung2023-two-3x3": jung2023.TWO_3X3,
+    "lukasik2023-table1": lukasik2023.TABLE_1,
+    "lukasik2023-table2": lukasik2023.TABLE_2,
+    "lukasik2023-table3": lukasik2023.TABLE_3,
+    "ha2023-table2": ha2023.TABLE_2,
+    "wu2024": wu2024.STORE,
+    "yang2025-table7": yang2025.TABLE_7,
+}
+
+
+def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 0, progress: bool = False) -> Comparison:
+    """One table of a paper beside what this store gives.
+
+    Arguments:
+        name: one of `PAPERS`.
+        bench: what to compute ours from.
+        runs: how often what is random is repeated: searches, splits; None for as often as the entry says.  Fewer is faster, and noisier.
+        seed: of the first run.
+        progress: show a bar on stderr.
+
+    Raises:
+        UnknownMetric: no such entry, or runs or a seed that are none.
+        NotMeasured: the store lacks what it takes; the message says which import brings it.
+        MissingLibrary: a forest is needed, and scikit-learn is not installed.
+    """
+    if name not in PAPERS:
+        raise UnknownMetric(f"{name!r} is not a table of a paper.{nearest(name, PAPERS)} Known: {', '.join(PAPERS)}.")
+    for what, given, least in (("runs", runs, 1), ("seed", seed, 0)):
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < least):
+            raise UnknownMetric(f"{what}={given!r} is not a number of {what}; expected an integer of at least {least}.")
+    entry = PAPERS[name]
+    return compared(name, entry, bench, Setting(runs or entry.runs, seed, progress))
+
+
+def overview(bench: RobBench) -> pd.DataFrame:
+    """One row for each entry: name, paper, shows; lacks: what this store lacks for it and how to get it, empty where it can answer."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "name": list(PAPERS),
+            "paper": [entry.paper for entry in PAPERS.values()],
+            "shows": [entry.shows for entry in PAPERS.values()],
+            "lacks": [entry.remedy(bench) for entry in PAPERS.values()],
+        }
+    )

@@ -1,0 +1,135 @@
+"""What a table of a paper takes from a store, and how ours is put beside it.
+
+numbers/<name>.csv    # the paper, its table, the unit
+                      label, …, paper
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from robbench.errors import NotMeasured
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from tqdm import tqdm
+
+    from robbench.bench import RobBench
+
+NUMBERS = Path(__file__).parent / "numbers"
+
+
+class Need(NamedTuple):
+    """An array that a store must hold, and the import that brings it."""
+
+    source: str
+    published: str
+    """The files, as their authors name them."""
+    dataset: str
+    training: str
+    metric: str
+
+
+class Setting(NamedTuple):
+    """How ours is computed."""
+
+    runs: int
+    seed: int
+    progress: bool
+
+
+class Ours(NamedTuple):
+    """What a store gives."""
+
+    table: pd.DataFrame
+    """Label columns, those of the paper's numbers first; ``ours``; then what else there is to say of a row."""
+    differs: tuple[str, ...] = ()
+    """What differs from the paper's setting, as far as it depends on the store."""
+
+
+class Entry(NamedTuple):
+    """A table, or a figure, of a paper."""
+
+    paper: str
+    shows: str
+    needs: tuple[Need, ...]
+    ours: Callable[[RobBench, Setting], Ours]
+    differs: tuple[str, ...]
+    """What differs from the paper's setting, whatever the store."""
+    runs: int = 1
+
+    def lacks(self, bench: RobBench) -> tuple[Need, ...]:
+        """What the store does not hold of what this takes."""
+        arrays = bench.metrics()
+        held = set(zip(arrays["dataset"], arrays["training"], arrays["metric"], strict=True))
+        return tuple(need for need in self.needs if (need.dataset, need.training, need.metric) not in held)
+
+    def remedy(self, bench: RobBench) -> str:
+        """What the store lacks, and the imports that bring it; empty where it lacks nothing."""
+        metrics: dict[Need, list[str]] = {}
+        for need in self.lacks(bench):
+            metrics.setdefault(need._replace(metric=""), []).append(need.metric)
+        return "; ".join(
+            f"{', '.join(names)} of {need.dataset} ({need.training}): robbench import {need.source} {need.published} --into STORE"
+            for need, names in metrics.items()
+        )
+
+
+class Comparison(NamedTuple):
+    """A paper's numbers beside ours."""
+
+    name: str
+    paper: str
+    shows: str
+    table: pd.DataFrame
+    """Label columns; paper, ours, difference (ours - paper): NaN where there is no number; then what else there is to say of a row."""
+    differs: tuple[str, ...]
+    """What differs between the paper's setting and ours, a sentence each."""
+
+
+def compared(name: str, entry: Entry, bench: RobBench, setting: Setting) -> Comparison:
+    """An entry computed from a store and put beside the paper's numbers.
+
+    Raises:
+        NotMeasured: the store lacks what it takes.
+    """
+    remedy = entry.remedy(bench)
+    if remedy:
+        raise NotMeasured(f"{name} cannot be computed from {bench.path.name}, which lacks {remedy}.")
+    ours = entry.ours(bench, setting)
+    return Comparison(name, entry.paper, entry.shows, beside(ours.table, published(name)), entry.differs + ours.differs)
+
+
+def published(name: str) -> pd.DataFrame | None:
+    """The paper's numbers: label columns, then ``paper``; None where we have none."""
+    import pandas as pd
+
+    path = NUMBERS / f"{name}.csv"
+    return pd.read_csv(path, comment="#") if path.exists() else None
+
+
+def beside(ours: pd.DataFrame, paper: pd.DataFrame | None) -> pd.DataFrame:
+    """Both in one table, joined on the paper's labels: our rows in their order, then those of the paper that we have nothing for."""
+    import pandas as pd
+
+    if paper is None:
+        table = ours if "paper" in ours else ours.assign(paper=float("nan"))
+        labels = list(ours.columns[: ours.columns.get_loc("ours")])
+    else:
+        labels = [column for column in paper.columns if column != "paper"]
+        only = paper.merge(ours[labels], on=labels, how="left", indicator=True)
+        only = only.loc[only["_merge"] == "left_only", paper.columns]
+        table = pd.concat([ours.merge(paper, on=labels, how="left"), only], ignore_index=True)
+        labels += [column for column in ours.columns[: ours.columns.get_loc("ours")] if column not in labels]
+    table["difference"] = table["ours"] - table["paper"]
+    front = [*labels, "paper", "ours", "difference"]
+    return table[[*front, *(column for column in table.columns if column not in front)]]
+
+
+def bar(setting: Setting, what: str, total: int) -> tqdm[Any]:
+    """A bar on stderr, where one is wanted and somebody can see it."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, disable=None if setting.progress else True)

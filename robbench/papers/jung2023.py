@@ -1,0 +1,165 @@
+"""Jung, Lukasik and Keuper (ICLR 2023), "Neural architecture design and robustness: a dataset"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from robbench.papers.entry import Entry, Need, Ours, Setting, bar, published
+from robbench.sources.jung2023 import CORRUPTIONS
+from robbench.spaces.nb201 import EDGES, Cell
+
+if TYPE_CHECKING:
+    from robbench.bench import RobBench
+
+PAPER = "Jung, Lukasik, Keuper (ICLR 2023)"
+THREATS = ["clean", "fgsm@1/255", "pgd@1/255", "apgd-ce@1/255", "square@1/255", "mean_corruption"]
+ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")
+DATASET = "cifar10"
+BUDGET = 300
+OBJECTIVES = ("clean", "fgsm@1/255")
+ALGORITHMS = {"bananas": "bananas", "local_search": "local", "random_search": "random", "regularized_evolution": "evolution"}
+"""The paper's, and what `robbench.search` calls them."""
+
+
+def needs(*metrics: str, dataset: str = DATASET) -> tuple[Need, ...]:
+    """What jung2023's data brings."""
+    return tuple(Need("jung2023", "FOLDER", dataset, "standard", metric) for metric in metrics)
+
+
+_MEASURED = needs("clean", *ATTACKS, *CORRUPTIONS)
+_TRUNCATED = "Published accuracies have three decimals and look cut off rather than rounded: each optimum that is one measurement is below the paper's."
+
+
+def table_1(bench: RobBench, setting: Setting) -> Ours:
+    """What searches on clean and on FGSM accuracy find: means over runs of the accuracies of the best network of each."""
+    import pandas as pd
+
+    from robbench.search.repeated import repeat
+
+    optima = [(metric, bench.query_many(bench.classes, metric, dataset=DATASET).max()) for metric in THREATS]
+    records = [{"searched_on": "all networks", "algorithm": "optimum", "metric": metric, "ours": value} for metric, value in optima]
+    searches = [(objective, algorithm) for objective in OBJECTIVES for algorithm in ALGORITHMS]
+    with bar(setting, "searches", len(searches) * setting.runs) as shown:
+        for objective, algorithm in searches:
+            best = []
+            for run in repeat(
+                ALGORITHMS[algorithm], bench, objective, budget=BUDGET, runs=setting.runs, seed=setting.seed, dataset=DATASET
+            ):
+                best.append(run.best)
+                shown.update()
+            for metric in THREATS:
+                values = bench.query_many(best, metric, dataset=DATASET)
+                place = {"searched_on": objective, "algorithm": algorithm, "metric": metric}
+                records.append({**place, "ours": values.mean(), "sd": values.std(), "runs": setting.runs})
+    return Ours(pd.DataFrame.from_records(records))
+
+
+def best(bench: RobBench, setting: Setting) -> Ours:
+    """The best network by each metric of Table 1 and by the mean over attacks, on each dataset of the store."""
+    import pandas as pd
+
+    optimum = published("jung2023-table1")
+    assert optimum is not None, "the numbers of Table 1 ship with the package"
+    reported = optimum[optimum["algorithm"] == "optimum"].set_index("metric")["paper"]
+    records = []
+    for dataset in _complete(bench):
+        for metric in [*THREATS, "mean_adversarial"]:
+            values = bench.query_many(bench.classes, metric, dataset=dataset)
+            cell = bench.classes[int(values.argmax())]
+            records.append(
+                {
+                    "dataset": dataset,
+                    "metric": metric,
+                    "ours": values.max(),
+                    "paper": reported.get(metric, np.nan) if dataset == DATASET else np.nan,
+                    "networks": int((values == values.max()).sum()),
+                    "index": bench.published_index(cell),
+                    "kernel parameters": cell.kernel_parameters,
+                    "arch": str(cell),
+                }
+            )
+    return Ours(pd.DataFrame.from_records(records))
+
+
+def two_3x3(bench: RobBench, setting: Setting) -> Ours:
+    """The networks with two 3×3 and no 1×1 convolution, counted in three ways: how many, and their mean adversarial accuracy."""
+    import pandas as pd
+
+    values = bench.query_many(bench.classes, "mean_adversarial", dataset=DATASET)
+    ways: dict[str, Callable[[Cell], Sequence[str]]] = {
+        "on a path from input to output": on_paths,
+        "as the arch string has them": lambda cell: cell.ops,
+        "ahead of the output, from anywhere": lambda cell: _ahead(cell, {0, 1, 2}),
+    }
+    records = []
+    for way, operations in ways.items():
+        counted = [operations(cell) for cell in bench.classes]
+        chosen = values[[ops.count("nor_conv_3x3") == 2 and "nor_conv_1x1" not in ops for ops in counted]]
+        found = {"networks": len(chosen), "lowest mean_adversarial": chosen.min(), "highest mean_adversarial": chosen.max()}
+        records += [{"quantity": quantity, "operations counted": way, "ours": float(value)} for quantity, value in found.items()]
+    return Ours(pd.DataFrame.from_records(records))
+
+
+def on_paths(cell: Cell) -> tuple[str, ...]:
+    """The operations on edges that lie on a path without `none` from the cell's input to its output."""
+    reached = {0}
+    for (source, target), op in zip(EDGES, cell.ops, strict=True):
+        if op != "none" and source in reached:
+            reached.add(target)
+    return _ahead(cell, reached)
+
+
+def _ahead(cell: Cell, sources: set[int]) -> tuple[str, ...]:
+    """The operations on edges from these nodes from which a path without `none` leads on to the output."""
+    leading = {3}
+    for (source, target), op in sorted(zip(EDGES, cell.ops, strict=True), key=lambda edge: -edge[0][1]):
+        if op != "none" and target in leading:
+            leading.add(source)
+    return tuple(
+        op for (source, target), op in zip(EDGES, cell.ops, strict=True) if op != "none" and source in sources and target in leading
+    )
+
+
+def _complete(bench: RobBench) -> list[str]:
+    """The datasets of the store of which everything in Table 1 was measured."""
+    arrays = bench.metrics()
+    arrays = arrays[arrays["training"] == "standard"]
+    return [name for name in bench.datasets if {need.metric for need in _MEASURED} <= set(arrays[arrays["dataset"] == name]["metric"])]
+
+
+TABLE_1 = Entry(
+    PAPER,
+    "Table 1: what four searches of 300 queries find on cifar10; accuracies of the best network, mean over runs",
+    _MEASURED,
+    table_1,
+    (
+        "The algorithms are robbench.search's, after their own papers; the settings of this paper are not in our copy.",
+        _TRUNCATED,
+        "Numbers of the paper that are not legible in our copy are left out.",
+    ),
+    runs=100,
+)
+BEST = Entry(
+    PAPER,
+    "Figure 26: the best networks by clean, adversarial and corruption accuracy; the paper's column is Table 1's row of optima",
+    _MEASURED,
+    best,
+    (
+        "The figure draws cells and has no numbers: the paper's are the optima of its Table 1, which are of cifar10.",
+        _TRUNCATED,
+        "networks: how many share the best value; the first of them in row order is shown.",
+    ),
+)
+TWO_3X3 = Entry(
+    PAPER,
+    "Figures 7, 28, 29: networks with exactly two 3×3 convolutions and no 1×1; mean accuracy over all attacks and eps, cifar10",
+    needs(*ATTACKS),
+    two_3x3,
+    (
+        "The paper does not say which convolutions count; of the three ways, two give its 408 networks, and all give its range.",
+        "The mean is over the attacks and eps that the store holds.",
+    ),
+)

@@ -1,0 +1,45 @@
+"""Local search: ask for all neighbours of an architecture, move to the best of them, and start anew from a local optimum.
+
+Source: White, Nolen and Savani (2021), "Exploring the loss landscape in neural architecture search", algorithm 1.  The settings are those of
+NASLib: the first start is the best of ten random architectures, every later one is a single random architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import itemgetter
+
+import numpy as np
+
+from robbench.oracle import Oracle
+from robbench.search.asking import Asking, asking
+from robbench.search.result import Result
+from robbench.spaces.nb201 import Cell
+from robbench.spaces.space import Space
+
+
+def local_search(oracle: Oracle, space: Space, rng: np.random.Generator, *, initial: int = 10, first: bool = False) -> Result:
+    """The best that climbs from random starts come by.
+
+    Arguments:
+        initial: how many random architectures the first start is the best of.
+        first: move to the first neighbour that is better, without asking for the others ("query until lower" in the paper).
+    """
+    with asking(oracle, space, rng, initial=initial) as ask:
+        here, height = _best(ask, (space.sample(rng) for _ in range(initial)))
+        while True:
+            near = space.neighbors(here)
+            shuffled = (near[i] for i in rng.permutation(len(near)))
+            found, score = _best(ask, shuffled, above=height if first else np.inf) if near else (here, height)
+            here, height = (found, score) if score > height else _best(ask, [space.sample(rng)])
+    return ask.result()
+
+
+def _best(ask: Asking, cells: Iterable[Cell], above: float = np.inf) -> tuple[Cell, float]:
+    """The best of the cells and its score, or the first whose score is above a limit."""
+    scored = []
+    for cell in cells:
+        scored.append((cell, ask(cell)))
+        if scored[-1][1] > above:
+            break
+    return max(scored, key=itemgetter(1))

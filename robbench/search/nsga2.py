@@ -1,0 +1,58 @@
+"""NSGA-II: parents win tournaments, children join the population, and the best fronts of both survive, the least crowded first.
+
+Source: Deb, Pratap, Agarwal and Meyarivan (2002), "A fast and elitist multiobjective genetic algorithm: NSGA-II".  For cells, crossover takes each
+edge from either parent, and mutation changes one edge; a cell is in the population once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robbench.oracle import Oracle
+from robbench.search.asking import asking
+from robbench.search.domination import crowding, fronts
+from robbench.search.result import Result
+from robbench.spaces.nb201 import Cell
+from robbench.spaces.space import Space
+
+
+def nsga2(oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 50, crossover: float = 0.9) -> Result:
+    """The Pareto front of what NSGA-II asks for.
+
+    Arguments:
+        population: how many survive each generation, and how many children they have.
+        crossover: the share of children that have two parents.
+    """
+    with asking(oracle, space, rng, several=True, population=population) as ask:
+        people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
+        while True:
+            cells, fitness = list(people), _fitness(np.array(list(people.values())))
+            children = []
+            for _ in range(population):
+                child = _winner(cells, fitness, rng)
+                if rng.random() < crossover:
+                    child = space.crossover(child, _winner(cells, fitness, rng), rng)
+                children.append(space.mutate(child, rng))
+            people |= {child: ask.scores(child) for child in children}
+            people = _survivors(people, population)
+    return ask.result()
+
+
+def _fitness(scores: np.ndarray) -> list[tuple[float, float]]:
+    """What a tournament compares: the lower front, then the larger distance to those on the same front."""
+    front = fronts(scores)
+    distance = np.empty(len(scores))
+    for rank in np.unique(front):
+        distance[front == rank] = crowding(scores[front == rank])
+    return [(-float(rank), float(gap)) for rank, gap in zip(front, distance, strict=True)]
+
+
+def _winner(cells: list[Cell], fitness: list[tuple[float, float]], rng: np.random.Generator) -> Cell:
+    one, other = (int(rng.random() * len(cells)) for _ in range(2))
+    return cells[one if fitness[one] >= fitness[other] else other]
+
+
+def _survivors(people: dict[Cell, tuple[float, ...]], count: int) -> dict[Cell, tuple[float, ...]]:
+    fitness = _fitness(np.array(list(people.values())))
+    ranked = sorted(zip(fitness, people, strict=True), key=lambda pair: pair[0], reverse=True)
+    return {cell: people[cell] for _, cell in ranked[:count]}

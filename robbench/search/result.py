@@ -1,0 +1,61 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from robbench.errors import CannotSearch
+from robbench.oracle import Oracle, Value
+from robbench.spaces.nb201 import Cell
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+class Found(NamedTuple):
+    """An architecture, and what the oracle answered."""
+
+    arch: Cell
+    value: Value
+
+
+class Result(NamedTuple):
+    """What a search found, and the oracle that it asked."""
+
+    oracle: Oracle
+    front: tuple[Found, ...]
+    """The Pareto front of what was asked, the best in the first objective first; under one objective the best architecture alone."""
+
+    @property
+    def best(self) -> Cell:
+        """The best architecture.
+
+        Raises:
+            CannotSearch: of several objectives, or where the budget paid for no architecture.
+        """
+        return self._only.arch
+
+    @property
+    def value(self) -> float:
+        """The value of the best architecture; raises as `best`."""
+        value = self._only.value
+        return value if isinstance(value, float) else value[0]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """As `Oracle.history`."""
+        return self.oracle.history()
+
+    @property
+    def incumbents(self) -> np.ndarray:
+        """As `Oracle.incumbents`."""
+        return self.oracle.incumbents()
+
+    @property
+    def _only(self) -> Found:
+        if self.oracle.several:
+            raise CannotSearch(f"there is no best of {len(self.oracle.objectives)} objectives; `front` has what no other beats in all.")
+        if not self.front:
+            raise CannotSearch(f"nothing was found: the budget of {self.oracle.budget} did not pay for the first architecture.")
+        return self.front[0]

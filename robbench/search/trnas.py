@@ -1,0 +1,112 @@
+"""TRNAS's multi-objective selection (MOS): crossover and mutation; decomposition ranks, and k-means keeps what survives diverse.
+
+Source: Yang et al. (2025), "TRNAS: A training-free robust neural architecture search".  The paper's: the two objectives, a robustness score (R-Score)
+and the number of parameters; crossover and mutation; ranking by decomposition, that is by weighted sums of normalised objectives; diversity by
+k-means; 130 scored architectures in NAS-Bench-201.  Its code for the search is not released, so the rest is our reading: a population of 10 with as many
+children (12 generations are then 130 architectures); weights from all on the one objective to all on the other; an architecture's rank is the best
+that it has under any weights; k-means runs on the normalised objectives, with as many clusters as survive; the best ranked of each cluster survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from robbench.oracle import Oracle
+from robbench.search.asking import asking
+from robbench.search.result import Result
+from robbench.spaces.space import Space
+
+ROUNDS = 20
+"""Of k-means, at most."""
+
+Combine = Callable[[np.ndarray], np.ndarray]
+"""From the scores of a population, ``(cells, objectives)``, to those it is selected by."""
+
+
+def trnas(
+    oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 10, weights: int = 11, combine: Combine = np.asarray
+) -> Result:
+    """The Pareto front of what MOS asks for; `Result.front` begins with the best under the first objective.
+
+    Arguments:
+        oracle: of objectives such as ``["synflow", "params"]`` with ``directions={"params": "min"}``.
+        population: how many survive each generation, and how many children they have.
+        weights: how many weightings of the objectives rank.
+        combine: makes one objective of several where that takes a population, as `r_score` does.
+    """
+    with asking(oracle, space, rng, several=True, population=population, weights=weights) as ask:
+        people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
+        while True:
+            parents = list(people)
+            for _ in range(population):
+                mother, father = (parents[int(rng.random() * len(parents))] for _ in range(2))
+                child = space.mutate(space.crossover(mother, father, rng), rng)
+                people[child] = ask.scores(child)
+            cells = list(people)
+            kept = selected(combine(np.array(list(people.values()))), population, weights, rng)
+            people = {cells[i]: people[cells[i]] for i in kept}
+    return ask.result()
+
+
+def selected(scores: np.ndarray, count: int, weights: int, rng: np.random.Generator) -> list[int]:
+    """The rows that survive: the best ranked of each cluster.
+
+    Arguments:
+        scores: ``(architectures, objectives)``; higher is better, -inf is worst.
+        count: how many survive, at most.
+    """
+    points = normalised(scores)
+    rank, cluster = decomposition_rank(points, weights), clusters(points, count, rng)
+    return [int(min(np.flatnonzero(cluster == one), key=lambda i: rank[i])) for one in np.unique(cluster)]
+
+
+def normalised(scores: np.ndarray) -> np.ndarray:
+    """Each objective from 0, its worst, to 1, its best; what was not measured is 0: ``(architectures, objectives)``."""
+    measured = np.isfinite(scores)
+    low = np.where(measured, scores, np.inf).min(axis=0)
+    high = np.where(measured, scores, -np.inf).max(axis=0)
+    return np.asarray(np.where(measured, (np.where(measured, scores, 0) - low) / np.where(high > low, high - low, 1), 0))
+
+
+def decomposition_rank(points: np.ndarray, weights: int) -> np.ndarray:
+    """The best rank that each point has under any weighted sum: ``(points,)``, from 0; equal ones differ by their mean rank.
+
+    The weights go from one objective to the next, in equal steps, and from the last back to the first where there are more than two.
+    """
+    objectives = np.eye(points.shape[1])
+    share = np.linspace(0, 1, weights)[:, np.newaxis]
+    mixed = [(1 - share) * one + share * other for one, other in zip(objectives, np.roll(objectives, -1, axis=0), strict=True)]
+    sums = np.concatenate(mixed) @ points.T
+    ranks = np.argsort(np.argsort(-sums, axis=1, kind="stable"), axis=1, kind="stable")
+    return np.asarray(ranks.min(axis=0) + ranks.mean(axis=0) / len(points))
+
+
+def clusters(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The cluster of each point, by k-means from randomly chosen points: ``(points,)``, int."""
+    centres = points[rng.permutation(len(points))[:count]]
+    cluster = np.zeros(len(points), int)
+    for _ in range(ROUNDS):
+        cluster = ((points[:, np.newaxis] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        moved = np.array([points[cluster == i].mean(axis=0) if (cluster == i).any() else centre for i, centre in enumerate(centres)])
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    return cluster
+
+
+def r_score(scores: np.ndarray) -> np.ndarray:
+    """R-Score over a population: ``(cells, 1 + others)`` of ``(cells, 2 + others)``, for `trnas`'s `combine`.
+
+    Arguments:
+        scores: the first two columns are Ψ, the linear activation capability, and Φ, the consistency of features; both above 0.
+
+    Both are log-scaled and normalised to [1, 100] over the population; the score is Ψ^½·Φ.  What was not measured scores 0.
+
+    Source: Yang et al. (2025), equation 6, and its released implementation.
+    """
+    logs = np.log(np.where(np.isfinite(scores[:, :2]), scores[:, :2], np.nan))
+    psi, phi = (1 + 99 * normalised(np.nan_to_num(logs, nan=-np.inf))).T
+    measured = np.isfinite(scores[:, :2]).all(axis=1)
+    return np.column_stack([np.where(measured, np.sqrt(psi) * phi, 0), scores[:, 2:]])

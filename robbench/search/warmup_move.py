@@ -1,0 +1,47 @@
+"""Evolution with proxy warm-up and move: as `proxy_warmup`, and a child is the neighbour of its parent that a proxy ranks first.
+
+Source: Abdelfattah et al. (2021), section 4.2; AE+warmup+move of Ha et al. (2023).  In the first paper's released example, one child in four is a
+neighbour at random: otherwise a parent would have the same child again and again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robbench.oracle import Oracle
+from robbench.search.asking import asking
+from robbench.search.evolution import evolve
+from robbench.search.proxy import Proxy, scoring
+from robbench.search.result import Result
+from robbench.spaces.nb201 import Cell
+from robbench.spaces.space import Space
+
+
+def warmup_move(
+    oracle: Oracle,
+    space: Space,
+    rng: np.random.Generator,
+    *,
+    proxy: Proxy,
+    warmup: int = 3000,
+    population: int = 64,
+    sample: int = 10,
+    explore: float = 0.25,
+) -> Result:
+    """Regularized evolution that a proxy begins and guides.
+
+    Arguments:
+        proxy, warmup, population, sample: as for `proxy_warmup`.
+        explore: the share of children that are neighbours at random.
+    """
+    score = scoring(proxy, space)
+
+    def move(parent: Cell, rng: np.random.Generator) -> Cell:
+        if rng.random() < explore:
+            return space.mutate(parent, rng)
+        return max(space.neighbors(parent), key=score, default=parent)
+
+    with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
+        first = sorted((space.sample(rng) for _ in range(warmup)), key=score, reverse=True)[:population]
+        evolve(ask, rng, first, sample, move)
+    return ask.result()

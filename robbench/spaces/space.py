@@ -1,0 +1,111 @@
+"""The architectures that a search may visit, and how it goes from one to the next.
+
+Space()                     all of NAS-Bench-201
+Space.answered_by(oracle)   those that an oracle has a value for, such as the measured part of a store that is not yet full
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from robbench.errors import CannotSearch
+from robbench.spaces.nb201 import EDGES, OPERATIONS, SIZE, Cell, cells
+
+if TYPE_CHECKING:
+    from robbench.oracle import Oracle
+
+
+class Space:
+    """Exact cells of NAS-Bench-201, all of them by default.
+
+    Where cells are left out, single changes may lead nowhere; then neighbours are the cells within as many changes (`radius`) as it
+    takes to get from every cell to every other.  The radius of all of NAS-Bench-201 is 1.
+
+    Arguments:
+        archs: the cells; all 15,625 if left out.
+
+    Raises:
+        CannotSearch: there are none.
+    """
+
+    def __init__(self, archs: Iterable[Cell] | None = None) -> None:
+        self.cells = tuple(cells() if archs is None else dict.fromkeys(archs))
+        if not self.cells:
+            raise CannotSearch("there are no architectures in the space; expected at least one.")
+        self._position = {cell: position for position, cell in enumerate(self.cells)}
+        self._neighbors: dict[Cell, tuple[Cell, ...]] = {}
+
+    @classmethod
+    def answered_by(cls, oracle: Oracle) -> Self:
+        """The cells that an oracle has a value of every objective for.
+
+        Raises:
+            CannotSearch: it has none.
+        """
+        return cls(cell for cell in cells() if oracle.answers(cell))
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self._position
+
+    def sample(self, rng: np.random.Generator) -> Cell:
+        """A cell, uniformly at random."""
+        return self.cells[int(rng.random() * len(self.cells))]  # `integers` takes eight times as long for a single one
+
+    def neighbors(self, cell: Cell) -> tuple[Cell, ...]:
+        """The cells that differ in one edge: 24 of all NAS-Bench-201; in at most `radius` edges, where cells are left out."""
+        try:
+            return self._neighbors[cell]
+        except KeyError:
+            found = self._neighbors[cell] = self._near(cell)
+            return found
+
+    def mutate(self, cell: Cell, rng: np.random.Generator) -> Cell:
+        """A neighbour, uniformly at random; the cell itself where it is alone."""
+        near = self.neighbors(cell)
+        return near[int(rng.random() * len(near))] if near else cell
+
+    def crossover(self, one: Cell, other: Cell, rng: np.random.Generator) -> Cell:
+        """A cell of the space with each edge from one of the two parents, uniformly at random among these (a parent, at least)."""
+        while True:
+            taken = rng.random(len(EDGES)) < 0.5
+            child = Cell._of(tuple(mine if take else theirs for take, mine, theirs in zip(taken, one.ops, other.ops, strict=True)))
+            if child in self._position:
+                return child
+
+    @cached_property
+    def radius(self) -> int:
+        """In how many edges neighbours may differ: the fewest that leave no cell unreachable from another."""
+        if len(self) == SIZE:
+            return 1
+        return next(radius for radius in range(1, len(EDGES) + 1) if self._is_connected(radius))
+
+    def _near(self, cell: Cell) -> tuple[Cell, ...]:
+        if self.radius == 1:
+            return tuple(near for near in cell.neighbors() if near in self._position)
+        changed = (self._operations != _numbers(cell)).sum(axis=1)
+        return tuple(self.cells[position] for position in np.flatnonzero((changed > 0) & (changed <= self.radius)))
+
+    def _is_connected(self, radius: int) -> bool:
+        """Whether every cell can be reached from the first by steps of at most so many changes."""
+        left, reached = self._operations[1:], [self._operations[0]]
+        while reached and len(left):
+            near = (left != reached.pop()).sum(axis=1) <= radius
+            reached.extend(left[near])
+            left = left[~near]
+        return not len(left)
+
+    @cached_property
+    def _operations(self) -> np.ndarray:
+        """The cells as numbers: ``(cells, 6)``, uint8."""
+        return np.array([_numbers(cell) for cell in self.cells], np.uint8)
+
+
+def _numbers(cell: Cell) -> list[int]:
+    return [OPERATIONS.index(op) for op in cell.ops]

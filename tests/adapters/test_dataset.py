@@ -1,0 +1,59 @@
+"""Tables that scikit-learn takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robbench import RobBench
+from robbench.errors import NotMeasured, UnknownMetric
+from robbench.spaces.identity import twin_key
+from robbench.spaces.nb201 import Cell
+from tests.synthetic import CLASSES
+
+
+def test_rows_are_classes_with_their_features_and_values(bench: RobBench) -> None:
+    x, y, groups, train = bench.to_xy("clean", dataset="toy100")
+    assert x.shape == (CLASSES, 128)
+    assert x.index.equals(y.index)
+    assert train.all()
+    assert y.name == "clean"
+    assert x.columns[0] == "computed:1"
+    assert list(y) == bench.query_many(bench.classes, "clean", dataset="toy100").tolist()
+    keys = [twin_key(Cell.parse(arch)) for arch in x.index]
+    assert len(set(keys)) == len(set(groups.tolist())) == len(set(zip(keys, groups.tolist(), strict=True)))
+
+
+def test_a_curve_or_several_metrics_are_columns(bench: RobBench) -> None:
+    y = bench.to_xy("clean+pgd", features="operations", dataset="toy100").y
+    assert isinstance(y, pd.DataFrame)
+    assert list(y.columns) == ["clean", "pgd@0.5/255", "pgd@1/255", "pgd@2/255", "pgd@8/255"]
+
+
+def test_missing_values_are_refused_or_dropped(bench: RobBench) -> None:
+    with pytest.raises(NotMeasured, match=rf"1 of {CLASSES} classes lack clean, or one of the features paths; missing='drop'"):
+        bench.to_xy("clean", features="paths")
+    with pytest.raises(NotMeasured, match="of 15625 cells lack edgegpu_latency, or one of the features structure"):
+        bench.to_xy("edgegpu_latency", features="structure+proxies")
+    x, y, *_ = bench.to_xy("clean", features="proxies", missing="drop")
+    assert not x.isna().any(axis=None)
+    assert not y.isna().any()
+    assert len(x) == int((~np.isnan(bench.query_many(bench.classes, "synflow", missing="nan"))).sum()) - 1
+    with pytest.raises(UnknownMetric, match="missing='nan' is neither 'raise' nor 'drop'"):
+        bench.to_xy("clean", missing="nan")
+
+
+def test_twins_are_on_one_side_of_the_split(bench: RobBench) -> None:
+    _, _, groups, train = bench.to_xy("clean", features="operations", dataset="toy100", split="twin", seed=2)
+    assert 0.75 < train.mean() < 0.85
+    assert not set(groups[train]) & set(groups[~train])
+    with pytest.raises(UnknownMetric, match="split='half' is not a split"):
+        bench.to_xy("clean", dataset="toy100", split="half")
+
+
+def test_scikit_learn_takes_it_as_it_is(published: RobBench) -> None:
+    forest, selection = pytest.importorskip("sklearn.ensemble"), pytest.importorskip("sklearn.model_selection")
+    x, y, groups, _ = published.to_xy("clean")
+    found = selection.cross_val_score(forest.RandomForestRegressor(5, random_state=0), x, y, groups=groups, cv=selection.GroupKFold(3))
+    assert found.min() > 0.7

@@ -1,0 +1,256 @@
+"""The papers' numbers, ours, and both side by side."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from robbench import RobBench
+from robbench.cli import main
+from robbench.errors import NotMeasured, UnknownMetric
+from robbench.papers import PAPERS, compare, jung2023, lukasik2023, overview, yang2025
+from robbench.papers.entry import NUMBERS, beside, published
+from robbench.papers.rendering import markdown_table, readable
+from robbench.sources import import_source
+from robbench.spaces.nb201 import EDGES, cells
+
+FILES = sorted(NUMBERS.glob("*.csv"))
+FEW = ("synflow", "params", "nwot")
+DATASETS = ("cifar10", "cifar100")
+PATHS = [[(0, 3)], [(0, 1), (1, 3)], [(0, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)]]
+"""All ways from a cell's input to its output."""
+
+
+@pytest.fixture(scope="module")
+def whole_store(published_store: Path, reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the entries ask for, with three proxies of the early version, which are of few cells."""
+    folder = tmp_path_factory.mktemp("papers")
+    path = folder / "whole.h5"
+    shutil.copy(published_store, path)
+    early = json.loads((reference / "nbsuite_zero" / "zc_nasbench201.json").read_text("utf-8"))
+    few = {dataset: {cell: {name: values[name] for name in FEW} for cell, values in early[dataset].items()} for dataset in DATASETS}
+    (folder / "few.json").write_text(json.dumps(few), "utf-8")
+    import_source("nbsuite_zero", folder / "few.json", path)
+    import_source("nasrobbench201", reference / "nasrobbench201" / "NAS-RobBench-201_html.json", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(whole_store: Path) -> RobBench:
+    return RobBench(whole_store, dataset="cifar10")
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few searches, few forests."""
+    monkeypatch.setattr(jung2023, "ALGORITHMS", {"random_search": "random", "local_search": "local"})
+    monkeypatch.setattr(lukasik2023, "ATTACKED", ["pgd@1/255"])
+    monkeypatch.setattr(yang2025, "PROXIES", ("pgd@8/255",))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_numbers_have_a_source_and_are_possible(file: Path) -> None:
+    assert file.stem in PAPERS
+    assert file.read_text("utf-8").startswith("# ")
+    table = published(file.stem)
+    assert table is not None
+    labels = list(table.columns.drop("paper"))
+    assert not table.duplicated(labels).any()
+    assert not table[labels].isna().any(axis=None)
+    assert table.loc[table.iloc[:, 0] != "networks", "paper"].between(-1, 1).all()
+    accuracies = "mean_adversarial" in str(table) or "accurac" in file.read_text("utf-8")
+    assert not accuracies or table["paper"].min() > 0
+
+
+def test_numbers_are_those_of_the_tables_as_first_read(reference: Path) -> None:
+    """The same numbers, in percent and in the papers' own form, beside the published data."""
+    folder = Path(os.environ.get("ROBBENCH_PAPER_TABLES", reference.parent / "paper_tables"))
+    if not folder.is_dir():
+        pytest.skip(f"no tables of papers: {folder} is not a folder")
+    tables = {"jung2023-table1": (2, 100), "lukasik2023-table1": (2, 1), "ha2023-table2": (1, 1), "yang2025-table7": (1, 100)}
+    for name, (labels, scale) in tables.items():
+        with (folder / f"{name.replace('-', '_')}.csv").open(encoding="utf-8") as file:
+            numbers = [float(cell) for row in list(csv.reader(file))[1:] for cell in row[labels:] if cell]
+        table = published(name)
+        assert table is not None
+        assert sorted(table["paper"] * scale) == pytest.approx(sorted(numbers), abs=1e-9)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_entry_is_computed_and_shows_the_papers_numbers(name: str, whole: RobBench) -> None:
+    if "lukasik" in name:
+        pytest.importorskip("sklearn")
+    found = compare(name, whole, runs=1)
+    table, paper = found.table, published(name)
+    assert {"paper", "ours", "difference"} <= set(table.columns)
+    assert table["ours"].notna().any()
+    assert found.differs
+    pd.testing.assert_series_equal(table["difference"], table["ours"] - table["paper"], check_names=False)
+    if paper is not None:
+        labels = list(paper.columns.drop("paper"))
+        shown = table.dropna(subset="paper")[[*labels, "paper"]].drop_duplicates().sort_values(labels)
+        pd.testing.assert_frame_equal(shown.reset_index(drop=True), paper.sort_values(labels).reset_index(drop=True))
+    assert not overview(whole)["lacks"].any()
+
+
+def test_the_best_networks_are_the_published_ones(published: RobBench) -> None:
+    table = compare("jung2023-best", published).table.set_index(["dataset", "metric"])
+    for place, index, value in (
+        (("cifar10", "mean_corruption"), 3456, 0.58555),
+        (("cifar100", "mean_corruption"), 12606, 0.37332),
+        (("cifar10", "square@1/255"), 12029, 0.736),
+    ):
+        assert table.loc[place, "index"] == index
+        assert table.loc[place, "ours"] == pytest.approx(value, abs=5e-6)
+    compared = table["difference"].dropna()
+    assert len(compared) == 6
+    assert compared.between(-0.001, 0.0001).all()
+
+
+def test_408_networks_have_two_3x3_convolutions_on_their_paths(published: RobBench) -> None:
+    table = compare("jung2023-two-3x3", published).table
+    counts = table[table["quantity"] == "networks"].set_index("operations counted")["ours"]
+    assert counts.tolist() == [408, 405, 408]
+    assert (table.loc[table["quantity"] != "networks", "difference"].abs() < 0.005).all()
+
+
+def test_operations_on_paths_are_those_of_some_way_without_none() -> None:
+    for cell in list(cells())[::13]:
+        op = dict(zip(EDGES, cell.ops, strict=True))
+        used = {edge for path in PATHS if all(op[edge] != "none" for edge in path) for edge in path}
+        assert sorted(jung2023.on_paths(cell)) == sorted(op[edge] for edge in used)
+
+
+def test_kernel_parameters_rank_as_the_paper_says_of_parameters(whole: RobBench) -> None:
+    table = compare("ha2023-table2", whole).table
+    ours = table[table["computed by"] == "kernel parameters"]
+    assert len(ours) == 7
+    assert (ours["cells"] == 15625).all()
+    assert ours["difference"].abs().max() < 0.0006
+
+
+@pytest.mark.usefixtures("_small")
+def test_the_papers_best_by_trnas_is_the_best_of_each_metric(whole: RobBench) -> None:
+    found = compare("yang2025-table7", whole, runs=1)
+    paper = published("yang2025-table7")
+    assert paper is not None
+    optimum = found.table[found.table["method"] == "optimum of each metric"]
+    reported = paper[paper["method"] == "trnas"]
+    assert dict(zip(optimum["metric"], optimum["ours"].round(3), strict=True)) == dict(
+        zip(reported["metric"], reported["paper"], strict=True)
+    )
+    assert "darts 0.0005 (" in found.differs[-1]
+
+
+@pytest.mark.usefixtures("_small")
+def test_searches_are_those_of_the_seed_and_stay_below_the_optimum(published: RobBench) -> None:
+    one, same, other = (compare("jung2023-table1", published, runs=2, seed=seed).table for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(one, same)
+    assert not one.equals(other)
+    found = one[one["runs"] == 2]
+    best = one[one["algorithm"] == "optimum"].set_index("metric")["ours"]
+    assert (found["ours"] <= found["metric"].map(best) + 1e-12).all()
+    assert one["algorithm"].value_counts()[["optimum", "random_search", "local_search"]].tolist() == [6, 12, 12]
+
+
+def test_proxies_of_a_dataset_that_are_not_there_are_said_to_be_missing(
+    published_store: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(lukasik2023, "ATTACKED", [])
+    store = tmp_path / "new.h5"
+    shutil.copy(published_store, store)
+    early = json.loads((reference / "nbsuite_zero" / "zc_nasbench201.json").read_text("utf-8"))["cifar10"]
+    (tmp_path / "few.json").write_text(json.dumps({"cifar10": {cell: {"synflow": values["synflow"]} for cell, values in early.items()}}))
+    import_source("nbsuite_zero", tmp_path / "few.json", store)
+    found = compare("lukasik2023-table1", RobBench(store))
+    assert "cifar100 is left out: the store has no proxies of it (robbench import nbsuite_zero" in found.differs[-1]
+    assert found.table[found.table["dataset"] == "cifar100"]["ours"].isna().all()
+
+
+def test_a_store_that_lacks_something_says_which_import_brings_it(published: RobBench, bench: RobBench) -> None:
+    with pytest.raises(
+        NotMeasured,
+        match=r"ha2023-table2 cannot be computed from jung2023.h5, which lacks synflow of cifar10 \(untrained\): robbench import nbsuite_zero"
+        r" zc_nasbench201_cifar10.csv --into STORE\.",
+    ):
+        compare("ha2023-table2", published)
+    with pytest.raises(
+        NotMeasured, match=r"lacks fgsm, pgd, apgd-ce, square of cifar10 \(standard\): robbench import jung2023 FOLDER --into STORE\."
+    ):
+        compare("jung2023-two-3x3", bench)
+    lacks = overview(published).set_index("name")["lacks"]
+    assert [name for name in PAPERS if not lacks[name]] == ["jung2023-table1", "jung2023-best", "jung2023-two-3x3"]
+    assert overview(bench)["lacks"].all()
+
+
+def test_what_means_nothing_is_refused(bench: RobBench) -> None:
+    with pytest.raises(UnknownMetric, match=r"'jung2023-tabel1' is not a table of a paper. Did you mean 'jung2023-table1'"):
+        compare("jung2023-tabel1", bench)
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(UnknownMetric, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
+            compare("wu2024", bench, runs=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UnknownMetric, match="seed=-1 is not a number of seed; expected an integer of at least 0"):
+        compare("wu2024", bench, seed=-1)
+
+
+def test_ours_and_the_papers_are_joined_on_the_papers_labels() -> None:
+    ours = pd.DataFrame({"a": ["x", "x", "y"], "way": [1, 2, 1], "ours": [0.5, 0.25, 0.75], "n": [9, 9, 9]})
+    paper = pd.DataFrame({"a": ["x", "z"], "paper": [0.5, 1.0]})
+    table = beside(ours, paper)
+    assert list(table.columns) == ["a", "way", "paper", "ours", "difference", "n"]
+    assert table["a"].tolist() == ["x", "x", "y", "z"]
+    np.testing.assert_array_equal(table["difference"], [0, -0.25, np.nan, np.nan])
+    assert beside(ours, None)["paper"].isna().all()
+
+
+def test_tables_are_readable_and_bars_are_escaped() -> None:
+    table = pd.DataFrame({"arch": ["|none~0|", "b"], "ours": [0.123456, np.nan], "difference": [0.00012, -3.0], "n": [1, 2]})
+    assert readable(table).to_numpy().tolist() == [["|none~0|", "0.1235", "+0.0001", "1"], ["b", "", "-3", "2"]]
+    assert markdown_table(table) == [
+        "| arch | ours | difference | n |",
+        "| --- | --- | --- | --- |",
+        r"| \|none~0\| | 0.1235 | +0.0001 | 1 |",
+        "| b |  | -3 | 2 |",
+    ]
+
+
+def test_the_command_prints_tables_and_what_differs(published_store: Path) -> None:
+    def papers(*arguments: str) -> str:
+        result = CliRunner().invoke(main, ["papers", *arguments, "--store", str(published_store)])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    text = papers("jung2023-two-3x3")
+    assert "networks                  on a path from input to output      408    408     +0\n" in text
+    assert "What differs:\n- The paper does not say which convolutions count" in text
+    found = json.loads(papers("jung2023-best", "--json"))
+    assert [row["paper"] for row in found["table"]][6] is None
+    assert found["table"][5]["index"] == 3456
+    assert papers("jung2023-two-3x3", "--markdown").startswith("## jung2023-two-3x3\n\nJung, Lukasik, Keuper (ICLR 2023). Figures 7")
+    overview = papers()
+    assert overview.splitlines()[1].startswith("jung2023-table1 ")
+    assert overview.splitlines()[1].endswith(" yes")
+    assert (
+        "\nwu2024 lacks clean, fgsm, pgd, autoattack of cifar10 (pgd-8/255): robbench import nasrobbench201 FILE --into STORE\n" in overview
+    )
+    assert {row["name"] for row in json.loads(papers("--json"))} == set(PAPERS)
+    assert len(papers("--markdown").splitlines()) == len(PAPERS) + 2
+
+
+def test_the_command_refuses_in_one_line(small_store: Path) -> None:
+    result = CliRunner().invoke(main, ["papers", "wu2024", "--store", str(small_store)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: NotMeasured: wu2024 cannot be computed from small.h5, which lacks clean, fgsm, pgd, autoattack")
+    result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
+    assert result.exit_code == 2
+    assert "--markdown and --json are two ways of printing" in result.stderr
