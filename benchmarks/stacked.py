@@ -14,13 +14,18 @@ one, channels last, which is its faster memory format; stacked, gradients are th
 On a GPU there is one table, in wall-clock time, with the share of the device's peak: twice the multiply-accumulates of forward and
 backward passes (backward counted as two forward passes) over seconds and peak.
 
-Cost: under three minutes on two free cores.
+Cost: not yet timed on two free cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
+
+Figures, 21 November 2026, table 1 only, on a machine of two AMD EPYC cores with a load of 13, torch 2.13, stacks of 16: training 0.63 networks a
+second alone, 1.55 stacked (2.46×); gradients at batches of 32: 5,300 images a second alone, 14,100 stacked (2.68×); 64: 7,900, 15,700 (1.98×);
+128: 11,100, 16,700 (1.50×); 256: 13,700, 18,700 (1.36×).  Large batches fill a core without help: there, stacking gains less than 2×.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -158,13 +163,17 @@ def main() -> None:
         return
     table("1. One core: one thread each, CPU time", networks, share, *(seconds(work, time.process_time) for work in each))
 
+    load_average = os.getloadavg()[0]
     torch.set_num_threads(2)
     alone = seconds(tasks(stacks, data, recipe, device, stacked=False), time.perf_counter)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, context, initializer=start_worker, initargs=(context.Barrier(2),)) as pool:
         both = list(pool.map(worker_seconds, stacks, [data] * 2, [recipe] * 2))
     slowest = {name: max(worker[name] for worker in both) for name in alone}
-    table(f"2. Two cores, wall clock: two threads (torch's default here: {threads}) against two processes", networks, share, alone, slowest)
+    title = (
+        f"2. Two cores, wall clock: two threads (torch's default here: {threads}) against two processes; load before: {load_average:.1f}"
+    )
+    table(title, networks, share, alone, slowest)
 
 
 if __name__ == "__main__":
