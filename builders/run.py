@@ -25,6 +25,7 @@ from builders import shards
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Unit, read_plan
 from builders.shards import Shard
 from builders.train import RECIPES, Recipe, train
@@ -73,7 +74,8 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
 
 
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
-    network, trainings = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, device)
+    stack, trainings = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, device)
+    network = FrozenStack(stack)
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     evaluation = EVALUATIONS[unit.evaluation]
     outcomes, seconds = {}, {}

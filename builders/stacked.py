@@ -1,13 +1,8 @@
 """Many cells → one module that runs them all at once.
 
-All networks of a benchmark share one macro skeleton, so `stack` of them run as one whose layers are grouped.  Between layers an
-activation is one contiguous tensor
-
-    (batch, height, width, stack, channels)
-
-which is at the same time, without a copy, the channels-last image `(batch, stack·channels, height, width)` that grouped convolutions,
-batch norm and pooling want, and one whose networks can be gathered along an axis: on each edge of a cell, the networks with
-the same operation there are gathered, run as one grouped convolution, and added back to their places.
+All networks of a benchmark share one macro skeleton, so `stack` of them run as one whose layers are grouped (`layers.py`): on each edge
+of a cell, the networks with the same operation there are gathered, run as one grouped convolution, and added back to their places
+(`places.py`).
 
 A weight is the plain network's (`network.py`) with the networks that have it as a leading axis, under the same name:
 
@@ -21,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builders.errors import BuildError
+from builders.layers import Stacked, StackedAvgPool, StackedBatchNorm, StackedConv, StackedLinear, StackedReLUConvBN
 from builders.network import KERNEL, Network, Skeleton, edge_name
+from builders.places import Places
 from robbench.spaces.nb201 import EDGES, OPERATIONS, Cell
 
 
@@ -130,91 +125,6 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
         target[name].copy_(source[name])
 
 
-class Stacked(nn.Module):
-    """A layer of several networks: every parameter and buffer has one row for each of its `members`, positions in the stack."""
-
-    def __init__(self, members: Sequence[int]) -> None:
-        super().__init__()
-        self.members = tuple(members)
-
-    def add_parameter(self, name: str, *shape: int) -> None:
-        self.register_parameter(name, nn.Parameter(torch.zeros(len(self.members), *shape)))
-
-
-class StackedConv(Stacked):
-    """Convolutions without bias, as one grouped convolution; one input for all is convolved with all kernels, without a copy."""
-
-    weight: Tensor
-
-    def __init__(self, members: Sequence[int], inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(members)
-        self.stride, self.padding = stride, kernel // 2
-        self.add_parameter("weight", outputs, inputs, kernel, kernel)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _networks(F.conv2d(_image(x), self.weight.flatten(0, 1), None, self.stride, self.padding, 1, x.shape[3]), len(self.members))
-
-
-class StackedBatchNorm(Stacked):
-    """Batch norms, as one over all channels."""
-
-    weight: Tensor
-    bias: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, members: Sequence[int], channels: int) -> None:
-        super().__init__(members)
-        self.add_parameter("weight", channels)
-        self.add_parameter("bias", channels)
-        self.register_buffer("running_mean", torch.zeros(len(self.members), channels))
-        self.register_buffer("running_var", torch.ones(len(self.members), channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # Flattening a contiguous tensor gives a view, so the running statistics are updated in place.
-        mean, var, weight, bias = (t.flatten() for t in (self.running_mean, self.running_var, self.weight, self.bias))
-        return _networks(F.batch_norm(_image(x), mean, var, weight, bias, self.training), len(self.members))
-
-
-class StackedLinear(Stacked):
-    """Linear layers, as one batched product: features ``(batch, stack, inputs)`` → ``(stack, batch, outputs)``."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, members: Sequence[int], inputs: int, outputs: int) -> None:
-        super().__init__(members)
-        self.add_parameter("weight", outputs, inputs)
-        self.add_parameter("bias", outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight.transpose(1, 2))
-
-
-class StackedReLUConvBN(nn.Module):
-    """ReLU, convolution, batch norm."""
-
-    def __init__(self, members: Sequence[int], inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = StackedConv(members, inputs, outputs, kernel, stride)
-        self.bn = StackedBatchNorm(members, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.bn(self.conv(torch.relu(x)))
-        return out
-
-
-class StackedAvgPool(nn.Module):
-    """Average pooling; networks are only more channels to it."""
-
-    def __init__(self, kernel: int, stride: int, padding: int) -> None:
-        super().__init__()
-        self.pool = nn.AvgPool2d(kernel, stride, padding, ceil_mode=stride > 1, count_include_pad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _networks(self.pool(_image(x)), x.shape[3])
-
-
 class StackedReduction(nn.Module):
     """The residual blocks between stages."""
 
@@ -238,76 +148,26 @@ class StackedCell(nn.Module):
         self.edges = nn.ModuleDict()
         self.outgoing: list[list[str]] = [[], [], []]
         self.incoming: list[list[str]] = [[], [], []]
-        self.runs: dict[str, slice] = {}
+        members: dict[str, list[int]] = {}
         for number, (source, target) in enumerate(EDGES):
             for op in OPERATIONS[1:]:
-                members = [k for k, cell in enumerate(cells) if cell.ops[number] == op]
-                if members:
-                    name = edge_name(op, (source, target))
-                    self.edges[name] = _operation(op, members, channels)
+                name = edge_name(op, (source, target))
+                members[name] = [k for k, cell in enumerate(cells) if cell.ops[number] == op]
+                if members[name]:
+                    self.edges[name] = _operation(op, members[name], channels)
                     self.outgoing[source].append(name)
                     self.incoming[target - 1].append(name)
-                    self.register_buffer(f"members_{name}", torch.tensor(members), persistent=False)
-                    if members[-1] - members[0] + 1 == len(members):
-                        self.runs[name] = slice(members[0], members[-1] + 1)
+        self.sources, self.targets = (
+            nn.ModuleList(Places(len(cells), [members[name] for name in names]) for names in ends)
+            for ends in (self.outgoing, self.incoming)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         node, inputs = x, dict[str, Tensor]()
-        for outgoing, incoming in zip(self.outgoing, self.incoming, strict=True):
-            inputs.update(zip(outgoing, _gather(node, *map(self._where, outgoing)), strict=True))
-            parts = [self.edges[name](inputs[name]) for name in incoming]
-            node = _scatter(x.shape, tuple(map(self._where, incoming)), *parts) if parts else torch.zeros_like(x)
+        for outgoing, incoming, source, target in zip(self.outgoing, self.incoming, self.sources, self.targets, strict=True):
+            inputs.update(zip(outgoing, source.gather(node), strict=True))  # type: ignore[operator]
+            node = target.total(*(self.edges[name](inputs[name]) for name in incoming)) if incoming else torch.zeros_like(x)  # type: ignore[operator]
         return node
-
-    def _where(self, name: str) -> Where:
-        where: Where = self.runs[name] if name in self.runs else getattr(self, f"members_{name}")
-        return where
-
-
-Where = slice | Tensor
-"""Some networks of a stack: a run of neighbours, which is a view and costs nothing (so stacks of similar cells are fastest), or any."""
-
-
-class _Gather(torch.autograd.Function):
-    """Some networks of one activation, once for each of `wheres`.  Autograd would fill and add a whole activation for each."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
-        ctx.wheres, ctx.shape = wheres, x.shape
-        return tuple(x[:, :, :, where] if isinstance(where, slice) else x.index_select(3, where) for where in wheres)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _scatter(ctx.shape, ctx.wheres, *gradients), *(None for _ in ctx.wheres)
-
-
-class _Scatter(torch.autograd.Function):
-    """The derivative of `_Gather`, whose derivative it is: a sum of activations of some networks each, zero elsewhere."""
-
-    @staticmethod
-    def forward(ctx: Any, shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
-        ctx.wheres = wheres
-        total = parts[0].new_zeros(shape)
-        for where, part in zip(wheres, parts, strict=True):
-            if isinstance(where, slice):
-                total[:, :, :, where] += part
-            else:
-                total.index_add_(3, where, part)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *_gather(gradient, *ctx.wheres)
-
-
-def _gather(x: Tensor, *wheres: Where) -> tuple[Tensor, ...]:
-    parts: tuple[Tensor, ...] = _Gather.apply(x, *wheres) if wheres else ()  # type: ignore[no-untyped-call]
-    return parts
-
-
-def _scatter(shape: torch.Size, wheres: tuple[Where, ...], *parts: Tensor) -> Tensor:
-    total: Tensor = _Scatter.apply(shape, wheres, *parts)  # type: ignore[no-untyped-call]
-    return total
 
 
 def _operation(op: str, members: Sequence[int], channels: int) -> nn.Module:
@@ -316,14 +176,3 @@ def _operation(op: str, members: Sequence[int], channels: int) -> nn.Module:
     if op == "avg_pool_3x3":
         return StackedAvgPool(3, 1, 1)
     return StackedReLUConvBN(members, channels, channels, KERNEL[op])
-
-
-def _image(x: Tensor) -> Tensor:
-    """(batch, h, w, stack, channels) → (batch, stack·channels, h, w), a view in channels-last order."""
-    return x.flatten(3).permute(0, 3, 1, 2)
-
-
-def _networks(x: Tensor, stack: int) -> Tensor:
-    """(batch, stack·channels, h, w) → (batch, h, w, stack, channels), contiguous; a view where the image is channels-last already."""
-    batch, channels, height, width = x.shape
-    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).view(batch, height, width, stack, channels // stack)

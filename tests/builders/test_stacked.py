@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.errors import BuildError
+from builders.layers import Stacked
 from builders.network import Network, Skeleton
-from builders.stacked import Stacked, StackedNetwork
+from builders.stacked import StackedNetwork
 from robbench.spaces.nb201 import EDGES, Cell
 from tests.strategies import any_cell
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders.attacks.base import ascent
+from builders.errors import BuildError
+from builders.frozen import FrozenStack
+from builders.layers import StackedBatchNorm
+from builders.stacked import StackedNetwork
+from robbench.spaces.nb201 import Cell
+from tests.builders.test_stacked import MIXED, images, network
+from tests.strategies import any_cell
+
+
+@pytest.mark.parametrize("own", [True, False])
+@settings(max_examples=12, deadline=None)
+@given(cells=st.lists(any_cell, min_size=1, max_size=5))
+def test_same_logits_and_input_gradients_as_the_stack_and_its_networks(cells: list[Cell], own: bool) -> None:
+    plain = [network(cell, seed).eval() for seed, cell in enumerate(cells)]
+    stack = StackedNetwork(plain).eval()
+    x = images(len(cells), 5) if own else images(5)
+    found = FrozenStack(stack)(x)
+    torch.testing.assert_close(found, stack(x), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(found, torch.stack([one(x[k] if own else x) for k, one in enumerate(plain)]), rtol=1e-9, atol=1e-11)
+
+    labels = torch.arange(5).remainder(4).expand(len(cells), -1)
+    each = images(len(cells), 5)
+    _, _, gradient = ascent(FrozenStack(stack), each, labels)
+    _, _, expected = ascent(stack, each, labels)
+    torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-11)
+    torch.testing.assert_close(
+        gradient, torch.stack([ascent(one, each[k], labels[k])[2] for k, one in enumerate(plain)]), rtol=1e-8, atol=1e-11
+    )
+
+
+def test_only_the_heads_batch_norm_is_left() -> None:
+    frozen = FrozenStack(StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)]))
+    assert [name for name, module in frozen.named_modules() if isinstance(module, StackedBatchNorm)] == ["_stack.head.0"]
+
+
+def test_a_network_that_is_not_finite_leaves_the_others_as_they_are() -> None:
+    stack = StackedNetwork([network(cell, seed).float().eval() for seed, cell in enumerate(MIXED)])
+    x, labels = images(len(MIXED), 4).float(), torch.zeros(len(MIXED), 4, dtype=torch.int64)
+    before, _, gradient_before = ascent(FrozenStack(stack), x, labels)
+    with torch.no_grad():
+        for tensor in stack.state(2).values():
+            tensor.fill_(torch.nan)
+    logits, _, gradient = ascent(FrozenStack(stack), x, labels)
+    assert logits[2].isnan().all()
+    others = [0, 1, 3]
+    assert torch.equal(logits[others], before[others])
+    assert torch.equal(gradient[others], gradient_before[others])
+
+
+def test_a_frozen_stack_is_a_copy_without_gradients() -> None:
+    stack = StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)])
+    frozen = FrozenStack(stack)
+    before, unfrozen = frozen(images(3)), stack(images(3))
+    assert not before.requires_grad
+    assert all(parameter.requires_grad for parameter in stack.parameters())
+    assert torch.equal(stack(images(3)), unfrozen)
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.zero_()
+    assert torch.equal(frozen(images(3)), before)
+
+
+def test_training_mode_is_refused() -> None:
+    stack = StackedNetwork([network(cell, seed) for seed, cell in enumerate(MIXED)]).train()
+    with pytest.raises(BuildError, match=r"the stack is in training mode.*call stack\.eval\(\) first"):
+        FrozenStack(stack)
+    frozen = FrozenStack(stack.eval())
+    with pytest.raises(BuildError, match="a frozen stack has no training mode"):
+        frozen.train()
+    assert not frozen.eval().training

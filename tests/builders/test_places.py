@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders.places import Places
+
+STACK = 6
+some_members = st.lists(st.sets(st.integers(0, STACK - 1), min_size=1).map(sorted), min_size=1, max_size=5)
+
+
+def activation(stack: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(2, 3, 3, stack, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@given(some_members)
+def test_parts_are_gathered_and_summed(members: list[list[int]]) -> None:
+    places, x = Places(STACK, members), activation(STACK)
+    parts = places.gather(x)
+    assert len(parts) == len(places) == len(members)
+    expected = torch.zeros_like(x)
+    for part, who in zip(parts, members, strict=True):
+        assert torch.equal(part, x[:, :, :, who])
+        expected[:, :, :, who] += part
+    assert torch.equal(places.total(*parts), expected)
+
+
+@given(some_members)
+def test_each_is_the_others_derivative(members: list[list[int]]) -> None:
+    places, x = Places(STACK, members), activation(STACK).requires_grad_()
+    parts = [activation(len(who), seed).requires_grad_() for seed, who in enumerate(members)]
+    (gradient,) = torch.autograd.grad(places.gather(x), x, [part.detach() for part in parts])
+    assert torch.equal(gradient, places.total(*parts))
+    gradients = torch.autograd.grad(places.total(*parts), parts, x.detach())
+    assert all(torch.equal(mine, part) for mine, part in zip(gradients, places.gather(x), strict=True))
+
+
+def test_parts_given_are_left_as_they_are() -> None:
+    places = Places(STACK, [range(STACK), [0, 2], range(STACK)])
+    parts = [activation(n, seed) for seed, n in enumerate((STACK, 2, STACK))]
+    before = [part.clone() for part in parts]
+    places.total(*parts)
+    assert all(map(torch.equal, parts, before))
+
+
+def test_nowhere() -> None:
+    assert Places(STACK, []).gather(activation(STACK)) == ()
