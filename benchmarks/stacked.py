@@ -1,11 +1,16 @@
-"""Stacked against one at a time: networks trained a second, and images a second forwards and back to the input.
+"""Stacked against one at a time: networks trained a second, gradient images a second, and images attacked a second.
 
     python benchmarks/stacked.py [--device cuda] [--recipe digits] [--data digits] [--path FOLDER] [--stack 16]
 
-Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 classes a third and two thirds through.  Both sides train the
-same networks with `builders.train.fit` on ten batches by the same recipe, which is then scaled to its epochs and images, and take the
-same gradients, in batches of several sizes (an evaluation begins with 512, and broken images leave).  Alone, a network is the plain
-one, channels last, which is its faster memory format; stacked, gradients are those of the frozen stack, as in a build.  Best of three, after a warm-up.
+Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 classes a third and two thirds through.  Both sides
+
+- train the same networks with `builders.train.fit` on ten batches by the same recipe, which is then scaled to its epochs and images;
+- take the same gradients, in batches of several sizes;
+- put the same trained networks through the same attacks of the evaluation `digits-light`, at every eps of its grid, with
+  `builders.evaluate.robust_outcomes`: it begins with batches of 512 rows a network, which shrink as images break.
+
+Alone, a network is the plain one, channels last, which is its faster memory format; stacked, what is attacked is the frozen stack, as in
+a build.  The better of two runs.
 
 1. One core: one thread, CPU time, so that other work on the machine counts little.
 2. Two cores, wall-clock time, which needs a quiet machine: one at a time as torch runs it by default, on two threads, against
@@ -28,26 +33,31 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import torch
 
 from builders.attacks.base import ascent
 from builders.datasets import Dataset, load
+from builders.evaluate import robust_outcomes
 from builders.frozen import FrozenStack
 from builders.network import Network, flops
-from builders.plan import Plan
+from builders.plan import EVALUATIONS, Plan
 from builders.stacked import StackedNetwork
-from builders.train import RECIPES, Recipe, fit, generator
+from builders.train import RECIPES, Recipe, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
-REPEATS = 3
+REPEATS = 2
 STEPS = 10
+IMAGES = 100
 BATCHES = (32, 64, 128, 256)
+EVALUATION = EVALUATIONS["digits-light"]
 # Dense peaks in float32 (TF32 off) of what people run this on; NVIDIA's data sheets.
 PEAK_FLOPS = {"H200": 67e12, "H100": 67e12, "A100": 19.5e12, "L4": 30.3e12, "T4": 8.1e12}
 
@@ -66,38 +76,50 @@ def tasks(stacks: list[list[Cell]], data: Dataset, recipe: Recipe, device: torch
     size = STEPS * recipe.batch_size
     few = replace(data, train_images=data.train_images[:size], train_labels=data.train_labels[:size])
     once = replace(recipe, epochs=1)
+    fresh: list[Network | StackedNetwork] = []
+    attacked: list[Network | FrozenStack] = []
+    for cells in stacks:
+        plain = plain_networks(cells, data, recipe, device)
+        fresh += [StackedNetwork(plain)] if stacked else plain
+        trained, _ = train(cells, data, recipe, 0, device)
+        attacked += [FrozenStack(trained)] if stacked else [_channels_last(trained.extract(k), device) for k in range(len(trained))]
 
-    def networks() -> list[Network | StackedNetwork]:
-        if stacked:
-            return [StackedNetwork(plain_networks(cells, data, recipe, device)) for cells in stacks]
-        return [network for cells in stacks for network in plain_networks(cells, data, recipe, device)]
-
-    def number(network: Network | StackedNetwork) -> int:
-        return len(network) if isinstance(network, StackedNetwork) else 1
-
-    trained = networks()
-    found: Tasks = {"training": lambda: [fit(network, number(network), few, once, 0) for network in trained]}
-    evaluated = [network.eval().requires_grad_(False) for network in networks()]
-    attacked = [FrozenStack(network) if isinstance(network, StackedNetwork) else network for network in evaluated]
+    found: Tasks = {"networks trained": lambda: [fit(network, len(stacks[0]) if stacked else 1, few, once, 0) for network in fresh]}
     for batch in BATCHES:
         images, labels = (
             torch.from_numpy(np.resize(part, (batch, *part.shape[1:]))).to(device) for part in (data.test_images, data.test_labels)
         )
         if stacked:
             images, labels = images.expand(len(stacks[0]), *images.shape), labels.expand(len(stacks[0]), -1)
-
-        def gradients(images: torch.Tensor = images, labels: torch.Tensor = labels) -> object:
-            return [ascent(network, images, labels) for network in attacked]
-
-        found[f"gradients, batches of {batch}"] = gradients
+        found[f"gradient images, batches of {batch}"] = partial(_each, partial(_gradients, images, labels), attacked)
+    images, labels = (torch.from_numpy(part[:IMAGES]).to(device) for part in (data.test_images, data.test_labels))
+    for name, attack in EVALUATION.attacks.items():
+        found[f"images attacked, {name}"] = partial(_each, partial(_outcomes, images, labels, attack), attacked)
     return found
+
+
+def _channels_last(network: Network, device: torch.device) -> Network:
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
+
+
+def _each(work: Callable[[Any], object], networks: Sequence[Any]) -> None:
+    for network in networks:
+        work(network)
+
+
+def _gradients(images: torch.Tensor, labels: torch.Tensor, network: Any) -> object:
+    return ascent(network, images, labels)
+
+
+def _outcomes(images: torch.Tensor, labels: torch.Tensor, attack: Any, network: Any) -> object:
+    return robust_outcomes(network, images, labels, attack, EVALUATION.eps)
 
 
 def seconds(work: Tasks, clock: Callable[[], float], meet: Callable[[], object] = lambda: None) -> dict[str, float]:
     """Of the fastest of some runs of each task; `meet` waits for whoever else runs it."""
     found = {}
     for name, task in work.items():
-        task()
         times = []
         for _ in range(REPEATS):
             meet()
@@ -122,14 +144,10 @@ def worker_seconds(cells: list[Cell], data: Dataset, recipe: Recipe) -> dict[str
     return seconds(tasks([cells], data, recipe, torch.device("cpu"), stacked=True), time.perf_counter, _barrier.wait)
 
 
-def table(title: str, networks: int, share: float, alone: dict[str, float], stacked: dict[str, float]) -> None:
-    """A row a task: a second; `share` of the recipe's batches were trained on."""
+def table(title: str, amounts: dict[str, float], alone: dict[str, float], stacked: dict[str, float]) -> None:
     print(f"\n{title}\n\n| a second | one at a time | stacked | gain |\n|---|---|---|---|")
-    for name in alone:
-        amount, what = (
-            (networks * share, "networks trained") if name == "training" else (networks * int(name.split()[-1]), f"images: {name}")
-        )
-        print(f"| {what} | {amount / alone[name]:,.2f} | {amount / stacked[name]:,.2f} | {alone[name] / stacked[name]:.2f}× |", flush=True)
+    for name, amount in amounts.items():
+        print(f"| {name} | {amount / alone[name]:,.2f} | {amount / stacked[name]:,.2f} | {alone[name] / stacked[name]:.2f}× |", flush=True)
 
 
 def main() -> None:
@@ -144,7 +162,9 @@ def main() -> None:
     units = Plan(given.data, given.recipe, "digits-light", 6466, 0, (0,), given.stack).units()
     stacks = [[Cell.parse(arch) for arch in units[len(units) * third // 3].archs] for third in (1, 2)]
     networks = 2 * given.stack
-    share = STEPS / (recipe.epochs * -(-len(data.train_images) // recipe.batch_size))
+    amounts = {"networks trained": networks * STEPS / (recipe.epochs * -(-len(data.train_images) // recipe.batch_size))}
+    amounts |= {f"gradient images, batches of {batch}": networks * batch for batch in BATCHES}
+    amounts |= {f"images attacked, {name}": networks * IMAGES * len(EVALUATION.eps) for name in EVALUATION.attacks}
     cuda = device.type == "cuda"
     hardware = torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine()
     print(f"{hardware}; torch {torch.__version__}; recipe {recipe.name} on {data.name}; two stacks of {given.stack}; best of {REPEATS}")
@@ -154,14 +174,14 @@ def main() -> None:
     each = [tasks(stacks, data, recipe, device, stacked=stacked) for stacked in (False, True)]
     if cuda:
         alone, stacked = (seconds(work, time.perf_counter, lambda: torch.cuda.synchronize(device)) for work in each)
-        table("One GPU, wall-clock time", networks, share, alone, stacked)
+        table("One GPU, wall-clock time", amounts, alone, stacked)
         macs = sum(flops(cell, recipe.skeleton(data), data.image_shape[1:]) for cells in stacks for cell in cells)
-        rate = macs * 2 * 3 * STEPS * recipe.batch_size / stacked["training"]
+        rate = macs * 2 * 3 * STEPS * recipe.batch_size / stacked["networks trained"]
         peak = next((value for name, value in PEAK_FLOPS.items() if name in hardware), None)
         part = "unknown" if peak is None else f"{rate / peak:.1%} of its float32 peak"
         print(f"\ntraining, stacked: {rate / 1e12:.2f} Tflop/s, {part}; memory {torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB")
         return
-    table("1. One core: one thread each, CPU time", networks, share, *(seconds(work, time.process_time) for work in each))
+    table("1. One core: one thread each, CPU time", amounts, *(seconds(work, time.process_time) for work in each))
 
     load_average = os.getloadavg()[0]
     torch.set_num_threads(2)
@@ -173,7 +193,7 @@ def main() -> None:
     title = (
         f"2. Two cores, wall clock: two threads (torch's default here: {threads}) against two processes; load before: {load_average:.1f}"
     )
-    table(title, networks, share, alone, slowest)
+    table(title, amounts, alone, slowest)
 
 
 if __name__ == "__main__":
