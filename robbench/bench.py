@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.columns import Columns, Question, is_number
+from robbench.columns import UNTRAINED, Columns, Question, is_number
 from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
 from robbench.explanation import Explanation
@@ -202,7 +202,8 @@ class RobBench:
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
             history: keep every query that is charged.
-            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``.
+            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``.  Training and seed don't matter
+                to what belongs to untrained networks.
 
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
@@ -213,7 +214,7 @@ class RobBench:
             raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
         where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
         return Oracle(
-            [self._ask(_question(one, **options)) for one in metrics],
+            [self._ask(self._objective(_question(one, **options))) for one in metrics],
             self._lookup,
             single=single,
             cost=None if cost is None else self._ask(_question(cost, **where)),
@@ -365,6 +366,13 @@ class RobBench:
             column = self._columns.column(question)
         answers = self._answers[question] = Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
         return answers
+
+    def _objective(self, question: Question) -> Question:
+        """The question, but of untrained networks where it can only be of these: one training is named for all objectives."""
+        if question.training is not None and question.metric.entry.kind in ("proxy", "cost"):
+            with suppress(NotMeasured, UnknownMetric):  # then it is what it is
+                return self._columns.resolve(question._replace(training=UNTRAINED, seed=None))
+        return question
 
     @cached_property
     def _surrogates(self) -> Surrogates:
