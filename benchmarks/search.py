@@ -121,7 +121,7 @@ def row(title: str, bench: RobBench, best: list[Cell], paper: dict[str, str], ob
     for column, metric in COLUMNS.items():
         ours = 100 * float(bench.query_many(best, metric).mean())
         theirs = float(paper[column]) if paper[column] else float("nan")
-        found.append(f"{column} {ours:.2f} ({theirs:.2f}) {ours - theirs:+.2f}")
+        found.append(f"{column} {ours:.2f} " + (f"({theirs:.2f}) {ours - theirs:+.2f}" if paper[column] else "(–)"))
         if abs(ours - theirs) > 1:
             far.append(f"{' '.join(title.split())} {column} {ours - theirs:+.2f}")
     error = 100 * float(bench.query_many(best, objective).std()) / len(best) ** 0.5
