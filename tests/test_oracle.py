@@ -211,3 +211,21 @@ def test_noise_needs_accuracies_of_one_kind(bench: RobBench) -> None:
         bench.oracle("synflow", noise="twin")
     with pytest.raises(UnknownMetric, match="there are no objectives"):
         bench.oracle([])
+
+
+def test_what_could_not_be_asked_is_counted_beforehand(bench: RobBench) -> None:
+    missing = CLASSES[UNMEASURED]
+    asked = [missing, *MEASURED[:3]]
+    oracle = bench.oracle(["clean"], cost="edgegpu_latency", budget=1)
+    assert oracle.several
+    assert oracle.lacking(asked) == {"clean": 1, "edgegpu_latency": 0}
+    assert bench.oracle("clean", cost="synflow", missing="nan").lacking(bench.cells) == {"synflow": len(bench.cells[::7])}
+    assert oracle.spent == 0
+
+
+def test_one_training_is_named_for_objectives_of_which_some_belong_to_untrained_networks(bench: RobBench) -> None:
+    cell = next(cell for cell in MEASURED if bench.oracle("synflow").answers(cell))
+    oracle = bench.oracle(["pgd@1/255", "synflow"], training="pgd-8/255", seed=777)
+    assert oracle(cell) == (bench.query(cell, "pgd@1/255", training="pgd-8/255", seed=777), bench.query(cell, "synflow"))
+    with pytest.raises(UnknownMetric, match="training 'none' is not in"):
+        bench.oracle(["clean", "synflow"], training="none")

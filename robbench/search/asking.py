@@ -22,12 +22,14 @@ from robbench.search.result import Found, Result
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
 
+PATIENCE = 1000
+
 
 @contextmanager
 def asking(oracle: Oracle, space: Space, rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Asking]:
     """What a search asks, until its budget is spent or nothing new is found; the block ends there.
 
-    Nothing new is found where as many architectures in a row cost nothing as the space has.
+    Nothing new is found where as many architectures in a row cost nothing as the space has, or `PATIENCE` in a smaller one.
 
     Arguments:
         several: whether the algorithm can weigh several objectives.
@@ -52,7 +54,7 @@ class Asking:
         self._oracle = oracle
         self._signs = [1.0 if direction == "max" else -1.0 for direction in oracle.directions]
         self._sign, self._single = self._signs[0], not oracle.several
-        self._patience, self._idle = len(space), 0
+        self._patience, self._idle = max(PATIENCE, len(space)), 0
         self._best: Found | None = None
         self._best_score = -np.inf
         self._scores: dict[Cell, tuple[tuple[float, ...], Value]] = {}

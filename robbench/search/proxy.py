@@ -37,5 +37,10 @@ def scoring(proxy: Proxy, space: Space) -> Callable[[Cell], float]:
     return lambda cell: _worst_if_nan(sign * oracle(cell))
 
 
+def best_drawn(score: Callable[[Cell], float], space: Space, rng: np.random.Generator, draws: int) -> list[Cell]:
+    """The different ones of so many random cells, the best by the score first."""
+    return sorted(dict.fromkeys(space.sample(rng) for _ in range(draws)), key=score, reverse=True)
+
+
 def _worst_if_nan(score: float) -> float:
     return score if score == score else -np.inf

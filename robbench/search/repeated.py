@@ -24,7 +24,7 @@ from robbench.metrics import Metric, nearest
 from robbench.oracle import Query
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.result import Found
-from robbench.spaces.nb201 import SIZE, Cell, cells
+from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ def repeat(
     task = _Task(algorithm, bench.path, bench.default_dataset, metric, budget, seed, space, proxy, dict(options or {}), oracle)
     if executor is None:
         return (task.run(bench, space, i) for i in range(runs))
-    if len(space) == SIZE:
-        task = task._replace(space=None)  # which every process can make for itself
     return executor.map(task, range(runs), chunksize=math.ceil(runs / CHUNKS))
 
 
@@ -131,13 +129,13 @@ class _Task(NamedTuple):
     metric: str | Metric | Sequence[str | Metric]
     budget: float
     seed: int
-    space: Space | None
+    space: Space
     proxy: str | Metric | None
     options: dict[str, Any]
     oracle: dict[str, Any]
 
     def __call__(self, index: int) -> Run:
-        return self.run(_bench(self.path, self.dataset), self.space or _whole_space(), index)
+        return self.run(_bench(self.path, self.dataset), self.space, index)
 
     def run(self, bench: RobBench, space: Space, index: int) -> Run:
         seed = self.seed, index
@@ -156,8 +154,3 @@ class _Task(NamedTuple):
 @lru_cache(maxsize=1)
 def _bench(path: Path, dataset: str) -> RobBench:
     return RobBench(path, dataset=dataset)
-
-
-@lru_cache(maxsize=1)
-def _whole_space() -> Space:
-    return Space(cells())

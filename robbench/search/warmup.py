@@ -11,7 +11,7 @@ import numpy as np
 from robbench.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.evolution import evolve
-from robbench.search.proxy import Proxy, scoring
+from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
 from robbench.spaces.space import Space
 
@@ -28,6 +28,6 @@ def proxy_warmup(
     """
     score = scoring(proxy, space)
     with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
-        first = sorted((space.sample(rng) for _ in range(warmup)), key=score, reverse=True)[:population]
+        first = best_drawn(score, space, rng, warmup)[:population]
         evolve(ask, rng, first, sample, space.mutate)
     return ask.result()

@@ -6,12 +6,14 @@ neighbour at random: otherwise a parent would have the same child again and agai
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from robbench.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.evolution import evolve
-from robbench.search.proxy import Proxy, scoring
+from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
@@ -36,12 +38,14 @@ def warmup_move(
     """
     score = scoring(proxy, space)
 
-    def move(parent: Cell, rng: np.random.Generator) -> Cell:
-        if rng.random() < explore:
-            return space.mutate(parent, rng)
+    @cache
+    def favourite(parent: Cell) -> Cell:
         return max(space.neighbors(parent), key=score, default=parent)
 
+    def move(parent: Cell, rng: np.random.Generator) -> Cell:
+        return space.mutate(parent, rng) if rng.random() < explore else favourite(parent)
+
     with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
-        first = sorted((space.sample(rng) for _ in range(warmup)), key=score, reverse=True)[:population]
+        first = best_drawn(score, space, rng, warmup)[:population]
         evolve(ask, rng, first, sample, move)
     return ask.result()

@@ -6,8 +6,8 @@ Space.answered_by(oracle)   those that an oracle has a value for, such as the me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,20 +22,22 @@ if TYPE_CHECKING:
 class Space:
     """Exact cells of NAS-Bench-201, all of them by default.
 
-    Where cells are left out, single changes may lead nowhere; then neighbours are the cells within as many changes (`radius`) as it
-    takes to get from every cell to every other.  The radius of all of NAS-Bench-201 is 1.
-
     Arguments:
         archs: the cells; all 15,625 if left out.
+        radius: in how many edges neighbours may differ.  If left out, as few as it takes to get from every cell to every other: 1 in all
+            of NAS-Bench-201, but more where so many cells are left out that single changes lead nowhere.
 
     Raises:
-        CannotSearch: there are none.
+        CannotSearch: there are no cells, or the radius is none.
     """
 
-    def __init__(self, archs: Iterable[Cell] | None = None) -> None:
+    def __init__(self, archs: Iterable[Cell] | None = None, *, radius: int | None = None) -> None:
         self.cells = tuple(cells() if archs is None else dict.fromkeys(archs))
         if not self.cells:
             raise CannotSearch("there are no architectures in the space; expected at least one.")
+        if radius is not None and radius not in range(1, len(EDGES) + 1):
+            raise CannotSearch(f"radius={radius!r} is not a number of edges; expected an integer from 1 to {len(EDGES)}.")
+        self._radius = radius
         self._position = {cell: position for position, cell in enumerate(self.cells)}
         self._neighbors: dict[Cell, tuple[Cell, ...]] = {}
 
@@ -48,6 +50,9 @@ class Space:
         """
         return cls(cell for cell in cells() if oracle.answers(cell))
 
+    def __reduce__(self) -> tuple[Callable[..., Space], tuple[tuple[Cell, ...] | None]]:
+        return partial(Space, radius=self._radius), (None if len(self) == SIZE else self.cells,)
+
     def __len__(self) -> int:
         return len(self.cells)
 
@@ -59,7 +64,7 @@ class Space:
         return self.cells[int(rng.random() * len(self.cells))]  # `integers` takes eight times as long for a single one
 
     def neighbors(self, cell: Cell) -> tuple[Cell, ...]:
-        """The cells that differ in one edge: 24 of all NAS-Bench-201; in at most `radius` edges, where cells are left out."""
+        """The cells that differ in one edge, 24 in all of NAS-Bench-201; or in at most `radius` edges."""
         try:
             return self._neighbors[cell]
         except KeyError:
@@ -81,9 +86,9 @@ class Space:
 
     @cached_property
     def radius(self) -> int:
-        """In how many edges neighbours may differ: the fewest that leave no cell unreachable from another."""
-        if len(self) == SIZE:
-            return 1
+        """In how many edges neighbours may differ."""
+        if self._radius is not None or len(self) == SIZE:
+            return self._radius or 1
         return next(radius for radius in range(1, len(EDGES) + 1) if self._is_connected(radius))
 
     def _near(self, cell: Cell) -> tuple[Cell, ...]:

@@ -1,0 +1,33 @@
+"""Climbing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robbench import RobBench
+from robbench.search import Space
+from robbench.search.local_search import local_search
+
+
+def test_a_climb_asks_for_the_whole_neighbourhood_of_the_best_start(landscape: RobBench, space: Space) -> None:
+    oracle = landscape.oracle("clean", budget=34, on_repeat="charge")
+    local_search(oracle, space, np.random.default_rng(0), initial=10)
+    start = max(oracle.queries[:10], key=lambda query: query.value).arch
+    assert sorted(map(str, (query.arch for query in oracle.queries[10:]))) == sorted(map(str, start.neighbors()))
+
+
+def test_the_first_that_is_better_is_enough(landscape: RobBench, space: Space) -> None:
+    oracle = landscape.oracle("clean", budget=60, on_repeat="charge")
+    local_search(oracle, space, np.random.default_rng(0), initial=1, first=True)
+    here = oracle.queries[0]
+    for query in oracle.queries[1:20]:
+        assert here.arch.edit_distance(query.arch) == 1
+        here = max(here, query, key=lambda one: one.value)
+
+
+def test_a_local_optimum_is_left_for_a_random_start(landscape: RobBench, space: Space) -> None:
+    oracle = landscape.oracle("clean", budget=400, on_repeat="charge")
+    result = local_search(oracle, space, np.random.default_rng(0))
+    found = [query.arch for query in oracle.queries].index(result.best)
+    later = [query.arch.edit_distance(result.best) for query in oracle.queries[found:]]
+    assert max(later) > 3

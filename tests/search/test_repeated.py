@@ -1,0 +1,76 @@
+"""Runs of one search: the same here and in other processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robbench import RobBench
+from robbench.errors import CannotSearch
+from robbench.search import ALGORITHMS, Space
+from robbench.search.repeated import processes, repeat
+from tests.search.conftest import CLASSES
+
+
+def test_a_run_is_the_search_from_its_seed(landscape: RobBench, space: Space) -> None:
+    runs = list(repeat("evolution", landscape, "clean", budget=60, runs=3, seed=5, options={"population": 10}))
+    for index, run in enumerate(runs):
+        oracle = landscape.oracle("clean", budget=60)
+        alone = ALGORITHMS["evolution"](oracle, space, np.random.default_rng((5, index)), population=10)
+        assert (run.seed, run.front, run.queries, run.best) == ((5, index), alone.front, oracle.queries, alone.best)
+        assert run.incumbents.tolist() == oracle.incumbents().tolist()
+    assert len({run.queries for run in runs}) == 3
+
+
+def test_processes_find_the_same(landscape: RobBench) -> None:
+    here = list(repeat("random", landscape, "clean", budget=20, runs=3, noise="twin"))
+    with processes(2) as executor:
+        there = list(repeat("random", landscape, "clean", budget=20, runs=3, noise="twin", executor=executor))
+    assert [run[:3] for run in here] == [run[:3] for run in there]
+
+
+def test_noise_is_another_in_each_run(landscape: RobBench) -> None:
+    one = Space(CLASSES[4000:4001])
+    values = [run.front[0].value for run in repeat("random", landscape, "clean", budget=1, runs=8, space=one, noise="twin")]
+    assert len(set(values)) > 4
+
+
+def test_what_was_not_measured_is_left_out_unless_asked_for(landscape: RobBench) -> None:
+    (run,) = repeat("random", landscape, "fog@1", budget=50, runs=1)
+    assert not np.isnan([query.value for query in run.queries]).any()
+    (run,) = repeat("random", landscape, "fog@1", budget=50, runs=1, missing="nan")
+    assert np.isnan([query.value for query in run.queries]).any()
+
+
+def test_several_objectives_have_fronts_and_no_incumbents(landscape: RobBench) -> None:
+    (run,) = repeat("nsga2", landscape, ["clean", "pgd@1/255"], budget=60, runs=1)
+    assert run.incumbents.size == 0
+    assert run.best == max(run.front, key=lambda found: found.value).arch
+
+
+def test_a_proxy_is_a_metric_of_the_store(landscape: RobBench) -> None:
+    (run,) = repeat("warmup", landscape, "clean", budget=5, runs=1, proxy="synflow", options={"population": 5, "warmup": 300})
+    assert run.incumbents[0] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"algorithm": "evolutoin"}, r"'evolutoin' is not a search algorithm. Did you mean 'evolution'\?"),
+        ({"runs": 0}, "runs=0 is not a number of runs; expected an integer of at least 1"),
+        ({"runs": True}, "runs=True is not a number of runs"),
+        ({"seed": 0.5}, r"seed=0\.5 is not a seed; expected an integer of at least 0"),
+        ({"seed": -1}, "seed=-1 is not a seed"),
+        ({"seed": "0"}, "seed='0' is not a seed"),
+        ({"algorithm": "warmup"}, "warmup is guided by a proxy; name one that the store holds, such as proxy='synflow'"),
+        ({"proxy": "synflow"}, r"random has no option 'proxy'\. Its options: none"),
+        ({"algorithm": "evolution", "options": {"populaton": 9}}, r"evolution has no option 'populaton'. Did you mean 'population'\?"),
+        ({"budget": None}, "the oracle has no budget"),
+    ],
+)
+def test_what_means_nothing_is_refused(given: dict[str, Any], message: str, landscape: RobBench) -> None:
+    arguments: dict[str, Any] = {"algorithm": "random", "budget": 3, "runs": 1} | given
+    with pytest.raises(CannotSearch, match=message):
+        list(repeat(arguments.pop("algorithm"), landscape, "clean", **arguments))

@@ -1,0 +1,90 @@
+"""`robbench search`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from robbench import RobBench
+from robbench.cli import main
+from robbench.search.repeated import repeat
+
+
+def search(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["search", *map(str, arguments)], env={"ROBBENCH_STORE": ""} if "--store" in arguments else {})
+
+
+def found(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_it_searches_what_the_embedded_store_has_measured() -> None:
+    answer = json.loads(found(search("evolution", "pgd@16/255", "--runs", 2, "--budget", 40, "--seed", 3, "--json")))
+    bench = RobBench()
+    runs = repeat("evolution", bench, "pgd@16/255", budget=40, runs=2, seed=3)
+    assert [row["arch"] for row in answer["found"]] == [str(run.best) for run in runs]
+    assert [row["pgd@16/255"] for row in answer["found"]] == [bench.query(row["arch"], "pgd@16/255") for row in answer["found"]]
+    assert (answer["algorithm"], answer["seed"], answer["budget"], answer["space"]) == ("evolution", 3, 40, 1409)
+
+
+def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Path) -> None:
+    text = found(search("random", "clean", "--store", small_store, "--runs", 3, "--budget", 20))
+    assert text.startswith("random for clean (max): 3 of 20 queries each, in ")
+    values = [float(line.split()[-1]) for line in text.splitlines()[3:6]]
+    assert f"mean {sum(values) / 3:.6g} ± " in text
+    assert "mean" not in found(search("random", "clean", "--store", small_store, "--budget", 5))
+
+
+def test_several_metrics_have_a_front(small_store: Path) -> None:
+    arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--minimize", "pgd@1/255")
+    text = found(search(*arguments))
+    assert "nsga2 for clean (max), pgd@1/255 (min): 1 of 60 queries each" in text
+    points = [tuple(map(float, line.split()[-2:])) for line in text.splitlines()[3:]]
+    assert points == sorted(points, reverse=True)
+    assert len(points) > 1
+
+
+def test_every_query_can_be_kept(small_store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "history.csv"
+    arguments = ("random", "clean", "--store", small_store, "--runs", 2, "--budget", 15, "--on-repeat", "charge", "--out", out)
+    found(search(*arguments))
+    table = pd.read_csv(out)
+    assert list(table.columns) == ["run", "arch", "clean", "cost"]
+    assert table["run"].tolist() == [0] * 15 + [1] * 15
+    assert table["cost"].tolist() == [*range(1, 16)] * 2
+    assert table["clean"].tolist() == RobBench(small_store).query_many(table["arch"].tolist(), "clean").tolist()
+
+
+def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
+    assert "warmup for clean" in found(search("warmup", "clean", "--store", small_store, "--proxy", "synflow", "--budget", 3))
+    noisy, plain = (found(search("random", "clean", "--store", small_store, "--budget", 3, *noise)) for noise in ([], ["--noise", "twin"]))
+    assert noisy != plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["evolutoin", "clean"], 1, "CannotSearch: 'evolutoin' is not a search algorithm. Did you mean 'evolution'?"),
+        (["random", "claen"], 1, "UnknownMetric: 'claen' is not a metric"),
+        (["random", "clean", "--budget", 0], 1, "budget=0 is not a budget"),
+        (["random", "clean", "--budget", "many"], 2, "'many' is not a valid integer"),
+        (["random", "clean", "--runs", 0], 1, "runs=0 is not a number of runs"),
+        (["random", "clean", "--seed", -1], 1, "seed=-1 is not a seed"),
+        (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),
+        (["random", "clean", "pgd@1/255"], 1, "this algorithm searches one objective, and the oracle has 2"),
+        (["random", "clean", "--minimize", "claen"], 1, "directions has 'claen', which is no objective"),
+        (["warmup", "clean"], 1, "warmup is guided by a proxy"),
+        (["random"], 2, "Missing argument 'METRICS...'"),
+        (["random", "clean", "--budget", 3, "--out", "no/such/folder.csv"], 1, "cannot be written"),
+    ],
+)
+def test_what_means_nothing_is_refused(arguments: list[object], code: int, message: str, small_store: Path) -> None:
+    result = search(*arguments, "--store", small_store)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.output
