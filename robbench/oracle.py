@@ -16,7 +16,7 @@ import numpy as np
 
 from robbench.errors import BudgetExhausted, CannotFit, NotMeasured, UnknownMetric
 from robbench.lookup import Answers, Architecture, Lookup
-from robbench.metrics import nearest
+from robbench.objectives import EITHER_WAY, directions_of, spelled
 from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 IDENTITIES = {"class": "class", "exact": "cell"}
 """What counts as the same architecture, and the rows that it is counted by."""
-DIRECTIONS = ("max", "min")
 Value = float | tuple[float, ...]
 
 
@@ -65,7 +64,7 @@ class Oracle:
         history: bool = True,
     ) -> None:
         self.objectives = tuple(str(one.metric) for one in objectives)
-        self.directions = _directions(objectives, directions or {})
+        self.directions = _directions(self.objectives, directions or {}, single)
         self.identity = identity or ("class" if any(one.column.rows == "class" for one in objectives) else "exact")
         _among("identity", self.identity, list(IDENTITIES))
         _among("on_repeat", on_repeat, ("free", "charge"))
@@ -243,15 +242,10 @@ def residuals(values: np.ndarray, archs: Sequence[Cell]) -> np.ndarray:
     return np.asarray((values[repeated] - (total / count[:, np.newaxis])[group][repeated]) * np.sqrt(size / (size - 1)))
 
 
-def _directions(objectives: Sequence[Answers], given: Mapping[str, str]) -> tuple[str, ...]:
-    best = {str(one.metric): "max" if one.metric.entry.higher_is_better else "min" for one in objectives}
-    for name, direction in given.items():
-        if name not in best:
-            raise UnknownMetric(
-                f"directions has {name!r}, which is no objective.{nearest(name, best)} The objectives are {', '.join(best)}."
-            )
-        _among(f"the direction of {name}", direction, DIRECTIONS)
-    return tuple((best | dict(given)).values())
+def _directions(objectives: Sequence[str], given: Mapping[str, str], single: bool) -> tuple[str, ...]:
+    """As `robbench.objectives` has them; of a single objective it is clear that it is a proxy and not a cost: more of it is better."""
+    alone = {objectives[0]: "max"} if single and objectives[0] in EITHER_WAY else {}
+    return tuple(directions_of(objectives, {**alone, **{spelled(metric): direction for metric, direction in given.items()}}).values())
 
 
 def _checked_budget(budget: float | None, cost: Answers | None) -> float | None:

@@ -41,7 +41,7 @@ def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Pat
 
 
 def test_several_metrics_have_a_front(small_store: Path) -> None:
-    arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--minimize", "pgd@1/255")
+    arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--direction", "pgd@1/255=min")
     text = found(search(*arguments))
     assert "nsga2 for clean (max), pgd@1/255 (min): 1 of 60 queries each" in text
     points = [tuple(map(float, line.split()[-2:])) for line in text.splitlines()[3:]]
@@ -77,7 +77,7 @@ def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
         (["random", "clean", "--seed", -1], 1, "seed=-1 is not a seed"),
         (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),
         (["random", "clean", "pgd@1/255"], 1, "this algorithm searches one objective, and the oracle has 2"),
-        (["random", "clean", "--minimize", "claen"], 1, "directions has 'claen', which is no objective"),
+        (["random", "clean", "--direction", "claen=min"], 1, "'claen' is not a metric"),
         (["warmup", "clean"], 1, "warmup is guided by a proxy"),
         (["random"], 2, "Missing argument 'METRICS...'"),
         (["random", "clean", "--budget", 3, "--out", "no/such/folder.csv"], 1, "cannot be written"),

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.analysis.joining import higher_is_better, join, listed
+from robbench.analysis.joining import join
 from robbench.errors import UnknownMetric
 from robbench.metrics import nearest
+from robbench.objectives import higher_is_better, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robbench.columns import Question
-from robbench.errors import UnknownMetric
 from robbench.metrics import Metric, parse
+from robbench.objectives import KERNEL_PARAMETERS, spelled
 from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:
     from robbench.bench import RobBench
-
-KERNEL_PARAMETERS = "kernel_parameters"
-"""`Cell.kernel_parameters`, which no store needs to hold; of a class, those of its representative."""
 
 
 class Joined(NamedTuple):
@@ -66,24 +63,3 @@ def join(bench: RobBench, metrics: Sequence[str | Metric], **options: Any) -> Jo
         else:
             values[name] = columns[name].values if columns[name].rows == rows else columns[name].values[classes]
     return Joined(rows, archs, classes, values)
-
-
-def spelled(metric: str | Metric) -> str:
-    """The one spelling of a metric, by which tables name it; raises UnknownMetric where it is none."""
-    return KERNEL_PARAMETERS if metric == KERNEL_PARAMETERS else str(parse(metric))
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of it is taken for better: by `robbench.metrics.TABLE`; of kernel parameters, as of parameters, yes."""
-    return metric == KERNEL_PARAMETERS or parse(metric).entry.higher_is_better
-
-
-def listed(metrics: str | Metric | Sequence[str | Metric], what: str) -> list[str]:
-    """The spellings of one metric or several, each named once and at least one of them."""
-    names = [spelled(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
-    again = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if again:
-        raise UnknownMetric(f"{', '.join(again)} is among the {what} more than once; name each once.")
-    if not names:
-        raise UnknownMetric(f"no {what} were given; expected at least one metric, such as 'pgd@1/255'.")
-    return names

@@ -1,8 +1,6 @@
 """The best architectures by several metrics at once, or by one under constraints.
 
-A direction is ``"max"`` or ``"min"``.  By default it is what `robbench.metrics.TABLE` calls better: accuracies up, latencies down.
-Parameters, FLOPs and kernel parameters are proxies for accuracy (more is better) as well as costs (less is better), so their direction is
-never guessed.
+Directions are those of `robbench.objectives`.
 """
 
 from __future__ import annotations
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.analysis.joining import KERNEL_PARAMETERS, Joined, higher_is_better, join, listed, spelled
+from robbench.analysis.joining import Joined, join
 from robbench.errors import UnknownMetric
 from robbench.metrics import nearest
+from robbench.objectives import SIGNS, directions_of, spelled
 from robbench.spaces.identity import class_key
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from robbench.bench import RobBench
 
-SIGNS = {"max": 1, "min": -1}
-EITHER_WAY = ("params", "flops", KERNEL_PARAMETERS)
 Bounds = tuple[float | None, float | None]
 
 
@@ -37,7 +34,7 @@ def pareto_front(bench: RobBench, metrics: Sequence[str], *, directions: Mapping
     Arguments:
         bench: where the measurements are.
         metrics: the objectives: metrics as for a query, or ``"kernel_parameters"``.
-        directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see the module).
+        directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.objectives`).
         options: dataset, training, seed and interpolate, as for a query.
 
     Returns:
@@ -75,7 +72,7 @@ def best(
         metric: as for a query, or ``"kernel_parameters"``.
         constraints: for any metrics, the least and the greatest value, both allowed themselves, in the metric's unit; None: no bound.
         n: how many.
-        direction: of the metric: ``"max"`` or ``"min"``; by default see the module.
+        direction: of the metric: ``"max"`` or ``"min"``; by default see `robbench.objectives`.
         options: dataset, training, seed and interpolate, as for a query.
 
     Returns:
@@ -96,29 +93,6 @@ def best(
         keeps &= (joined.values[constrained] >= low) & (joined.values[constrained] <= high)
     rows = np.flatnonzero(keeps)
     return _table(joined, rows[np.argsort(-sign * joined.values[name][rows], kind="stable")]).head(int(n))
-
-
-def directions_of(metrics: Sequence[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The direction of each objective: as given, or by default; see `pareto_front`."""
-    names = listed(metrics, "objectives")
-    if given is not None and not isinstance(given, Mapping):
-        raise UnknownMetric(
-            f"directions={given!r} is a {type(given).__name__}; expected one for each objective's name: {{{names[0]!r}: 'max'}}."
-        )
-    chosen = {spelled(metric): direction for metric, direction in (given or {}).items()}
-    for name, direction in chosen.items():
-        if name not in names:
-            raise UnknownMetric(
-                f"directions names {name}, which is not an objective.{nearest(name, names)} Objectives: {', '.join(names)}."
-            )
-        if direction not in SIGNS:
-            raise UnknownMetric(f"{direction!r} is not a direction of {name}.{nearest(direction, SIGNS)} Expected 'max' or 'min'.")
-    for name in names:
-        if name in EITHER_WAY and name not in chosen:
-            raise UnknownMetric(
-                f"{name} is a proxy for accuracy (more is better) and a cost (less is better); say which: directions={{{name!r}: 'min'}}, for example."
-            )
-    return {name: chosen.get(name, "max" if higher_is_better(name) else "min") for name in names}
 
 
 def non_dominated(values: np.ndarray, directions: Sequence[str]) -> np.ndarray:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench import analysis
-from robbench.analysis.joining import spelled
-from robbench.analysis.pareto import directions_of
 from robbench.bench import RobBench
 from robbench.cli.options import (
     arch_argument,
@@ -25,6 +23,7 @@ from robbench.cli.options import (
     text_table,
     where_options,
 )
+from robbench.objectives import directions_of, spelled
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import json_option, store_option, text_table, write_table
+from robbench.cli.options import direction_option, json_option, store_option, text_table, write_table
 from robbench.search.repeated import Run, repeat
 from robbench.spaces.nb201 import SIZE
 from robbench.spaces.space import Space
@@ -27,9 +27,7 @@ SECONDS_BEFORE_A_BAR = 2
 @click.option("--runs", default=1, show_default=True, help="How many runs, each from a seed of its own.")
 @click.option("--seed", default=0, show_default=True, help="Of all runs: run i starts from (seed, i).")
 @click.option("--on-repeat", default="free", show_default=True, help="What asking again costs: free, or charge.")
-@click.option(
-    "--minimize", multiple=True, metavar="METRIC", help="Of which less is better, where that is not so by itself; may be given again."
-)
+@direction_option
 @click.option("--noise", help="twin: accuracies as another training would have them.")
 @click.option("--proxy", help="The metric that guides warmup and warmup-move.")
 @store_option
@@ -43,7 +41,6 @@ def search(
     store: Path | None,
     out: Path | None,
     as_json: bool,
-    minimize: tuple[str, ...],
     budget: int,
     runs: int,
     seed: int,
@@ -59,7 +56,6 @@ def search(
     from tqdm import tqdm
 
     bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
-    oracle["directions"] = dict.fromkeys(minimize, "min")
     asked = bench.oracle(metric, budget=budget, **oracle)
     space = Space.answered_by(asked)
     found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, **oracle)

@@ -33,8 +33,8 @@ def table_2(bench: RobBench, setting: Setting) -> Ours:
     from scipy.stats import spearmanr
 
     from robbench.analysis import join
-    from robbench.analysis.joining import KERNEL_PARAMETERS
     from robbench.features import proxies
+    from robbench.objectives import KERNEL_PARAMETERS
 
     found = proxies(bench.columns, DATASET)
     targets = {name: [name] for name in ("clean", *ATTACKED)}

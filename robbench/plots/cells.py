@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from robbench.analysis.joining import higher_is_better, listed
-from robbench.analysis.pareto import EITHER_WAY, best
+from robbench.analysis.pareto import best
 from robbench.errors import CannotPlot
+from robbench.objectives import EITHER_WAY, higher_is_better, listed
 from robbench.plots.style import COLUMN, FULL, GREY, OKABE_ITO, panels, styled
 from robbench.spaces.drawing import SHORT
 from robbench.spaces.nb201 import EDGES, Cell

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.analysis.joining import KERNEL_PARAMETERS, join
-from robbench.analysis.pareto import directions_of, pareto_front
+from robbench.analysis.joining import join
+from robbench.analysis.pareto import pareto_front
 from robbench.errors import CannotPlot
+from robbench.objectives import KERNEL_PARAMETERS, directions_of
 from robbench.plots.style import COLUMN, GREY, MAP, OKABE_ITO, label, new_figure, styled
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from robbench.analysis.joining import KERNEL_PARAMETERS
 from robbench.errors import MissingLibrary
 from robbench.metrics import parse
+from robbench.objectives import KERNEL_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from robbench import LevelNotMeasured, NotMeasured, RobBench, UnknownMetric
-from robbench.analysis.joining import higher_is_better, join, listed, spelled
+from robbench.analysis.joining import join
+from robbench.objectives import higher_is_better, listed, spelled
 from tests.synthetic import CLASSES, UNMEASURED
 
 

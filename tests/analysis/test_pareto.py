@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from robbench import NotMeasured, RobBench, UnknownMetric
 from robbench.analysis import best, hypervolume, non_dominated, pareto_front
-from robbench.analysis.pareto import directions_of
+from robbench.objectives import directions_of
 from robbench.spaces.identity import class_key
 from tests.synthetic import UNMEASURED
 
