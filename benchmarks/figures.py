@@ -1,7 +1,7 @@
 """Draws the figures of docs/figures/ with the commands that docs/figures.md shows, and writes that page.
 
 Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extras `plots` and `surrogates`.  About
-half a minute of one core.  Nothing is random but the forest, which is seeded.  n is all classes, or cells, of the store.
+a minute of one core.  What is random, the forest and the searches, is seeded.  n is all classes, or cells, of the store.
 
     python benchmarks/figures.py
 """
@@ -48,6 +48,10 @@ FIGURES = {
     "curves": (
         f"curves pgd 'best clean={BEST_CLEAN}' 'best pgd@1/255={BEST_PGD}'",
         "Two cells under PGD: the best one without an attack, and the best at eps 1/255.",
+    ),
+    "search": (
+        "search pgd@1/255 random local evolution bananas",
+        "The best network so far of 30 searches of each kind: mean, and the 10th to the 90th percentile; repeats are charged.",
     ),
     "cell": (f"cell '{BEST_CLEAN}'", "The cell of the best clean accuracy."),
     "best": ("best clean pgd@1/255 mean_adversarial mean_corruption", "The best cells by four metrics."),

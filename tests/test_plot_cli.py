@@ -17,6 +17,7 @@ DRAWN = {
     "scatter": ["clean", "kernel_parameters", "--direction", "kernel_parameters=min"],
     "importance": ["clean", "--features", "operations"],
     "curves": ["pgd", f"ours={ARCH}", ARCH, "3456"],
+    "search": ["clean", "random", "local", "--budget", "20", "--runs", "3"],
     "cell": ["3456"],
     "best": ["clean", "pgd@1/255"],
 }
@@ -49,11 +50,18 @@ def test_width_and_resolution_are_as_asked(width: str, inches: float, small_stor
         (
             ["scater", "clean", "pgd@1/255"],
             2,
-            "'scater' is not a kind of figure. Did you mean 'scatter'? Known: boxes, correlation, scatter",
+            "'scater' is not a kind of figure. Did you mean 'scatter' or 'search'? Known: boxes, correlation, scatter",
         ),
         (["scatter", "clean"], 2, "scatter takes X Y; 1 arguments were given"),
         (["cell", ARCH, ARCH], 2, "cell takes ARCH; 2 arguments were given"),
-        (["correlation", "clean", "pgd@1/255", "--seed", "777"], 2, "--seed is not for this kind of figure"),
+        (
+            ["correlation", "clean", "pgd@1/255", "--seed", "777"],
+            2,
+            "--seed is not for correlation, whose options are: --dataset, --training, --method",
+        ),
+        (["cell", ARCH, "--method", "spearman"], 2, "--method is not for cell, whose options are: none"),
+        (["search", "clean", "rnadom"], 1, "'rnadom' is not"),
+        (["scatter", "clean", "pgd@1/255", "--runs", 3], 2, "--runs is not for scatter"),
         (["scatter", "clean", "pdg"], 1, "UnknownMetric: 'pdg' is not a metric. Did you mean 'pgd'"),
         (["boxes", "clean"], 1, "CannotPlot: clean has no levels in this store"),
     ],

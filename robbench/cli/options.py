@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+SECONDS_BEFORE_A_BAR = 2
+"""Nobody minds waiting so long without a progress bar."""
+
+
 def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--store",

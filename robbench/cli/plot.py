@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import numpy as np
+from click.core import ParameterSource
+from tqdm import tqdm
 
 from robbench import analysis, plots
 from robbench.bench import RobBench
-from robbench.cli.options import architecture, direction_option, store_option, where_options
+from robbench.cli.options import SECONDS_BEFORE_A_BAR, architecture, direction_option, store_option, where_options
 from robbench.metrics import nearest
 from robbench.plots.saving import check_format
+from robbench.plots.style import label
 from robbench.spaces.identity import class_key
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ class Kind(NamedTuple):
     width: str
     """By default."""
     draw: Callable[[RobBench, tuple[str, ...], _Settings], Figure]
+    options: tuple[str, ...] = ("dataset", "training", "seed")
+    """What it takes besides --out, --width, --store and --dpi."""
 
 
 class _Settings(NamedTuple):
@@ -41,12 +47,12 @@ class _Settings(NamedTuple):
     directions: dict[str, str]
     features: str
     method: str
+    budget: int
+    runs: int
 
     @property
-    def without_seed(self) -> dict[str, Any]:
-        """Where to look, for analyses over the mean of seeds."""
-        if self.where["seed"] is not None:
-            raise click.UsageError("--seed is not for this kind of figure, which is drawn from means over seeds.")
+    def over_seeds(self) -> dict[str, Any]:
+        """Where to look, for what is drawn from means over seeds."""
         return {name: value for name, value in self.where.items() if name != "seed"}
 
 
@@ -59,7 +65,7 @@ def _boxes(bench: RobBench, threats: tuple[str, ...], settings: _Settings) -> Fi
 
 
 def _correlation(bench: RobBench, metrics: tuple[str, ...], settings: _Settings) -> Figure:
-    matrix = analysis.correlation_matrix(bench, metrics, method=settings.method, **settings.without_seed)
+    matrix = analysis.correlation_matrix(bench, metrics, method=settings.method, **settings.over_seeds)
     return plots.correlation_heatmap(
         matrix, width=settings.width, title={"kendall": "Kendall τ", "spearman": "Spearman ρ"}[settings.method]
     )
@@ -70,7 +76,7 @@ def _scatter(bench: RobBench, metrics: tuple[str, ...], settings: _Settings) -> 
 
 
 def _importance(bench: RobBench, metrics: tuple[str, ...], settings: _Settings) -> Figure:
-    table = analysis.importance(bench, metrics[0], features=settings.features, progress=True, **settings.without_seed)
+    table = analysis.importance(bench, metrics[0], features=settings.features, progress=True, **settings.over_seeds)
     return plots.importance_bars(table, width=settings.width, title=metrics[0])
 
 
@@ -83,6 +89,19 @@ def _curves(bench: RobBench, arguments: tuple[str, ...], settings: _Settings) ->
     return plots.eps_curves(bench, archs, attack, width=settings.width, **settings.where)
 
 
+def _search(bench: RobBench, arguments: tuple[str, ...], settings: _Settings) -> Figure:
+    from robbench.search.repeated import repeat
+
+    metric, *named = arguments
+    curves = {}
+    for algorithm in named or ("random", "evolution"):
+        runs = repeat(algorithm, bench, metric, budget=settings.budget, runs=settings.runs, on_repeat="charge", **settings.over_seeds)
+        shown = tqdm(runs, algorithm, total=settings.runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False)
+        curves[algorithm] = np.stack([run.incumbents for run in shown])
+    optimum = bench.top(metric, 1, **settings.over_seeds).iloc[0, -1]
+    return plots.search_curves(curves, best=optimum, y=label(metric), width=settings.width)
+
+
 def _cell(bench: RobBench, archs: tuple[str, ...], settings: _Settings) -> Figure:
     return plots.cell_drawing(bench.cell(architecture(archs[0])), width=settings.width)
 
@@ -93,14 +112,38 @@ def _best(bench: RobBench, metrics: tuple[str, ...], settings: _Settings) -> Fig
 
 KINDS: dict[str, Kind] = {
     "boxes": Kind("[THREAT]...", 0, None, "accuracies over eps or severity; 'attacks' (default), 'corruptions', or names", "full", _boxes),
-    "correlation": Kind("METRIC METRIC...", 2, None, "heatmap of rank correlations", "full", _correlation),
-    "scatter": Kind("X Y", 2, 2, "two metrics of every architecture, and their Pareto front", "column", _scatter),
-    "importance": Kind("METRIC", 1, 1, "what features are worth to a forest that predicts it", "column", _importance),
+    "correlation": Kind(
+        "METRIC METRIC...", 2, None, "heatmap of rank correlations", "full", _correlation, ("dataset", "training", "method")
+    ),
+    "scatter": Kind(
+        "X Y",
+        2,
+        2,
+        "two metrics of every architecture, and their Pareto front",
+        "column",
+        _scatter,
+        ("dataset", "training", "seed", "directions"),
+    ),
+    "importance": Kind(
+        "METRIC", 1, 1, "what features are worth to a forest that predicts it", "column", _importance, ("dataset", "training", "features")
+    ),
     "curves": Kind("ATTACK ARCH...", 2, None, "accuracy over eps; LABEL=ARCH names an architecture in the legend", "column", _curves),
-    "cell": Kind("ARCH", 1, 1, "a cell", "column", _cell),
+    "search": Kind(
+        "METRIC [ALGORITHM]...",
+        1,
+        None,
+        "the best value so far of searches, repeated: random, evolution, …",
+        "column",
+        _search,
+        ("dataset", "training", "budget", "runs"),
+    ),
+    "cell": Kind("ARCH", 1, 1, "a cell", "column", _cell, ()),
     "best": Kind("METRIC...", 1, None, "the best cell by each, side by side", "full", _best),
 }
-_LISTED = "\n".join(f"{name:<12} {kind.arguments:<17} {kind.about}" for name, kind in KINDS.items())
+OPTIONS = {name: f"--{name}" for name in ("dataset", "training", "seed", "features", "method", "budget", "runs")} | {
+    "directions": "--direction"
+}
+_LISTED = "\n".join(f"{name:<12} {kind.arguments:<22} {kind.about}" for name, kind in KINDS.items())
 
 
 @click.command(epilog=f"\b\n{_LISTED}")
@@ -113,14 +156,20 @@ _LISTED = "\n".join(f"{name:<12} {kind.arguments:<17} {kind.about}" for name, ki
 @direction_option
 @click.option("--features", default="proxies", show_default=True, help="For importance: feature sets, joined by '+'.")
 @click.option("--method", default="kendall", show_default=True, type=click.Choice(analysis.METHODS), help="For correlation.")
+@click.option("--budget", default=300, show_default=True, help="For search: queries of a run.")
+@click.option("--runs", default=30, show_default=True, help="For search: runs of each algorithm.")
 @click.option("--dpi", default=300, show_default=True, type=click.IntRange(50), help="Pixels an inch of PNGs, and of dense scatters.")
-def plot(kind: str, arguments: tuple[str, ...], out: Path, width: str | None, store: Path | None, dpi: int, **options: Any) -> None:
+@click.pass_context
+def plot(
+    ctx: click.Context, kind: str, arguments: tuple[str, ...], out: Path, width: str | None, store: Path | None, dpi: int, **options: Any
+) -> None:
     """Draw a figure of a KIND, such as: robbench plot scatter clean pgd@1/255 --out scatter.pdf."""
     if kind not in KINDS:
         raise click.UsageError(f"{kind!r} is not a kind of figure.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}.")
     chosen = KINDS[kind]
     if len(arguments) < chosen.fewest or (chosen.most is not None and len(arguments) > chosen.most):
         raise click.UsageError(f"{kind} takes {chosen.arguments}; {len(arguments)} arguments were given.")
+    _refuse_unused(ctx, kind, chosen)
     check_format(out)
     where = {name: options.pop(name) for name in ("dataset", "training", "seed")}
     figure = chosen.draw(RobBench(store), arguments, _Settings(WIDTHS[width or chosen.width], where, **options))
@@ -128,6 +177,16 @@ def plot(kind: str, arguments: tuple[str, ...], out: Path, width: str | None, st
         plots.save(figure, out, dpi=dpi)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error}") from error
+
+
+def _refuse_unused(ctx: click.Context, name: str, kind: Kind) -> None:
+    """An option that would change nothing is a mistake."""
+    for parameter in ctx.command.params:
+        option = str(parameter.name)
+        given = ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
+        if given and option in OPTIONS and option not in kind.options:
+            taken = ", ".join(flag for option, flag in OPTIONS.items() if option in kind.options) or "none"
+            raise click.UsageError(f"{OPTIONS[option]} is not for {name}, whose options are: {taken}.")
 
 
 COMMANDS = (plot,)

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import direction_option, json_option, store_option, text_table, write_table
+from robbench.cli.options import SECONDS_BEFORE_A_BAR, direction_option, json_option, store_option, text_table, write_table
 from robbench.search.repeated import Run, repeat
 from robbench.spaces.nb201 import SIZE
 from robbench.spaces.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SECONDS_BEFORE_A_BAR = 2
 
 
 @click.command()
