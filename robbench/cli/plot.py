@@ -98,7 +98,7 @@ def _search(bench: RobBench, arguments: tuple[str, ...], settings: _Settings) ->
         runs = repeat(algorithm, bench, metric, budget=settings.budget, runs=settings.runs, on_repeat="charge", **settings.over_seeds)
         shown = tqdm(runs, algorithm, total=settings.runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False)
         curves[algorithm] = np.stack([run.incumbents for run in shown])
-    optimum = bench.top(metric, 1, **settings.over_seeds).iloc[0, -1]
+    optimum = bench.top(metric, 1, **settings.over_seeds).iloc[:, -1].to_numpy(np.float64)[0]
     return plots.search_curves(curves, best=optimum, y=label(metric), width=settings.width)
 
 
@@ -159,17 +159,14 @@ _LISTED = "\n".join(f"{name:<12} {kind.arguments:<22} {kind.about}" for name, ki
 @click.option("--budget", default=300, show_default=True, help="For search: queries of a run.")
 @click.option("--runs", default=30, show_default=True, help="For search: runs of each algorithm.")
 @click.option("--dpi", default=300, show_default=True, type=click.IntRange(50), help="Pixels an inch of PNGs, and of dense scatters.")
-@click.pass_context
-def plot(
-    ctx: click.Context, kind: str, arguments: tuple[str, ...], out: Path, width: str | None, store: Path | None, dpi: int, **options: Any
-) -> None:
+def plot(kind: str, arguments: tuple[str, ...], out: Path, width: str | None, store: Path | None, dpi: int, **options: Any) -> None:
     """Draw a figure of a KIND, such as: robbench plot scatter clean pgd@1/255 --out scatter.pdf."""
     if kind not in KINDS:
         raise click.UsageError(f"{kind!r} is not a kind of figure.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}.")
     chosen = KINDS[kind]
     if len(arguments) < chosen.fewest or (chosen.most is not None and len(arguments) > chosen.most):
         raise click.UsageError(f"{kind} takes {chosen.arguments}; {len(arguments)} arguments were given.")
-    _refuse_unused(ctx, kind, chosen)
+    _refuse_unused(kind, chosen)
     check_format(out)
     where = {name: options.pop(name) for name in ("dataset", "training", "seed")}
     figure = chosen.draw(RobBench(store), arguments, _Settings(WIDTHS[width or chosen.width], where, **options))
@@ -179,8 +176,9 @@ def plot(
         raise click.ClickException(f"{out} cannot be written: {error}") from error
 
 
-def _refuse_unused(ctx: click.Context, name: str, kind: Kind) -> None:
+def _refuse_unused(name: str, kind: Kind) -> None:
     """An option that would change nothing is a mistake."""
+    ctx = click.get_current_context()
     for parameter in ctx.command.params:
         option = str(parameter.name)
         given = ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
