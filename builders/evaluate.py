@@ -1,4 +1,4 @@
-"""Which images a network still classifies correctly: clean, and under an attack whose rules are enforced here.
+"""Which images a network still classifies correctly: clean, corrupted, and under an attack whose rules are enforced here.
 
 An attack only proposes.  This module projects what it proposes on the L∞ ball and on [0, 1], and asks the network again.  Each network
 attacks only the images that it classifies correctly when clean.  Every eps is attacked on its own, as in the published dataset:
@@ -20,7 +20,9 @@ from torch import Tensor
 
 from builders.attacks.base import Attack, Network, ball, correct, live_first, put, take
 from builders.attacks.streams import image_streams
+from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
+from robbench.metrics import SEVERITIES
 
 
 def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
@@ -82,6 +84,34 @@ def robust_outcomes(
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
         put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
     return _array(outcomes.reshape(*clean.shape[:-1], n_eps, n_images))
+
+
+def corruption_outcomes(
+    network: Network,
+    corrupted: CorruptedImages,
+    labels: Tensor,
+    name: str,
+    severities: Sequence[int] = SEVERITIES,
+    *,
+    batch_size: int = 512,
+) -> NDArray[np.bool_]:
+    """Whether each image is classified correctly when corrupted, ``(…, len(severities), images)``.
+
+    Arguments:
+        corrupted: the images, `builders.corruptions.Corrupted` for ours or `builders.corruptions.published.PublishedCorruptions`.
+        labels: ``(images,)``, int64, on the network's device.
+        name: one of `builders.corruptions.CORRUPTIONS`.
+        severities: each from 1 to 5.
+        batch_size: images at a time, for each network of a stack.
+
+    Raises:
+        AttackError: if images, labels or the network do not fit, or there are no severities.
+        CorruptionError: as `corrupted` raises it.
+    """
+    if not len(severities):
+        raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
+    images = (torch.from_numpy(as_floats(corrupted(name, severity))).to(labels.device) for severity in severities)
+    return np.stack([clean_outcomes(network, corrupt, labels, batch_size=batch_size) for corrupt in images], axis=-2)
 
 
 def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from builders.attacks import ATTACKS, FGSM, PGD, AttackError
-from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes
+from builders.corruptions import Corrupted, corrupt
+from builders.errors import CorruptionError
+from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, project, robust_outcomes
+from robbench.metrics import SEVERITIES
 from robbench.errors import RobBenchError
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
@@ -167,3 +170,30 @@ def test_a_network_in_training_mode_is_refused() -> None:
     network = untrained(0).train()
     with pytest.raises(AttackError, match=r"training mode, where batch normalisation mixes images; call network.eval\(\)"):
         clean_outcomes(network, IMAGES, LABELS)
+
+
+def test_corruption_outcomes_are_clean_outcomes_on_corrupted_images() -> None:
+    stack, corrupted = Stack(trained(0), trained(1)), Corrupted(IMAGES.numpy(), seed=4)
+    outcomes = corruption_outcomes(stack, corrupted, LABELS, "contrast", batch_size=30)
+    assert outcomes.shape == (2, 5, 100)
+    for k, severity in enumerate(SEVERITIES):
+        images = torch.from_numpy(corrupt(IMAGES.numpy(), "contrast", severity, seed=4))
+        assert (outcomes[:, k] == clean_outcomes(stack, images, LABELS)).all()
+    assert (corruption_outcomes(trained(1), corrupted, LABELS, "contrast", [5, 2]) == outcomes[1, [4, 1]]).all()
+    clean = accuracy(clean_outcomes(trained(0), IMAGES, LABELS))
+    assert accuracy(outcomes)[0, -1] < clean
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"name": "frog"}, CorruptionError, "'frog' is not a corruption"),
+        ({"severities": [0]}, CorruptionError, "severity=0; expected an integer from 1 to 5"),
+        ({"severities": []}, AttackError, "severities is empty; expected at least one"),
+        ({"labels": LABELS[:50]}, AttackError, "for 100 images"),
+    ],
+)
+def test_corruptions_that_do_not_fit_are_refused(change: Any, error: Any, message: str) -> None:
+    arguments = {"network": trained(0), "corrupted": Corrupted(IMAGES.numpy()), "labels": LABELS, "name": "fog"} | change
+    with pytest.raises(error, match=message):
+        corruption_outcomes(**arguments)
