@@ -13,8 +13,8 @@ from builders.attacks import ATTACKS, FGSM, PGD, AttackError
 from builders.corruptions import Corrupted, corrupt
 from builders.errors import CorruptionError
 from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, project, robust_outcomes
-from robbench.metrics import SEVERITIES
 from robbench.errors import RobBenchError
+from robbench.metrics import SEVERITIES
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
