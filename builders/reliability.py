@@ -53,9 +53,9 @@ class Reliability:
             found.append(f"{_networks(self.randomized)} random: their answers to the same images differ.")
         if self.probabilities.any():
             found.append(f"{_networks(self.probabilities)} returning probabilities: give the attacks logits.")
-        if (blind := self.zero_gradients > 0).any():
+        if (blind := np.asarray(self.zero_gradients > 0)).any():
             found.append(f"{_networks(blind)} without any gradient on up to {self.zero_gradients.max():.1%} of the images.")
-        if (misled := (self.square_gain > GAIN).any(-1)).any():
+        if (misled := np.asarray((self.square_gain > GAIN).any(-1))).any():
             found.append(
                 f"{_networks(misled)} broken by Square where gradients failed, on up to {self.square_gain.max():.1%} of the images."
             )

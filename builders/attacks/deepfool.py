@@ -10,12 +10,15 @@ from torch import Tensor
 from builders.attacks.base import Network, Survivors, ball, correct, likely, pixels, rows
 from builders.attacks.losses import of
 
+# Steps that end at 0 or 1 fall short, and would only ever creep up on the boundary.  So in the authors' code, and in Foolbox's.
+NUDGE = 1e-4
+
 
 @dataclass(frozen=True)
 class DeepFool:
     """Algorithm 2 in the L∞ norm (section 3.3, p = ∞): a step of size ``|f_k − f_y| / ‖∇(f_k − f_y)‖₁`` along the sign of that gradient.
 
-    Looks for a small perturbation, whatever eps: one that came out larger than eps is cut to it.
+    Steps are 10⁻⁴ longer than that, in units of images.  Looks for a small perturbation, whatever eps: one that came out larger than eps is cut to it.
 
     Arguments:
         steps: iterations at most.
@@ -47,7 +50,7 @@ class DeepFool:
                 live, images, labels, classes, x, total, leads, gradients = survivors.keep(live, x, *state)
                 if not x.numel():
                     break
-            distances = leads.abs() / (gradients.abs().sum((-3, -2, -1)) + 1e-8)
+            distances = leads.abs() / (gradients.abs().sum((-3, -2, -1)) + 1e-8) + NUDGE
             nearest = distances.argmin(-1, keepdim=True)
             gradient = gradients.take_along_dim(nearest[..., None, None, None], -4).squeeze(-4)
             total = total + pixels(distances.gather(-1, nearest)[..., 0]) * gradient.sign()

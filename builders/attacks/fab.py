@@ -59,8 +59,8 @@ class FABT:
         for _ in range(self.steps):
             live = closest > eps
             if self.early_stop and survivors.few(live):
-                state = (images, labels, targets, eps, x, best, closest)
-                images, labels, targets, eps, x, best, closest = survivors.keep(live, best, *state)
+                state = (live, images, labels, targets, eps, x, best, closest)
+                live, images, labels, targets, eps, x, best, closest = survivors.keep(live, best, *state)
                 if not x.numel():
                     break
             _, lead, gradient = ascent(network, x, labels, targets, _lead)
@@ -69,7 +69,8 @@ class FABT:
             alpha = pixels((length / (length + image_length)).clamp(max=self.alpha_max))
             x = ((1 - alpha) * (x + self.eta * from_x) + alpha * (images + self.eta * from_image)).clamp(0, 1)
             broken, distance = ~correct(network(x), labels), _length(x - images)
-            closer = broken & (distance < closest)
+            # A row that may leave keeps its point while it stays, so that no row depends on when its batch is thinned out.
+            closer = broken & (distance < closest) & (live if self.early_stop else True)
             best, closest = torch.where(pixels(closer), x, best), torch.where(closer, distance, closest)
             x = torch.where(pixels(broken), images + self.beta * (x - images), x)
         return survivors.all(best).clamp(low, high)
