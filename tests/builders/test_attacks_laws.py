@@ -12,6 +12,7 @@ from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD,
 from builders.attacks.base import Survivors, live_first, put, take
 from builders.attacks.streams import bits, image_streams, uniform
 from builders.evaluate import accuracy, project, robust_outcomes
+from robbench.metrics import TABLE
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 ATTACKS_SHORT: dict[str, Any] = {
@@ -52,7 +53,8 @@ def streams() -> Any:
     return image_streams(0, torch.arange(100))
 
 
-def test_every_attack_is_tried_here() -> None:
+def test_every_attack_has_a_name_in_the_store_and_is_tried_here() -> None:
+    assert ATTACKS.keys() == {name for name, entry in TABLE.items() if entry.kind == "attack"}
     assert ATTACKS.keys() <= ATTACKS_SHORT.keys()
     assert all(type(attack) is type(ATTACKS_SHORT[name]) for name, attack in ATTACKS.items())
 

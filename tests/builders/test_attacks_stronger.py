@@ -84,10 +84,7 @@ def test_the_fewest_classes_that_attacks_serve() -> None:
 def test_cw_with_one_full_step_is_one_signed_step_on_the_margin() -> None:
     x = IMAGES.clone().requires_grad_()
     logits = trained(0)(x)
-    value = sum(
-        max(logits[row, k] for k in range(10) if k != LABELS[row]) - logits[row, LABELS[row]]  # type: ignore[type-var]
-        for row in range(len(x))
-    )
+    value = sum(max(logits[row, k] for k in range(10) if k != LABELS[row]) - logits[row, LABELS[row]] for row in range(len(x)))
     torch.autograd.backward(value)
     assert x.grad is not None
     expected = (IMAGES + 0.05 * x.grad.sign()).clamp(0, 1)
@@ -153,9 +150,7 @@ def deepfool_plainly(network: Any, image: Any, label: int, steps: int, overshoot
 
 def test_deepfool_against_algorithm_2_written_plainly_for_one_image() -> None:
     found = DeepFool()(trained(0), IMAGES, LABELS, 1.0, streams=STREAMS)
-    plain = torch.stack(
-        [deepfool_plainly(trained(0), image, int(label), 50, 0.02) for image, label in zip(IMAGES, LABELS, strict=True)]
-    )
+    plain = torch.stack([deepfool_plainly(trained(0), image, int(label), 50, 0.02) for image, label in zip(IMAGES, LABELS, strict=True)])
     assert ((found - plain).abs().amax((1, 2, 3)) < 1e-3).sum() >= 38  # a gradient within rounding of zero may take either sign
     assert (~correct(trained(0)(found), LABELS)).float().mean() > 0.9
 
@@ -187,7 +182,9 @@ def test_the_way_to_a_hyperplane_is_the_linear_programs(seed: int) -> None:
     from scipy.optimize import linprog
 
     rng = np.random.default_rng(seed)
-    start, x, gradient = (torch.tensor(array) for array in (rng.random((5, 1, 3, 4)), rng.random((5, 1, 3, 4)), rng.normal(size=(5, 1, 3, 4))))
+    start, x, gradient = (
+        torch.tensor(array) for array in (rng.random((5, 1, 3, 4)), rng.random((5, 1, 3, 4)), rng.normal(size=(5, 1, 3, 4)))
+    )
     gradient[:, :, 0, :2] = 0
     start[:, :, 1] = start[:, :, 1].round()  # pixels without room on one side
     value = torch.tensor(rng.normal(scale=4, size=5))
