@@ -72,12 +72,12 @@ class APGD:
         """The attack, towards the targets if there are any; ``(…, batch)``."""
         labels, eps, streams, classes = rows(images, labels, eps, streams, labels if targets is None else targets)
 
-        def climb(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def look(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return ascent(network, x, labels, None if targets is None else classes, self.loss)
 
         low, high = ball(images, eps)
         x = self._start(images, eps, streams).clamp(low, high)
-        logits, loss, gradient = climb(x)
+        logits, loss, gradient = look(x)
         live = correct(logits, labels)
 
         x_before, size = x, 2 * eps
@@ -99,7 +99,7 @@ class APGD:
             alpha = self.momentum if step > 1 else 1.0
             x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp_(low, high), x
             loss_before = loss
-            logits, loss, gradient = climb(x)
+            logits, loss, gradient = look(x)
 
             wrong = ~correct(logits, labels)
             fooling = torch.where(pixels(wrong), x, fooling)

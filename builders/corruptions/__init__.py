@@ -2,8 +2,9 @@
 
 Parameters and formulas are those of the authors' program that made CIFAR-10-C, for 32×32 pixels.  On other sizes, down to 8×8 and
 with any number of channels, what that program counts in pixels stays in pixels (noise, kernels), and what it counts in shares of the
-image stays a share (zoom, elastic, pixelate); a motion blur's line ends at the length of the image's side.  Frost is drawn instead
-of photographed (weather.py).  As in the published files, results are whole grey levels, rounded down.
+image stays a share (zoom, elastic, pixelate).  Two things would not fit small images: a motion blur's line ends at the length of the
+image's side, and below 32 pixels a zoom blur is not rounded to whole pixels.  Frost is drawn instead of photographed (weather.py).
+As in the published files, results are whole grey levels, rounded down.
 """
 
 from __future__ import annotations

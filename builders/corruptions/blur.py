@@ -5,10 +5,14 @@ All kernels are as wide as the authors', in pixels; only motion's, 13 to 19 pixe
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from builders.corruptions.base import Corruption, Generators, Images, draws, levels, truncated_levels
+
+AUTHORS_SIDE = 32
 
 
 def defocus_blur(images: Images, generators: Generators, radius: float, alias_blur: float) -> Images:
@@ -80,23 +84,37 @@ def zoom_blur(images: Images, generators: Generators, largest: float) -> Images:
     """The mean of the image and of its centre magnified by 1, 1.01, 1.02, … up to this factor."""
     # The end is the authors': rounding lets np.arange reach it at some severities and not at others.
     factors = np.arange(1, largest, 0.01)
-    return np.asarray((images + sum(magnified(images, factor) for factor in factors)) / (len(factors) + 1))
+    exact = min(images.shape[2:]) < AUTHORS_SIDE
+    return np.asarray((images + sum(magnified(images, factor, exact=exact) for factor in factors)) / (len(factors) + 1))
 
 
-def magnified(images: Images, factor: float) -> Images:
-    """The centre of the images, magnified by linear interpolation; factor is at least 1."""
-    rows, columns = (_magnifying(side, factor) for side in images.shape[2:])
+def magnified(images: Images, factor: float, *, exact: bool = False) -> Images:
+    """The centre of the images, magnified by linear interpolation; factor is at least 1.
+
+    The authors crop to whole pixels, magnify those corner on corner to whole pixels, and crop again.  On images smaller than theirs that
+    swallows small factors, so that there is another way.
+
+    Arguments:
+        exact: magnify about the centre, whatever falls between pixels.
+    """
+    rows, columns = (_interpolating(_sources(side, factor, exact), side) for side in images.shape[2:])
     return np.asarray(rows @ images @ columns.T)
 
 
-def _magnifying(side: int, factor: float) -> npt.NDArray[np.float64]:
-    """The matrix that crops the centre of a line, magnifies it by linear interpolation, corner on corner, and crops it to its length."""
-    crop = int(np.ceil(side / factor))
+def _sources(side: int, factor: float, exact: bool) -> npt.NDArray[np.float64]:
+    """The place on a line that each pixel of its magnified form comes from."""
+    if exact:
+        centre = (side - 1) / 2
+        return np.asarray(centre + (np.arange(side) - centre) / factor, np.float64)
+    crop = math.ceil(side / factor)
     longer = round(crop * factor)
-    places = np.arange(longer) * (crop - 1) / (longer - 1)
-    matrix = np.zeros((longer, side))
-    matrix[:, (side - crop) // 2 :][:, :crop] = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(crop)))
-    return matrix[(longer - side) // 2 :][:side]
+    places = (side - crop) // 2 + np.arange(longer) * ((crop - 1) / (longer - 1))
+    return np.asarray(places[(longer - side) // 2 :][:side], np.float64)
+
+
+def _interpolating(places: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
+    """The matrix that takes a line's values at these places."""
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(side))))
 
 
 BLUR: dict[str, Corruption] = {

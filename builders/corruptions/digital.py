@@ -68,7 +68,10 @@ def _mirrored(places: npt.NDArray[np.int64], length: int, repeat_edge: bool) -> 
 
 
 def pixelate(images: Images, generators: Generators, share: float) -> Images:
-    """Shrunk to this share of each side, and enlarged again, in whole grey levels; a small pixel is the mean of those whose centres it covers."""
+    """Shrunk to this share of each side, and enlarged again, in whole grey levels; a small pixel is the mean of those whose centres it covers.
+
+    The smaller sides are whole pixels: on 8×8, severities 1 and 2 are the same, and 3 and 4.
+    """
     images, sides = levels(images), images.shape[:1:-1]
     # Width first, then height, each rounded: so does the authors' library.
     for side in sides:

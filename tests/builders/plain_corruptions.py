@@ -86,7 +86,7 @@ def along_line(image: Any, degrees: float, radius: int, sigma: float) -> Any:
 def zoom_blur(image: Any, rng: Any, largest: float) -> Any:
     total, count = image.copy(), 1
     for factor in np.arange(1, largest, 0.01):
-        total += magnified(image, factor)
+        total += magnified(image, factor) if len(image) >= 32 else magnified_about_the_centre(image, factor)
         count += 1
     return total / count
 
@@ -99,6 +99,11 @@ def magnified(image: Any, factor: float) -> Any:
     larger = ndimage.zoom(image[top : top + crop, top : top + crop], (factor, factor, 1), order=1)
     trim = (len(larger) - side) // 2
     return larger[trim : trim + side, trim : trim + side]
+
+
+def magnified_about_the_centre(image: Any, factor: float) -> Any:
+    shift = (len(image) - 1) / 2 * (1 - 1 / factor)
+    return ndimage.affine_transform(image, [1 / factor, 1 / factor, 1], [shift, shift, 0], order=1)
 
 
 def snow(image: Any, rng: Any, mean: float, std: float, zoom: float, threshold: float, radius: int, sigma: float, keep: float) -> Any:
