@@ -126,6 +126,12 @@ def test_every_size_from_8_and_every_number_of_channels(name: str, shape: tuple[
 
 
 @each_corruption
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_every_severity_changes_digits(name: str, severity: int) -> None:
+    assert ((corrupt(DIGITS, name, severity) - DIGITS) ** 2).mean() > 3e-4
+
+
+@each_corruption
 def test_black_and_white_images(name: str) -> None:
     images = np.stack([np.zeros((3, 16, 16)), np.ones((3, 16, 16))]).astype(np.float32)
     found = corrupt(images, name, 5)
