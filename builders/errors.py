@@ -17,3 +17,7 @@ class DatasetError(RobBenchError):
 
 class AttackError(RobBenchError):
     """An attack was given something outside its domain: an eps, images, labels or a network that do not fit."""
+
+
+class CorruptionError(RobBenchError):
+    """A corruption was asked of images it cannot serve, or by a name or severity there is not; or published files are not what they should be."""

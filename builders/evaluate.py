@@ -1,4 +1,4 @@
-"""Which images a network still classifies correctly: clean, and under an attack whose rules are enforced here.
+"""Which images a network still classifies correctly: clean, corrupted, and under an attack whose rules are enforced here.
 
 An attack only proposes.  This module projects what it proposes on the L∞ ball and on [0, 1], and asks the network again.  Each network
 attacks only the images that it classifies correctly when clean.  Every eps is attacked on its own, as in the published dataset:
@@ -18,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Network, ball, correct, live_first, put, take
+from builders.attacks.base import Attack, Network, ball, correct, live_first, pixels, put, take
 from builders.attacks.streams import image_streams
+from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
+from robbench.metrics import SEVERITIES
 
 
 def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
@@ -84,6 +86,74 @@ def robust_outcomes(
     return _array(outcomes.reshape(*clean.shape[:-1], n_eps, n_images))
 
 
+def corruption_outcomes(
+    network: Network,
+    corrupted: CorruptedImages,
+    labels: Tensor,
+    name: str,
+    severities: Sequence[int] = SEVERITIES,
+    *,
+    batch_size: int = 512,
+) -> NDArray[np.bool_]:
+    """Whether each image is classified correctly when corrupted, ``(…, len(severities), images)``.
+
+    Arguments:
+        corrupted: the images, `builders.corruptions.Corrupted` for ours or `builders.corruptions.published.PublishedCorruptions`.
+        labels: ``(images,)``, int64, on the network's device.
+        name: one of `builders.corruptions.CORRUPTIONS`.
+        severities: each from 1 to 5.
+        batch_size: images at a time, for each network of a stack.
+
+    Raises:
+        AttackError: if images, labels or the network do not fit, or there are no severities.
+        CorruptionError: as `corrupted` raises it.
+    """
+    if not len(severities):
+        raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
+    images = (torch.from_numpy(as_floats(corrupted(name, severity))).to(labels.device) for severity in severities)
+    return np.stack([clean_outcomes(network, corrupt, labels, batch_size=batch_size) for corrupt in images], axis=-2)
+
+
+def transfer_outcomes(
+    sources: Network,
+    targets: Network,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    eps: float,
+    *,
+    seed: int = 0,
+    batch_size: int = 512,
+) -> NDArray[np.bool_]:
+    """Whether each target still classifies each image correctly as attacked on each source, ``(*sources, *targets, images)``.
+
+    The leading dimensions are those of the sources' and of the targets' logits: none for a plain network.  An image that a source
+    misclassifies when clean is not attacked there; one that a target misclassifies when clean is wrong whatever the source.  So a network
+    that is its own target has its robust outcomes, and no target is better than when clean.
+
+    Arguments:
+        sources, targets: networks, plain or stacked.
+        images, labels, attack, seed, batch_size: as for `robust_outcomes`.
+        eps: radius of the L∞ ball, in units of images.
+
+    Raises:
+        AttackError: if images, labels, a network or eps do not fit.
+    """
+    _check(sources, images, labels, batch_size)
+    _check(targets, images, labels, batch_size)
+    (radius,) = _checked_grid([eps], images)
+    attackable, clean = _clean(sources, images, labels, batch_size), _clean(targets, images, labels, batch_size)
+    streams = image_streams(seed, torch.arange(len(images), device=images.device))
+    crafted = images.expand(*attackable.shape, *images.shape[1:]).clone()
+    for index in _batches(live_first(attackable), batch_size) if radius > 0 else ():
+        given, radii = images[index], radius.expand(index.shape)
+        proposed = attack(sources, given, labels[index], radii, streams=streams[index])
+        found = project(_checked_proposal(proposed, given), given, radii)
+        put(crafted, index, torch.where(pixels(take(attackable, index)), found, given))
+    outcomes = [_clean(targets, one, labels, batch_size) & clean for one in crafted.reshape(-1, *images.shape)]
+    return _array(torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape))
+
+
 def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The share of images classified correctly, in [0, 1]: the mean over the last axis."""
     return np.asarray(outcomes.mean(axis=-1))
@@ -101,11 +171,15 @@ def project(proposed: Tensor, images: Tensor, eps: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _judge(network: Network, images: Tensor, proposed: Tensor, labels: Tensor, eps: Tensor) -> Tensor:
+    return correct(network(project(_checked_proposal(proposed, images), images, eps)), labels)
+
+
+def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
     if proposed.shape != images.shape:
         raise AttackError(
             f"the attack returned images of shape {tuple(proposed.shape)}; expected one for each given: {tuple(images.shape)}."
         )
-    return correct(network(project(proposed.detach(), images, eps)), labels)
+    return proposed.detach()
 
 
 @torch.no_grad()

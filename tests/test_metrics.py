@@ -106,7 +106,7 @@ def test_a_level_and_a_measure_may_be_written_or_given() -> None:
 
 def test_fifteen_corruptions_and_the_attacks_of_the_published_dataset_are_in_the_table() -> None:
     assert len(WITH_SEVERITY) == 15
-    assert {"fgsm", "pgd", "apgd-ce", "square", "autoattack"} == {name for name, entry in TABLE.items() if entry.kind == "attack"}
+    assert {"fgsm", "pgd", "apgd-ce", "square", "autoattack"} <= {name for name, entry in TABLE.items() if entry.kind == "attack"}
 
 
 def test_accuracy_is_better_the_larger_and_cost_the_smaller() -> None:

@@ -1,15 +1,48 @@
-"""The attacks, by the names they have in a store; their defaults are the published dataset's settings (Jung et al., 2023, section 3.2).
+"""The attacks, by the names they have in a store; their defaults are the published dataset's settings (Jung et al., 2023, section 3.2),
+or, for those that it has not, their authors'.
 
 Any other recipe is the same class with other fields, ``PGD(steps=10)``; `settings` says which, for provenance.
 """
 
-from builders.attacks.apgd import APGD
+from builders.attacks.apgd import APGD, APGDDLR, APGDT
+from builders.attacks.autoattack import AutoAttack
 from builders.attacks.base import Attack, Network
+from builders.attacks.deepfool import DeepFool
+from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
-from builders.attacks.pgd import PGD
+from builders.attacks.pgd import CW, PGD
+from builders.attacks.spsa import SPSA
 from builders.attacks.square import Square
 from builders.errors import AttackError
 
-ATTACKS: dict[str, Attack] = {"fgsm": FGSM(), "pgd": PGD(), "apgd-ce": APGD(), "square": Square()}
+ATTACKS: dict[str, Attack] = {
+    "fgsm": FGSM(),
+    "pgd": PGD(),
+    "apgd-ce": APGD(),
+    "square": Square(),
+    "autoattack": AutoAttack(),
+    "apgd-dlr": APGDDLR(),
+    "apgd-t": APGDT(),
+    "fab-t": FABT(),
+    "cw": CW(),
+    "deepfool": DeepFool(),
+    "spsa": SPSA(),
+}
 
-__all__ = ["APGD", "ATTACKS", "FGSM", "PGD", "Attack", "AttackError", "Network", "Square"]
+__all__ = [
+    "APGD",
+    "APGDDLR",
+    "APGDT",
+    "ATTACKS",
+    "CW",
+    "FABT",
+    "FGSM",
+    "PGD",
+    "SPSA",
+    "Attack",
+    "AttackError",
+    "AutoAttack",
+    "DeepFool",
+    "Network",
+    "Square",
+]

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Network = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""From logits, labels, and the classes to go for (or None: anywhere but the label) to what an attack raises, ``(…, batch)``."""
 
 
 class Attack(Protocol):
@@ -53,28 +55,39 @@ def ball(images: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
     return (images - pixels(eps)).clamp_(min=0), (images + pixels(eps)).clamp_(max=1)
 
 
-def cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Cross-entropy of every row, ``(…, batch)``."""
-    return F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none").view(classes.shape)
+def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Cross-entropy of every row, ``(…, batch)``; or of the targets, negated."""
+    classes, sign = (labels, 1) if targets is None else (targets, -1)
+    return sign * F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none").view(classes.shape)
 
 
-def ascent(network: Network, x: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, cross-entropy of every row, and its gradient with respect to the images; parameters keep their ``.grad``.
+def ascent(
+    network: Network, x: Tensor, labels: Tensor, targets: Tensor | None = None, loss: Loss = cross_entropy
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, the loss of every row, and its gradient with respect to the images; parameters keep their ``.grad``.
 
     Rows are summed, so each row's gradient is its own.  Zero where the output ignores the input.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         logits = network(x)
-        loss = cross_entropy(logits, classes)
-        gradient = torch.autograd.grad(loss.sum(), x, allow_unused=True)[0] if loss.requires_grad else None
-    return logits.detach(), loss.detach(), torch.zeros_like(x) if gradient is None else gradient
+        value = loss(logits, labels, targets)
+        gradient = torch.autograd.grad(value.sum(), x, allow_unused=True)[0] if value.requires_grad else None
+    return logits.detach(), value.detach(), torch.zeros_like(x) if gradient is None else gradient
 
 
 def least_likely(network: Network, images: Tensor) -> Tensor:
     """The class with the smallest logit on the clean image, ``(…, batch)``.  Source: Kurakin et al. (2017), section 2.3."""
     with torch.no_grad():
         return network(images).argmin(-1)
+
+
+def likely(network: Network, images: Tensor, labels: Tensor, count: int) -> Tensor:
+    """The classes other than the label, most likely first, on the clean image: ``(…, batch, n)``, n the lesser of count and all there are."""
+    with torch.no_grad():
+        logits = network(images)
+    others = logits.scatter(-1, labels[..., None], -torch.inf)
+    return others.topk(min(count, logits.shape[-1] - 1)).indices
 
 
 def correct(logits: Tensor, labels: Tensor) -> Tensor:

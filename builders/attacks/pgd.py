@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ascent, ball, correct, least_likely, pixels, rows
+from builders.attacks.base import Network, Survivors, ascent, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
 
@@ -30,24 +32,30 @@ class PGD:
     targeted: bool = False
     early_stop: bool = True
 
+    name: ClassVar[str] = "pgd"
+
+    def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        """What the attack raises, ``(…, batch)``."""
+        return cross_entropy(logits, labels, targets)
+
     def settings(self) -> dict[str, str | int | float | bool]:
         """What a number measured with this attack must be stored with."""
-        return {"attack": "pgd", "norm": "Linf", **asdict(self)}
+        return {"attack": self.name, "norm": "Linf", **asdict(self)}
 
     @torch.no_grad()
     def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel, if it starts at random."""
         labels, eps, streams = rows(images, labels, eps, streams)
-        classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
+        targets = least_likely(network, images) if self.targeted else labels
         low, high = ball(images, eps)
-        step = sign * self.relative_step * pixels(eps)
+        step = self.relative_step * pixels(eps)
         x = images
         if self.random_start:
             noise = uniform(streams, 0, images.shape[-3:].numel()).view(images.shape)
             x = (images + pixels(eps) * (2 * noise - 1)).clamp(low, high)
         survivors = Survivors(x)
         for _ in range(self.steps):
-            logits, _, gradient = ascent(network, x, classes)
+            logits, _, gradient = ascent(network, x, labels, targets if self.targeted else None, self.loss)
             moved = (x + step * gradient.sign()).clamp_(low, high)
             if not self.early_stop:
                 x = moved
@@ -55,7 +63,21 @@ class PGD:
             live = correct(logits, labels)
             x = torch.where(pixels(live), moved, x)
             if survivors.few(live):
-                x, labels, classes, step, low, high = survivors.keep(live, x, x, labels, classes, step, low, high)
+                x, labels, targets, step, low, high = survivors.keep(live, x, x, labels, targets, step, low, high)
                 if not x.numel():
                     break
         return survivors.all(x)
+
+
+@dataclass(frozen=True)
+class CW(PGD):
+    """PGD on the margin between logits, which does not saturate where the network is sure: the Carlini-Wagner attack for the L∞ ball.
+
+    Source: Carlini and Wagner (2017), section V.A, f₆, maximised in the ball by PGD as by Madry et al. (2018), section 5.
+    """
+
+    name: ClassVar[str] = "cw"
+
+    def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        """What the attack raises, ``(…, batch)``."""
+        return margin(logits, labels, targets)

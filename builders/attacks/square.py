@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from builders.attacks.base import Network, Survivors, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
 # After how many of 10,000 queries the share of pixels in a square is halved.  Source: the authors' code, which AutoAttack uses.
@@ -90,9 +91,7 @@ class Square:
         """The loss to lower, and whether the image is still classified correctly; both ``(…, batch)``."""
         if self.targeted:
             return cross_entropy(logits, classes), correct(logits, labels)
-        label = labels[..., None]
-        others = logits.scatter(-1, label, -torch.inf).amax(-1)
-        return logits.gather(-1, label)[..., 0] - others, correct(logits, labels)
+        return -margin(logits, labels), correct(logits, labels)
 
 
 def _sign(uniform: Tensor) -> Tensor:

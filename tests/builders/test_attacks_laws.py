@@ -1,5 +1,6 @@
 """What holds for every attack, whatever its algorithm: nothing mixes, nothing depends on company, parameters are left alone."""
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, ATTACKS, FGSM, PGD, Square
+from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square
 from builders.attacks.base import Survivors, live_first, put, take
 from builders.attacks.streams import bits, image_streams, uniform
 from builders.evaluate import accuracy, project, robust_outcomes
+from robbench.metrics import TABLE
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 ATTACKS_SHORT: dict[str, Any] = {
@@ -18,10 +20,19 @@ ATTACKS_SHORT: dict[str, Any] = {
     "pgd": PGD(steps=10, relative_step=0.2),
     "apgd-ce": APGD(steps=15),
     "square": Square(queries=60),
+    "apgd-dlr": APGDDLR(steps=15),
+    "apgd-t": APGDT(targets=2, steps=8),
+    "fab-t": FABT(targets=2, steps=8),
+    "cw": CW(steps=10, relative_step=0.2),
+    "deepfool": DeepFool(steps=6, candidates=4),
+    "spsa": SPSA(steps=5, samples=8, learning_rate=0.06),
+    "autoattack": AutoAttack(steps=6, targets=2, queries=30),
     "fgsm-ll": FGSM(targeted=True),
     "pgd-ll": PGD(steps=10, relative_step=0.2, targeted=True),
     "apgd-ce-ll": APGD(steps=15, targeted=True),
     "square-ll": Square(queries=60, targeted=True),
+    "apgd-dlr-ll": APGDDLR(steps=15, targeted=True),
+    "cw-ll": CW(steps=10, relative_step=0.2, targeted=True),
 }
 GRID = [0.02, 0.06, 0.1, 0.2]
 each_attack = pytest.mark.parametrize("attack", ATTACKS_SHORT.values(), ids=ATTACKS_SHORT.keys())
@@ -42,6 +53,12 @@ def streams() -> Any:
     return image_streams(0, torch.arange(100))
 
 
+def test_every_attack_has_a_name_in_the_store_and_is_tried_here() -> None:
+    assert ATTACKS.keys() == {name for name, entry in TABLE.items() if entry.kind == "attack"}
+    assert ATTACKS.keys() <= ATTACKS_SHORT.keys()
+    assert all(type(attack) is type(ATTACKS_SHORT[name]) for name, attack in ATTACKS.items())
+
+
 @each_attack
 def test_a_stack_is_attacked_as_each_of_its_networks_alone(attack: Any, images: Any, labels: Any) -> None:
     networks = [trained(0), trained(1), untrained(2)]
@@ -54,11 +71,13 @@ def test_a_stack_is_attacked_as_each_of_its_networks_alone(attack: Any, images: 
 
 @each_attack
 def test_an_image_is_attacked_the_same_whatever_the_rest_of_the_batch(attack: Any, images: Any, labels: Any, streams: Any) -> None:
-    network = trained(0)
+    # In double precision, since a batch of another size may round differently.
+    network, images = deepcopy(trained(0)).double(), images.double()
     together = attack(network, images, labels, 0.05, streams=streams)
-    some = torch.tensor([3, 50, 4, 99])
+    some = torch.tensor([3, 50, 4, 99, *range(20, 40)])
     apart = attack(network, images[some], labels[some], 0.05, streams=streams[some])
-    torch.testing.assert_close(together[some], apart)
+    # A gradient that is zero but for rounding may take either sign.
+    assert ((together[some] - apart).abs().amax((-3, -2, -1)) > 1e-6).sum() <= 1
 
 
 @each_attack
@@ -70,7 +89,20 @@ def test_batch_size_order_and_grid_do_not_change_outcomes(attack: Any, images: A
     assert (outcomes != one_by_one).sum() <= 1
 
 
-@pytest.mark.parametrize("attack", [APGD(steps=30), APGD(steps=30, targeted=True), Square(queries=100), PGD(steps=20, relative_step=0.1)])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        APGD(steps=30),
+        APGD(steps=30, targeted=True),
+        APGDDLR(steps=30),
+        Square(queries=100),
+        PGD(steps=20, relative_step=0.1),
+        CW(steps=20, relative_step=0.1),
+        SPSA(steps=6, samples=6),
+        APGDT(targets=2, steps=10),
+    ],
+    ids=lambda attack: attack.settings()["attack"],
+)
 @pytest.mark.parametrize("networks", [1, 3])
 def test_leaving_broken_images_out_does_not_touch_those_that_remain(
     attack: Any, networks: Any, images: Any, labels: Any, streams: Any
@@ -133,7 +165,20 @@ def test_the_published_settings() -> None:
     assert ATTACKS["pgd"].settings().items() >= {"steps": 40, "relative_step": 1 / 30, "random_start": True}.items()
     assert ATTACKS["apgd-ce"].settings().items() >= {"steps": 100, "restarts": 1, "momentum": 0.75, "rho": 0.75}.items()
     assert ATTACKS["square"].settings().items() >= {"queries": 5000, "initial_share": 0.8}.items()
-    assert not any(attack.settings()["targeted"] for attack in ATTACKS.values())
+    assert not any(attack.settings().get("targeted", False) for attack in ATTACKS.values())
+
+
+def test_the_authors_settings() -> None:
+    """Of AutoAttack's standard version, and Foolbox's DeepFool."""
+    assert ATTACKS["autoattack"].settings().items() >= {"version": "standard", "steps": 100, "targets": 9, "queries": 5000}.items()
+    assert ATTACKS["apgd-t"].settings().items() >= {"steps": 100, "targets": 9, "restarts": 1}.items()
+    assert ATTACKS["fab-t"].settings().items() >= {"steps": 100, "targets": 9, "alpha_max": 0.1, "eta": 1.05, "beta": 0.9}.items()
+    assert ATTACKS["deepfool"].settings().items() >= {"steps": 50, "candidates": 10, "overshoot": 0.02}.items()
+    assert AutoAttack().black_box == Square()
+    assert AutoAttack().white_box.attacks == (APGD(), APGDT(), FABT())
+    parts = AutoAttack().white_box.settings()
+    assert parts["attack"] == "apgd-ce, apgd-t, fab-t"
+    assert parts["apgd-t/targets"] == 9
 
 
 def test_streams_are_splitmix64() -> None:

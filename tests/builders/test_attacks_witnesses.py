@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square
 from builders.attacks.streams import image_streams
 from builders.evaluate import accuracy, robust_outcomes
 from tests.builders.toy_networks import digits, trained
@@ -80,3 +80,45 @@ def test_square_is_at_most_a_point_weaker_than_torchattacks(seed: Any) -> None:
     theirs = torchattacks_accuracy(seed, importorskip("torchattacks").Square, n_queries=200)
     ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, Square(queries=200), GRID))
     assert (ours <= theirs + 0.01).all()
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_deepfool_has_foolbox_outcomes(seed: Any) -> None:
+    foolbox = importorskip("foolbox")
+    theirs = foolbox_outcomes(seed, foolbox.attacks.LinfDeepFoolAttack())
+    assert (robust_outcomes(trained(seed), IMAGES, LABELS, DeepFool(), GRID) != theirs).sum() <= 2
+
+
+def torchattacks_robust(name: str, n: int, eps: float, seed: int = 0, **options: Any) -> float:
+    """Robust accuracy of their adversarial images of the first n, judged here."""
+    attack = getattr(importorskip("torchattacks"), name)(trained(1), eps=eps, **options)
+    with torch.random.fork_rng(devices=[]):  # torchattacks seeds globally
+        torch.manual_seed(seed)
+        adversarial = attack(IMAGES[:n], LABELS[:n])
+    assert (adversarial - IMAGES[:n]).abs().max() <= eps + 1e-6
+    return float((trained(1)(adversarial).argmax(1) == LABELS[:n]).float().mean())
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options", "n"),
+    [
+        (APGDDLR(steps=50), "APGD", {"steps": 50, "loss": "dlr"}, 150),
+        (APGDT(steps=20, targets=9), "APGDT", {"steps": 20}, 150),
+        (FABT(steps=20), "FAB", {"steps": 20, "multi_targeted": True}, 100),
+        (AutoAttack(steps=20, queries=50), "AutoAttack", {}, 40),
+    ],
+    ids=["apgd-dlr", "apgd-t", "fab-t", "autoattack"],
+)
+def test_the_stronger_attacks_are_at_most_a_point_weaker_than_torchattacks(ours: Any, theirs: str, options: Any, n: int) -> None:
+    """AutoAttack is theirs at its defaults, ours at a fifth of them."""
+    witness = torchattacks_robust(theirs, n, 0.1, **options)
+    found = accuracy(robust_outcomes(trained(1), IMAGES[:n], LABELS[:n], ours, [0.1]))[0]
+    assert witness - 0.025 <= found <= witness + 0.01
+
+
+def test_spsa_is_at_most_a_point_weaker_than_torchattacks_over_seeds() -> None:
+    """Directions are random, so the means of three seeds are compared."""
+    ours = SPSA(steps=10, samples=32, learning_rate=0.02)
+    theirs = [torchattacks_robust("SPSA", 150, 0.1, seed, nb_iter=10, nb_sample=32, lr=0.02) for seed in range(3)]
+    found = [accuracy(robust_outcomes(trained(1), IMAGES, LABELS, ours, [0.1], seed=seed))[0] for seed in range(1, 4)]
+    np.testing.assert_allclose(np.mean(found), np.mean(theirs), atol=0.01)

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from builders.attacks import ATTACKS, FGSM, PGD, AttackError
-from builders.evaluate import accuracy, clean_outcomes, project, robust_outcomes
+from builders.corruptions import Corrupted, corrupt
+from builders.errors import CorruptionError
+from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, project, robust_outcomes, transfer_outcomes
 from robbench.errors import RobBenchError
+from robbench.metrics import SEVERITIES
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
@@ -167,3 +170,84 @@ def test_a_network_in_training_mode_is_refused() -> None:
     network = untrained(0).train()
     with pytest.raises(AttackError, match=r"training mode, where batch normalisation mixes images; call network.eval\(\)"):
         clean_outcomes(network, IMAGES, LABELS)
+
+
+def test_corruption_outcomes_are_clean_outcomes_on_corrupted_images() -> None:
+    stack, corrupted = Stack(trained(0), trained(1)), Corrupted(IMAGES.numpy(), seed=4)
+    outcomes = corruption_outcomes(stack, corrupted, LABELS, "contrast", batch_size=30)
+    assert outcomes.shape == (2, 5, 100)
+    for k, severity in enumerate(SEVERITIES):
+        images = torch.from_numpy(corrupt(IMAGES.numpy(), "contrast", severity, seed=4))
+        assert (outcomes[:, k] == clean_outcomes(stack, images, LABELS)).all()
+    assert (corruption_outcomes(trained(1), corrupted, LABELS, "contrast", [5, 2]) == outcomes[1, [4, 1]]).all()
+    clean = accuracy(clean_outcomes(trained(0), IMAGES, LABELS))
+    assert accuracy(outcomes)[0, -1] < clean
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"name": "frog"}, CorruptionError, "'frog' is not a corruption"),
+        ({"severities": [0]}, CorruptionError, "severity=0; expected an integer from 1 to 5"),
+        ({"severities": []}, AttackError, "severities is empty; expected at least one"),
+        ({"labels": LABELS[:50]}, AttackError, "for 100 images"),
+    ],
+)
+def test_corruptions_that_do_not_fit_are_refused(change: Any, error: Any, message: str) -> None:
+    arguments = {"network": trained(0), "corrupted": Corrupted(IMAGES.numpy()), "labels": LABELS, "name": "fog"} | change
+    with pytest.raises(error, match=message):
+        corruption_outcomes(**arguments)
+
+
+# Transfer
+
+
+def test_a_network_that_is_its_own_target_has_its_robust_outcomes() -> None:
+    stack = Stack(trained(0), untrained(0), trained(1))
+    found = transfer_outcomes(stack, stack, IMAGES, LABELS, PGD(steps=10), 0.1, batch_size=40)
+    assert found.shape == (3, 3, 100)
+    robust = robust_outcomes(stack, IMAGES, LABELS, PGD(steps=10), [0.1])[:, 0]
+    assert (found[[0, 1, 2], [0, 1, 2]] != robust).sum() <= 1  # a batch of another size may round differently
+    clean = clean_outcomes(stack, IMAGES, LABELS)
+    assert (found <= clean).all()
+    assert accuracy(robust)[0] < accuracy(found)[0, 2] < accuracy(clean)[2]  # what is made for one network fools another less
+
+
+def test_transfer_between_plain_networks_is_a_cell_of_the_matrix() -> None:
+    stack = Stack(trained(0), trained(1))
+    matrix = transfer_outcomes(stack, stack, IMAGES, LABELS, FGSM(), 0.1)
+    assert (transfer_outcomes(trained(0), trained(1), IMAGES, LABELS, FGSM(), 0.1) == matrix[0, 1]).all()
+    assert (transfer_outcomes(trained(0), stack, IMAGES, LABELS, FGSM(), 0.1) == matrix[0]).all()
+    adversarial = FGSM()(trained(0), IMAGES, LABELS, 0.1, streams=torch.arange(100))
+    attacked = torch.from_numpy(clean_outcomes(trained(0), IMAGES, LABELS))
+    by_hand = trained(1)(torch.where(attacked[:, None, None, None], adversarial, IMAGES)).argmax(1) == LABELS
+    assert (matrix[0, 1] == (by_hand.numpy() & clean_outcomes(trained(1), IMAGES, LABELS))).all()
+
+
+def test_transfer_at_eps_0_is_clean_for_every_source() -> None:
+    stack = Stack(trained(0), untrained(0))
+    assert (transfer_outcomes(stack, trained(1), IMAGES, LABELS, PGD(), 0) == clean_outcomes(trained(1), IMAGES, LABELS)).all()
+
+
+def test_transfer_keeps_the_threat_model() -> None:
+    witness = Witness(trained(1))
+    transfer_outcomes(trained(0), witness, IMAGES, LABELS, Cheat(lambda images: images + 5), 0.1)
+    clean = clean_outcomes(trained(0), IMAGES, LABELS)
+    moved = (witness.seen[-1] - IMAGES).abs().amax((1, 2, 3)).numpy()
+    assert moved.max() <= 0.1 + 1e-6
+    assert (moved[~clean] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eps": 8}, "eps 8; expected 0 to 1"),
+        ({"targets": lambda images: images.mean((1, 2, 3))}, r"logits of shape \(100,\) for 100 images"),
+        ({"targets": untrained(0).train()}, "training mode"),
+        ({"attack": Cheat(lambda images: images[:1])}, "the attack returned images of shape"),
+    ],
+)
+def test_transfers_that_do_not_fit_are_refused(change: Any, message: str) -> None:
+    arguments = {"sources": trained(0), "targets": trained(1), "images": IMAGES, "labels": LABELS, "attack": FGSM(), "eps": 0.1} | change
+    with pytest.raises(AttackError, match=message):
+        transfer_outcomes(**arguments)

@@ -1,0 +1,76 @@
+"""DeepFool: straight to the nearest of the linearised boundaries, again and again.  Moosavi-Dezfooli, Fawzi and Frossard (2016)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from builders.attacks.base import Network, Survivors, ball, correct, likely, pixels, rows
+from builders.attacks.losses import of
+
+# Steps that end at 0 or 1 fall short, and would only ever creep up on the boundary.  So in the authors' code, and in Foolbox's.
+NUDGE = 1e-4
+
+
+@dataclass(frozen=True)
+class DeepFool:
+    """Algorithm 2 in the L∞ norm (section 3.3, p = ∞): a step of size ``|f_k − f_y| / ‖∇(f_k − f_y)‖₁`` along the sign of that gradient.
+
+    Steps are 10⁻⁴ longer than that, in units of images.  Looks for a small perturbation, whatever eps: one that came out larger than eps is cut to it.
+
+    Arguments:
+        steps: iterations at most.
+        candidates: how many classes are looked at, the label among them: the most likely on the clean image.
+        overshoot: η, by how much of its length the perturbation goes beyond the boundary.
+    """
+
+    steps: int = 50
+    candidates: int = 10
+    overshoot: float = 0.02
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What a number measured with this attack must be stored with."""
+        return {"attack": "deepfool", "norm": "Linf", **asdict(self)}
+
+    @torch.no_grad()
+    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
+        labels, eps = rows(images, labels, eps)
+        low, high = ball(images, eps)
+        classes = likely(network, images, labels, self.candidates - 1)
+        x, total = images, torch.zeros_like(images)
+        survivors = Survivors(x)
+        for _ in range(self.steps):
+            logits, leads, gradients = leads_of(network, x, labels, classes)
+            live = correct(logits, labels)
+            if survivors.few(live):
+                state = (live, images, labels, classes, x, total, leads, gradients)
+                live, images, labels, classes, x, total, leads, gradients = survivors.keep(live, x, *state)
+                if not x.numel():
+                    break
+            distances = leads.abs() / (gradients.abs().sum((-3, -2, -1)) + 1e-8) + NUDGE
+            nearest = distances.argmin(-1, keepdim=True)
+            gradient = gradients.take_along_dim(nearest[..., None, None, None], -4).squeeze(-4)
+            total = total + pixels(distances.gather(-1, nearest)[..., 0]) * gradient.sign()
+            x = torch.where(pixels(live), (images + (1 + self.overshoot) * total).clamp(0, 1), x)
+        return survivors.all(x).clamp(low, high)
+
+
+def leads_of(network: Network, x: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits; by how much each class leads the label, ``(…, batch, n)``; the gradients of that, ``(…, batch, n, channels, height, width)``.
+
+    Arguments:
+        classes: ``(…, batch, n)``.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        logits = network(x)
+        leads = logits.gather(-1, classes) - of(logits, labels)[..., None]
+        gradients = [
+            torch.autograd.grad(lead.sum(), x, retain_graph=True, allow_unused=True)[0] if leads.requires_grad else None
+            for lead in leads.unbind(-1)
+        ]
+    zero = torch.zeros_like(x)
+    return logits.detach(), leads.detach(), torch.stack([zero if g is None else g for g in gradients], -4).detach()

@@ -1,0 +1,48 @@
+"""The losses of attacks, besides cross-entropy (base.py): what an attack raises, of each row's logits z, for label y and target t.
+
+With z₁ ≥ z₂ ≥ z₃ ≥ … the sorted logits:
+
+    margin     max z_i over i ≠ y  −  z_y             targeted:  z_t  −  max z_i over i ≠ t
+    dlr        margin / (z₁ − z₃)                     targeted:  (z_t − z_y) / (z₁ − (z₃ + z₄) / 2)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from builders.errors import AttackError
+
+
+def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+    """How far the best class leads that should not; positive where the attack has won.  Carlini and Wagner (2017), section V.A, f₆."""
+    if targets is not None:
+        return -margin(logits, targets)
+    return logits.scatter(-1, labels[..., None], -torch.inf).amax(-1) - of(logits, labels)
+
+
+def dlr(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Difference of logits ratio: the same whatever the logits' scale and shift.  Croce and Hein (2020), equations 6 and 7.
+
+    Raises:
+        AttackError: fewer than 3 classes; with targets, fewer than 4.
+    """
+    least = 3 if targets is None else 4
+    if logits.shape[-1] < least:
+        raise AttackError(
+            f"the {'' if targets is None else 'targeted '}DLR loss was given {logits.shape[-1]} classes; expected at least {least}:"
+            " attack networks of fewer by cross-entropy or margin (apgd-ce, cw)."
+        )
+    top = logits.topk(least).values
+    if targets is None:
+        return margin(logits, labels) / (top[..., 0] - top[..., 2] + TINY)
+    return (of(logits, targets) - of(logits, labels)) / (top[..., 0] - (top[..., 2] + top[..., 3]) / 2 + TINY)
+
+
+# Where all logits are equal, the loss is 0 and not NaN.
+TINY = 1e-12
+
+
+def of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Each row's logit of its class, ``(…, batch)``."""
+    return logits.gather(-1, classes[..., None])[..., 0]

@@ -1,0 +1,143 @@
+"""The 15 common corruptions × 5 severities of Hendrycks and Dietterich (2019), with their parameters for CIFAR, by the names they have in a store.
+
+Parameters and formulas are those of the authors' program that made CIFAR-10-C, for 32×32 pixels.  On other sizes, down to 8×8 and
+with any number of channels, what that program counts in pixels stays in pixels (noise, kernels), and what it counts in shares of the
+image stays a share (zoom, elastic, pixelate).  Two things would not fit small images: a motion blur's line ends at the length of the
+image's side, and below 32 pixels a zoom blur is not rounded to whole pixels.  Frost is drawn instead of photographed (weather.py).
+As in the published files, results are whole grey levels, rounded down.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from builders.corruptions.base import Corruption, truncated_levels
+from builders.corruptions.blur import BLUR
+from builders.corruptions.digital import DIGITAL
+from builders.corruptions.noise import NOISE
+from builders.corruptions.weather import WEATHER
+from builders.errors import CorruptionError
+from robbench.metrics import SEVERITIES, nearest
+
+CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
+
+SMALLEST = 8
+"""Pixels a side: below, pixelation at its five severities and a block of JPEG have too little to work on."""
+
+_BATCH = 512  # images at a time, to bound memory
+
+
+def corrupt(images: npt.NDArray[Any], name: str, severity: int, seed: int = 0, *, first: int = 0) -> npt.NDArray[np.float32]:
+    """Corrupted images, in [0, 1], in whole grey levels.
+
+    What an image becomes depends on itself, its place, the corruption, the severity and the seed, and not on the other images.
+
+    Arguments:
+        images: ``(images, channels, height, width)``, float, in [0, 1].
+        name: one of `CORRUPTIONS`.
+        severity: 1 to 5.
+        seed: of the random numbers, at least 0.
+        first: the place in its data set of the first of the images.
+
+    Returns:
+        ``(images, channels, height, width)``, float32.
+
+    Raises:
+        CorruptionError: an unknown name, a severity or seed that is none, images that do not fit or are smaller than 8×8 pixels.
+    """
+    return as_floats(_grey_levels(images, name, severity, seed, first))
+
+
+def as_floats(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Grey levels, 0 to 255, as float32 in [0, 1]."""
+    return levels.astype(np.float32) / np.float32(255)
+
+
+def generator(name: str, severity: int, seed: int, place: int) -> np.random.Generator:
+    """The random numbers of one image."""
+    return np.random.default_rng((seed, zlib.crc32(name.encode()), severity, place))
+
+
+class CorruptedImages(Protocol):
+    """Corrupted forms of one set of images."""
+
+    def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+        """Grey levels, ``(images, channels, height, width)``."""
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What a number measured on them must be stored with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Corrupted:
+    """The corrupted forms of images, each made when first asked for, and kept: a byte a pixel, for all networks that are to see them.
+
+    Arguments:
+        images: as for `corrupt`.
+        seed: of the random numbers.
+    """
+
+    images: npt.NDArray[Any]
+    seed: int = 0
+    _made: dict[tuple[str, int], npt.NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
+
+    def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+        """Grey levels, ``(images, channels, height, width)``; raises as `corrupt` does."""
+        if (name, severity) not in self._made:
+            self._made[name, severity] = _grey_levels(self.images, name, severity, self.seed, 0)
+        return self._made[name, severity]
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What a number measured on them must be stored with; raises as `corrupt` does."""
+        return {**find(name).settings(), "seed": self.seed}
+
+
+def find(name: str) -> Corruption:
+    """The corruption of that name.
+
+    Raises:
+        CorruptionError: there is none.
+    """
+    if name not in CORRUPTIONS:
+        raise CorruptionError(f"{name!r} is not a corruption.{nearest(name, CORRUPTIONS)} Known: {', '.join(CORRUPTIONS)}.")
+    return CORRUPTIONS[name]
+
+
+def check_severity(severity: int) -> None:
+    """Raises CorruptionError unless it is an integer from 1 to 5."""
+    if severity not in SEVERITIES:
+        raise CorruptionError(f"severity={severity!r}; expected an integer from 1 to 5.")
+
+
+def _grey_levels(images: npt.NDArray[Any], name: str, severity: int, seed: int, first: int) -> npt.NDArray[np.uint8]:
+    corruption = find(name)
+    check_severity(severity)
+    if seed < 0 or first < 0:
+        raise CorruptionError(f"seed={seed}, first={first}; expected integers of at least 0.")
+    _check(images, name)
+    found = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), _BATCH):
+        part = images[start : start + _BATCH].astype(np.float64)
+        generators = [generator(name, severity, seed, first + start + k) for k in range(len(part))]
+        found[start : start + _BATCH] = truncated_levels(corruption.apply(part, generators, *corruption.parameters[severity - 1]))
+    return found
+
+
+def _check(images: npt.NDArray[Any], name: str) -> None:
+    if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating) or 0 in images.shape:
+        raise CorruptionError(
+            f"images of shape {images.shape} and {images.dtype}; expected floats, (images, channels, height, width), none of them 0."
+        )
+    if min(images.shape[2:]) < SMALLEST:
+        raise CorruptionError(
+            f"{name} cannot serve images of {images.shape[2]}×{images.shape[3]} pixels; expected at least {SMALLEST}×{SMALLEST}:"
+            " enlarge or pad them."
+        )
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):
+        raise CorruptionError(f"images run from {low:g} to {high:g}; expected [0, 1]: divide by the highest grey level.")

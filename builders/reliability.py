@@ -1,0 +1,114 @@
+"""Whether AutoAttack's robust accuracies can be trusted: the warnings of its authors' program, measured.
+
+    randomized        two calls of the network on the same images differ: attacks must average over its randomness, and these don't
+    probabilities     the network seems to return probabilities, not logits: losses saturate
+    zero_gradients    share of images where the cross-entropy has no gradient at all: attacks that follow it are blind there
+    square_gain       share of images that Square broke after all attacks with gradients had failed: gradients mislead
+
+Source: Croce and Hein (2020), and the flags of their program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from builders.attacks import AutoAttack
+from builders.attacks.base import Network, ascent
+from builders.evaluate import accuracy, robust_outcomes
+
+CALLS = 5
+# The authors' thresholds.
+RANDOM = 1e-4
+PROBABILITY = 1e-5
+GAIN = 0.002
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What was found; ``…`` is the stack, absent for a plain network."""
+
+    randomized: NDArray[np.bool_]
+    """``(…,)``."""
+    probabilities: NDArray[np.bool_]
+    """``(…,)``."""
+    zero_gradients: NDArray[np.float64]
+    """``(…,)``, in [0, 1]."""
+    square_gain: NDArray[np.float64]
+    """``(…, len(eps_grid))``, in [0, 1]."""
+    outcomes: NDArray[np.bool_]
+    """AutoAttack's, ``(…, len(eps_grid), images)``, as `builders.evaluate.robust_outcomes` gives them."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each thing that speaks against trusting the outcomes."""
+        found = []
+        if self.randomized.any():
+            found.append(f"{_networks(self.randomized)} random: their answers to the same images differ.")
+        if self.probabilities.any():
+            found.append(f"{_networks(self.probabilities)} returning probabilities: give the attacks logits.")
+        if (blind := np.asarray(self.zero_gradients > 0)).any():
+            found.append(f"{_networks(blind)} without any gradient on up to {self.zero_gradients.max():.1%} of the images.")
+        if (misled := np.asarray((self.square_gain > GAIN).any(-1))).any():
+            found.append(
+                f"{_networks(misled)} broken by Square where gradients failed, on up to {self.square_gain.max():.1%} of the images."
+            )
+        return found
+
+
+def _networks(which: NDArray[np.bool_]) -> str:
+    return "the network is" if which.ndim == 0 else f"{int(which.sum())} of {which.size} networks are"
+
+
+def reliability(
+    network: Network,
+    images: Tensor,
+    labels: Tensor,
+    eps_grid: Sequence[float],
+    attack: AutoAttack | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 512,
+) -> Reliability:
+    """AutoAttack's outcomes, and what speaks against trusting them.
+
+    Attacks on a row are independent of one another, so the cascade's outcomes are those of its parts together: correct under each.
+
+    Arguments:
+        network, images, labels, eps_grid, seed, batch_size: as for `builders.evaluate.robust_outcomes`.
+        attack: the cascade; by default the standard one.
+
+    Raises:
+        AttackError: as `robust_outcomes` does.
+    """
+    attack = AutoAttack() if attack is None else attack
+    outcomes = robust_outcomes(network, images, labels, attack.white_box, eps_grid, seed=seed, batch_size=batch_size)
+    square = robust_outcomes(network, images, labels, attack.black_box, eps_grid, seed=seed, batch_size=batch_size)
+    randomized, probabilities = _answers(network, images[:batch_size])
+    blind = [_blind(network, *part) for part in zip(images.split(batch_size), labels.split(batch_size), strict=True)]
+    return Reliability(randomized, probabilities, accuracy(np.concatenate(blind, -1)), accuracy(outcomes & ~square), outcomes & square)
+
+
+@torch.no_grad()
+def _answers(network: Network, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether answers to the same images differ, and whether they are probabilities."""
+    answers = torch.stack([network(images) for _ in range(CALLS)])
+    directions = answers / (answers.norm(dim=-1, keepdim=True) + 1e-10)
+    apart = torch.stack([(one - other).norm(dim=-1).amax(-1) for one, other in combinations(directions, 2)]).amax(0)
+    logits = answers[0]
+    sums_to_1 = ((logits.sum(-1) - 1).abs() < PROBABILITY).all(-1)
+    return (apart > RANDOM).numpy(force=True), (sums_to_1 & (logits > -PROBABILITY).flatten(-2).all(-1)).numpy(force=True)
+
+
+def _blind(network: Network, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
+    """Which images have no gradient, ``(…, batch)``."""
+    with torch.no_grad():
+        lead = network(images).shape[:-2]
+    _, _, gradient = ascent(network, images.expand(*lead, *images.shape), labels.expand(*lead, *labels.shape))
+    return np.asarray((gradient == 0).flatten(-3).all(-1).numpy(force=True))
