@@ -76,8 +76,7 @@ def test_an_image_is_attacked_the_same_whatever_the_rest_of_the_batch(attack: An
     together = attack(network, images, labels, 0.05, streams=streams)
     some = torch.tensor([3, 50, 4, 99, *range(20, 40)])
     apart = attack(network, images[some], labels[some], 0.05, streams=streams[some])
-    # A gradient that is zero but for rounding may take either sign.
-    assert ((together[some] - apart).abs().amax((-3, -2, -1)) > 1e-6).sum() <= 1
+    torch.testing.assert_close(together[some], apart)
 
 
 @each_attack
