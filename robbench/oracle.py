@@ -169,7 +169,7 @@ class Oracle:
         return values[0] if self._single else tuple(values)
 
     def _charge(self, cell: Cell, value: Value) -> None:
-        price = 1.0 if self._cost is None else self._cost.values[self._cost.rows[cell]]
+        price = 1 if self._cost is None else self._cost.values[self._cost.rows[cell]]
         if price != price:
             raise NotMeasured(f"the cost of {cell} was not measured, so it cannot be charged; cost=None charges 1 a query.")
         if self.budget is not None and self.spent + price > self.budget:

@@ -4,12 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from robbench import RobBench
 from robbench.arrays import Array
 from robbench.sources import import_source
 from robbench.store.writing import extend
 from tests import synthetic
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("robbench", deadline=None)
+settings.load_profile("robbench")
 
 
 @pytest.fixture(scope="session")

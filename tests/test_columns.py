@@ -191,7 +191,7 @@ def test_at_a_measured_level_interpolation_is_the_measurement(columns: Columns) 
         np.testing.assert_array_equal(asked.values, plain.values)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(PGD_EPS[0], PGD_EPS[-1]), st.floats(PGD_EPS[0], PGD_EPS[-1]))
 def test_interpolation_is_monotone_where_the_measurements_are(columns: Columns, one: float, other: float) -> None:
     """Accuracy never rises with eps here, so no interpolated value leaves the two measured ones around it either."""

@@ -71,7 +71,7 @@ def test_everything_put_in_comes_back(small_store: Path, synthetic_arrays: list[
 floats = st.floats(0, 1) | st.integers(0, 1000).map(lambda code: code / 1000) | st.just(np.nan) | st.floats(width=32, allow_infinity=False)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pattern=hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(2)), elements=floats)
     | hnp.arrays(np.uint16, st.tuples(st.integers(1, 8), st.just(2)))

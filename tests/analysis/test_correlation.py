@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import RobBench, UnknownMetric
@@ -17,7 +17,6 @@ stats = pytest.importorskip("scipy.stats")
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40))
-@settings(deadline=None)
 def test_scipy_agrees_ties_and_all(pairs: list[tuple[int, int]]) -> None:
     one, other = np.array(pairs, np.float64).T
     found = rank_correlation(one, other, np.arange(len(one)), resamples=0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -29,7 +29,6 @@ def brute_force(values: np.ndarray, directions: tuple[str, ...]) -> list[bool]:
 
 
 @given(points)
-@settings(deadline=None)
 def test_the_front_is_what_comparing_all_pairs_gives(drawn: tuple[np.ndarray, tuple[str, ...]]) -> None:
     values, directions = drawn
     assert non_dominated(values, directions).tolist() == brute_force(values, directions)
@@ -41,7 +40,6 @@ def test_what_lacks_an_objective_is_not_in_the_front() -> None:
 
 
 @given(points, st.integers(0, 2))
-@settings(deadline=None)
 def test_pymoo_measures_the_same_hypervolume(drawn: tuple[np.ndarray, tuple[str, ...]], reference: int) -> None:
     indicators = pytest.importorskip("pymoo.indicators.hv")
     values, directions = drawn

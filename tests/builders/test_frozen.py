@@ -19,7 +19,7 @@ from tests.strategies import any_cell
 
 
 @pytest.mark.parametrize("own", [True, False])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(cells=st.lists(any_cell, min_size=1, max_size=5))
 def test_same_logits_and_input_gradients_as_the_stack_and_its_networks(cells: list[Cell], own: bool) -> None:
     plain = [network(cell, seed).eval() for seed, cell in enumerate(cells)]

@@ -38,7 +38,7 @@ def test_parameters_and_flops_are_the_published_ones(file: str, reference: Path)
     assert wrong == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(any_cell, st.sampled_from([SMALL, Skeleton(channels=3, cells=2, image_channels=2, classes=5)]))
 def test_parameters_are_those_of_the_module(cell: Cell, skeleton: Skeleton) -> None:
     assert parameters(cell, skeleton) == sum(parameter.numel() for parameter in Network(cell, skeleton).parameters())

@@ -52,7 +52,7 @@ def images(*lead: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("own", [True, False])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(cells=st.lists(any_cell, min_size=1, max_size=5))
 def test_stack_equals_its_networks_forwards_and_backwards(cells: list[Cell], own: bool, training: bool) -> None:
     plain = [network(cell, seed).train(training) for seed, cell in enumerate(cells)]
@@ -149,7 +149,7 @@ def test_an_extracted_network_is_a_copy() -> None:
     assert torch.equal(stack(images(3)), before)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(any_cell)
 def test_swapping_unconnected_nodes_with_their_weights_leaves_logits(cell: Cell) -> None:
     """Nodes 1 and 2 are equivalent where no edge joins them: 0→1 changes places with 0→2, and 1→3 with 2→3."""

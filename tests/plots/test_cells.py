@@ -17,7 +17,7 @@ NAMES = {"none": "none", "skip_connect": "skip", "nor_conv_1x1": "conv 1×1", "n
 
 
 @given(any_cell)
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 def test_every_edge_carries_its_operation(cell: Cell) -> None:
     figure = cell_drawing(cell)
     texts = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
