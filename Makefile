@@ -21,6 +21,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/stacked.py
 	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/search.py
 
 # Trains and attacks the networks of the embedded store again; stop it whenever you like, and go on with the same command.
 store: $(VENV)/installed-dev
