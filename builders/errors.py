@@ -17,3 +17,7 @@ class DatasetError(RobBenchError):
 
 class AttackError(RobBenchError):
     """An attack was given something outside its domain: an eps, images, labels or a network that do not fit."""
+
+
+class ProxyError(RobBenchError):
+    """A proxy was asked for what it cannot be: an unknown name or initialisation, or images and labels that do not fit."""
