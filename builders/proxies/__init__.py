@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from builders.datasets import Dataset
 from builders.errors import ProxyError
+from builders.network import Skeleton
 from builders.proxies.activations import nwot
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
 from builders.proxies.initialise import INITIALISATIONS, initialised
@@ -27,8 +29,10 @@ from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
 from builders.stacked import StackedNetwork
+from builders.train import generator
 from robbench.features import expression
 from robbench.metrics import nearest
+from robbench.spaces.nb201 import Cell
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,36 @@ def score(
     return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
 
 
+def score_cells(
+    cells: Sequence[Cell],
+    dataset: Dataset,
+    names: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    init: str = "random",
+    batch_size: int = 64,
+    channels: int = 16,
+    cells_a_stage: int = 5,
+) -> Scores:
+    """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
+
+    Arguments:
+        init: one of `INITIALISATIONS`.
+        batch_size: images, all of the training images if there are fewer.
+        channels, cells_a_stage: C and N of the macro skeleton.
+
+    Raises:
+        ProxyError, BuildError: as `initialised` and `score`.
+    """
+    skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
+    stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init)
+    chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
+    images, labels = (torch.from_numpy(array)[chosen] for array in (dataset.train_images, dataset.train_labels))
+    found = score(stack, images, labels, names, seed=seed)
+    drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
+    return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
+
+
 def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels: Tensor) -> None:
     for name in names:
         if name not in known:
@@ -170,4 +204,4 @@ def _judged(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.ND
     return array, ["the output ignores the input"] * int(deaf.sum()) + ["the value is not finite"] * int(infinite.sum())
 
 
-__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "r_score", "score"]
+__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "r_score", "score", "score_cells"]

@@ -245,7 +245,8 @@ def _perturbed(stack: StackedNetwork, images: Tensor, labels: Tensor, form: Form
     if form.gaussian:
         moves = torch.randn(images.shape, dtype=torch.float64, generator=generator(seed, "croze/input")).to(images.device).expand_as(points)
     else:
-        moves = torch.autograd.grad(losses(stack(points), labels).sum(), points)[0].sign() * (1 if form.ascend else -1)
+        slope = torch.autograd.grad(losses(stack(points), labels).sum(), points, allow_unused=True)[0]
+        moves = torch.zeros_like(points) if slope is None else slope.sign() * (1 if form.ascend else -1)
     start = standardised(stack, points) if form.standardise else points
     moved = (start + form.eps * moves).clamp(0, 1).detach()
     return (unstandardised(stack, moved) if form.standardise else moved).requires_grad_()

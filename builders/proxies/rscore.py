@@ -74,7 +74,7 @@ class Psi:
         found = torch.zeros(len(given), dtype=torch.float64, device=images.device)
         for repeat in range(self.repeats):
             draw = partial(initialised, given.cells, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
-            passed = record(draw(purpose=f"r_score/{repeat}").to(images.device), images)
+            passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
             for k in range(len(given)):
                 found[k] += _regions(_of(passed.relu_inputs, k), by_layer=self.by_layer) / self.repeats
         return found
