@@ -160,7 +160,7 @@ def published(reference: Path) -> RobBench:
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         import_source("jung2023", reference / "jung2023", path)
-        import_source("nbsuite_zero", reference / "nbsuite_zero", path)
+        import_source("nbsuite_zero", reference / "nbsuite_zero" / "zc_nasbench201_cifar10.csv", path)
     return RobBench(path, dataset="cifar10")
 
 

@@ -77,12 +77,12 @@ def with_gradients(network: Network) -> Network:
     return network
 
 
-def frozen(network: Network) -> Network:
+def frozen(network: Network, n: int = 16) -> Network:
     """In eval mode, with the statistics of the batch."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
-    network.train()(images())
+    network.train()(images(n))
     return network.eval()
 
 
