@@ -1,23 +1,24 @@
 """What we compute beside what was published: zero-cost proxies of full-size networks, cell by cell.
 
-    python benchmarks/fidelity.py run [--cells 600] [--parts published croze …] [--reference ../shared/reference]
-    python benchmarks/fidelity.py table > docs/fidelity.md
+    python benchmarks/fidelity.py run [--cells 520] [--parts released published …] [--reference ../shared/reference]
+    python benchmarks/fidelity.py table
 
 `run` scores cells drawn at random (seed 0), one of a class, and keeps what it finds in scratch/fidelity, a file for each part and ten cells:
 stop it whenever you like and go on with the same command; several may run side by side on different parts.  `table` compares what there
-is, and says how many cells that is.
+is, says how many cells that is, and puts its tables at the end of docs/fidelity.md.
 
 Networks: C=16, N=5, on the first images of CIFAR-10's training batches; the published proxies on 64, as they were; croze and r_score on
 8 and 16, as released.  The parts "again" repeat a part with another seed and other images: what a proxy does not agree on with itself,
 it cannot agree on with others.
 
-Cost, on one thread of one core: published 1 s a cell, grasp 2.5 s, croze 3.5 s (eight initialisations for Ψ, not 32), ablation 6 s,
-curvature 10 s (eight images).
+Cost, in CPU seconds a cell on one thread of one AMD EPYC core: released 0.6, equations 1.5, published 1.5, grasp 3, regions 1.5 (four
+initialisations for Ψ, not 32), ablation 8, curvature 5 (eight images): about three hours in all for 520 cells.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 
 from builders.datasets import Dataset
 from builders.network import Skeleton
@@ -42,6 +43,7 @@ from robbench.spaces.nb201 import Cell, cells
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scratch" / "fidelity"
+DOCUMENT, MARK = ROOT / "docs" / "fidelity.md", "<!-- From here on written by benchmarks/fidelity.py -->\n"
 SEED, UNIT, BATCH, REPEATS = 0, 10, 64, 4
 Values = npt.NDArray[np.float64]
 
@@ -61,6 +63,7 @@ ABLATION = {
     "by the equations, absolute weights": replace(EQUATIONS, absolute=True),
     "by the equations, absolute weights and no batch norm": replace(EQUATIONS, absolute=True, batch_norm="none"),
 }
+FEWEST = 10  # cells, for a correlation
 NOT_DATA = ("params", "flops", "l2_norm", "synflow")
 NOISY = ("nwot", "grad_norm", "snip", "fisher", "plain", "jacov", "epe_nas", "zen")
 RELEASED_FORMS = ("croze", "croze_features", "croze_parameters", "croze_gradients", "r_score_phi")
@@ -164,39 +167,54 @@ def published(reference: Path) -> RobBench:
     return RobBench(path, dataset="cifar10")
 
 
-def correlation(one: Values, other: Values) -> tuple[float, int]:
-    """Spearman's, over the cells that both have, and how many they are."""
+def correlation(one: Values, other: Values, *, of_ranks: bool = True) -> tuple[float, int]:
+    """Spearman's, or Pearson's, over the cells that both have, and how many they are."""
     both = ~(np.isnan(one) | np.isnan(other))
-    if both.sum() < 3:
-        return np.nan, int(both.sum())
-    return float(spearmanr(one[both], other[both]).statistic), int(both.sum())
+    n = int(both.sum())
+    if n < FEWEST:
+        return np.nan, n
+    return float((spearmanr if of_ranks else pearsonr)(one[both], other[both]).statistic), n
+
+
+def written(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
 
 
 def proxies_table(bench: RobBench) -> Iterator[str]:
-    yield "| proxy | cells | with the published values | with itself, other seed and images |"
-    yield "|---|---|---|---|"
+    yield "| proxy | cells | Spearman, published | Spearman, itself again | Pearson, published | Pearson, itself again |"
+    yield "|---|---|---|---|---|---|"
     for part in ("published", "grasp"):
         again = results(f"{part} again")
         for name, found in results(part).items():
-            sample = list(found)
-            ours = np.array(list(found.values()))
+            sample, ours = list(found), np.array(list(found.values()))
             theirs = bench.query_many(sample, name, missing="nan")
-            with_theirs, n = correlation(ours, theirs)
-            exact = " (equal)" if name in ("params", "flops") and np.allclose(ours[~np.isnan(theirs)], theirs[~np.isnan(theirs)]) else ""
             repeat = np.array([again.get(name, {}).get(cell, np.nan) for cell in sample])
-            yield f"| {name} | {n} | {with_theirs:.3f}{exact} | {correlation(ours, repeat)[0]:.3f} |"
+            n = correlation(ours, theirs)[1]
+            numbers = [correlation(ours, other, of_ranks=ranks)[0] for ranks in (True, False) for other in (theirs, repeat)]
+            known = ~np.isnan(theirs)
+            exact = ", equal" if n and name in ("params", "flops") and np.allclose(ours[known], theirs[known], rtol=1e-9) else ""
+            yield f"| {name}{exact} | {n} | {' | '.join(map(written, numbers))} |"
 
 
 TARGETS = ("clean", "fgsm@8/255", "fgsm@4/255", "pgd@1/255")
 
 
-def accuracy_table(bench: RobBench, found: dict[str, dict[Cell, float]]) -> Iterator[str]:
+def accuracy_table(bench: RobBench, found: dict[str, dict[Cell, float]], paper: dict[str, list[str]]) -> Iterator[str]:
+    """Our correlations, and under those of a proxy that is in the paper's table, the paper's."""
     yield f"| | cells | {' | '.join(TARGETS)} |"
     yield "|---" * (2 + len(TARGETS)) + "|"
     for name, values in found.items():
         sample, ours = list(values), np.array(list(values.values()))
         pairs = [correlation(ours, bench.query_many(sample, target, missing="nan")) for target in TARGETS]
-        yield f"| {name} | {pairs[0][1]} | {' | '.join(f'{value:.3f}' for value, _ in pairs)} |"
+        yield f"| {name} | {pairs[0][1]} | {' | '.join(written(value) for value, _ in pairs)} |"
+        if name in paper:
+            yield f"| *{name}, in the paper* | 15625 | {' | '.join(paper[name])} | |"
+
+
+def ha2023(reference: Path) -> dict[str, list[str]]:
+    """Table 2 of Ha et al. (2023): by proxy, the correlations with clean and FGSM accuracies."""
+    with (reference.parent / "paper_tables" / "ha2023_table2.csv").open(newline="") as file:
+        return {row["proxy"]: [row["clean"], row["fgsm_8"], row["fgsm_4"]] for row in csv.DictReader(file)}
 
 
 def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
@@ -210,19 +228,25 @@ def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, f
 
 
 def table(reference: Path) -> Iterator[str]:
-    bench = published(reference)
-    yield from ("", "### Spearman correlation with the published proxies (cifar10)", "", *proxies_table(bench))
-    yield from ("", "### Spearman correlation of robust proxies with the published accuracies (cifar10)", "")
-    yield from accuracy_table(bench, with_r_scores({**results("released"), **results("equations"), **results("regions")}))
-    yield from ("", "### The same, published proxies", "")
-    yield from accuracy_table(bench, {**results("published"), **results("grasp"), **results("curvature")})
-    yield from ("", "### CRoZe: what separates the released form from the equations", "", *accuracy_table(bench, results("ablation")))
+    bench, paper = published(reference), ha2023(reference)
+    robust = with_r_scores({**results("released"), **results("equations"), **results("regions")})
+    common = {**results("published"), **results("grasp"), **results("curvature")}
+    yield from ("### Our proxies and the published ones, cifar10", "", *proxies_table(bench))
+    yield from ("", "### Robust proxies: Spearman correlation with the published accuracies, cifar10", "")
+    yield from accuracy_table(bench, robust, paper)
+    yield from ("", "### Common proxies: the same", "", *accuracy_table(bench, common, paper))
+    yield from ("", "### CRoZe: what separates the released form from the equations", "", *accuracy_table(bench, results("ablation"), {}))
+    again = results("released again")
+    for name, found in results("released").items():
+        repeat = np.array([again[name].get(cell, np.nan) for cell in found])
+        value, n = correlation(np.array(list(found.values())), repeat)
+        yield from ("", f"{name} with itself, other seed and images: {written(value) or 'not yet known'} ({n} cells).")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--cells", type=int, default=600)
+    parser.add_argument("--cells", type=int, default=520)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
     given = parser.parse_args()
@@ -230,8 +254,8 @@ def main() -> None:
     if given.what == "run":
         run(given.cells, given.parts, given.reference)
         return
-    for line in table(given.reference):
-        print(line)
+    prose = DOCUMENT.read_text().partition(MARK)[0]
+    DOCUMENT.write_text(prose + MARK + "\n" + "\n".join(table(given.reference)) + "\n")
 
 
 if __name__ == "__main__":
