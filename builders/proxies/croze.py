@@ -11,7 +11,8 @@ The paper's equations and the implementation that its tables come from are two d
     features            of the layer itself                 of the stage that the layer is in
     cosines             of whole tensors                    along the first dimension, summed over the others
 
-A layer is a convolution or the linear layer.  Only their weights move.
+A layer is a convolution or the linear layer.  Only their weights move.  The released networks for NAS-Bench-201 also keep batch norm in
+the reductions and give the cells' convolutions biases; docs/fidelity.md says how little the former changes.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def jacov(passes: Passes) -> Tensor:
     """
     correlations = _correlations(passes.jacobian)
     usable = correlations.isfinite().all(-1).all(-1)
-    eigenvalues = torch.linalg.eigvalsh(torch.where(usable[:, None, None], correlations, torch.eye(correlations.shape[-1])))
+    identity = torch.eye(correlations.shape[-1]).to(correlations)
+    eigenvalues = torch.linalg.eigvalsh(torch.where(usable[:, None, None], correlations, identity))
     score: Tensor = -(torch.log(eigenvalues + _K) + 1 / (eigenvalues + _K)).sum(-1)
     return score.masked_fill(~usable, torch.nan)
 

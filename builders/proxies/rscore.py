@@ -6,7 +6,7 @@ is formed over a population (`r_score`) and means nothing for one network alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from builders.proxies.croze import EQUATIONS, RELEASED, Form, Pair, consistency, feature_number, pair
+from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import Activation, Passes, layers, record, total, weights
 
@@ -103,22 +103,25 @@ class Phi:
     """Φ: Σ over layers of V·Θ, the consistency of features and of parameters under an adversarial perturbation.
 
     As released: 1 / (1 + divergence) of softmaxed whole tensors, on CRoZe's released networks.  By the equations: 1 + cosine of whole
-    tensors, on the paper's networks, with the weights compared as they are.
+    tensors, on the networks of CRoZe's equations, with each layer's own features and the weights compared as they are.
+
+    Arguments:
+        form: of the networks; what is compared is said by `cosines`.
+        cosines: by the equations.
 
     Source: Yang et al. (2025), equations 4 and 5.
     """
 
-    by_equations: bool = False
+    form: Form = RELEASED
+    cosines: bool = False
 
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64."""
-        if self.by_equations:
-            found = consistency(pair(passes, EQUATIONS), _AS_THEY_ARE)
-            return total(passes.stack, {path: z * found.parameters[path] for path, z in found.features.items()})
-        return total(passes.stack, _alike(pair(passes, RELEASED)))
-
-
-_AS_THEY_ARE = Form(whole=True, own_features=True)
+        networks = pair(passes, self.form)
+        if not self.cosines:
+            return total(passes.stack, _alike(networks))
+        found = consistency(networks, replace(self.form, learning_rate=0.0))
+        return total(passes.stack, {path: z * found.parameters[path] for path, z in found.features.items()})
 
 
 def _alike(networks: Pair) -> dict[str, Tensor]:

@@ -44,9 +44,10 @@ def test_all_have_a_finite_value_and_say_their_settings(every: Scores) -> None:
     for name in PROXIES:
         assert every.values[name].shape == (len(CELLS),)
         assert np.isfinite(every.values[name]).all(), name
-        assert every.settings[name].items() >= {"seed": 0, "batch_size": 16, "batch_norm": "of the batch"}.items()
+        assert every.settings[name].items() >= {"seed": 0, "batch_size": 16, "statistics": "of the batch"}.items()
     assert every.settings["r_score_psi"]["repeats"] == 2
-    assert every.settings["croze"]["form"]["beta"] == 2.0
+    assert every.settings["croze"].items() >= {"beta": 2.0, "part": "all"}.items()
+    assert every.settings["r_score_phi_equations"].items() >= {"beta": 0.1, "cosines": True}.items()
 
 
 def test_a_stack_is_its_networks_one_at_a_time(every: Scores) -> None:
@@ -88,7 +89,7 @@ def test_a_scored_stack_is_not_touched() -> None:
 def test_a_trained_stack_is_scored_with_its_running_statistics() -> None:
     stack = stacked().eval()
     found = score(stack, images(), labels(), ["nwot", "grad_norm", "jacob_fro"])
-    assert found.settings["nwot"]["batch_norm"] == "running"
+    assert found.settings["nwot"]["statistics"] == "running"
     with torch.no_grad():
         for name, tensor in stack.state_dict().items():
             if name.endswith("running_mean"):
@@ -170,5 +171,5 @@ def test_cells_are_scored_on_a_seeded_batch_of_a_data_set(tiny_images: str) -> N
         "dataset": data.name,
         "seed": 0,
         "batch_size": 8,
-        "batch_norm": "of the batch",
+        "statistics": "of the batch",
     }
