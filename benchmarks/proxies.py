@@ -4,11 +4,11 @@
 
 Networks: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
 puts in a stack.  Batch: the first 64 images of CIFAR-10's first training batch; croze and r_score take the first 8 and 16 of it, as
-released.  "Nothing shared" is the sum of the column; "all" is `builders.proxies.score` with all names.
+released, and hessian the first 16.  "Nothing shared" is the sum of the column; "all" is `builders.proxies.score` with all names.
 
 Time: CPU seconds of the process, one thread, divided by the networks; each figure is one run after a warm-up, so read them to 10 %.
 
-Cost: about ten minutes of one CPU core; two thirds of it is hessian's 20 products with the Hessian.
+Cost: about four minutes of one CPU core.
 """
 
 from __future__ import annotations

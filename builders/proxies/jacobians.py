@@ -100,21 +100,24 @@ class Hessian:
 
     Arguments:
         iterations: products with the Hessian.
+        images: how many, the first of the batch; batch norm's statistics are of all.
 
     Source: Zhao et al. (2020), section 4.3; used as a measure of robustness by Jung et al. (2023), section 4.1.
     """
 
     iterations: int = 20
+    images: int = 16
 
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, in nats a squared unit of image; batch norm's statistics do not move, so images do not mix."""
         stack, random = passes.frozen, generator(passes.seed, "hessian")
         with torch.enable_grad():
-            images = own(stack, passes.images)
-            slope = torch.autograd.grad(losses(stack(images), passes.labels).sum(), images, create_graph=True, allow_unused=True)[0]
+            images = own(stack, passes.images[: self.images])
+            loss = losses(stack(images), passes.labels[: self.images]).sum()
+            slope = torch.autograd.grad(loss, images, create_graph=True, allow_unused=True)[0]
         if slope is None or not slope.requires_grad:
             return torch.zeros(len(stack), device=images.device)
-        vector = _unit(torch.randn(passes.images.shape, generator=random).to(images).expand_as(images))
+        vector = _unit(torch.randn(images.shape[1:], generator=random).to(images).expand_as(images))
         for _ in range(self.iterations):
             product = torch.autograd.grad(slope, images, vector, retain_graph=True)[0]
             value = (product * vector).flatten(2).sum(-1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
 from builders.proxies.initialise import initialised
-from builders.proxies.passes import Activation, Passes, layers, record, total, weights
+from builders.proxies.passes import Passes, layers, record, total, weights
 
 _EPSILON = 1e-8  # added to every probability by the released code
 _LOW, _HIGH = 1.0, 100.0
@@ -66,30 +66,33 @@ class Psi:
     repeats: int = 32
     images: int = 16
 
-    @torch.no_grad()
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64."""
-        given, images = passes.stack, passes.images[: self.images]
-        mean, std = given.mean.flatten().tolist(), given.std.flatten().tolist()
-        found = torch.zeros(len(given), dtype=torch.float64, device=images.device)
-        for repeat in range(self.repeats):
-            draw = partial(initialised, given.cells, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
-            passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
-            for k in range(len(given)):
-                found[k] += _regions(_of(passed.relu_inputs, k), by_layer=self.by_layer) / self.repeats
-        return found
+        counted = passes.once(("psi", self.repeats, self.images), lambda: _counted(passes, self.repeats, self.images))
+        return counted[:, int(self.by_layer)]
 
 
-def _of(activations: list[Activation], k: int) -> list[Tensor]:
-    return [activation.value[activation.members.index(k)] for activation in activations if k in activation.members]
+@torch.no_grad()
+def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
+    """Patterns of a network, and the mean share of its layers, ``(stack, 2)``, float64; means over initialisations."""
+    given, images = passes.stack, passes.images[:n]
+    mean, std = given.mean.flatten().tolist(), given.std.flatten().tolist()
+    found = torch.zeros(len(given), 2, dtype=torch.float64)
+    for repeat in range(repeats):
+        draw = partial(initialised, given.cells, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
+        passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
+        for k in range(len(given)):
+            mine = [activation.value[activation.members.index(k)] for activation in passed.relu_inputs if k in activation.members]
+            found[k] += torch.tensor(_regions(mine), dtype=torch.float64) / repeats
+    return found
 
 
-def _regions(relu_inputs: list[Tensor], *, by_layer: bool) -> float:
-    """Distinct patterns of ReLUs ``(batch, …)``."""
+def _regions(relu_inputs: list[Tensor]) -> tuple[float, float]:
+    """Distinct patterns of all ReLUs ``(batch, …)``, and the mean share of distinct ones among those of each layer."""
     seen = [_patterns(values) for values in relu_inputs]
-    if by_layer:
-        return float(np.mean([patterns.unique().numel() / patterns.numel() for patterns in seen]))
-    return float(torch.cat([patterns.unique() for patterns in seen]).unique().numel())
+    distinct = [patterns.unique() for patterns in seen]
+    shares = [len(some) / len(patterns) for some, patterns in zip(distinct, seen, strict=True)]
+    return float(len(torch.cat(distinct).unique())), sum(shares) / len(shares)
 
 
 def _patterns(values: Tensor) -> Tensor:
