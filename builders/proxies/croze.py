@@ -198,7 +198,7 @@ def _sum(values: Tensor) -> Tensor:
 
 
 def _pair(passes: Passes, form: Form) -> Pair:
-    stack = copy.deepcopy(passes.stack).double().requires_grad_().train()
+    stack = copy.deepcopy(passes.stack).double().requires_grad_()
     if form.absolute:
         with torch.no_grad():
             for parameter in stack.parameters():

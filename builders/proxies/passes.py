@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -110,38 +110,42 @@ def own(stack: StackedNetwork, images: Tensor) -> Tensor:
 
 def record(stack: StackedNetwork, images: Tensor) -> Record:
     """One forward pass of all networks, written down."""
-    relu_inputs: list[Activation] = []
-    outputs: dict[str, Activation] = {}
+    by = layers(stack)
+    outputs: dict[str, Tensor] = {}
+    relu_inputs: dict[str, Tensor] = {}
     features: list[Tensor] = []
     head: list[Tensor] = []
-    everyone = tuple(range(len(stack)))
-
     hooks = []
-    for path, layer in layers(stack).items():
-        axis = 0 if path == "classifier" else 3
 
-        def note_output(_: nn.Module, __: Any, value: Tensor, path: str = path, members: Members = layer.members, axis: int = axis) -> None:
-            outputs[path] = Activation(members, value, axis)
+    def before(module: nn.Module, note: Callable[[Tensor], None]) -> None:
+        hooks.append(module.register_forward_pre_hook(lambda _, given: note(given[0])))
 
-        hooks.append(layer.register_forward_hook(note_output))
-        if path.endswith(".conv"):  # ReLU, convolution, batch norm: the ReLU is this module's first act
+    def after(module: nn.Module, note: Callable[[Tensor], None]) -> None:
+        hooks.append(module.register_forward_hook(lambda _, __, value: note(value)))
 
-            def note_input(_: nn.Module, given: tuple[Tensor], members: Members = layer.members) -> None:
-                relu_inputs.append(Activation(members, given[0], 3))
-
-            hooks.append(stack.get_submodule(path.removesuffix(".conv")).register_forward_pre_hook(note_input))
+    for path, layer in by.items():
+        after(layer, partial(outputs.__setitem__, path))
+        if path.endswith(".conv"):  # ReLU, convolution, batch norm: what this module is given, its ReLU is given
+            before(stack.get_submodule(path.removesuffix(".conv")), partial(relu_inputs.__setitem__, path))
+    before(stack.head[1], partial(relu_inputs.__setitem__, "classifier"))
     stage = stack.skeleton.cells + 1  # the cells and the reduction after them
     for module in (stack.stem, stack.body[stage - 1], stack.body[2 * stage - 1], stack.body[-1]):
-        hooks.append(module.register_forward_hook(lambda _, __, value: features.append(value.movedim(3, 0))))
-    hooks.append(stack.classifier.register_forward_pre_hook(lambda _, given: features.append(given[0].movedim(1, 0))))
-    hooks.append(stack.head[1].register_forward_pre_hook(lambda _, given: relu_inputs.append(Activation(everyone, given[0], 3))))
-    hooks.append(stack.head.register_forward_hook(lambda _, __, value: head.append(value.movedim(3, 0))))
+        after(module, features.append)
+    before(stack.classifier, features.append)
+    after(stack.head, head.append)
     try:
         logits = stack(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return Record(images, logits, relu_inputs, outputs, features, head[0])
+    return Record(
+        images,
+        logits,
+        [Activation(by[path].members, value, 3) for path, value in relu_inputs.items()],
+        {path: Activation(by[path].members, value, 0 if path == "classifier" else 3) for path, value in outputs.items()},
+        [*(value.movedim(3, 0) for value in features[:-1]), features[-1].movedim(1, 0)],
+        head[0].movedim(3, 0),
+    )
 
 
 def losses(logits: Tensor, labels: Tensor) -> Tensor:
