@@ -1,7 +1,8 @@
-"""`robbench build …`: plan, run, status, merge, verify; each a few lines over the builders."""
+"""`robbench build …` (plan, run, status, merge, verify) and `robbench proxies`; each a few lines over the builders."""
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,3 +124,37 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
         )
     if failed:
         raise click.ClickException(f"{store} could not be built again as it is.")
+
+
+@click.command()
+@click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--proxy", "names", multiple=True, help="A proxy; may be repeated. All of them if left out.")
+@click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
+@click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
+@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
+@click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
+@click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
+@_data
+def proxies(archs: tuple[str, ...], dataset: str, names: tuple[str, ...], as_json: bool, data: Path | None, **options: str | int) -> None:
+    """Zero-cost proxies of untrained networks of architectures, given as arch strings."""
+    if find_spec("torch") is None:
+        raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
+    from builders.datasets import load
+    from builders.proxies import score_cells
+    from robbench.spaces.nb201 import Cell
+
+    cells = [Cell.parse(arch) for arch in archs]
+    found = score_cells(cells, load(dataset, data), names or None, **options)  # type: ignore[arg-type]
+    if as_json:
+        values = [{name: None if value[k] != value[k] else value[k] for name, value in found.values.items()} for k in range(len(cells))]
+        click.echo(json.dumps({"values": dict(zip(archs, values, strict=True)), "failures": found.failures, "settings": found.settings}))
+        return
+    for k, arch in enumerate(archs):
+        click.echo(arch)
+        for name, value in found.values.items():
+            click.echo(f"  {name:28}{'-' if value[k] != value[k] else f'{value[k]:.6g}'}")
+    for name, reasons in found.failures.items():
+        for reason, count in reasons.items():
+            click.echo(f"{name} is missing for {count} of {len(cells)}: {reason}", err=True)

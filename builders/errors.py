@@ -21,3 +21,7 @@ class AttackError(RobBenchError):
 
 class CorruptionError(RobBenchError):
     """A corruption was asked of images it cannot serve, or by a name or severity there is not; or published files are not what they should be."""
+
+
+class ProxyError(RobBenchError):
+    """A proxy was asked for what it cannot be: an unknown name or initialisation, or images and labels that do not fit."""

@@ -64,3 +64,36 @@ def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
 def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path) -> None:
     code, _ = robbench("plan", tmp_path, "--dataset", "digits", "--recipe", "nope", "--evaluation", "published")
     assert code == 2
+
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|"
+DEAF = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+
+
+def scored(*arguments: object) -> tuple[int, str, str]:
+    from builders.cli import proxies
+
+    result = CliRunner().invoke(proxies, [*map(str, arguments), "--channels", "3", "--cells", "1", "--batch-size", "8"])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_proxies_of_architectures(tiny_images: str) -> None:
+    code, printed, missing = scored(CELL, DEAF, "--dataset", tiny_images, "--proxy", "params", "--proxy", "snip")
+    assert code == 0
+    lines = printed.splitlines()
+    assert (lines[0], lines[3]) == (CELL, DEAF)
+    assert lines[1].split()[0] == "params"
+    assert lines[5].split() == ["snip", "-"]
+    assert missing == "snip is missing for 1 of 2: the output ignores the input\n"
+
+
+def test_proxies_as_json(tiny_images: str) -> None:
+    import json
+
+    code, printed, _ = scored(CELL, DEAF, "--dataset", tiny_images, "--proxy", "snip", "--json")
+    found = json.loads(printed)
+    assert code == 0
+    assert found["values"][CELL]["snip"] > 0
+    assert found["values"][DEAF]["snip"] is None
+    assert found["failures"] == {"snip": {"the output ignores the input": 1}}
+    assert found["settings"]["snip"]["init"] == "random"

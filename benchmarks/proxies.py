@@ -1,0 +1,73 @@
+"""Seconds a network for each proxy alone, and for all in one pass; one network at a time, and stacked.
+
+    python benchmarks/proxies.py [--stack 4] [--batch 64] [--reference ../shared/reference]
+
+Networks: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
+puts in a stack.  Batch: the first 64 images of CIFAR-10's first training batch; croze and r_score take the first 8 and 16 of it, as
+released, and hessian the first 16.  "Nothing shared" is the sum of the column; "all" is `builders.proxies.score` with all names.
+
+Time: CPU seconds of the process, one thread, divided by the networks; each figure is one run after a warm-up, so read them to 10 %.
+
+Cost: about four minutes of one CPU core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from builders.network import Skeleton
+from builders.proxies import PROXIES, initialised, score
+from robbench.spaces.nb201 import sample
+
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with np.load(given.reference / "cifar10" / "cifar10_prefix.npz", allow_pickle=False) as file:
+        images = torch.from_numpy(file["data_batch_1_images"][: given.batch]).permute(0, 3, 1, 2).float() / 255
+        labels = torch.from_numpy(file["data_batch_1_labels"][: given.batch]).long()
+    rng = np.random.default_rng(0)
+    cells = sorted((sample(rng) for _ in range(512)), key=lambda cell: cell.ops)[100 : 100 + given.stack]
+    stack = initialised(cells, Skeleton(), MEAN, STD)
+    alone = [initialised([cell], Skeleton(), MEAN, STD) for cell in cells]
+
+    def seconds(names: list[str]) -> tuple[float, float]:
+        """A network's, one at a time and stacked."""
+        found = []
+        for networks in (alone, [stack]):
+            started = time.process_time()
+            for network in networks:
+                score(network, images, labels, names)
+            found.append((time.process_time() - started) / given.stack)
+        return found[0], found[1]
+
+    seconds(["grad_norm"])  # warm-up
+    print(
+        f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}; {given.stack} networks, {given.batch} images"
+    )
+    print("\n| proxy | one network, s | stacked, s |\n|---|---|---|")
+    total = np.zeros(2)
+    for name in PROXIES:
+        found = seconds([name])
+        total += found
+        print(f"| {name} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
+    print(f"| nothing shared | {total[0]:.2f} | {total[1]:.2f} |")
+    for title, names in (("all", list(PROXIES)), ("all but hessian", [name for name in PROXIES if name != "hessian"])):
+        found = seconds(names)
+        print(f"| {title} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

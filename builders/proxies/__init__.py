@@ -1,0 +1,12 @@
+"""Zero-cost proxies: what is said of a network by a batch of images and few passes, most of it before any training.
+
+`score` measures them for a whole stack at once, sharing the passes that they share.  Names are those of `robbench.metrics`.
+"""
+
+from builders.errors import ProxyError
+from builders.proxies.initialise import INITIALISATIONS, initialised
+from builders.proxies.passes import Passes
+from builders.proxies.rscore import r_score
+from builders.proxies.scoring import PROXIES, Proxy, Scores, score, score_cells
+
+__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "r_score", "score", "score_cells"]

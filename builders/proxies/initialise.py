@@ -1,0 +1,79 @@
+"""Untrained networks: how their first weights are drawn.
+
+random      uniform in ±fan_in^-½, biases too: what the networks of the search space are trained from (network.py)
+kaiming     normal, variance 2 / fan_in: He et al. (2015), equation 10; biases zero
+xavier      uniform, variance 2 / (fan_in + fan_out): Glorot and Bengio (2010), equation 16; biases zero
+gaussian    standard normal: Lin et al. (2021), section 4.1; biases zero
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from builders.errors import ProxyError
+from builders.network import Conv, Linear, Network, Skeleton
+from builders.stacked import StackedNetwork
+from builders.train import generator
+from robbench.spaces.nb201 import Cell
+
+
+def _kaiming(weight: Tensor, random: Generator) -> None:
+    weight.normal_(0, (2 / weight[0].numel()) ** 0.5, generator=random)
+
+
+def _xavier(weight: Tensor, random: Generator) -> None:
+    fans = weight[0].numel() + weight[:, 0].numel()
+    bound = (6 / fans) ** 0.5
+    weight.uniform_(-bound, bound, generator=random)
+
+
+def _gaussian(weight: Tensor, random: Generator) -> None:
+    weight.normal_(generator=random)
+
+
+_DRAWS: dict[str, Callable[[Tensor, Generator], None]] = {"kaiming": _kaiming, "xavier": _xavier, "gaussian": _gaussian}
+INITIALISATIONS = ("random", *_DRAWS)
+
+
+def initialised(
+    cells: Sequence[Cell],
+    skeleton: Skeleton,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    *,
+    seed: int = 0,
+    init: str = "random",
+    purpose: str = "weights",
+) -> StackedNetwork:
+    """Untrained networks, in training mode; what a cell's network is depends on nothing but the cell and the settings.
+
+    With the defaults these are the networks that `builders.train.train` starts from.
+
+    Arguments:
+        mean, std: of the data set, one number an image channel.
+        init: one of `INITIALISATIONS`.
+        purpose: weights for another purpose are other draws of the same seed.
+
+    Raises:
+        ProxyError: there is no such initialisation.
+        BuildError: no cells, or mean or std of the wrong length.
+    """
+    if init not in INITIALISATIONS:
+        raise ProxyError(f"{init!r} is not an initialisation; expected one of {', '.join(INITIALISATIONS)}.")
+    return StackedNetwork([_network(cell, skeleton, mean, std, init, generator(seed, f"{purpose}/{cell}")) for cell in cells])
+
+
+@torch.no_grad()
+def _network(
+    cell: Cell, skeleton: Skeleton, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
+) -> Network:
+    if init == "random":
+        return Network(cell, skeleton, mean, std, generator=random)
+    network = Network(cell, skeleton, mean, std)
+    for module in network.modules():
+        if isinstance(module, Conv | Linear):
+            _DRAWS[init](module.weight, random)
+    return network

@@ -1,0 +1,132 @@
+"""Proxies from derivatives of the outputs with respect to the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from builders.proxies.passes import Passes, losses, own
+from builders.train import generator
+
+_K = 1e-5  # both papers' constant, which keeps logarithms and reciprocals finite
+_MANY_CLASSES = 100
+_TINY = 1e-30
+
+
+def jacov(passes: Passes) -> Tensor:
+    """−Σ (log(λ + k) + 1 / (λ + k)), ``(stack,)``, float64; λ are the eigenvalues of the correlations of the images' Jacobians, k = 1e-5.
+
+    Higher where the network tells the images apart.  A Jacobian is that of the sum of the logits, with the batch's statistics moving
+    along; an image whose Jacobian is constant has no correlation, so the network has no score.
+
+    Source: Mellor et al. (2020, first version), section 3, equations 1 to 5.
+    """
+    correlations = _correlations(passes.jacobian)
+    usable = correlations.isfinite().all(-1).all(-1)
+    identity = torch.eye(correlations.shape[-1]).to(correlations)
+    eigenvalues = torch.linalg.eigvalsh(torch.where(usable[:, None, None], correlations, identity))
+    score: Tensor = -(torch.log(eigenvalues + _K) + 1 / (eigenvalues + _K)).sum(-1)
+    return score.masked_fill(~usable, torch.nan)
+
+
+def epe_nas(passes: Passes) -> Tensor:
+    """How differently a class's images are seen, summed over the classes: ``(stack,)``, float64.
+
+    E_c = Σ log(|correlation| + k) over the Jacobians of the images of class c.  The score is Σ |E_c|; beyond 100 classes each E_c is
+    divided by the number of its images, and the score is Σ |E_c − E_d| over pairs of classes, divided by the number of classes.
+
+    Source: Lopes, Alirezazadeh and Alexandre (2021), equations 2 to 4.
+    """
+    labels = passes.labels
+    terms = []
+    for label in labels.unique():
+        jacobian = passes.jacobian[:, labels == label]
+        term = torch.log(_correlations(jacobian).abs() + _K).sum((-1, -2))
+        terms.append(term / jacobian.shape[1] if passes.stack.skeleton.classes > _MANY_CLASSES else term)
+    classes = torch.stack(terms, -1)
+    if passes.stack.skeleton.classes > _MANY_CLASSES:
+        return (classes[:, :, None] - classes[:, None, :]).abs().sum((-1, -2)) / classes.shape[-1]
+    return classes.abs().sum(-1)
+
+
+def _correlations(rows: Tensor) -> Tensor:
+    """Of the rows of each network, ``(stack, rows, rows)``, float64; NaN for a constant row."""
+    centred = rows.double() - rows.double().mean(-1, keepdim=True)
+    unit = centred / centred.norm(dim=-1, keepdim=True)
+    found: Tensor = (unit @ unit.transpose(-1, -2)).clamp(-1, 1)
+    return found
+
+
+@dataclass(frozen=True)
+class JacobFro:
+    """Frobenius norm of the input-output Jacobian, estimated by random projections.
+
+    Smaller is taken for more robust; the estimate is unbiased in its square, the mean over images of the squared norm.
+
+    Arguments:
+        projections: directions an image; the variance falls as 1/projections.
+
+    Source: Hoffman, Roberts and Yaida (2019), algorithm 1; used as a measure of robustness by Jung et al. (2023), section 4.1.
+    """
+
+    projections: int = 1
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, non-negative, in logits a unit of image; batch norm's statistics do not move."""
+        stack, random = passes.frozen, generator(passes.seed, "jacob_fro")
+        with torch.enable_grad():
+            images = own(stack, passes.images)
+            logits = stack(images)
+        classes = logits.shape[-1]
+        squared = torch.zeros(len(stack), dtype=torch.float64, device=images.device)
+        for _ in range(self.projections):
+            # The same directions for all networks: what differs between networks is the networks.
+            direction = torch.randn(logits.shape[1:], generator=random).to(logits)
+            direction = direction / direction.norm(dim=-1, keepdim=True)
+            projected = torch.autograd.grad((logits * direction).sum(), images, retain_graph=True, allow_unused=True)[0]
+            if projected is not None:
+                squared += classes * projected.double().flatten(2).square().sum(-1).mean(-1) / self.projections
+        return squared.sqrt()
+
+
+@dataclass(frozen=True)
+class Hessian:
+    """Largest eigenvalue of the Hessian of the loss with respect to an image, by power iteration; the mean over the images.
+
+    Larger means a sharper loss around the images, taken for less robust.  Power iteration finds the eigenvalue of largest size; a
+    negative one is reported as it is.
+
+    Arguments:
+        iterations: products with the Hessian.
+        images: how many, the first of the batch; batch norm's statistics are of all.
+
+    Source: Zhao et al. (2020), section 4.3; used as a measure of robustness by Jung et al. (2023), section 4.1.
+    """
+
+    iterations: int = 20
+    images: int = 16
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, in nats a squared unit of image; batch norm's statistics do not move, so images do not mix."""
+        stack, random = passes.frozen, generator(passes.seed, "hessian")
+        with torch.enable_grad():
+            images = own(stack, passes.images[: self.images])
+            loss = losses(stack(images), passes.labels[: self.images]).sum()
+            slope = torch.autograd.grad(loss, images, create_graph=True, allow_unused=True)[0]
+        if slope is None or not slope.requires_grad:
+            return torch.zeros(len(stack), device=images.device)
+        vector = _unit(torch.randn(images.shape[1:], generator=random).to(images).expand_as(images))
+        for _ in range(self.iterations):
+            product = torch.autograd.grad(slope, images, vector, retain_graph=True)[0]
+            value = (product * vector).flatten(2).sum(-1)
+            vector = _unit(product)
+        return value.mean(-1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Each image's vector at length one; a vector of zeros stays."""
+    flat = vectors.flatten(2)
+    unit: Tensor = flat / flat.norm(dim=-1, keepdim=True).clamp(min=_TINY)
+    return unit.view_as(vectors)

@@ -1,0 +1,254 @@
+"""What proxies share: the layers of a stack, what a forward pass leaves behind, and passes that are made once for all who ask.
+
+Shapes throughout, with each network's own rows first:
+
+    members                     positions in the stack of the networks that have a layer
+    weight of a layer           (members, outputs, inputs[, k, k])     gradients likewise
+    output of a layer           (members, batch, …, outputs)           pixels, where there are some, before channels
+    input of a ReLU             (members, batch, height, width, channels)
+    feature                     (stack, batch[, height, width], channels)
+
+Everything runs on copies: a stack that is scored keeps its weights and its batch norm's statistics.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builders.layers import Stacked
+from builders.stacked import StackedNetwork
+
+T = TypeVar("T")
+Members = tuple[int, ...]
+_MOMENTUM = 0.1  # of torch's batch norm
+
+
+class Activation(NamedTuple):
+    """What some networks of a stack computed at one place."""
+
+    members: Members
+    raw: Tensor
+    """As the engine has it, its networks along `axis`."""
+    axis: int
+
+    @property
+    def value(self) -> Tensor:
+        """``(members, batch, …)``."""
+        return self.raw.movedim(self.axis, 0)
+
+
+class Record(NamedTuple):
+    """A forward pass and what it left behind."""
+
+    images: Tensor
+    logits: Tensor
+    """``(stack, batch, classes)``."""
+    relu_inputs: list[Activation]
+    outputs: dict[str, Activation]
+    """Of convolutions and the linear layer, by path."""
+    features: list[Tensor]
+    """After the stem, after each stage with its reduction, and the pooled vector: five."""
+    head: Tensor
+    """``(stack, batch, height, width, channels)``: what is pooled."""
+
+
+class Gradients(NamedTuple):
+    """Of each network's mean cross-entropy, by path; zero where a layer reaches no output."""
+
+    weights: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+
+def layers(stack: StackedNetwork) -> dict[str, Stacked]:
+    """Convolutions and the linear layer, by path, from the stem to the classifier."""
+    return {path: module for path, module in _stacked(stack).items() if module.get_parameter("weight").dim() > 2}
+
+
+def batch_norms(stack: StackedNetwork) -> dict[str, Stacked]:
+    """Batch norms, by path."""
+    return {path: module for path, module in _stacked(stack).items() if "running_mean" in dict(module.named_buffers())}
+
+
+def _stacked(stack: StackedNetwork) -> dict[str, Stacked]:
+    return {path: module for path, module in stack.named_modules() if isinstance(module, Stacked)}
+
+
+def weights(stack: StackedNetwork) -> dict[str, Tensor]:
+    """The weights of `layers`, by path."""
+    return {path: module.get_parameter("weight") for path, module in layers(stack).items()}
+
+
+def without_batch_norm(stack: StackedNetwork, *, in_reductions: bool = True) -> StackedNetwork:
+    """The same stack with the identity in place of every batch norm, or of those outside the reductions; changed in place."""
+    for path in batch_norms(stack):
+        parent, _, name = path.rpartition(".")
+        if in_reductions or not parent.endswith((".a", ".b")):
+            setattr(stack.get_submodule(parent), name, nn.Identity())
+    return stack
+
+
+def standardised(stack: StackedNetwork, images: Tensor) -> Tensor:
+    """What the stack's first layer makes of images in [0, 1]: mean 0 and deviation 1 a channel, over the data set."""
+    return (images - stack.mean) / stack.std
+
+
+def unstandardised(stack: StackedNetwork, images: Tensor) -> Tensor:
+    """The images whose `standardised` are these."""
+    return images * stack.std + stack.mean
+
+
+def own(stack: StackedNetwork, images: Tensor) -> Tensor:
+    """Each network's own copy of the images, so that gradients with respect to them are its own."""
+    return images.detach().expand(len(stack), *images.shape).clone().requires_grad_()
+
+
+def record(stack: StackedNetwork, images: Tensor) -> Record:
+    """One forward pass of all networks, written down."""
+    by = layers(stack)
+    outputs: dict[str, Tensor] = {}
+    relu_inputs: dict[str, Tensor] = {}
+    features: list[Tensor] = []
+    head: list[Tensor] = []
+    hooks = []
+
+    def before(module: nn.Module, note: Callable[[Tensor], None]) -> None:
+        hooks.append(module.register_forward_pre_hook(lambda _, given: note(given[0])))
+
+    def after(module: nn.Module, note: Callable[[Tensor], None]) -> None:
+        hooks.append(module.register_forward_hook(lambda _, __, value: note(value)))
+
+    for path, layer in by.items():
+        after(layer, partial(outputs.__setitem__, path))
+        if path.endswith(".conv"):  # ReLU, convolution, batch norm: what this module is given, its ReLU is given
+            before(stack.get_submodule(path.removesuffix(".conv")), partial(relu_inputs.__setitem__, path))
+    before(stack.head[1], partial(relu_inputs.__setitem__, "classifier"))
+    stage = stack.skeleton.cells + 1  # the cells and the reduction after them
+    for module in (stack.stem, stack.body[stage - 1], stack.body[2 * stage - 1], stack.body[-1]):
+        after(module, features.append)
+    before(stack.classifier, features.append)
+    after(stack.head, head.append)
+    try:
+        logits = stack(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Record(
+        images,
+        logits,
+        [Activation(by[path].members, value, 3) for path, value in relu_inputs.items()],
+        {path: Activation(by[path].members, value, 0 if path == "classifier" else 3) for path, value in outputs.items()},
+        [*(value.movedim(3, 0) for value in features[:-1]), features[-1].movedim(1, 0)],
+        head[0].movedim(3, 0),
+    )
+
+
+def losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of every network and image, ``(stack, batch)``, in nats."""
+    truth = labels.expand(len(logits), -1)
+    return F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none").view(truth.shape)
+
+
+def gradients(stack: StackedNetwork, of: Record, labels: Tensor, *, differentiable: bool = False) -> Gradients:
+    """Of each network's mean loss with respect to the weights and outputs of `layers`; the pass can be walked back again.
+
+    Arguments:
+        differentiable: the gradients can be differentiated, too.
+    """
+    by = weights(stack)
+    wanted = [*by.values(), *(of.outputs[path].raw for path in by)]
+    # Each network's loss depends on its own weights only, so the sum's gradients are theirs.
+    found = torch.autograd.grad(
+        losses(of.logits, labels).mean(1).sum(), wanted, retain_graph=True, create_graph=differentiable, allow_unused=True
+    )
+    filled = [torch.zeros_like(tensor) if gradient is None else gradient for gradient, tensor in zip(found, wanted, strict=True)]
+    outputs = {path: gradient.movedim(of.outputs[path].axis, 0) for path, gradient in zip(by, filled[len(by) :], strict=True)}
+    return Gradients(dict(zip(by, filled[: len(by)], strict=True)), outputs)
+
+
+def total(stack: StackedNetwork, values: dict[str, Tensor]) -> Tensor:
+    """The sum over layers, ``(stack,)``, of one number ``(members,)`` a layer and network; zero for a network with none of them."""
+    by = layers(stack)
+    return summed(len(stack), ((by[path].members, value) for path, value in values.items()))
+
+
+def summed(stack: int, parts: Iterable[tuple[Members, Tensor]]) -> Tensor:
+    """The sum of parts ``(members, …)`` at their networks' places, ``(stack, …)``."""
+    result: Tensor | None = None
+    for members, value in parts:
+        if result is None:
+            result = value.new_zeros(stack, *value.shape[1:])
+        result.index_add_(0, torch.tensor(members, device=value.device), value.detach())
+    assert result is not None
+    return result
+
+
+class Passes:
+    """Forward and backward passes of a stack on one batch, each made when a proxy first asks for it, and once.
+
+    In the stack's mode: in training mode batch norm takes the batch's statistics, as an initialised network has no others; in eval
+    mode the running ones, as a trained network is used.
+
+    Arguments:
+        images: ``(batch, channels, height, width)``, in [0, 1]; labels: ``(batch,)``, int64.
+        seed: of whatever a proxy draws.
+        order: how often the shared pass will be differentiated: 0, 1 or 2.
+    """
+
+    def __init__(self, stack: StackedNetwork, images: Tensor, labels: Tensor, seed: int = 0, *, order: int = 2) -> None:
+        self.stack = copy.deepcopy(stack).requires_grad_(order > 0)
+        self.images, self.labels, self.seed, self.order = images, labels, seed, order
+        self._kept: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` gave when this key was first asked for."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        kept: T = self._kept[key]
+        return kept
+
+    @cached_property
+    def record(self) -> Record:
+        """The shared forward pass."""
+        with torch.set_grad_enabled(self.order > 0):
+            return record(self.stack, own(self.stack, self.images) if self.order > 0 else self.images)
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """The shared backward pass."""
+        return gradients(self.stack, self.record, self.labels, differentiable=self.order > 1)
+
+    @cached_property
+    def jacobian(self) -> Tensor:
+        """Of the sum of a network's logits over classes and batch, with respect to each image: ``(stack, batch, pixels)``."""
+        with torch.enable_grad():
+            found = torch.autograd.grad(self.record.logits.sum(), self.record.images, retain_graph=True, allow_unused=True)[0]
+        return (torch.zeros_like(self.record.images) if found is None else found).detach().flatten(2)
+
+    @cached_property
+    def frozen(self) -> StackedNetwork:
+        """In eval mode, so that images are treated one by one; an initialised stack takes this batch's statistics, and keeps them."""
+        if self.stack.training:
+            return calibrated(self.stack, self.images).eval()
+        return self.stack
+
+
+@torch.no_grad()
+def calibrated(stack: StackedNetwork, images: Tensor) -> StackedNetwork:
+    """A copy whose running statistics are the mean and (unbiased) variance of these images, in the stack's mode."""
+    copied = copy.deepcopy(stack).train()
+    statistics = [dict(module.named_buffers()) for module in batch_norms(copied).values()]
+    for buffers in statistics:
+        buffers["running_mean"].zero_()
+        buffers["running_var"].zero_()
+    copied(images)
+    for buffers in statistics:
+        buffers["running_mean"].div_(_MOMENTUM)
+        buffers["running_var"].div_(_MOMENTUM)
+    return copied.train(stack.training)

@@ -1,0 +1,147 @@
+"""R-Score: how many linear regions a network has, and how consistent it stays.  Yang et al. (2025).
+
+The paper's equations and its authors' implementation differ, as CRoZe's do.  Two numbers are stored for a network; the score itself
+is formed over a population (`r_score`) and means nothing for one network alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
+from builders.proxies.initialise import initialised
+from builders.proxies.passes import Passes, layers, record, total, weights
+
+_EPSILON = 1e-8  # added to every probability by the released code
+_LOW, _HIGH = 1.0, 100.0
+
+
+def r_score(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Ψ^½ · Φ of each architecture of a population, ``(architectures,)``; NaN where either is missing.
+
+    Both are put on a logarithmic scale and stretched to [1, 100] over the population first, as in the released code: a score changes
+    with the company it is computed in.
+
+    Arguments:
+        psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi.
+
+    Source: Yang et al. (2025), equation 6.
+    """
+    score: npt.NDArray[np.float64] = np.sqrt(_stretched(psi)) * _stretched(phi)
+    return score
+
+
+def _stretched(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    logarithms = np.log(np.asarray(values, np.float64))
+    low, high = np.nanmin(logarithms), np.nanmax(logarithms)
+    # A population that does not differ is all at the bottom.
+    stretched: npt.NDArray[np.float64] = _LOW + (_HIGH - _LOW) * (logarithms - low) / (high - low or 1.0)
+    return stretched
+
+
+@dataclass(frozen=True)
+class Psi:
+    """Ψ: distinct activation patterns, a mean over Gaussian initialisations; a network's own weights do not count.
+
+    A ReLU's pattern says for which images it is on, so there are at most 2^images.  As released, those of the whole network are
+    counted; its noise on the ReLUs' outputs, a factor 1 + 0.05·N(0, 1), would have to lie 20 deviations off to change a pattern, and
+    is left out.  By the equations, those of each layer are, as a share of its ReLUs, and the shares' mean is taken; we read the
+    paper's normalisation so, since per image instead of per ReLU every count is the number of images.
+
+    Arguments:
+        by_layer: by the equations.
+        repeats: initialisations.
+        images: how many, the first of the batch; at most 16.
+
+    Source: Yang et al. (2025), equations 2 and 3.
+    """
+
+    by_layer: bool = False
+    repeats: int = 32
+    images: int = 16
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, float64."""
+        counted = passes.once(("psi", self.repeats, self.images), lambda: _counted(passes, self.repeats, self.images))
+        return counted[:, int(self.by_layer)]
+
+
+@torch.no_grad()
+def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
+    """Patterns of a network, and the mean share of its layers, ``(stack, 2)``, float64; means over initialisations."""
+    given, images = passes.stack, passes.images[:n]
+    mean, std = given.mean.flatten().tolist(), given.std.flatten().tolist()
+    found = torch.zeros(len(given), 2, dtype=torch.float64)
+    for repeat in range(repeats):
+        draw = partial(initialised, given.cells, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
+        passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
+        for k in range(len(given)):
+            mine = [activation.value[activation.members.index(k)] for activation in passed.relu_inputs if k in activation.members]
+            found[k] += torch.tensor(_regions(mine), dtype=torch.float64) / repeats
+    return found
+
+
+def _regions(relu_inputs: list[Tensor]) -> tuple[float, float]:
+    """Distinct patterns of all ReLUs ``(batch, …)``, and the mean share of distinct ones among those of each layer."""
+    seen = [_patterns(values) for values in relu_inputs]
+    distinct = [patterns.unique() for patterns in seen]
+    shares = [len(some) / len(patterns) for some, patterns in zip(distinct, seen, strict=True)]
+    return float(len(torch.cat(distinct).unique())), sum(shares) / len(shares)
+
+
+def _patterns(values: Tensor) -> Tensor:
+    """For which images each ReLU is on, as bits of an integer."""
+    bits = 1 << torch.arange(len(values), device=values.device, dtype=torch.int32)
+    return ((values.flatten(1) > 0) * bits[:, None]).sum(0, dtype=torch.int32)
+
+
+@dataclass(frozen=True)
+class Phi:
+    """Φ: Σ over layers of V·Θ, the consistency of features and of parameters under an adversarial perturbation.
+
+    As released: 1 / (1 + divergence) of softmaxed whole tensors, on CRoZe's released networks.  By the equations: 1 + cosine of whole
+    tensors, on the networks of CRoZe's equations, with each layer's own features and the weights compared as they are.
+
+    Arguments:
+        form: of the networks; what is compared is said by `cosines`.
+        cosines: by the equations.
+
+    Source: Yang et al. (2025), equations 4 and 5.
+    """
+
+    form: Form = RELEASED
+    cosines: bool = False
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, float64."""
+        networks = pair(passes, self.form)
+        if not self.cosines:
+            return total(passes.stack, _alike(networks))
+        found = consistency(networks, replace(self.form, learning_rate=0.0))
+        return total(passes.stack, {path: z * found.parameters[path] for path, z in found.features.items()})
+
+
+def _alike(networks: Pair) -> dict[str, Tensor]:
+    stack = networks.clean.stack
+    one, other = (weights(side.stack) for side in networks)
+    features = [
+        _agreement(a.detach(), b.detach()) for a, b in zip(networks.clean.record.features, networks.robust.record.features, strict=True)
+    ]
+    return {
+        path: _agreement(one[path].detach(), other[path].detach()) * features[feature_number(stack, path)][torch.tensor(layer.members)]
+        for path, layer in layers(stack).items()
+    }
+
+
+def _agreement(one: Tensor, other: Tensor) -> Tensor:
+    """1 / (1 + D), ``(members,)``; D is ½ KL(m‖p) + ½ KL(m‖q) with m between p and q, which the released code takes for Jensen–Shannon's."""
+    p, q = (tensor.flatten(1).softmax(1) + _EPSILON for tensor in (one, other))
+    middle = (p + q) / 2
+    one_way, other_way = ((middle * (middle.log() - side.log())).sum(1) for side in (p, q))
+    return 1 / (1 + (one_way + other_way) / 2)

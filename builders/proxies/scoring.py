@@ -1,0 +1,202 @@
+"""The proxies by name, and what asks them of a stack: which can answer, what they share, and why an answer is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from builders.datasets import Dataset
+from builders.errors import ProxyError
+from builders.network import Skeleton
+from builders.proxies.activations import nwot
+from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
+from builders.proxies.initialise import initialised
+from builders.proxies.jacobians import Hessian, JacobFro, epe_nas, jacov
+from builders.proxies.passes import Passes
+from builders.proxies.rscore import Phi, Psi
+from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
+from builders.proxies.size import flops, l2_norm, params
+from builders.proxies.synflow import synflow
+from builders.proxies.zen import Zen
+from builders.stacked import StackedNetwork
+from builders.train import generator
+from robbench.features import expression
+from robbench.metrics import nearest
+from robbench.spaces.nb201 import Cell
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One proxy, and what it needs in order to mean something.
+
+    Arguments:
+        compute: from the passes to ``(stack,)``.
+        order: how often it differentiates the shared pass.
+        images, labels: the least batch, and how many different labels it must have.
+        signal: a network whose output ignores its input has no score.
+    """
+
+    compute: Callable[[Passes], Tensor]
+    order: int = 0
+    images: int = 1
+    labels: int = 1
+    signal: bool = True
+
+    def settings(self) -> dict[str, Any]:
+        """What a value must be stored with: one level of names and numbers."""
+        compute: Any = self.compute
+        fields = asdict(compute) if is_dataclass(compute) and not isinstance(compute, type) else {}
+        return {**fields.pop("form", {}), **fields}
+
+
+PROXIES: dict[str, Proxy] = {
+    "params": Proxy(params, signal=False),
+    "flops": Proxy(flops, signal=False),
+    "l2_norm": Proxy(l2_norm, signal=False),
+    "grad_norm": Proxy(grad_norm, order=1, images=2),
+    "plain": Proxy(plain, order=1, images=2),
+    "snip": Proxy(snip, order=1, images=2),
+    "fisher": Proxy(fisher, order=1, images=2),
+    "grasp": Proxy(grasp, order=2, images=2),
+    "synflow": Proxy(synflow),
+    "nwot": Proxy(nwot, images=2),
+    "jacov": Proxy(jacov, order=1, images=2),
+    "epe_nas": Proxy(epe_nas, order=1, images=2, labels=2),
+    "zen": Proxy(Zen(), images=2),
+    "jacob_fro": Proxy(JacobFro(), images=2),
+    "hessian": Proxy(Hessian(), images=2),
+    "croze": Proxy(Croze(), images=8),
+    "croze_features": Proxy(Croze(part="features"), images=8),
+    "croze_parameters": Proxy(Croze(part="parameters"), images=8),
+    "croze_gradients": Proxy(Croze(part="gradients"), images=8),
+    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8),
+    "croze_gaussian_features": Proxy(Croze(GAUSSIAN, "features"), images=8),
+    "croze_gaussian_parameters": Proxy(Croze(GAUSSIAN, "parameters"), images=8),
+    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8),
+    "croze_equations": Proxy(Croze(EQUATIONS), images=8),
+    "r_score_psi": Proxy(Psi(), images=16),
+    "r_score_phi": Proxy(Phi(), images=8),
+    "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
+    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What `score` found."""
+
+    values: dict[str, npt.NDArray[np.float64]]
+    """By proxy, ``(stack,)``; NaN where there is none."""
+    failures: dict[str, dict[str, int]]
+    """By proxy, why values are missing, and how often; proxies that have all theirs are left out."""
+    settings: dict[str, dict[str, Any]]
+    """By proxy, what its values must be stored with."""
+
+
+def score(
+    stack: StackedNetwork,
+    images: Tensor,
+    labels: Tensor,
+    names: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    proxies: dict[str, Proxy] | None = None,
+) -> Scores:
+    """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
+
+    The stack is not touched.  A network's values depend neither on the others of the stack nor on the other proxies asked for, but
+    for rounding.
+
+    Arguments:
+        images: ``(batch, channels, height, width)``, float, in [0, 1]; labels: ``(batch,)``, int64.
+        names: of `proxies`; all of them if left out.
+        seed: of whatever a proxy draws: weights, noise, directions.
+        proxies: what can be asked for; `PROXIES` if left out.
+
+    Raises:
+        ProxyError: an unknown name, or images and labels that are not a batch.
+    """
+    known = PROXIES if proxies is None else proxies
+    chosen = list(known) if names is None else list(dict.fromkeys(names))
+    _check(chosen, known, images, labels)
+    missing = {name: _unfit(known[name], stack, images, labels) for name in chosen}
+    able = [name for name in chosen if missing[name] is None]
+    passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in able), default=0))
+    values, failures = {}, {}
+    for name in chosen:
+        if (why := missing[name]) is not None:
+            values[name], reasons = np.full(len(stack), np.nan), [why] * len(stack)
+        else:
+            values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
+        if reasons:
+            failures[name] = dict(Counter(reasons))
+    shared = {"seed": seed, "batch_size": len(images), "statistics": "of the batch" if stack.training else "running"}
+    return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
+
+
+def score_cells(
+    cells: Sequence[Cell],
+    dataset: Dataset,
+    names: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    init: str = "random",
+    batch_size: int = 64,
+    channels: int = 16,
+    cells_a_stage: int = 5,
+) -> Scores:
+    """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
+
+    Arguments:
+        init: one of `INITIALISATIONS`.
+        batch_size: images, all of the training images if there are fewer.
+        channels, cells_a_stage: C and N of the macro skeleton.
+
+    Raises:
+        ProxyError, BuildError: as `initialised` and `score`.
+    """
+    skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
+    stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init)
+    chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
+    images, labels = (torch.from_numpy(array)[chosen] for array in (dataset.train_images, dataset.train_labels))
+    found = score(stack, images, labels, names, seed=seed)
+    drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
+    return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
+
+
+def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels: Tensor) -> None:
+    for name in names:
+        if name not in known:
+            raise ProxyError(f"{name!r} is not a proxy.{nearest(name, known)} Known: {', '.join(known)}.")
+    if images.dim() != 4 or not images.is_floating_point() or not len(images):
+        raise ProxyError(f"images are {images.dtype} {tuple(images.shape)}; expected floats in [0, 1], (batch, channels, height, width).")
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        raise ProxyError(f"labels are {labels.dtype} {tuple(labels.shape)} for {len(images)} images; expected int64, one for each.")
+
+
+def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:
+    """Why no network has a score on this batch, or none."""
+    if len(images) < proxy.images:
+        return f"a batch of {len(images)} images, of at least {proxy.images}"
+    different = int(labels.unique().numel())
+    if different < proxy.labels:
+        return f"{different} class in the batch, of at least {proxy.labels}"
+    if proxy.order and stack.skeleton.classes < 2:
+        return "a data set of one class, whose loss is always zero"
+    return None
+
+
+def _judged(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """The values, NaN where there is no telling, and why."""
+    array = np.asarray(values.detach().double().cpu().numpy()).copy()
+    deaf = np.array([proxy.signal and not expression(cell) for cell in stack.cells])
+    infinite = ~np.isfinite(array) & ~deaf
+    array[deaf | infinite] = np.nan
+    return array, ["the output ignores the input"] * int(deaf.sum()) + ["the value is not finite"] * int(infinite.sum())

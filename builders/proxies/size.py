@@ -1,0 +1,32 @@
+"""Proxies that look at no data: how large a network is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from builders.network import flops as flops_of
+from builders.network import parameters
+from builders.proxies.passes import Passes, total, weights
+
+_MILLION = 1e6
+
+
+def params(passes: Passes) -> Tensor:
+    """Trainable parameters, ``(stack,)``, float64, in millions."""
+    stack = passes.stack
+    return torch.tensor([parameters(cell, stack.skeleton) / _MILLION for cell in stack.cells], dtype=torch.float64)
+
+
+def flops(passes: Passes) -> Tensor:
+    """Operations for one image, ``(stack,)``, float64, in millions; counted as the published ones are (`builders.network.flops`)."""
+    size, skeleton = tuple(passes.images.shape[-2:]), passes.stack.skeleton
+    return torch.tensor([flops_of(cell, skeleton, (size[0], size[1])) / _MILLION for cell in passes.stack.cells], dtype=torch.float64)
+
+
+def l2_norm(passes: Passes) -> Tensor:
+    """Σ over layers of ‖w‖₂, ``(stack,)``; w is the weight of a convolution or of the linear layer.
+
+    Source: Abdelfattah et al. (2021), section 3.2, whose sums run over these layers.
+    """
+    return total(passes.stack, {path: weight.flatten(1).norm(dim=1) for path, weight in weights(passes.stack).items()})
