@@ -18,12 +18,14 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from builders.corruptions import Corrupted
 from builders.errors import DatasetError
 
 SMALLEST = 8
@@ -65,6 +67,11 @@ class Dataset:
         object.__setattr__(self, "mean", tuple(pixels.mean((0, 2, 3)).tolist()))
         # A channel that never changes is only shifted: dividing by zero would make its images NaN.
         object.__setattr__(self, "std", tuple(std or 1.0 for std in pixels.std((0, 2, 3)).tolist()))
+
+    @cached_property
+    def corrupted(self) -> Corrupted:
+        """The test images, corrupted: each corruption and severity is made once for all networks."""
+        return Corrupted(self.test_images)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -20,12 +20,13 @@ from builders.plan import Plan, Unit, plan_from, read_plan
 from builders.run import environment_of, find_device, run_unit
 from builders.shards import Shard
 from robbench.arrays import Array, Header, Name
-from robbench.metrics import TABLE
+from robbench.metrics import SEVERITIES, TABLE
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
 from robbench.store import Store
 from robbench.store.writing import Changes, extend
 
+Axes = dict[str, list[float | int | str]]
 SOURCE = "robbench build"
 TOLERANCE = 0.05
 """How far a stack's mean accuracy may move when a unit is built again on another kind of device.
@@ -67,7 +68,7 @@ def merge(folder: Path, into: Path) -> Changes:
 
 def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
     settings = read[0].settings
-    adversary, attacks, eps = settings["recipe"]["adversary"], settings["attacks"], settings["eps"]
+    adversary, attacks, corruptions = settings["recipe"]["adversary"], settings["attacks"], settings["corruptions"]
     training = "standard" if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
     rows, seeds = len(class_partition().keys), list(plan.seeds)
     environment = {key: value for key, value in read[0].environment.items() if key != "stack"}
@@ -92,12 +93,13 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
                     values[row, seeds.index(shard.unit.seed)] = _part(shard, k, what, dtype)
         return values
 
-    for threat in ("clean", *attacks):
-        levels = () if threat == "clean" else (len(eps),)
-        axes: dict[str, list[float | int | str]] = {} if threat == "clean" else {"eps": list(eps)}
-        attack = {} if threat == "clean" else {"attack": attacks[threat]}
+    found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}
+    found |= {threat: ({"eps": settings["eps"]}, {"attack": attack}) for threat, attack in attacks.items()}
+    found |= {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
+    for threat, (axes, how) in found.items():
+        levels = tuple(map(len, axes.values()))
         seconds = sum(shard.seconds[threat] for shard in read)
-        provenance = {**common, **attack, "seconds": round(seconds, 1)}
+        provenance = {**common, **how, "seconds": round(seconds, 1)}
         accuracy = np.moveaxis(gathered(threat, levels, np.float64, np.nan), 1, -1)
         yield Array(
             Name(plan.dataset, training, threat, "accuracy"),

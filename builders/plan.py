@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, Square
+from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.train import RECIPES
 from robbench.atomic import replacing
@@ -26,20 +27,21 @@ PLAN_FILE = "plan.json"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What trained networks are put through: attacks, each at every eps, in units of images in [0, 1]."""
+    """What trained networks are put through: attacks, each at every eps, in units of images in [0, 1]; corruptions, each at every severity."""
 
     name: str
     attacks: dict[str, Attack]
     eps: tuple[float, ...]
+    corruptions: tuple[str, ...] = ()
 
 
 _PUBLISHED = {name: ATTACKS[name] for name in ("fgsm", "pgd", "apgd-ce", "square")}
 
 EVALUATIONS: dict[str, Evaluation] = {
-    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8))),
+    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)), tuple(CORRUPTIONS)),
     # Digits are strokes without texture: it takes larger eps to hide one.
-    "digits": Evaluation("digits", _PUBLISHED, tuple(k / 255 for k in (4, 8, 16, 32, 64))),
-    # The same with fewer steps and queries, for a build on two CPU cores.
+    "digits": Evaluation("digits", _PUBLISHED, tuple(k / 255 for k in (4, 8, 16, 32, 64)), tuple(CORRUPTIONS)),
+    # The same with fewer steps and queries, and no corruptions, for a build on two CPU cores.
     "digits-light": Evaluation(
         "digits-light",
         {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4), "apgd-ce": APGD(steps=10), "square": Square(queries=50)},

@@ -24,7 +24,7 @@ import torch
 from builders import shards
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
-from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
 from builders.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Unit, read_plan
 from builders.shards import Shard
@@ -86,18 +86,26 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
             start = time.perf_counter()
             outcomes[name] = robust_outcomes(network, images, labels, attack, evaluation.eps, seed=unit.seed)
             seconds[name] = time.perf_counter() - start
-    settings = settings_of(unit.recipe, unit.evaluation)
+        for name in evaluation.corruptions:
+            start = time.perf_counter()
+            outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name)
+            seconds[name] = time.perf_counter() - start
+    settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
     return Shard(unit, settings, environment, [asdict(training) for training in trainings], seconds, len(labels), outcomes)
 
 
-def settings_of(recipe: str, evaluation: str) -> dict[str, Any]:
+def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
     """What the names of a recipe and an evaluation stand for today, as JSON has it."""
-    attacks = {name: attack.settings() for name, attack in EVALUATIONS[evaluation].attacks.items()}
-    found: dict[str, Any] = json.loads(
-        json.dumps({"recipe": asdict(RECIPES[recipe]), "attacks": attacks, "eps": EVALUATIONS[evaluation].eps})
-    )
-    return found
+    found = EVALUATIONS[evaluation]
+    settings: dict[str, Any] = {
+        "recipe": asdict(RECIPES[recipe]),
+        "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
+        "eps": found.eps,
+        "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
 
 
 def environment_of(device: torch.device) -> dict[str, Any]:

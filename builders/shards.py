@@ -8,7 +8,8 @@ environment     JSON: library versions, device, threads
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation
 images          ()              int64   test images
-<threat>        (stack, eps, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; clean has no eps axis
+<threat>        (stack, levels, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; levels are the eps of an
+                                             attack or the severities of a corruption; clean has no such axis
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Shard:
     """Evaluation, for each threat, of the whole stack."""
     images: int
     outcomes: dict[str, np.ndarray]
-    """For each threat, bool ``(stack, eps, images)``; ``(stack, images)`` for clean."""
+    """For each threat, bool ``(stack, levels, images)``; ``(stack, images)`` for clean."""
 
 
 def path_of(folder: Path, unit: Unit) -> Path:

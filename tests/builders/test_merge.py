@@ -10,6 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from builders import shards
+from builders.corruptions import CORRUPTIONS
+from builders.datasets import load
 from builders.errors import BuildError
 from builders.merge import merge, verify
 from builders.plan import Plan, Unit, read_plan, write_plan
@@ -19,7 +21,8 @@ from robbench import RobBench
 from robbench.store import verify as verify_store
 
 IMAGES = 20
-THREATS = {"clean": (), "fgsm": (5,), "pgd": (5,), "apgd-ce": (5,), "square": (5,)}
+ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")
+THREATS = {"clean": (), **dict.fromkeys((*ATTACKS, *CORRUPTIONS), (5,))}
 
 
 def made_up(unit: Unit) -> Shard:
@@ -28,14 +31,22 @@ def made_up(unit: Unit) -> Shard:
     outcomes = {threat: rng.random((len(unit.archs), *levels, IMAGES)) < 0.6 for threat, levels in THREATS.items()}
     trainings = [{"loss": 0.5, "accuracy": 0.9, "seconds": 1.0, "diverged": None} for _ in unit.archs]
     environment = {**environment_of(torch.device("cpu")), "stack": len(unit.archs)}
-    return Shard(unit, settings_of(unit.recipe, unit.evaluation), environment, trainings, dict.fromkeys(THREATS, 1.0), IMAGES, outcomes)
+    return Shard(
+        unit,
+        settings_of(unit.recipe, unit.evaluation, load("digits")),
+        environment,
+        trainings,
+        dict.fromkeys(THREATS, 1.0),
+        IMAGES,
+        outcomes,
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """All shards of a plan of 3 stacks × 2 seeds."""
     folder = tmp_path / "build"
-    write_plan(folder, Plan("digits", "digits", "digits-light", classes=5, sample_seed=0, seeds=(4, 7), stack=2))
+    write_plan(folder, Plan("digits", "digits", "digits", classes=5, sample_seed=0, seeds=(4, 7), stack=2))
     for unit in read_plan(folder).units():
         shards.write(folder, made_up(unit))
     return folder
@@ -53,13 +64,21 @@ def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: 
                 bits = shard.outcomes["pgd"][k, at]
                 assert np.array_equal(bench.query(arch, "pgd", eps=eps, measure="outcomes", seed=unit.seed), bits)
                 assert bench.query(arch, "pgd", eps=eps, seed=unit.seed) == bits.mean()
-                worst = np.logical_and.reduce([shard.outcomes[threat][k, at] for threat in THREATS if threat != "clean"])
+                worst = np.logical_and.reduce([shard.outcomes[threat][k, at] for threat in ATTACKS])
                 assert bench.query(arch, "worst_case", eps=eps, seed=unit.seed) == worst.mean()
+            for severity in range(1, 6):
+                bits = shard.outcomes["fog"][k, severity - 1]
+                assert np.array_equal(bench.query(arch, "fog", severity=severity, measure="outcomes", seed=unit.seed), bits)
+                assert bench.query(arch, "fog", severity=severity, seed=unit.seed) == bits.mean()
+            everything = np.mean([shard.outcomes[name][k] for name in CORRUPTIONS])
+            assert bench.query(arch, "mean_corruption", seed=unit.seed) == pytest.approx(everything)
             assert bench.query(arch, "clean", seed=unit.seed) == shard.outcomes["clean"][k].mean()
     provenance = bench.explain(unit.archs[0], "pgd@4/255").sources["digits/standard/pgd/accuracy"]
-    assert provenance["attack"]["steps"] == 10
+    assert provenance["attack"]["steps"] == 40
     assert provenance["images"] == IMAGES
     assert provenance["plan"]["stack"] == 2
+    fog = bench.explain(unit.archs[0], "fog@3").sources["digits/standard/fog/accuracy"]
+    assert fog["corruption"] == load("digits").corrupted.settings("fog")
 
 
 def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path) -> None:

@@ -15,12 +15,16 @@ torch = pytest.importorskip("torch")
 
 from builders import run as running
 from builders import shards
+from builders.corruptions import corrupt
 from builders.datasets import load
 from builders.errors import BuildError
+from builders.evaluate import clean_outcomes
+from builders.frozen import FrozenStack
 from builders.merge import merge
-from builders.plan import Plan, read_plan, write_plan
+from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
 from builders.run import find_device, run, run_unit, stack_for, todo
-from builders.train import RECIPES
+from builders.train import RECIPES, train
+from robbench.spaces.nb201 import Cell
 from robbench.store import Store
 
 CPU = torch.device("cpu")
@@ -51,6 +55,21 @@ def assert_same_arrays(one: Path, other: Path) -> None:
         assert first.names() == second.names()
         for name in names:
             assert np.array_equal(first.read(name), second.read(name), equal_nan=True), name
+
+
+def test_corruptions_are_part_of_an_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    light = EVALUATIONS["digits-light"]
+    corrupted = Evaluation("corrupted", {"fgsm": light.attacks["fgsm"]}, light.eps[:1], ("fog", "pixelate"))
+    monkeypatch.setitem(EVALUATIONS, "corrupted", corrupted)
+    unit = replace(read_plan(folder).units()[0], evaluation="corrupted")
+    dataset = load(unit.dataset)
+    shard = run_unit(unit, dataset, CPU)
+    assert list(shard.outcomes) == list(shard.seconds) == ["clean", "fgsm", "fog", "pixelate"]
+    assert shard.outcomes["fog"].shape == (2, 5, shard.images)
+    network, _ = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, CPU)
+    images, labels = (torch.from_numpy(array) for array in (corrupt(dataset.test_images, "fog", 3), dataset.test_labels))
+    assert np.array_equal(shard.outcomes["fog"][:, 2], clean_outcomes(FrozenStack(network.eval()), images, labels))
+    assert shard.settings["corruptions"]["pixelate"] == dataset.corrupted.settings("pixelate")
 
 
 def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
