@@ -1,7 +1,7 @@
 """What papers report beside what the published data gives.  Writes docs/papers.md.
 
 Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About seven
-minutes of one core, most of it forests and BANANAS.  Runs, splits and n are in each table.
+minutes of two cores, most of it forests and BANANAS.  Runs, splits and n are in each table.
 
     python benchmarks/papers.py                  # writes docs/papers.md
     python benchmarks/papers.py jung2023-best    # these only, to stdout
@@ -25,6 +25,7 @@ from robbench.sources import import_source
 
 REFERENCE = Path(os.environ.get("ROBBENCH_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
 ROOT = Path(__file__).parents[1]
+WORKERS = 2
 FILES = {
     "jung2023": "jung2023",
     "nbsuite_zero": "nbsuite_zero/zc_nasbench201_cifar10.csv",
@@ -56,7 +57,7 @@ def sections(names: list[str]) -> list[str]:
         bench = store(Path(folder), FILES)
         for name in names:
             start = time.perf_counter()
-            found.append(markdown(compare(name, bench, progress=True)))
+            found.append(markdown(compare(name, bench, workers=WORKERS, progress=True)))
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
             if name == "lukasik2023-table1":
                 early = compare(name, store(Path(other), EARLY), progress=True)

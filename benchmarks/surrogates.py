@@ -10,7 +10,6 @@ after a change to features or models, or speed.json alone to take the times agai
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
@@ -26,15 +25,15 @@ from typing import Any
 
 import numpy as np
 import published
-from published import REFERENCE, ROOT, TARGETS, row, table
+from published import ROOT, TARGETS, row, table
 
 from robbench import RobBench, analysis
+from robbench.papers.entry import published as reported
 from robbench.surrogates import fit, splits
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.fitting import fit_rows, gather, scores
 
-PAPER = Path(os.environ.get("ROBBENCH_PAPER_TABLES", REFERENCE.parent / "paper_tables")) / "lukasik2023_table1.csv"
 CACHE = ROOT / "scratch" / "surrogates"
 ATTACKED = TARGETS[:5]
 REQUIRED = dict(zip(ATTACKED, (0.98, 0.96, 0.895, 0.91, 0.835), strict=True))
@@ -341,9 +340,9 @@ def each_proxy(bench: RobBench, target: str) -> dict[Any, Any]:
 
 def paper_r2(dataset: str, target: str) -> str:
     """The paper's R²; empty where it reports none."""
-    with PAPER.open(encoding="utf-8", newline="") as file:
-        rows = {(line["dataset"], line["target"]): line["r2"] for line in csv.DictReader(file)}
-    return rows.get((dataset, target.partition("@")[0]), "")
+    numbers = reported("lukasik2023-table1")
+    assert numbers is not None, "the numbers of Table 1 ship with the package"
+    return "".join(f"{r2:.2f}" for r2 in numbers[(numbers["dataset"] == dataset) & (numbers["target"] == target)]["paper"])
 
 
 def spread(values: list[float], digits: int = 4) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from robbench import RobBench
 from robbench.cli import main
 from robbench.errors import NotMeasured, UnknownMetric
 from robbench.papers import PAPERS, compare, jung2023, lukasik2023, overview, yang2025
-from robbench.papers.entry import NUMBERS, beside, published
+from robbench.papers.entry import NUMBERS, Setting, beside, published
 from robbench.papers.rendering import markdown_table, readable
 from robbench.sources import import_source
 from robbench.spaces.nb201 import EDGES, cells
@@ -51,7 +52,7 @@ def whole(whole_store: Path) -> RobBench:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few searches, few forests."""
-    monkeypatch.setattr(jung2023, "ALGORITHMS", {"random_search": "random", "local_search": "local"})
+    monkeypatch.setattr(jung2023, "ALGORITHMS", {name: jung2023.ALGORITHMS[name] for name in ("random", "local")})
     monkeypatch.setattr(lukasik2023, "ATTACKED", ["pgd@1/255"])
     monkeypatch.setattr(yang2025, "PROXIES", ("pgd@8/255",))
 
@@ -162,6 +163,75 @@ def test_searches_are_those_of_the_seed_and_stay_below_the_optimum(published: Ro
     assert one["algorithm"].value_counts()[["optimum", "random_search", "local_search"]].tolist() == [6, 12, 12]
 
 
+@pytest.mark.usefixtures("_small")
+def test_what_is_said_of_table_1_is_what_the_table_shows(published: RobBench) -> None:
+    found = compare("jung2023-table1", published, runs=1)
+    far, clean, fgsm, sampled, told_apart = found.differs[-5:]
+    rows = found.table.dropna(subset="runs").dropna(subset="paper")
+    named = {f"{row['by']} on {row['searched_on']}, {row['metric']} {row['difference']:+.4f}" for row in rows.to_dict("records")}
+    near = set(rows[rows["difference"].abs() <= 0.01].index)
+    assert 0 < len(near) < len(rows)
+    assert sum(name in far for name in named) == len(rows) - len(near)
+    for note, objective in ((clean, "clean"), (fgsm, "fgsm@1/255")):
+        own = rows[(rows["searched_on"] == objective) & (rows["metric"] == objective)].set_index("by")
+        assert note.startswith(
+            f"Best first by {objective}: ours {own['ours'].idxmax()}, {own['ours'].idxmin()}; the paper's local_search, random"
+        )
+        assert note.endswith(f"better networks than the paper's: {', '.join(own.index[own['difference'] > 0]) or 'none'}.")
+    assert sampled == (
+        "Random search in closed form: over the 6,466 networks clean 0.9419, fgsm@1/255 0.6728;"
+        " over the 15,625 cells clean 0.9407, fgsm@1/255 0.6652; the paper clean 0.9422, fgsm@1/255 0.6725."
+    )
+    assert "2 networks have a clean accuracy of at least 0.945, and their pgd@1/255 differs by up to 0.046" in told_apart
+
+
+def test_both_settings_of_bananas_stand_beside_the_papers(published: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {name: jung2023.ALGORITHMS[name] for name in ("bananas", "bananas_naslib")}
+    monkeypatch.setattr(jung2023, "ALGORITHMS", both)
+    monkeypatch.setattr(jung2023, "BUDGET", 30)
+    table = compare("jung2023-table1", published, runs=1).table
+    bananas = table[(table["algorithm"] == "bananas") & table["runs"].notna()]
+    assert bananas["by"].value_counts().to_dict() == dict.fromkeys(both, 12)
+    ours, naslib = (bananas[bananas["by"] == name].reset_index() for name in both)
+    pd.testing.assert_series_equal(ours["paper"], naslib["paper"])
+    assert ours["paper"].notna().sum() == 7
+    assert not ours["ours"].equals(naslib["ours"])
+
+
+@pytest.mark.usefixtures("_small")
+def test_processes_find_what_one_finds(whole: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yang2025, "EVALUATIONS", 140)
+    for name in ("jung2023-table1", "yang2025-table7"):
+        alone, spread = (compare(name, whole, runs=2, workers=workers) for workers in (1, 2))
+        pd.testing.assert_frame_equal(alone.table, spread.table)
+        assert alone.differs == spread.differs
+
+
+def test_a_search_of_table_1_charges_repeats_and_stays_among_the_networks(published: RobBench) -> None:
+    (run,) = jung2023.searched(published, "evolution", "clean", Setting(1, seed=0))
+    assert len(run.queries) == 300
+    archs = [query.arch for query in run.queries]
+    assert len(set(archs)) < 300
+    assert set(archs) <= set(published.classes)
+
+
+def test_the_expected_best_is_the_mean_over_all_draws() -> None:
+    values = np.array([0.5, 0.1, 0.9, 0.1])
+    assert jung2023.expected_best(values, 3) == pytest.approx(np.mean([max(drawn) for drawn in itertools.product(values, repeat=3)]))
+
+
+@pytest.mark.usefixtures("_small")
+def test_trnas_searches_with_as_many_evaluations_as_the_papers_and_as_the_others(whole: RobBench) -> None:
+    table = compare("yang2025-table7", whole, runs=1).table
+    trnas = table[(table["method"] == "trnas") & table["runs"].notna()]
+    assert trnas["by"].unique().tolist() == ["pgd@8/255 and params"]
+    few, many = (trnas[trnas["queries"] == queries].set_index("metric") for queries in (130, 1000))
+    assert len(few) == len(many) == 5
+    found = [rows["ours"].to_dict()["pgd@8/255"] for rows in (few, many)]
+    assert found == sorted(found)
+    assert few["paper"].equals(many["paper"])
+
+
 def test_proxies_of_a_dataset_that_are_not_there_are_said_to_be_missing(
     published_store: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +269,9 @@ def test_what_means_nothing_is_refused(bench: RobBench) -> None:
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(UnknownMetric, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
             compare("wu2024", bench, runs=wrong)  # type: ignore[arg-type]
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(UnknownMetric, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
+            compare("wu2024", bench, workers=wrong)  # type: ignore[arg-type]
     with pytest.raises(UnknownMetric, match="seed=-1 is not a number of seed; expected an integer of at least 0"):
         compare("wu2024", bench, seed=-1)
 
@@ -251,6 +324,9 @@ def test_the_command_refuses_in_one_line(small_store: Path) -> None:
     result = CliRunner().invoke(main, ["papers", "wu2024", "--store", str(small_store)])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: NotMeasured: wu2024 cannot be computed from small.h5, which lacks clean, fgsm, pgd, autoattack")
+    result = CliRunner().invoke(main, ["papers", "wu2024", "--workers", "0", "--store", str(small_store)])
+    assert result.exit_code == 1
+    assert result.stderr == "Error: UnknownMetric: workers=0 is not a number of workers; expected an integer of at least 1.\n"
     result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
     assert result.exit_code == 2
     assert "--markdown and --json are two ways of printing" in result.stderr

@@ -18,9 +18,10 @@ from robbench.papers.rendering import markdown, markdown_table, readable
 @store_option
 @click.option("--runs", type=int, help="How often what is random is repeated; as often as in the paper if left out.")
 @click.option("--seed", default=0, show_default=True, help="Of the first run.")
+@click.option("--workers", default=1, show_default=True, help="Processes that repeated searches are spread over.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @json_option
-def papers(name: str | None, store: Path | None, runs: int | None, seed: int, as_markdown: bool, as_json: bool) -> None:
+def papers(name: str | None, store: Path | None, runs: int | None, seed: int, workers: int, as_markdown: bool, as_json: bool) -> None:
     """What a paper reports beside what the store gives: robbench papers jung2023-best.  Without NAME: which there are."""
     if as_markdown and as_json:
         raise click.UsageError("--markdown and --json are two ways of printing; give one of them.")
@@ -38,7 +39,7 @@ def papers(name: str | None, store: Path | None, runs: int | None, seed: int, as
                 if lacks:
                     click.echo(f"{entry} lacks {lacks}")
         return
-    found = compare(name, bench, runs=runs, seed=seed, progress=True)
+    found = compare(name, bench, runs=runs, seed=seed, workers=workers, progress=True)
     if as_json:
         records = json.loads(found.table.to_json(orient="records"))
         click.echo(json.dumps({**found._asdict(), "table": records}, ensure_ascii=False))

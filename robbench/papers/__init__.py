@@ -37,7 +37,7 @@ PAPERS: dict[str, Entry] = {
 }
 
 
-def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 0, progress: bool = False) -> Comparison:
+def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 0, workers: int = 1, progress: bool = False) -> Comparison:
     """One table of a paper beside what this store gives.
 
     Arguments:
@@ -45,20 +45,21 @@ def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 
         bench: what to compute ours from.
         runs: how often what is random is repeated: searches, splits; None for as often as the entry says.  Fewer is faster, and noisier.
         seed: of the first run.
+        workers: processes that repeated searches are spread over; what they find is the same.
         progress: show a bar on stderr.
 
     Raises:
-        UnknownMetric: no such entry, or runs or a seed that are none.
+        UnknownMetric: no such entry, or runs, a seed or workers that are none.
         NotMeasured: the store lacks what it takes; the message says which import brings it.
         MissingLibrary: a forest is needed, and scikit-learn is not installed.
     """
     if name not in PAPERS:
         raise UnknownMetric(f"{name!r} is not a table of a paper.{nearest(name, PAPERS)} Known: {', '.join(PAPERS)}.")
-    for what, given, least in (("runs", runs, 1), ("seed", seed, 0)):
+    for what, given, least in (("runs", runs, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < least):
             raise UnknownMetric(f"{what}={given!r} is not a number of {what}; expected an integer of at least {least}.")
     entry = PAPERS[name]
-    return compared(name, entry, bench, Setting(runs or entry.runs, seed, progress))
+    return compared(name, entry, bench, Setting(runs or entry.runs, seed, progress, workers))
 
 
 def overview(bench: RobBench) -> pd.DataFrame:

@@ -7,12 +7,15 @@ numbers/<name>.csv    # the paper, its table, the unit
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import NotMeasured
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
     from tqdm import tqdm
 
@@ -37,7 +40,9 @@ class Setting(NamedTuple):
 
     runs: int
     seed: int
-    progress: bool
+    progress: bool = False
+    workers: int = 1
+    """Processes that repeated searches are spread over; with one, they run in this one."""
 
 
 class Ours(NamedTuple):
@@ -126,6 +131,13 @@ def beside(ours: pd.DataFrame, paper: pd.DataFrame | None) -> pd.DataFrame:
     table["difference"] = table["ours"] - table["paper"]
     front = [*labels, "paper", "ours", "difference"]
     return table[[*front, *(column for column in table.columns if column not in front)]]
+
+
+def spread(setting: Setting) -> AbstractContextManager[Executor | None]:
+    """What repeated searches are spread over; None where one worker is wanted."""
+    from robbench.search.repeated import processes
+
+    return processes(setting.workers) if setting.workers > 1 else nullcontext()
 
 
 def bar(setting: Setting, what: str, total: int) -> tqdm[Any]:
