@@ -34,7 +34,7 @@ def test_it_searches_what_the_embedded_store_has_measured() -> None:
 
 def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Path) -> None:
     text = found(search("random", "clean", "--store", small_store, "--runs", 3, "--budget", 20))
-    assert text.startswith("random for clean (max): 3 of 20 queries each, in ")
+    assert text.startswith("random for clean (max): 3 runs of 20 queries, in ")
     values = [float(line.split()[-1]) for line in text.splitlines()[3:6]]
     assert f"mean {sum(values) / 3:.6g} ± " in text
     assert "mean" not in found(search("random", "clean", "--store", small_store, "--budget", 5))
@@ -43,7 +43,7 @@ def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Pat
 def test_several_metrics_have_a_front(small_store: Path) -> None:
     arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--direction", "pgd@1/255=min")
     text = found(search(*arguments))
-    assert "nsga2 for clean (max), pgd@1/255 (min): 1 of 60 queries each" in text
+    assert "nsga2 for clean (max), pgd@1/255 (min): 1 run of 60 queries" in text
     points = [tuple(map(float, line.split()[-2:])) for line in text.splitlines()[3:]]
     assert points == sorted(points, reverse=True)
     assert len(points) > 1

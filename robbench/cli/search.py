@@ -67,7 +67,7 @@ def search(
         )
         return
     wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
-    click.echo(f"{algorithm} for {wanted}: {runs} of {budget} queries each, in {len(space)} of {SIZE} cells\n")
+    click.echo(f"{algorithm} for {wanted}: {runs} run{'s' if runs > 1 else ''} of {budget} queries, in {len(space)} of {SIZE} cells\n")
     click.echo(text_table(best))
     if runs > 1 and not asked.several:
         values = best[asked.objectives[0]]
