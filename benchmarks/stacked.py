@@ -19,11 +19,12 @@ a build.  The better of two runs.
 On a GPU there is one table, in wall-clock time, with the share of the device's peak: twice the multiply-accumulates of forward and
 backward passes (backward counted as two forward passes) over seconds and peak.
 
-Cost: not yet timed on two free cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
+Cost: six minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
 
-Figures, 21 November 2026, table 1 only, on a machine of two AMD EPYC cores with a load of 13, torch 2.13, stacks of 16: training 0.63 networks a
-second alone, 1.55 stacked (2.46×); gradients at batches of 32: 5,300 images a second alone, 14,100 stacked (2.68×); 64: 7,900, 15,700 (1.98×);
-128: 11,100, 16,700 (1.50×); 256: 13,700, 18,700 (1.36×).  Large batches fill a core without help: there, stacking gains less than 2×.
+Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16.  On two cores: training 4.7×; gradients 4.8× at batches of
+32, 3.3× at 64, 2.7× at 128, 1.8× at 256; whole attacks FGSM, PGD and APGD-CE 1.5×, Square 1.2×.  On one core, one thread each: training 2.3×; gradients
+2.6×, 2.0×, 1.6×, 1.1×; whole attacks 1.2×, Square 0.9×.  Large batches fill a core without help, and an attack begins with 512 rows a network: there,
+stacking gains less than 2×.
 """
 
 from __future__ import annotations
