@@ -50,13 +50,13 @@ FIGURES = {
         "Two cells under PGD: the best one without an attack, and the best at eps 1/255.",
     ),
     "search": (
-        "search pgd@1/255 random local evolution bananas",
+        "search fgsm@1/255 random local evolution bananas --dpi 150",
         "The best network so far of 30 searches of each kind: mean, and the 10th to the 90th percentile; repeats are charged.",
     ),
     "cell": (f"cell '{BEST_CLEAN}'", "The cell of the best clean accuracy."),
     "best": ("best clean pgd@1/255 mean_adversarial mean_corruption", "The best cells by four metrics."),
 }
-DENSE = ("corruptions", "scatter", "latency")
+DENSE = ("corruptions", "scatter", "latency", "search")
 """Smaller as pixels, so that the repository stays small."""
 SYSTEMATIC = 0.1
 """The share of comparisons from which on an excess is told of although none is beyond noise."""
