@@ -8,8 +8,10 @@ bench.query(arch, "pgd", eps=1 / 255)
 
 from robbench.bench import RobBench
 from robbench.errors import (
+    BudgetExhausted,
     CannotFit,
     CannotPlot,
+    CannotSearch,
     Contradiction,
     DamagedStore,
     LevelNotMeasured,
@@ -29,8 +31,10 @@ from robbench.spaces.nb201 import Cell
 __version__ = "0.1.0"
 
 __all__ = [
+    "BudgetExhausted",
     "CannotFit",
     "CannotPlot",
+    "CannotSearch",
     "Cell",
     "Contradiction",
     "DamagedStore",

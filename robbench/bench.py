@@ -6,20 +6,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from numbers import Integral
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.columns import Columns, Question, is_number
+from robbench.columns import Columns, Question
 from robbench.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.explanation import Explanation
 from robbench.lookup import Answers, Architecture, Lookup, Rows
-from robbench.metrics import TABLE, Metric, level_text, parse
-from robbench.oracle import Oracle
-from robbench.spaces.identity import class_key
+from robbench.metrics import Metric
 from robbench.spaces.nb201 import Cell
 from robbench.store.reading import Store
 
@@ -30,6 +26,8 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from robbench.adapters.dataset import XY
+    from robbench.explanation import Explanation
+    from robbench.oracle import Oracle
     from robbench.surrogates.answers import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
 
@@ -158,7 +156,7 @@ class RobBench:
             archs = list(archs)
         if isinstance(archs, str | Cell):
             raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
-        _, rows, column = self._ask(_question(metric, **options))
+        _, rows, column = self._ask(Question.of(metric, **options))
         if archs is self._lookup.classes and column.rows == "class":
             values = column.values.copy()
         else:
@@ -210,16 +208,18 @@ class RobBench:
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
         """
+        from robbench.oracle import Oracle
+
         single = isinstance(metric, Metric) or not isinstance(metric, list | tuple)
         metrics: Sequence[Any] = [metric] if single else metric
         if not metrics:
             raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
         where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
         return Oracle(
-            [self._ask(self._columns.placed(_question(one, **options))) for one in metrics],
+            [self._ask(self._columns.placed(Question.of(one, **options))) for one in metrics],
             self._lookup,
             single=single,
-            cost=None if cost is None else self._ask(self._columns.placed(_question(cost, **where))),
+            cost=None if cost is None else self._ask(self._columns.placed(Question.of(cost, **where))),
             budget=budget,
             on_repeat=on_repeat,
             identity=identity,
@@ -244,25 +244,9 @@ class RobBench:
 
     def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
-        question = self._columns.resolve(_question(metric, **options))
-        value = self.query(arch, metric, **options)
-        cell = self.cell(arch)
-        column = self._columns.column(question) if self._is_number(question) else None
-        parts = column.parts if column else (question.name(),)
-        header = self._store.header(parts[0])
-        return Explanation(
-            value=value,
-            architecture=str(cell),
-            identity=column.rows if column else header.rows,
-            class_key=class_key(cell),
-            metric=str(question.metric),
-            dataset=str(question.dataset),
-            training=str(question.training),
-            seed=question.seed,
-            how=column.how if column else "measured",
-            unit=header.unit,
-            sources={str(name): self._store.header(name).provenance for name in parts},
-        )
+        from robbench.explanation import explained
+
+        return explained(self, arch, metric, **options)
 
     def predict(self, arch: Architecture, metric: str | Metric, *, level: float = 0.9, **options: Any) -> Prediction:
         """What a surrogate expects of one metric of one architecture, measured or not; `query` gives what was measured.
@@ -304,16 +288,9 @@ class RobBench:
 
     def curve(self, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
-        import pandas as pd
+        from robbench import tables
 
-        name = parse(metric).name
-        axis = TABLE[name].axis
-        if axis is None or TABLE[name].kind == "derived":
-            raise UnknownMetric(f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
-        question = self._columns.resolve(_question(name, **options))
-        levels = [float(level) for level in self._store.header(question.name()).axes[axis]]
-        values = [self.query(arch, Metric(name, level, question.metric.measure), **_where(question)) for level in levels]
-        return pd.Series(values, index=pd.Index(levels, name=axis), name=name)
+        return tables.curve(self, arch, metric, **options)
 
     def table(self, dataset: str | None = None, metrics: Sequence[str | Metric] | None = None, **options: Any) -> pd.DataFrame:
         """One row for each class, indexed by the arch string of its representative; one column for each metric; NaN where not measured.
@@ -323,54 +300,24 @@ class RobBench:
             metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
             options: training, seed and interpolate, as for `query`.
         """
-        import pandas as pd
+        from robbench import tables
 
-        options["dataset"] = dataset
-        asked = [parse(metric) for metric in metrics] if metrics is not None else self._columns.numbers(Question(parse("clean"), **options))
-        columns = {str(metric): self.query_many(self.classes, metric, missing="nan", **options) for metric in asked}
-        return pd.DataFrame(columns, index=pd.Index(map(str, self.classes), name="arch"))
+        return tables.table(self, metrics, dataset=dataset, **options)
 
     def top(self, metric: str | Metric, n: int = 10, **options: Any) -> pd.DataFrame:
         """The n best architectures by a metric, best first: arch string, class key, value; equal ones in row order.
 
         Classes compete where the metric was measured once a class, exact cells where it belongs to these.
         """
-        import pandas as pd
+        from robbench import tables
 
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-            raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
-        column = self._ask(_question(metric, **options)).column
-        cells = self._lookup.classes if column.rows == "class" else self._lookup.cells
-        sign = -1 if column.question.metric.entry.higher_is_better else 1
-        best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
-        return pd.DataFrame(
-            {
-                "arch": [str(cells[row]) for row in best],
-                "class_key": [class_key(cells[row]) for row in best],
-                str(column.question.metric): column.values[best],
-            }
-        )
+        return tables.top(self, metric, n, **options)
 
     def metrics(self) -> pd.DataFrame:
         """What this store holds: one row for each array of measurements."""
-        import pandas as pd
+        from robbench import tables
 
-        records = []
-        for name in self._store.names():
-            header = self._store.header(name)
-            entry = TABLE.get(name.metric)
-            levels = [level_text(name.metric, float(level)) for level in header.axes.get(entry.axis, [])] if entry and entry.axis else []
-            records.append(
-                {
-                    **name._asdict(),
-                    "rows": header.rows,
-                    "unit": header.unit,
-                    "source": header.provenance.get("source"),
-                    "seeds": ", ".join(map(str, header.axes.get("seed", []))),
-                    "levels": ", ".join(levels),
-                }
-            )
-        return pd.DataFrame.from_records(records)
+        return tables.metrics(self)
 
     def _ask(self, question: Question) -> Answers:
         """The answers to a question, kept for the next time."""
@@ -389,18 +336,15 @@ class RobBench:
 
     def _predictions(self, metric: str | Metric, level: float, asked: tuple[object, ...], options: dict[str, Any]) -> Predictions:
         """The predictions for every cell, kept for the next time."""
-        column = self._surrogates.predictions(_question(metric, **options), level)
+        column = self._surrogates.predictions(Question.of(metric, **options), level)
         with suppress(TypeError):  # not hashable
             self._predicted[asked] = column
         return column
 
-    def _is_number(self, question: Question) -> bool:
-        return question.metric.entry.kind == "derived" or is_number(self._store.header(question.name()))
-
     def _answer(self, arch: Architecture, asked: tuple[Any, ...]) -> Any:
         """The answer the long way, which leaves the column behind for the next time."""
-        question = self._columns.resolve(_question(*asked))
-        if not self._is_number(question):
+        question = self._columns.resolve(Question.of(*asked))
+        if not self._columns.is_number(question):
             return self._array(arch, question)
         values, rows, _ = self._asked[asked] = self._ask(question)
         value = values[self._row(rows, arch)]
@@ -426,20 +370,3 @@ class RobBench:
     def _not_measured(self, arch: Architecture, question: Question) -> NotMeasured:
         question = self._columns.resolve(question)
         return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.cell(arch)}.")
-
-
-def _question(
-    metric: str | Metric,
-    eps: float | str | None = None,
-    severity: int | None = None,
-    measure: str | None = None,
-    dataset: str | None = None,
-    training: str | None = None,
-    seed: int | None = None,
-    interpolate: bool = False,
-) -> Question:
-    return Question(parse(metric, eps=eps, severity=severity, measure=measure), dataset, training, seed, interpolate)
-
-
-def _where(question: Question) -> dict[str, Any]:
-    return {"dataset": question.dataset, "training": question.training, "seed": question.seed}

@@ -8,7 +8,7 @@ import numpy as np
 
 from robbench.arrays import Header, Name
 from robbench.errors import LevelNotMeasured, NotMeasured, UnknownMetric
-from robbench.metrics import LEVEL_AXES, TABLE, Metric, level_text, nearest, same_level
+from robbench.metrics import LEVEL_AXES, TABLE, Metric, level_text, nearest, parse, same_level
 from robbench.store.reading import Store
 
 STANDARD = "standard"
@@ -23,6 +23,21 @@ class Question(NamedTuple):
     training: str | None = None
     seed: int | None = None
     interpolate: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        metric: str | Metric,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> Question:
+        """The question that the options of `RobBench.query` ask."""
+        return cls(parse(metric, eps=eps, severity=severity, measure=measure), dataset, training, seed, interpolate)
 
     def name(self, metric: str | None = None, measure: str | None = None) -> Name:
         """The array that this resolved question is about, or the one of another metric beside it."""
@@ -87,6 +102,10 @@ class Columns:
         values = interpolated(question, header, values) if how == "interpolated" else at_level(question, header, values)
         return Column(question, how, (name,), header.rows, over_seeds(question, header, values))
 
+    def is_number(self, question: Question) -> bool:
+        """Whether a resolved question's answer is one number an architecture."""
+        return question.metric.entry.kind == "derived" or is_number(self.store.header(question.name()))
+
     def row(self, question: Question, row: int) -> np.ndarray:
         """A metric that is an array for each architecture, of one row: only that row is read."""
         question = self.resolve(question)
@@ -147,7 +166,8 @@ class Columns:
 
     def placed(self, question: Question) -> Question:
         """The question, asked of untrained networks where its metric belongs to these: training and seed don't matter to it."""
-        untrained = Name(question.dataset or self.default_dataset, UNTRAINED, question.metric.name, question.metric.measure)
+        dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        untrained = Name(dataset, UNTRAINED, question.metric.name, question.metric.measure)
         return Question(question.metric, question.dataset, UNTRAINED) if untrained in self.store else question
 
     def _among(self, what: str, given: str, held: list[str]) -> str:
