@@ -166,7 +166,7 @@ def test_searches_are_those_of_the_seed_and_stay_below_the_optimum(published: Ro
 @pytest.mark.usefixtures("_small")
 def test_what_is_said_of_table_1_is_what_the_table_shows(published: RobBench) -> None:
     found = compare("jung2023-table1", published, runs=1)
-    far, clean, fgsm, sampled, told_apart = found.differs[-5:]
+    far, clean, fgsm, sampled, told_apart, impossible = found.differs[-6:]
     rows = found.table.dropna(subset="runs").dropna(subset="paper")
     named = {f"{row['by']} on {row['searched_on']}, {row['metric']} {row['difference']:+.4f}" for row in rows.to_dict("records")}
     near = set(rows[rows["difference"].abs() <= 0.01].index)
@@ -183,6 +183,9 @@ def test_what_is_said_of_table_1_is_what_the_table_shows(published: RobBench) ->
         " over the 15,625 cells clean 0.9407, fgsm@1/255 0.6652; the paper clean 0.9422, fgsm@1/255 0.6725."
     )
     assert "2 networks have a clean accuracy of at least 0.945, and their pgd@1/255 differs by up to 0.046" in told_apart
+    assert impossible.startswith(
+        "Means in the paper that no choice among networks of the published accuracies has: local_search on clean, pgd"
+    )
 
 
 def test_both_settings_of_bananas_stand_beside_the_papers(published: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +224,20 @@ def test_the_expected_best_is_the_mean_over_all_draws() -> None:
 
 
 @pytest.mark.usefixtures("_small")
+def test_the_means_possible_are_those_of_mixtures() -> None:
+    """Of two networks, a mean of what is searched fixes the mixture, but for what three decimals leave open."""
+    values, searched = np.array([0.2, 0.6]), np.array([0.8, 0.9])
+    low, high = jung2023.means_possible(values, searched, 0.85)
+    assert low == pytest.approx(0.3953)
+    assert high == pytest.approx(0.4032)
+    rng = np.random.default_rng(0)
+    values, searched = rng.random(30), rng.random(30)
+    weights = rng.dirichlet(np.ones(30), 200)
+    for weight in weights:
+        low, high = jung2023.means_possible(values, searched, float(weight @ searched))
+        assert low <= weight @ values <= high
+
+
 def test_trnas_searches_with_as_many_evaluations_as_the_papers_and_as_the_others(whole: RobBench) -> None:
     table = compare("yang2025-table7", whole, runs=1).table
     trnas = table[(table["method"] == "trnas") & table["runs"].notna()]

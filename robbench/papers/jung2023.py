@@ -71,7 +71,7 @@ def table_1(bench: RobBench, setting: Setting) -> Ours:
                 records.append({**place, "ours": values.mean(), "sd": values.std(), "runs": setting.runs})
     table = pd.DataFrame.from_records(records)
     compared = beside(table, published("jung2023-table1"))
-    return Ours(table, (*_far_and_best(compared), _sampled(bench, compared), _told_apart(bench)))
+    return Ours(table, (*_far_and_best(compared), _sampled(bench, compared), _told_apart(bench), _impossible(bench, compared)))
 
 
 def searched(bench: RobBench, algorithm: str, objective: str, setting: Setting, executor: Executor | None = None) -> Iterator[Run]:
@@ -147,6 +147,35 @@ def _told_apart(bench: RobBench) -> str:
         f"Published accuracies are cut to three decimals: {top.sum()} networks have a clean accuracy of at least {clean[top].min():.3f}, and"
         f" their pgd@1/255 differs by up to {np.ptp(pgd[top]):.3f}: which of them a clean search ends at moves its robust columns."
     )
+
+
+def _impossible(bench: RobBench, compared: pd.DataFrame) -> str:
+    """Which of the paper's means no search could have, however it chose among the networks with the published accuracies."""
+    found = []
+    searches = compared.dropna(subset=["runs", "paper"])
+    for (searched_on, algorithm), rows in searches.groupby(["searched_on", "algorithm"], sort=False):
+        objective = str(searched_on)
+        paper = dict(zip(rows["metric"], rows["paper"], strict=True))
+        searched = bench.query_many(bench.classes, objective, dataset=DATASET)
+        for metric, mean in paper.items():
+            values = bench.query_many(bench.classes, metric, dataset=DATASET)
+            low, high = means_possible(values, searched, paper[objective])
+            if not low <= mean <= high:
+                found.append(f"{algorithm} on {objective}, {metric} {mean:.4f}, where {low:.4f} to {high:.4f} is possible")
+    return f"Means in the paper that no choice among networks of the published accuracies has: {'; '.join(found) or 'none'}."
+
+
+def means_possible(values: np.ndarray, searched: np.ndarray, mean: float) -> tuple[float, float]:
+    """The least and the greatest mean of `values` over any mixture of networks whose mean of `searched` is this.
+
+    Both are published accuracies ``(networks,)`` of three decimals, which may have been rounded or cut off; the mean has four.
+    """
+    from scipy.optimize import linprog
+
+    within = {"A_ub": np.stack([searched - _STEP / 2, -(searched + _STEP)]), "b_ub": [mean + _STEP / 20, _STEP / 20 - mean]}
+    whole = {"A_eq": np.ones((1, len(values))), "b_eq": [1]}
+    low, high = (linprog(sign * values, **within, **whole).fun * sign for sign in (1, -1))
+    return low - _STEP / 2, high + _STEP
 
 
 def best(bench: RobBench, setting: Setting) -> Ours:
