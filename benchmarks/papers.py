@@ -1,6 +1,6 @@
 """What papers report beside what the published data gives.  Writes docs/papers.md.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About seven
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About eight
 minutes of two cores, most of it forests and BANANAS.  Runs, splits and n are in each table.
 
     python benchmarks/papers.py                  # writes docs/papers.md
