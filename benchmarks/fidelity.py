@@ -190,6 +190,8 @@ def proxies_table(bench: RobBench) -> Iterator[str]:
             theirs = bench.query_many(sample, name, missing="nan")
             repeat = np.array([again.get(name, {}).get(cell, np.nan) for cell in sample])
             n = correlation(ours, theirs)[1]
+            if n < FEWEST:
+                continue
             numbers = [correlation(ours, other, of_ranks=ranks)[0] for ranks in (True, False) for other in (theirs, repeat)]
             known = ~np.isnan(theirs)
             exact = ", equal" if n and name in ("params", "flops") and np.allclose(ours[known], theirs[known], rtol=1e-9) else ""
@@ -235,14 +237,24 @@ def table(reference: Path) -> Iterator[str]:
     common = {**everyone, **results("published"), **results("grasp"), **results("curvature")}
     yield from ("### Our proxies and the published ones, cifar10", "", *proxies_table(bench))
     yield from ("", "### Robust proxies: Spearman correlation with the published accuracies, cifar10", "")
-    yield from accuracy_table(bench, robust, paper)
-    yield from ("", "### Common proxies: the same", "", *accuracy_table(bench, common, paper))
-    yield from ("", "### CRoZe: what separates the released form from the equations", "", *accuracy_table(bench, results("ablation"), {}))
+    yield from accuracy_table(bench, measured(robust), paper)
+    yield from ("", "### Common proxies: the same", "", *accuracy_table(bench, measured(common), paper))
+    if ablation := measured(results("ablation")):
+        yield from ("", "### CRoZe: what separates the released form from the equations", "", *accuracy_table(bench, ablation, {}))
     again = results("released again")
     for name, found in results("released").items():
         repeat = np.array([again[name].get(cell, np.nan) for cell in found])
         value, n = correlation(np.array(list(found.values())), repeat)
-        yield from ("", f"{name} with itself, other seed and images: {written(value) or 'not yet known'} ({n} cells).")
+        if n >= FEWEST:
+            yield from ("", f"{name} with itself, other seed and images: {written(value)} ({n} cells).")
+    every = {**robust, **common, **{f"ablation: {name}": values for name, values in results("ablation").items()}}
+    if left := [name for name in every if name not in measured(every)]:
+        yield from ("", f"Not run yet on {FEWEST} cells, so without a row: {', '.join(left)}.")
+
+
+def measured(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
+    """Those of which enough cells have a value."""
+    return {name: values for name, values in found.items() if np.isfinite(list(values.values())).sum() >= FEWEST}
 
 
 def main() -> None:
