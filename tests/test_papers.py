@@ -223,7 +223,6 @@ def test_the_expected_best_is_the_mean_over_all_draws() -> None:
     assert jung2023.expected_best(values, 3) == pytest.approx(np.mean([max(drawn) for drawn in itertools.product(values, repeat=3)]))
 
 
-@pytest.mark.usefixtures("_small")
 def test_the_means_possible_are_those_of_mixtures() -> None:
     """Of two networks, a mean of what is searched fixes the mixture, but for what three decimals leave open."""
     values, searched = np.array([0.2, 0.6]), np.array([0.8, 0.9])
@@ -238,6 +237,7 @@ def test_the_means_possible_are_those_of_mixtures() -> None:
         assert low <= weight @ values <= high
 
 
+@pytest.mark.usefixtures("_small")
 def test_trnas_searches_with_as_many_evaluations_as_the_papers_and_as_the_others(whole: RobBench) -> None:
     table = compare("yang2025-table7", whole, runs=1).table
     trnas = table[(table["method"] == "trnas") & table["runs"].notna()]
