@@ -111,15 +111,15 @@ def merge(folder: Path, into: Path) -> None:
 @_data
 def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) -> None:
     """Build some units of STORE again and compare every outcome with it."""
-    from builders.merge import TOLERANCE
-    from builders.merge import verify as verify_units
+    from builders.verify import TOLERANCE
+    from builders.verify import verify as verify_units
 
     failed = False
     for found in verify_units(store, sample=sample, seed=seed, device=device, data=data):
         failed |= not found.holds
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
         click.echo(
-            f"unit {found.unit.key}, {where}: {found.different} of {found.outcomes} outcomes differ; accuracies move by at most"
+            f"unit {found.unit.key}, {where}: {found.different} of {found.outcomes} outcomes and {found.proxies} proxies differ; accuracies move by at most"
             f" {found.largest:.3f}, their means over the unit by {found.shift:.3f}"
         )
     if failed:

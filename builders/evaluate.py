@@ -99,7 +99,7 @@ def corruption_outcomes(
 
     Arguments:
         corrupted: the images, `builders.corruptions.Corrupted` for ours or `builders.corruptions.published.PublishedCorruptions`.
-        labels: ``(images,)``, int64, on the network's device.
+        labels: ``(images,)``, int64, on the network's device; of so many of the images, the first ones.
         name: one of `builders.corruptions.CORRUPTIONS`.
         severities: each from 1 to 5.
         batch_size: images at a time, for each network of a stack.
@@ -110,7 +110,7 @@ def corruption_outcomes(
     """
     if not len(severities):
         raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
-    images = (torch.from_numpy(as_floats(corrupted(name, severity))).to(labels.device) for severity in severities)
+    images = (torch.from_numpy(as_floats(corrupted(name, severity)[: len(labels)])).to(labels.device) for severity in severities)
     return np.stack([clean_outcomes(network, corrupt, labels, batch_size=batch_size) for corrupt in images], axis=-2)
 
 

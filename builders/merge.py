@@ -1,37 +1,30 @@
-"""Shards → store, strictly: duplicates, strangers, mixed environments and gaps are refused by name.
-
-Also the reverse: units of a store built again, to see that what it holds can be had again.
-"""
+"""Shards → store, strictly: duplicates, strangers, mixed environments and gaps are refused by name."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 
 from builders import shards
-from builders.datasets import load
 from builders.errors import BuildError
-from builders.plan import Plan, Unit, plan_from, read_plan
-from builders.run import environment_of, find_device, run_unit
+from builders.network import Skeleton, flops, parameters
+from builders.plan import Plan, read_plan
 from builders.shards import Shard
 from robbench.arrays import Array, Header, Name
+from robbench.columns import UNTRAINED
 from robbench.metrics import SEVERITIES, TABLE
+from robbench.spaces import nb201
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
-from robbench.store import Store
 from robbench.store.writing import Changes, extend
 
 Axes = dict[str, list[float | int | str]]
 SOURCE = "robbench build"
-TOLERANCE = 0.05
-"""How far a stack's mean accuracy may move when a unit is built again on another kind of device.
-
-There, rounding lets training take another path, so a single network may move as far as another seed would move it."""
 
 
 def merge(folder: Path, into: Path) -> Changes:
@@ -72,7 +65,6 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
     training = "standard" if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
     rows, seeds = len(class_partition().keys), list(plan.seeds)
     environment = {key: value for key, value in read[0].environment.items() if key != "stack"}
-    images = read[0].images
     diverged = {
         f"{arch}, seed {shard.unit.seed}": training["diverged"]
         for shard in read
@@ -80,7 +72,7 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
         if training["diverged"] is not None
     }
     common: dict[str, Any] = {
-        "source": SOURCE, "plan": asdict(plan), "recipe": settings["recipe"], "environment": environment, "images": images, "diverged": diverged,
+        "source": SOURCE, "plan": asdict(plan), "recipe": settings["recipe"], "environment": environment, "diverged": diverged,
     }  # fmt: skip
 
     def gathered(what: str, shape: tuple[int, ...], dtype: type[np.generic], missing: float) -> np.ndarray:
@@ -97,9 +89,9 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
     found |= {threat: ({"eps": settings["eps"]}, {"attack": attack}) for threat, attack in attacks.items()}
     found |= {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
     for threat, (axes, how) in found.items():
-        levels = tuple(map(len, axes.values()))
+        levels, images = tuple(map(len, axes.values())), read[0].outcomes[threat].shape[-1]
         seconds = sum(shard.seconds[threat] for shard in read)
-        provenance = {**common, **how, "seconds": round(seconds, 1)}
+        provenance = {**common, **how, "images": images, "seconds": round(seconds, 1)}
         accuracy = np.moveaxis(gathered(threat, levels, np.float64, np.nan), 1, -1)
         yield Array(
             Name(plan.dataset, training, threat, "accuracy"),
@@ -112,6 +104,30 @@ def _arrays(plan: Plan, read: list[Shard]) -> Iterator[Array]:
     for cost in ("training_seconds", "training_loss", "training_accuracy"):
         values = gathered(cost, (), np.float64, np.nan)
         yield Array(Name(plan.dataset, training, cost, "value"), Header("class", {"seed": list(seeds)}, TABLE[cost].unit, common), values)
+    yield from _proxies(plan, read, {key: common[key] for key in ("source", "plan", "recipe", "environment")})
+
+
+def _proxies(plan: Plan, read: list[Shard], common: dict[str, Any]) -> Iterator[Array]:
+    """Proxies of the cells that were built; parameters and FLOPs of all cells, which take no network."""
+    settings, seeds = read[0].settings, list(plan.seeds)
+    seconds = round(sum(shard.seconds.get("proxies", 0.0) for shard in read), 1)
+    for proxy, how in settings["proxies"].items():
+        values = np.full((nb201.SIZE, len(seeds)), np.nan)
+        missing: Counter[str] = Counter()
+        for shard in read:
+            values[[position(Cell.parse(arch)) for arch in shard.unit.archs], seeds.index(shard.unit.seed)] = shard.proxies[proxy]
+            missing.update(shard.failures.get(proxy, {}))
+        provenance = {**common, "proxy": how, "missing": dict(missing), "seconds_of_all_proxies": seconds}
+        header = Header("cell", {"seed": list(seeds)}, TABLE[proxy].unit, provenance)
+        yield Array(Name(plan.dataset, UNTRAINED, proxy, "value"), header, values)
+    skeleton, (height, width) = Skeleton(**settings["skeleton"]), settings["image_size"]
+    sizes = {
+        "params": [parameters(cell, skeleton) for cell in nb201.cells()],
+        "flops": [flops(cell, skeleton, (height, width)) for cell in nb201.cells()],
+    }
+    for proxy, counts in sizes.items():
+        header = Header("cell", {}, TABLE[proxy].unit, {**common, "skeleton": settings["skeleton"], "image_size": settings["image_size"]})
+        yield Array(Name(plan.dataset, UNTRAINED, proxy, "value"), header, np.array(counts) / 1e6)
 
 
 def _part(shard: Shard, k: int, what: str, dtype: type[np.generic]) -> np.ndarray | float:
@@ -120,67 +136,6 @@ def _part(shard: Shard, k: int, what: str, dtype: type[np.generic]) -> np.ndarra
         return float(shard.trainings[k][what.removeprefix("training_")])
     outcomes = shard.outcomes[what][k]
     return np.packbits(outcomes, axis=-1) if dtype is np.uint8 else np.asarray(outcomes.mean(axis=-1))
-
-
-class Comparison(NamedTuple):
-    """A unit built again, beside what the store holds."""
-
-    unit: Unit
-    same_environment: bool
-    outcomes: int
-    """How many single outcomes were compared."""
-    different: int
-    """How many of them came out otherwise."""
-    largest: float
-    """The largest difference of one network's accuracy, as a fraction."""
-    shift: float
-    """The largest difference of the stack's mean accuracy, as a fraction."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether the unit could be had again: bit for bit in the same environment, within `TOLERANCE` in another."""
-        return self.different == 0 if self.same_environment else self.shift <= TOLERANCE
-
-
-def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Comparison]:
-    """Build some units of a store's plan again and compare every outcome.
-
-    Arguments:
-        store: made by `merge`.
-        sample: how many units, drawn at random.
-        seed: of that draw.
-        device: as for `builders.run.find_device`.
-        data: the folder of the data set's published files, for those that need one.
-
-    Raises:
-        BuildError: the store was not made by a build, or the device cannot be used.
-    """
-    with Store(store) as opened:
-        built = [name for name in opened.names() if opened.header(name).provenance.get("source") == SOURCE and name.measure == "outcomes"]
-        if not built:
-            raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")
-        header = opened.header(built[0])
-        plan = plan_from(header.provenance["plan"])
-        held = {name.metric: opened.read(name) for name in built if opened.header(name).provenance["plan"] == header.provenance["plan"]}
-        environment = header.provenance["environment"]
-    units = plan.units()
-    if not 1 <= sample <= len(units):
-        raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the plan.")
-    found, dataset = find_device(device), load(plan.dataset, data)
-    torch.set_num_threads(1)
-    for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
-        unit = units[int(index)]
-        shard = run_unit(unit, dataset, found)
-        rows = [class_partition().group[position(Cell.parse(arch))] for arch in unit.archs]
-        at = plan.seeds.index(unit.seed)
-        different, total, largest, shift = 0, 0, 0.0, 0.0
-        for threat, outcomes in shard.outcomes.items():
-            before = np.unpackbits(held[threat][rows][..., at, :], axis=-1, count=shard.images).astype(bool)
-            different += int((before != outcomes).sum())
-            total += outcomes.size
-            change = before.mean(axis=-1) - outcomes.mean(axis=-1)
-            largest, shift = max(largest, float(np.abs(change).max())), max(shift, float(np.abs(change.mean(axis=0)).max()))
-        yield Comparison(unit, environment_of(found) == environment, total, different, largest, shift)
 
 
 def _named(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, Square
 from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
+from builders.proxies import PROXIES, Proxy
+from builders.proxies.rscore import Psi
 from builders.train import RECIPES
 from robbench.atomic import replacing
 from robbench.metrics import nearest
@@ -27,25 +29,37 @@ PLAN_FILE = "plan.json"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What trained networks are put through: attacks, each at every eps, in units of images in [0, 1]; corruptions, each at every severity."""
+    """What networks are put through, besides clean test images."""
 
     name: str
     attacks: dict[str, Attack]
+    """Each at every eps."""
     eps: tuple[float, ...]
+    """In units of images in [0, 1]."""
     corruptions: tuple[str, ...] = ()
+    """Each at every severity."""
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    """Of the weights that training starts from.  Parameters and FLOPs are not among them: a store has those of every cell (`merge`)."""
+    images: int | None = None
+    """Attacks and corruptions see the first so many of the test images; all, if left out."""
 
 
+_PROXIES = {name: proxy for name, proxy in PROXIES.items() if name not in ("params", "flops")}
 _PUBLISHED = {name: ATTACKS[name] for name in ("fgsm", "pgd", "apgd-ce", "square")}
 
 EVALUATIONS: dict[str, Evaluation] = {
-    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)), tuple(CORRUPTIONS)),
+    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)), tuple(CORRUPTIONS), _PROXIES),
     # Digits are strokes without texture: it takes larger eps to hide one.
-    "digits": Evaluation("digits", _PUBLISHED, tuple(k / 255 for k in (4, 8, 16, 32, 64)), tuple(CORRUPTIONS)),
-    # The same with fewer steps and queries, and no corruptions, for a build on two CPU cores.
+    "digits": Evaluation("digits", _PUBLISHED, tuple(k / 255 for k in (4, 8, 16, 32, 64)), tuple(CORRUPTIONS), _PROXIES),
+    # The same with fewer steps, queries, images, levels and draws of Ψ: all classes take two CPU cores an hour and a half.
     "digits-light": Evaluation(
         "digits-light",
-        {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4), "apgd-ce": APGD(steps=10), "square": Square(queries=50)},
-        tuple(k / 255 for k in (4, 8, 16, 32, 64)),
+        {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4), "apgd-ce": APGD(steps=10), "square": Square(queries=30)},
+        tuple(k / 255 for k in (8, 16, 32, 64)),
+        tuple(CORRUPTIONS),
+        _PROXIES
+        | {"r_score_psi": Proxy(Psi(repeats=4), images=16), "r_score_psi_equations": Proxy(Psi(by_layer=True, repeats=4), images=16)},
+        images=120,
     ),
 }
 """published: Jung et al. (2023), section 3.2."""

@@ -11,6 +11,7 @@ import os
 import platform
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -27,12 +28,16 @@ from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
 from builders.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Unit, read_plan
+from builders.proxies import Scores, score_cells
 from builders.shards import Shard
 from builders.train import RECIPES, Recipe, train
 from robbench.spaces.nb201 import Cell
 
 Notice = Callable[[str], None]
 """Told what a person should know while a build goes on."""
+
+SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
+"""How proxies are measured in a build: of the weights that training starts from, on the unit's seed's training images."""
 
 
 def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
@@ -67,32 +72,43 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
         parts[0].settings,
         {**parts[0].environment, "stack": max(part.environment["stack"] for part in parts)},
         [training for part in parts for training in part.trainings],
-        {threat: sum(part.seconds[threat] for part in parts) for threat in parts[0].seconds},
-        parts[0].images,
+        {what: sum(part.seconds[what] for part in parts) for what in parts[0].seconds},
         {threat: np.concatenate([part.outcomes[threat] for part in parts]) for threat in parts[0].outcomes},
+        {proxy: np.concatenate([part.proxies[proxy] for part in parts]) for proxy in parts[0].proxies},
+        {proxy: dict(sum((Counter(part.failures.get(proxy)) for part in parts), Counter())) for part in parts for proxy in part.failures},
     )
 
 
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
-    stack, trainings = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, device)
-    network = FrozenStack(stack)
+    cells, recipe, evaluation = [Cell.parse(arch) for arch in unit.archs], RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
-    evaluation = EVALUATIONS[unit.evaluation]
+    few, few_labels = images[: evaluation.images], labels[: evaluation.images]
+    scores = Scores({}, {}, {})
     outcomes, seconds = {}, {}
+    if evaluation.proxies:
+        start = time.perf_counter()
+        scores = score_cells(
+            cells, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells, device=device,
+            **SCORING,
+        )  # fmt: skip
+        seconds["proxies"] = time.perf_counter() - start
+    stack, trainings = train(cells, dataset, recipe, unit.seed, device)
+    network = FrozenStack(stack)
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         start = time.perf_counter()
         outcomes["clean"], seconds["clean"] = clean_outcomes(network, images, labels), time.perf_counter() - start
         for name, attack in evaluation.attacks.items():
             start = time.perf_counter()
-            outcomes[name] = robust_outcomes(network, images, labels, attack, evaluation.eps, seed=unit.seed)
+            outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed)
             seconds[name] = time.perf_counter() - start
         for name in evaluation.corruptions:
             start = time.perf_counter()
-            outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name)
+            outcomes[name] = corruption_outcomes(network, dataset.corrupted, few_labels, name)
             seconds[name] = time.perf_counter() - start
     settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
-    return Shard(unit, settings, environment, [asdict(training) for training in trainings], seconds, len(labels), outcomes)
+    trained = [asdict(training) for training in trainings]
+    return Shard(unit, settings, environment, trained, seconds, outcomes, scores.values, scores.failures)
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
@@ -103,6 +119,10 @@ def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any
         "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
         "eps": found.eps,
         "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
+        "images": found.images,
+        "proxies": {name: {**SCORING, **proxy.settings()} for name, proxy in found.proxies.items()},
+        "skeleton": asdict(RECIPES[recipe].skeleton(dataset)),
+        "image_size": dataset.image_shape[1:],
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain

@@ -6,8 +6,10 @@ unit            JSON: the unit
 settings        JSON: what the unit's recipe and evaluation stood for: all their fields
 environment     JSON: library versions, device, threads
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
-seconds         JSON: for each threat, seconds of evaluation
-images          ()              int64   test images
+seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
+images          JSON: for each threat, how many test images
+failures        JSON: for each proxy, why values are missing, and how often
+proxies/<name>  (stack,)                     float64 NaN where there is no value
 <threat>        (stack, levels, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; levels are the eps of an
                                              attack or the severities of a corruption; clean has no such axis
 """
@@ -27,7 +29,8 @@ from builders.errors import ShardError
 from builders.plan import Unit
 from robbench.atomic import replacing
 
-_RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images")
+_RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images", "failures")
+_PROXIES = "proxies/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +45,13 @@ class Shard:
     trainings: list[dict[str, Any]]
     """For each network, the fields of `builders.train.Training`."""
     seconds: dict[str, float]
-    """Evaluation, for each threat, of the whole stack."""
-    images: int
+    """Evaluation, for each threat, of the whole stack; of all proxies together under "proxies"."""
     outcomes: dict[str, np.ndarray]
     """For each threat, bool ``(stack, levels, images)``; ``(stack, images)`` for clean."""
+    proxies: dict[str, np.ndarray]
+    """For each proxy, float64 ``(stack,)``, NaN where there is no value."""
+    failures: dict[str, dict[str, int]]
+    """For each proxy, why values are missing, and how often."""
 
 
 def path_of(folder: Path, unit: Unit) -> Path:
@@ -65,9 +71,11 @@ def write(folder: Path, shard: Shard) -> None:
         "environment": np.array(json.dumps(shard.environment)),
         "trainings": np.array(json.dumps(shard.trainings)),
         "seconds": np.array(json.dumps(shard.seconds)),
-        "images": np.array(shard.images),
+        "images": np.array(json.dumps({threat: bits.shape[-1] for threat, bits in shard.outcomes.items()})),
+        "failures": np.array(json.dumps(shard.failures)),
     }
     arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
+    arrays |= {_PROXIES + name: values for name, values in shard.proxies.items()}
     try:
         with replacing(path_of(folder, shard.unit)) as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -86,10 +94,11 @@ def read(path: Path) -> Shard:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        unit, settings, environment, trainings, seconds = (json.loads(str(arrays[name])) for name in _RECORDS[:-1])
-        images = int(arrays["images"])
-        outcomes = {name: np.unpackbits(bits, axis=-1, count=images).astype(bool) for name, bits in arrays.items() if name not in _RECORDS}
-        return Shard(Unit(**{**unit, "archs": tuple(unit["archs"])}), settings, environment, trainings, seconds, images, outcomes)
+        unit, settings, environment, trainings, seconds, images, failures = (json.loads(str(arrays[name])) for name in _RECORDS)
+        outcomes = {threat: np.unpackbits(arrays[threat], axis=-1, count=count).astype(bool) for threat, count in images.items()}
+        proxies = {name.removeprefix(_PROXIES): values for name, values in arrays.items() if name.startswith(_PROXIES)}
+        unit = Unit(**{**unit, "archs": tuple(unit["archs"])})
+        return Shard(unit, settings, environment, trainings, seconds, outcomes, proxies, failures)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
 

@@ -151,6 +151,8 @@ def score_cells(
     batch_size: int = 64,
     channels: int = 16,
     cells_a_stage: int = 5,
+    proxies: dict[str, Proxy] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Scores:
     """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
 
@@ -158,15 +160,17 @@ def score_cells(
         init: one of `INITIALISATIONS`.
         batch_size: images, all of the training images if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
+        names, seed, proxies: as for `score`.
+        device: where to measure.
 
     Raises:
         ProxyError, BuildError: as `initialised` and `score`.
     """
     skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
-    stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init)
+    stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
     chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
-    images, labels = (torch.from_numpy(array)[chosen] for array in (dataset.train_images, dataset.train_labels))
-    found = score(stack, images, labels, names, seed=seed)
+    images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
+    found = score(stack, images, labels, names, seed=seed, proxies=proxies)
     drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
 

@@ -13,11 +13,13 @@ from builders import shards
 from builders.corruptions import CORRUPTIONS
 from builders.datasets import load
 from builders.errors import BuildError
-from builders.merge import merge, verify
-from builders.plan import Plan, Unit, read_plan, write_plan
+from builders.merge import merge
+from builders.network import Network, Skeleton
+from builders.plan import EVALUATIONS, Plan, Unit, read_plan, write_plan
 from builders.run import environment_of, settings_of
 from builders.shards import Shard
 from robbench import RobBench
+from robbench.spaces.nb201 import cells
 from robbench.store import verify as verify_store
 
 IMAGES = 20
@@ -26,19 +28,22 @@ THREATS = {"clean": (), **dict.fromkeys((*ATTACKS, *CORRUPTIONS), (5,))}
 
 
 def made_up(unit: Unit) -> Shard:
-    """A shard without training: outcomes drawn by the unit."""
+    """A shard without training: outcomes and proxies drawn by the unit; one proxy is missing for the first network."""
     rng = np.random.default_rng(int(unit.key, 16) % 2**32)
     outcomes = {threat: rng.random((len(unit.archs), *levels, IMAGES)) < 0.6 for threat, levels in THREATS.items()}
     trainings = [{"loss": 0.5, "accuracy": 0.9, "seconds": 1.0, "diverged": None} for _ in unit.archs]
     environment = {**environment_of(torch.device("cpu")), "stack": len(unit.archs)}
+    proxies = {name: rng.random(len(unit.archs)) for name in EVALUATIONS[unit.evaluation].proxies}
+    proxies["fisher"][0] = np.nan
     return Shard(
         unit,
         settings_of(unit.recipe, unit.evaluation, load("digits")),
         environment,
         trainings,
-        dict.fromkeys(THREATS, 1.0),
-        IMAGES,
+        {"proxies": 2.0, **dict.fromkeys(THREATS, 1.0)},
         outcomes,
+        proxies,
+        {"fisher": {"the value is not finite": 1}},
     )
 
 
@@ -79,6 +84,33 @@ def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: 
     assert provenance["plan"]["stack"] == 2
     fog = bench.explain(unit.archs[0], "fog@3").sources["digits/standard/fog/accuracy"]
     assert fog["corruption"] == load("digits").corrupted.settings("fog")
+
+
+def test_proxies_are_of_the_cells_that_were_built(folder: Path, tmp_path: Path) -> None:
+    merge(folder, tmp_path / "store.h5")
+    bench = RobBench(tmp_path / "store.h5")
+    for unit in read_plan(folder).units():
+        shard = shards.read(shards.path_of(folder, unit))
+        for k, arch in enumerate(unit.archs):
+            assert bench.query(arch, "synflow", seed=unit.seed) == shard.proxies["synflow"][k]
+            assert np.isnan(bench.query_many([arch], "fisher", seed=unit.seed, missing="nan")[0]) == (k == 0)
+    assert np.count_nonzero(~np.isnan(bench.query_many(list(cells()), "synflow", missing="nan"))) == 5
+    arch = read_plan(folder).units()[0].archs[1]
+    provenance = bench.explain(arch, "fisher").sources["digits/untrained/fisher/value"]
+    assert provenance["missing"] == {"the value is not finite": 6}
+    assert provenance["seconds_of_all_proxies"] == 12.0
+    psi = bench.explain(arch, "r_score_psi").sources["digits/untrained/r_score_psi/value"]["proxy"]
+    assert (psi["repeats"], psi["batch_size"], psi["init"]) == (32, 64, "random")
+
+
+def test_every_cell_has_its_parameters_and_flops(folder: Path, tmp_path: Path) -> None:
+    merge(folder, tmp_path / "store.h5")
+    bench = RobBench(tmp_path / "store.h5")
+    assert not np.isnan(bench.query_many(list(cells()), "params")).any()
+    assert not np.isnan(bench.query_many(list(cells()), "flops")).any()
+    cell = list(cells())[7531]
+    network = Network(cell, Skeleton(8, 1, 1, 10))
+    assert bench.query(cell, "params") == sum(weight.numel() for weight in network.parameters()) / 1e6
 
 
 def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -128,41 +160,6 @@ def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path) -> None:
     shards.write(folder, replace(shard, settings=changed))
     with pytest.raises(BuildError, match=rf"mixes results that differ in recipe: .*'epochs': 99.* \(units {unit.key}\)"):
         merge(folder, tmp_path / "store.h5")
-
-
-def test_verify_finds_what_cannot_be_built_again(folder: Path, tmp_path: Path) -> None:
-    """These outcomes were drawn, not measured, so building them again must disagree."""
-    merge(folder, tmp_path / "store.h5")
-    with pytest.raises(BuildError, match="sample=7; expected 1 to 6"):
-        next(verify(tmp_path / "store.h5", sample=7))
-
-
-def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
-    from builders.run import run
-
-    folder = tmp_path / "real"
-    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
-    list(run(folder, device="cpu"))
-    merge(folder, tmp_path / "real.h5")
-    (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
-    assert found.same_environment
-    assert (found.different, found.largest, found.shift) == (0, 0.0, 0.0)
-    assert found.holds
-    assert found.outcomes == 2 * 12 * (1 + 4 * 5)
-    (path,) = folder.glob("*.npz")
-    shard = shards.read(path)
-    shard.outcomes["pgd"][0, 2] ^= True
-    shards.write(folder, shard)
-    merge(folder, tmp_path / "changed.h5")
-    (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
-    assert found.different == 12
-    assert found.largest > 0
-    assert not found.holds
-
-
-def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
-    with pytest.raises(BuildError, match="holds nothing that was built here"):
-        next(verify(small_store, sample=1))
 
 
 def test_the_plan_in_the_store_is_the_plan_of_the_folder(folder: Path, tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ torch = pytest.importorskip("torch")
 
 from builders import run as running
 from builders import shards
-from builders.corruptions import corrupt
+from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes
 from builders.frozen import FrozenStack
 from builders.merge import merge
 from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
+from builders.proxies import PROXIES, score_cells
 from builders.run import find_device, run, run_unit, stack_for, todo
 from builders.train import RECIPES, train
 from robbench.spaces.nb201 import Cell
@@ -59,16 +60,16 @@ def assert_same_arrays(one: Path, other: Path) -> None:
 
 def test_corruptions_are_part_of_an_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     light = EVALUATIONS["digits-light"]
-    corrupted = Evaluation("corrupted", {"fgsm": light.attacks["fgsm"]}, light.eps[:1], ("fog", "pixelate"))
+    corrupted = Evaluation("corrupted", {"fgsm": light.attacks["fgsm"]}, light.eps[:1], ("fog", "pixelate"), images=7)
     monkeypatch.setitem(EVALUATIONS, "corrupted", corrupted)
     unit = replace(read_plan(folder).units()[0], evaluation="corrupted")
     dataset = load(unit.dataset)
     shard = run_unit(unit, dataset, CPU)
     assert list(shard.outcomes) == list(shard.seconds) == ["clean", "fgsm", "fog", "pixelate"]
-    assert shard.outcomes["fog"].shape == (2, 5, shard.images)
+    assert [shard.outcomes[threat].shape for threat in ("clean", "fgsm", "fog")] == [(2, 12), (2, 1, 7), (2, 5, 7)]
     network, _ = train([Cell.parse(arch) for arch in unit.archs], dataset, RECIPES[unit.recipe], unit.seed, CPU)
     images, labels = (torch.from_numpy(array) for array in (corrupt(dataset.test_images, "fog", 3), dataset.test_labels))
-    assert np.array_equal(shard.outcomes["fog"][:, 2], clean_outcomes(FrozenStack(network.eval()), images, labels))
+    assert np.array_equal(shard.outcomes["fog"][:, 2], clean_outcomes(FrozenStack(network.eval()), images, labels)[:, :7])
     assert shard.settings["corruptions"]["pixelate"] == dataset.corrupted.settings("pixelate")
 
 
@@ -76,10 +77,22 @@ def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
     one, other = (run_unit(unit, dataset, CPU) for _ in range(2))
-    assert one.outcomes.keys() == {"clean", "fgsm", "pgd", "apgd-ce", "square"}
+    assert one.outcomes.keys() == {"clean", "fgsm", "pgd", "apgd-ce", "square", *CORRUPTIONS}
+    assert one.proxies.keys() == PROXIES.keys() - {"params", "flops"}
     for threat, outcomes in one.outcomes.items():
         assert np.array_equal(outcomes, other.outcomes[threat])
+    for proxy, values in one.proxies.items():
+        assert np.array_equal(values, other.proxies[proxy], equal_nan=True)
     assert [training["loss"] for training in one.trainings] == [training["loss"] for training in other.trainings]
+
+
+def test_proxies_are_of_the_weights_that_training_starts_from(folder: Path) -> None:
+    unit = read_plan(folder).units()[3]
+    dataset, cells = load(unit.dataset), [Cell.parse(arch) for arch in unit.archs]
+    alone = score_cells(cells, dataset, ["synflow", "snip"], seed=1, channels=8, cells_a_stage=1)
+    shard = run_unit(unit, dataset, CPU)
+    assert unit.seed == 1
+    assert [shard.proxies[name].tolist() for name in alone.values] == [values.tolist() for values in alone.values.values()]
 
 
 def test_what_is_done_is_not_done_twice(folder: Path) -> None:
@@ -179,7 +192,8 @@ def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch
     assert notices == ["2 networks do not fit into the memory of cpu; going on with 1 at a time."]
     assert shard.unit == unit
     assert shard.environment["stack"] == 1
-    assert shard.outcomes["pgd"].shape == (2, 5, 12)
+    assert shard.outcomes["pgd"].shape == (2, 4, 12)
+    assert shard.proxies["synflow"].shape == (2,)
     assert len(shard.trainings) == 2
 
 

@@ -25,12 +25,13 @@ UNIT = Unit(("a", "b"), "digits", "digits", "digits-light", 0)
 
 def a_shard(images: int = 11, seed: int = 0) -> Shard:
     rng = np.random.default_rng(seed)
-    outcomes = {"clean": rng.random((2, images)) < 0.5, "pgd": rng.random((2, 3, images)) < 0.5}
+    outcomes = {"clean": rng.random((2, images)) < 0.5, "pgd": rng.random((2, 3, (images + 1) // 2)) < 0.5}
     trainings: list[dict[str, Any]] = [
         {"loss": 0.1, "accuracy": 1.0, "seconds": 2.0, "diverged": None},
         {"loss": 0.2, "accuracy": 0.5, "seconds": 2.0, "diverged": "why"},
     ]
-    return Shard(UNIT, {"eps": [0.1]}, {"torch": "2"}, trainings, {"clean": 0.5, "pgd": 1.5}, images, outcomes)
+    proxies, failures = {"synflow": np.array([3.5, np.nan])}, {"synflow": {"the value is not finite": 1}}
+    return Shard(UNIT, {"eps": [0.1]}, {"torch": "2"}, trainings, {"clean": 0.5, "pgd": 1.5}, outcomes, proxies, failures)
 
 
 @given(images=st.integers(1, 40), seed=st.integers(0, 5))
@@ -39,15 +40,17 @@ def test_a_written_shard_reads_back(tmp_path_factory: pytest.TempPathFactory, im
     shards.write(folder, shard)
     found = shards.read(shards.path_of(folder, UNIT))
     assert found.settings == shard.settings
-    assert (found.unit, found.environment, found.trainings, found.seconds, found.images) == (
+    assert (found.unit, found.environment, found.trainings, found.seconds, found.failures) == (
         shard.unit,
         shard.environment,
         shard.trainings,
         shard.seconds,
-        shard.images,
+        shard.failures,
     )
     assert found.outcomes.keys() == shard.outcomes.keys()
     assert all(np.array_equal(found.outcomes[threat], bits) for threat, bits in shard.outcomes.items())
+    assert found.proxies.keys() == shard.proxies.keys()
+    assert all(np.array_equal(found.proxies[proxy], values, equal_nan=True) for proxy, values in shard.proxies.items())
 
 
 def test_done_means_a_whole_shard_of_this_unit(tmp_path: Path) -> None:

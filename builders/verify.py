@@ -1,0 +1,113 @@
+"""Units of a store built again, to see that what it holds can be had again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from builders.datasets import load
+from builders.errors import BuildError
+from builders.merge import SOURCE
+from builders.plan import Plan, Unit, plan_from
+from builders.run import environment_of, find_device, run_unit
+from robbench.arrays import Name
+from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201 import Cell, position
+from robbench.store import Store
+
+TOLERANCE = 0.05
+"""How far a stack's mean accuracy may move when a unit is built again on another kind of device.
+
+There, rounding lets training take another path, so a single network may move as far as another seed would move it."""
+
+
+class Comparison(NamedTuple):
+    """A unit built again, beside what the store holds."""
+
+    unit: Unit
+    same_environment: bool
+    outcomes: int
+    """How many single outcomes were compared."""
+    different: int
+    """How many of them came out otherwise."""
+    proxies: int
+    """How many values of proxies came out otherwise."""
+    largest: float
+    """The largest difference of one network's accuracy, as a fraction."""
+    shift: float
+    """The largest difference of the stack's mean accuracy, as a fraction."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the unit could be had again: bit for bit in the same environment, within `TOLERANCE` in another."""
+        return self.different == self.proxies == 0 if self.same_environment else self.shift <= TOLERANCE
+
+
+def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Comparison]:
+    """Build some units of a store's plan again and compare every outcome.
+
+    Arguments:
+        store: made by `merge`.
+        sample: how many units, drawn at random.
+        seed: of that draw.
+        device: as for `builders.run.find_device`.
+        data: the folder of the data set's published files, for those that need one.
+
+    Raises:
+        BuildError: the store was not made by a build, or the device cannot be used.
+    """
+    built = _Built.read(store)
+    plan = built.plan
+    units = plan.units()
+    if not 1 <= sample <= len(units):
+        raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the plan.")
+    found, dataset = find_device(device), load(plan.dataset, data)
+    torch.set_num_threads(1)
+    for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
+        unit = units[int(index)]
+        shard = run_unit(unit, dataset, found)
+        cells = [position(Cell.parse(arch)) for arch in unit.archs]
+        rows = [class_partition().group[cell] for cell in cells]
+        at = plan.seeds.index(unit.seed)
+        different, total, largest, shift = 0, 0, 0.0, 0.0
+        for threat, outcomes in shard.outcomes.items():
+            before = np.unpackbits(built.outcomes[threat][rows][..., at, :], axis=-1, count=outcomes.shape[-1]).astype(bool)
+            different += int((before != outcomes).sum())
+            total += outcomes.size
+            change = before.mean(axis=-1) - outcomes.mean(axis=-1)
+            largest, shift = max(largest, float(np.abs(change).max())), max(shift, float(np.abs(change.mean(axis=0)).max()))
+        proxies = sum(int((~_same(built.proxies[proxy][cells, at], values)).sum()) for proxy, values in shard.proxies.items())
+        yield Comparison(unit, environment_of(found) == built.environment, total, different, proxies, largest, shift)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray((one == other) | (np.isnan(one) & np.isnan(other)))
+
+
+class _Built(NamedTuple):
+    """What a store holds of one plan."""
+
+    plan: Plan
+    environment: dict[str, Any]
+    outcomes: dict[str, np.ndarray]
+    proxies: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, store: Path) -> _Built:
+        with Store(store) as opened:
+            provenances = {name: opened.header(name).provenance for name in opened.names()}
+            plans = [found["plan"] for found in provenances.values() if found.get("source") == SOURCE]
+            if not plans:
+                raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")
+            built = {name: found for name, found in provenances.items() if found.get("plan") == plans[0]}
+
+            def read(names: list[Name]) -> dict[str, np.ndarray]:
+                return {name.metric: opened.read(name) for name in names}
+
+            outcomes = read([name for name in built if name.measure == "outcomes"])
+            proxies = read([name for name, found in built.items() if "proxy" in found])
+            return cls(plan_from(plans[0]), next(iter(built.values()))["environment"], outcomes, proxies)

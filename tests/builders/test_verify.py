@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from builders import shards
+from builders.errors import BuildError
+from builders.merge import merge
+from builders.plan import Plan, write_plan
+from builders.run import run
+from builders.verify import verify
+
+
+def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
+    folder = tmp_path / "real"
+    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
+    list(run(folder, device="cpu"))
+    merge(folder, tmp_path / "real.h5")
+    with pytest.raises(BuildError, match="sample=2; expected 1 to 1, the units of the plan"):
+        next(verify(tmp_path / "real.h5", sample=2))
+    (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
+    assert found.same_environment
+    assert (found.different, found.largest, found.shift) == (0, 0.0, 0.0)
+    assert found.holds
+    assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 15 * 5)
+    assert found.proxies == 0
+    (path,) = folder.glob("*.npz")
+    shard = shards.read(path)
+    shard.outcomes["pgd"][0, 2] ^= True
+    shard.proxies["snip"][1] += 1
+    shards.write(folder, shard)
+    merge(folder, tmp_path / "changed.h5")
+    (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
+    assert (found.different, found.proxies) == (12, 1)
+    assert found.largest > 0
+    assert not found.holds
+
+
+def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
+    with pytest.raises(BuildError, match="holds nothing that was built here"):
+        next(verify(small_store, sample=1))
