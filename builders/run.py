@@ -27,6 +27,7 @@ from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
 from builders.frozen import FrozenStack
+from builders.memory import keep_freed_memory
 from builders.plan import EVALUATIONS, Unit, read_plan
 from builders.proxies import Scores, score_cells
 from builders.shards import Shard
@@ -203,7 +204,7 @@ def run(
     found = find_device(device)
     dataset = load(read_plan(folder).dataset, data)
     if workers == 1:
-        torch.set_num_threads(1)
+        _settle()
         for unit in units:
             shards.write(folder, run_unit(unit, dataset, found, notice=notice))
             yield unit
@@ -230,8 +231,14 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
+    _settle()
     _worker = dataset, torch.device(device), folder
+
+
+def _settle() -> None:
+    """Make this process one that builds."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def _die_with_parent() -> None:
