@@ -1,16 +1,20 @@
-"""The embedded store: how much architectures differ, beside how much one architecture differs from seed to seed.
+"""The embedded store: what is noise in it, and what it says about CIFAR-10.
 
-    python benchmarks/digits.py [--workers 2]
+    python benchmarks/digits.py [--workers 2] [--reference ../shared/reference]
 
-Builds 32 of the store's classes again with two more seeds (scratch/digits-seeds; stop and resume as you like), by the recipe and the evaluation
-of the store, and prints a table for data/README.md.
+1. How much architectures differ, beside how much one architecture differs from seed to seed, for data/README.md.  Builds 32 of the store's classes
+   again with two more seeds (scratch/digits-seeds; stop and resume as you like), by the recipe and the evaluation of the store.
+2. Rank correlations between the store's metrics and the published ones on cifar10 (Jung et al., 2023), over all classes, for docs/fidelity.md;
+   beside each, the most that the noise of the two leaves room for: the root of the product of their noise ceilings, from twins.
+3. Rank correlations of the store's proxies with its accuracies, over the cells that were built.
 
-Cost: about five minutes on two CPU cores.  n: 512 architectures with one seed; 32 architectures with three.
+Cost: two minutes on two CPU cores.  n: 6,466 architectures with one seed; 32 architectures with three.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +22,41 @@ from scipy.stats import spearmanr
 
 from builders.merge import merge
 from builders.plan import EVALUATIONS, Plan, write_plan
+from builders.proxies import PROXIES, r_score
 from builders.run import run
 from robbench import RobBench
+from robbench.analysis import noise_ceiling
+from robbench.sources import import_source
 
 CLASSES, SEEDS = 32, (1, 2)
+HERE = ("clean", "fgsm@16/255", "pgd@16/255", "apgd-ce@16/255", "square@32/255", "mean_corruption")
+PUBLISHED = ("clean", "fgsm@1/255", "pgd@1/255", "apgd-ce@1/255", "square@1/255", "mean_corruption")
 FOLDER = Path(__file__).parents[1] / "scratch" / "digits-seeds"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--workers", type=int, default=2)
-    workers = arguments.parse_args().workers
+    arguments.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
+    given = arguments.parse_args()
+    store = RobBench()
+    seeds_table(store, given.workers)
+    with tempfile.TemporaryDirectory() as folder:
+        import_source("jung2023", given.reference / "jung2023", Path(folder, "published.h5"))
+        cifar10_table(store, RobBench(Path(folder, "published.h5"), dataset="cifar10"))
+    proxies_table(store)
+
+
+def seeds_table(store: RobBench, workers: int) -> None:
     write_plan(FOLDER, Plan("digits", "digits", "digits-light", CLASSES, 0, SEEDS, stack=16))
     for _ in run(FOLDER, device="cpu", workers=workers):
         pass
     merge(FOLDER, FOLDER / "store.h5")
-    store, again = RobBench(), RobBench(FOLDER / "store.h5")
+    again = RobBench(FOLDER / "store.h5")
     metrics = [
         "clean",
         *(f"{attack}@{eps * 255:g}/255" for attack in EVALUATIONS["digits-light"].attacks for eps in EVALUATIONS["digits-light"].eps),
+        "mean_corruption",
     ]
     print("| metric | mean | lowest | highest | spread of architectures | spread of seeds | ratio | rank correlation of seeds |")
     print("|---|---|---|---|---|---|---|---|")
@@ -57,6 +77,31 @@ def row(metric: str, store: RobBench, again: RobBench) -> str:
     )
     numbers = (everyone.mean(), everyone.min(), everyone.max(), between, within)
     return f"| {metric} | {' | '.join(f'{number:.3f}' for number in numbers)} | {between / within:.1f} | {ranks:.2f} |"
+
+
+def cifar10_table(store: RobBench, published: RobBench) -> None:
+    print("\n| digits \\ cifar10 | noise ceiling (R²) |", " | ".join(PUBLISHED), "|")
+    print("|---|---|" + "---|" * len(PUBLISHED))
+    ceilings = {metric: noise_ceiling(published, metric).r2 for metric in PUBLISHED}
+    print("| *noise ceiling (R²)* | |", " | ".join(f"*{ceilings[metric]:.2f}*" for metric in PUBLISHED), "|")
+    for metric in HERE:
+        ours, ceiling = store.query_many(store.classes, metric), noise_ceiling(store, metric).r2
+        cells = [
+            f"{spearmanr(ours, published.query_many(store.classes, other)).statistic:.2f} of {(max(ceiling, 0) * ceilings[other]) ** 0.5:.2f}"
+            for other in PUBLISHED
+        ]
+        print(f"| {metric} | {ceiling:.2f} | {' | '.join(cells)} |")
+
+
+def proxies_table(store: RobBench) -> None:
+    print("\n| proxy |", " | ".join(HERE), "|")
+    print("|---|" + "---|" * len(HERE))
+    found = {name: store.query_many(store.classes, name, missing="nan") for name in PROXIES}
+    found |= {name: r_score(*(found[f"r_score_{part}{name[7:]}"] for part in ("psi", "phi"))) for name in ("r_score", "r_score_equations")}
+    accuracies = [store.query_many(store.classes, metric) for metric in HERE]
+    for name, values in found.items():
+        there = ~np.isnan(values)
+        print(f"| {name} |", " | ".join(f"{spearmanr(values[there], other[there]).statistic:.2f}" for other in accuracies), "|")
 
 
 def column(bench: RobBench, metric: str, seed: int) -> np.ndarray:
