@@ -31,7 +31,7 @@ def r_score(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Arguments:
         psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi.
 
-    Source: Yang et al. (2025), equation 6.
+    Source: Yang et al. (2025), equations 2 to 6.
     """
     score: npt.NDArray[np.float64] = np.sqrt(_stretched(psi)) * _stretched(phi)
     return score
@@ -59,7 +59,7 @@ class Psi:
         repeats: initialisations.
         images: how many, the first of the batch; at most 16.
 
-    Source: Yang et al. (2025), equations 2 and 3.
+    Source: Yang et al. (2025), Ψ of equations 2 to 6.
     """
 
     by_layer: bool = False
@@ -112,7 +112,7 @@ class Phi:
         form: of the networks; what is compared is said by `cosines`.
         cosines: by the equations.
 
-    Source: Yang et al. (2025), equations 4 and 5.
+    Source: Yang et al. (2025), Φ of equations 2 to 6.
     """
 
     form: Form = RELEASED
