@@ -31,6 +31,9 @@ from robbench.features import expression
 from robbench.metrics import nearest
 from robbench.spaces.nb201 import Cell
 
+Notice = Callable[[str], object]
+"""Told the name of a proxy when its values are there."""
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -108,6 +111,7 @@ def score(
     *,
     seed: int = 0,
     proxies: dict[str, Proxy] | None = None,
+    notice: Notice = lambda name: None,
 ) -> Scores:
     """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
 
@@ -119,13 +123,14 @@ def score(
         names: of `proxies`; all of them if left out.
         seed: of whatever a proxy draws: weights, noise, directions.
         proxies: what can be asked for; `PROXIES` if left out.
+        notice: told each proxy's name when its values are there.
 
     Raises:
-        ProxyError: an unknown name, or images and labels that are not a batch.
+        ProxyError: an unknown name, or images and labels that are not a batch for these networks.
     """
     known = PROXIES if proxies is None else proxies
     chosen = list(known) if names is None else list(dict.fromkeys(names))
-    _check(chosen, known, images, labels)
+    _check(chosen, known, stack.skeleton, images, labels)
     missing = {name: _unfit(known[name], stack, images, labels) for name in chosen}
     able = [name for name in chosen if missing[name] is None]
     passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in able), default=0))
@@ -137,6 +142,7 @@ def score(
             values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
         if reasons:
             failures[name] = dict(Counter(reasons))
+        notice(name)
     shared = {"seed": seed, "batch_size": len(images), "statistics": "of the batch" if stack.training else "running"}
     return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
 
@@ -153,6 +159,7 @@ def score_cells(
     cells_a_stage: int = 5,
     proxies: dict[str, Proxy] | None = None,
     device: torch.device | str = "cpu",
+    notice: Notice = lambda name: None,
 ) -> Scores:
     """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
 
@@ -160,7 +167,7 @@ def score_cells(
         init: one of `INITIALISATIONS`.
         batch_size: images, all of the training images if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
-        names, seed, proxies: as for `score`.
+        names, seed, proxies, notice: as for `score`.
         device: where to measure.
 
     Raises:
@@ -170,12 +177,12 @@ def score_cells(
     stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
     chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
     images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
-    found = score(stack, images, labels, names, seed=seed, proxies=proxies)
+    found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
     drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
 
 
-def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels: Tensor) -> None:
+def _check(names: Sequence[str], known: dict[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:
     for name in names:
         if name not in known:
             raise ProxyError(f"{name!r} is not a proxy.{nearest(name, known)} Known: {', '.join(known)}.")
@@ -183,6 +190,11 @@ def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels
         raise ProxyError(f"images are {images.dtype} {tuple(images.shape)}; expected floats in [0, 1], (batch, channels, height, width).")
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ProxyError(f"labels are {labels.dtype} {tuple(labels.shape)} for {len(images)} images; expected int64, one for each.")
+    if images.shape[1] != skeleton.image_channels:
+        raise ProxyError(f"images have {images.shape[1]} channels; expected {skeleton.image_channels}, as these networks take.")
+    if int(labels.min()) < 0 or int(labels.max()) >= skeleton.classes:
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise ProxyError(f"labels are {found}; expected 0 to {skeleton.classes - 1}, as these networks have {skeleton.classes} classes.")
 
 
 def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:

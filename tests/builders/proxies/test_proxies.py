@@ -152,6 +152,18 @@ def test_unknown_names_and_what_is_no_batch() -> None:
         score(stacked(), images()[0], labels())
     with pytest.raises(ProxyError, match=r"labels are torch.float32 \(16,\) for 16 images; expected int64"):
         score(stacked(), images(), labels().float())
+    with pytest.raises(ProxyError, match=r"labels are torch.int64 \(8,\) for 16 images; expected int64, one for each"):
+        score(stacked(), images(), labels(8))
+    with pytest.raises(ProxyError, match=r"images have 1 channels; expected 2, as these networks take"):
+        score(stacked(), images()[:, :1], labels())
+    with pytest.raises(ProxyError, match=r"labels are 1 to 3; expected 0 to 2, as these networks have 3 classes"):
+        score(stacked(), images(), labels() + 1)
+
+
+def test_who_waits_is_told_of_every_proxy_that_is_done() -> None:
+    told: list[str] = []
+    score(stacked(), images(4), labels(4), ["snip", "croze", "params", "snip"], notice=told.append)
+    assert told == ["snip", "croze", "params"]
 
 
 # From a data set

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.network import Network
-from builders.proxies import initialised, r_score
+from builders.proxies import ProxyError, initialised, r_score
 from builders.proxies.rscore import Psi
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, plain, relu_inputs, value
 from tests.builders.proxies.twins import by_the_equations, released
@@ -73,6 +73,20 @@ def test_r_score_is_stretched_over_its_population() -> None:
     np.testing.assert_allclose(r_score(psi, phi)[:3], [1 * 100**1.0, np.sqrt(50.5) * (1 + 99 / 3), 10 * (1 + 99 * 2 / 3)])
     assert np.isnan(r_score(psi, phi)[3])
     assert r_score([5.0, 5.0], [2.0, 2.0]).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("psi", "phi", "message"),
+    [
+        ([1.0, 2.0], [1.0], r"psi is \(2,\) and phi \(1,\); expected one number an architecture in each"),
+        ([1.0, 0.0], [1.0, 2.0], "psi or phi is not positive for some architecture"),
+        ([1.0, 2.0], [np.nan, np.nan], "psi or phi is missing for all 2 architectures"),
+        ([], [], "psi or phi is missing for all 0 architectures"),
+    ],
+)
+def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], message: str) -> None:
+    with pytest.raises(ProxyError, match=message):
+        r_score(psi, phi)
 
 
 def test_r_score_depends_on_the_company() -> None:
