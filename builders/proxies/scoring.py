@@ -44,6 +44,7 @@ class Proxy:
         order: how often it differentiates the shared pass.
         images, labels: the least batch, and how many different labels it must have.
         signal: a network whose output ignores its input has no score.
+        loss: it follows the loss, which is always zero for a data set of one class.
     """
 
     compute: Callable[[Passes], Tensor]
@@ -51,6 +52,7 @@ class Proxy:
     images: int = 1
     labels: int = 1
     signal: bool = True
+    loss: bool = False
 
     def settings(self) -> dict[str, Any]:
         """What a value must be stored with: one level of names and numbers."""
@@ -63,31 +65,31 @@ PROXIES: dict[str, Proxy] = {
     "params": Proxy(params, signal=False),
     "flops": Proxy(flops, signal=False),
     "l2_norm": Proxy(l2_norm, signal=False),
-    "grad_norm": Proxy(grad_norm, order=1, images=2),
-    "plain": Proxy(plain, order=1, images=2),
-    "snip": Proxy(snip, order=1, images=2),
-    "fisher": Proxy(fisher, order=1, images=2),
-    "grasp": Proxy(grasp, order=2, images=2),
+    "grad_norm": Proxy(grad_norm, order=1, images=2, loss=True),
+    "plain": Proxy(plain, order=1, images=2, loss=True),
+    "snip": Proxy(snip, order=1, images=2, loss=True),
+    "fisher": Proxy(fisher, order=1, images=2, loss=True),
+    "grasp": Proxy(grasp, order=2, images=2, loss=True),
     "synflow": Proxy(synflow),
     "nwot": Proxy(nwot, images=2),
     "jacov": Proxy(jacov, order=1, images=2),
     "epe_nas": Proxy(epe_nas, order=1, images=2, labels=2),
     "zen": Proxy(Zen(), images=2),
     "jacob_fro": Proxy(JacobFro(), images=2),
-    "hessian": Proxy(Hessian(), images=2),
-    "croze": Proxy(Croze(), images=8),
-    "croze_features": Proxy(Croze(part="features"), images=8),
-    "croze_parameters": Proxy(Croze(part="parameters"), images=8),
-    "croze_gradients": Proxy(Croze(part="gradients"), images=8),
-    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8),
+    "hessian": Proxy(Hessian(), images=2, loss=True),
+    "croze": Proxy(Croze(), images=8, loss=True),
+    "croze_features": Proxy(Croze(part="features"), images=8, loss=True),
+    "croze_parameters": Proxy(Croze(part="parameters"), images=8, loss=True),
+    "croze_gradients": Proxy(Croze(part="gradients"), images=8, loss=True),
+    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8, loss=True),
     "croze_gaussian_features": Proxy(Croze(GAUSSIAN, "features"), images=8),
     "croze_gaussian_parameters": Proxy(Croze(GAUSSIAN, "parameters"), images=8),
-    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8),
-    "croze_equations": Proxy(Croze(EQUATIONS), images=8),
+    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8, loss=True),
+    "croze_equations": Proxy(Croze(EQUATIONS), images=8, loss=True),
     "r_score_psi": Proxy(Psi(), images=16),
-    "r_score_phi": Proxy(Phi(), images=8),
+    "r_score_phi": Proxy(Phi(), images=8, loss=True),
     "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
-    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8),
+    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8, loss=True),
 }
 
 
@@ -204,7 +206,7 @@ def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) 
     different = int(labels.unique().numel())
     if different < proxy.labels:
         return f"{different} class in the batch, of at least {proxy.labels}"
-    if proxy.order and stack.skeleton.classes < 2:
+    if proxy.loss and stack.skeleton.classes < 2:
         return "a data set of one class, whose loss is always zero"
     return None
 

@@ -132,8 +132,15 @@ def test_a_batch_of_one_class() -> None:
 
 def test_a_data_set_of_one_class() -> None:
     stack = initialised(CELLS, replace(SKELETON, classes=1), MEAN, STD).double()
-    found = score(stack, images(), torch.zeros(16, dtype=torch.int64), ["snip", "nwot"])
-    assert found.failures == {"snip": {"a data set of one class, whose loss is always zero": 3}}
+    found = score(stack, images(), torch.zeros(16, dtype=torch.int64), proxies=QUICK)
+    without = {"params", "flops", "l2_norm", "synflow", "nwot", "jacov", "zen", "jacob_fro", "r_score_psi", "r_score_psi_equations"}
+    without |= {"croze_gaussian_features", "croze_gaussian_parameters"}
+    for name in PROXIES:
+        assert np.isfinite(found.values[name]).all() == (name in without), name
+    assert found.failures.pop("epe_nas") == {"1 class in the batch, of at least 2": 3}
+    assert found.failures == {
+        name: {"a data set of one class, whose loss is always zero": 3} for name in {*PROXIES} - without - {"epe_nas"}
+    }
 
 
 def test_values_that_are_not_finite_are_missing_and_counted() -> None:
