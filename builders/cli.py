@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from robbench.cli.options import SECONDS_BEFORE_A_BAR
+
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
 _device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
@@ -129,24 +131,39 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.command()
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--proxy", "names", multiple=True, help="A proxy; may be repeated. All of them if left out.")
+@click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
+@_device
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
 @_data
-def proxies(archs: tuple[str, ...], dataset: str, names: tuple[str, ...], as_json: bool, data: Path | None, **options: str | int) -> None:
-    """Zero-cost proxies of untrained networks of architectures, given as arch strings."""
+def proxies(
+    archs: tuple[str, ...], dataset: str, names: tuple[str, ...], device: str, as_json: bool, data: Path | None, **options: str | int
+) -> None:
+    """Zero-cost proxies of untrained networks of architectures, given as arch strings.
+
+    Trained networks are scored from Python: builders.proxies.score takes a stack of them, in eval mode, and a batch.
+    """
     if find_spec("torch") is None:
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
-    from builders.proxies import score_cells
+    from builders.proxies import PROXIES, score_cells
+    from builders.run import find_device
     from robbench.spaces.nb201 import Cell
 
     cells = [Cell.parse(arch) for arch in archs]
-    found = score_cells(cells, load(dataset, data), names or None, **options)  # type: ignore[arg-type]
+    with tqdm(total=len(set(names or PROXIES)), unit="proxy", delay=SECONDS_BEFORE_A_BAR, leave=False, file=sys.stderr) as bar:
+        found = score_cells(
+            cells,
+            load(dataset, data),
+            names or None,
+            device=find_device(device),
+            notice=lambda name: bar.update(),
+            **options,  # type: ignore[arg-type]
+        )
     if as_json:
         values = [{name: None if value[k] != value[k] else value[k] for name, value in found.values.items()} for k in range(len(cells))]
         click.echo(json.dumps({"values": dict(zip(archs, values, strict=True)), "failures": found.failures, "settings": found.settings}))

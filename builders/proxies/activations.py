@@ -13,7 +13,7 @@ from builders.proxies.passes import Members, Passes, summed
 def nwot(passes: Passes) -> Tensor:
     """The logarithm of |det K|, ``(stack,)``, float64; K counts, for two images, the ReLUs that are on for both or off for both.
 
-    Source: Mellor et al. (2021), equations 1 and 2.
+    Source: Mellor, Turner, Storkey and Crowley (2021).
     """
     kernel = summed(len(passes.stack), _agreements(passes))
     score: Tensor = torch.linalg.slogdet(kernel).logabsdet

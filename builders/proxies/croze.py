@@ -147,7 +147,7 @@ def pair(passes: Passes, form: Form) -> Pair:
 
 
 def consistency(networks: Pair, form: Form) -> Consistency:
-    """How alike the two sides of a pair are, layer by layer: equations 6, 8 and 9, or the released code's reading of them."""
+    """How alike the two sides of a pair are, layer by layer: the paper's equations, or the released code's reading of them."""
     clean, robust = networks
     by = weights(clean.stack)
     moved = [
@@ -221,7 +221,7 @@ def _side(stack: StackedNetwork, images: Tensor, labels: Tensor) -> Side:
 
 @torch.no_grad()
 def _step(stack: StackedNetwork, directions: dict[str, Tensor], form: Form) -> None:
-    """Equations 3 and 4: every layer by β times its norm along its direction."""
+    """Every layer by β times its norm along its direction."""
     for path, weight in weights(stack).items():
         direction = directions[path]
         length = _norm(weight) / (_norm(direction) + _TINY)
@@ -241,7 +241,7 @@ def _directions(passes: Passes) -> dict[str, Tensor]:
 
 
 def _perturbed(stack: StackedNetwork, images: Tensor, labels: Tensor, form: Form, seed: int) -> Tensor:
-    """Equation 5: each network's own input, perturbed against that network, in [0, 1]."""
+    """Each network's own input, perturbed against that network, in [0, 1]."""
     points = own(stack, images)
     if form.gaussian:
         moves = torch.randn(images.shape, dtype=torch.float64, generator=generator(seed, "croze/input")).to(images.device).expand_as(points)

@@ -2,8 +2,8 @@
 
 random      uniform in ±fan_in^-½, biases too: what the networks of the search space are trained from (network.py)
 kaiming     normal, variance 2 / fan_in: He et al. (2015), equation 10; biases zero
-xavier      uniform, variance 2 / (fan_in + fan_out): Glorot and Bengio (2010), equation 16; biases zero
-gaussian    standard normal: Lin et al. (2021), section 4.1; biases zero
+xavier      uniform, variance 2 / (fan_in + fan_out): Glorot and Bengio (2010), equation 12; biases zero
+gaussian    standard normal: Lin et al. (2021); biases zero
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def jacov(passes: Passes) -> Tensor:
     Higher where the network tells the images apart.  A Jacobian is that of the sum of the logits, with the batch's statistics moving
     along; an image whose Jacobian is constant has no correlation, so the network has no score.
 
-    Source: Mellor et al. (2020, first version), section 3, equations 1 to 5.
+    Source: Mellor et al. (2020), the first version of "Neural architecture search without training".
     """
     correlations = _correlations(passes.jacobian)
     usable = correlations.isfinite().all(-1).all(-1)
@@ -35,9 +35,10 @@ def epe_nas(passes: Passes) -> Tensor:
     """How differently a class's images are seen, summed over the classes: ``(stack,)``, float64.
 
     E_c = Σ log(|correlation| + k) over the Jacobians of the images of class c.  The score is Σ |E_c|; beyond 100 classes each E_c is
-    divided by the number of its images, and the score is Σ |E_c − E_d| over pairs of classes, divided by the number of classes.
+    divided by the number of its images, and the score is Σ |E_c − E_d| over pairs of classes, divided by the number of classes.  A
+    class with one image has E_c = log(1 + k); beyond 100 classes the authors' code drops it.
 
-    Source: Lopes, Alirezazadeh and Alexandre (2021), equations 2 to 4.
+    Source: Lopes, Alirezazadeh and Alexandre (2021), in the form of their released code.
     """
     labels = passes.labels
     terms = []
@@ -95,14 +96,14 @@ class JacobFro:
 class Hessian:
     """Largest eigenvalue of the Hessian of the loss with respect to an image, by power iteration; the mean over the images.
 
-    Larger means a sharper loss around the images, taken for less robust.  Power iteration finds the eigenvalue of largest size; a
-    negative one is reported as it is.
+    Larger means a sharper loss around the images, taken for less robust.  Around an image the network is linear, so the Hessian is
+    JᵀSJ with S the covariance of the softmax's classes: no eigenvalue is negative.
 
     Arguments:
         iterations: products with the Hessian.
         images: how many, the first of the batch; batch norm's statistics are of all.
 
-    Source: Zhao et al. (2020), section 4.3; used as a measure of robustness by Jung et al. (2023), section 4.1.
+    Source: Zhao et al. (2020), who find it to go with the loss under attack; used as a measure of robustness by Jung et al. (2023).
     """
 
     iterations: int = 20

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from builders.errors import ProxyError
 from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import Passes, layers, record, total, weights
@@ -31,14 +32,26 @@ def r_score(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Arguments:
         psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi.
 
-    Source: Yang et al. (2025), equation 6.
+    Raises:
+        ProxyError: not one number an architecture in each, one that is not positive, or none at all.
+
+    Source: Yang et al. (2025), equations 2 to 6.
     """
-    score: npt.NDArray[np.float64] = np.sqrt(_stretched(psi)) * _stretched(phi)
+    psis, phis = np.asarray(psi, np.float64), np.asarray(phi, np.float64)
+    if psis.ndim != 1 or psis.shape != phis.shape:
+        raise ProxyError(f"psi is {psis.shape} and phi {phis.shape}; expected one number an architecture in each.")
+    if (psis <= 0).any() or (phis <= 0).any():
+        raise ProxyError(
+            "psi or phi is not positive for some architecture; expected r_score_psi and r_score_phi, NaN where one is missing."
+        )
+    if np.isnan(psis).all() or np.isnan(phis).all():
+        raise ProxyError(f"psi or phi is missing for all {len(psis)} architectures; expected a population, which the score is formed over.")
+    score: npt.NDArray[np.float64] = np.sqrt(_stretched(psis)) * _stretched(phis)
     return score
 
 
-def _stretched(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    logarithms = np.log(np.asarray(values, np.float64))
+def _stretched(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    logarithms = np.log(values)
     low, high = np.nanmin(logarithms), np.nanmax(logarithms)
     # A population that does not differ is all at the bottom.
     stretched: npt.NDArray[np.float64] = _LOW + (_HIGH - _LOW) * (logarithms - low) / (high - low or 1.0)
@@ -59,7 +72,7 @@ class Psi:
         repeats: initialisations.
         images: how many, the first of the batch; at most 16.
 
-    Source: Yang et al. (2025), equations 2 and 3.
+    Source: Yang et al. (2025), Ψ of equations 2 to 6.
     """
 
     by_layer: bool = False
@@ -112,7 +125,7 @@ class Phi:
         form: of the networks; what is compared is said by `cosines`.
         cosines: by the equations.
 
-    Source: Yang et al. (2025), equations 4 and 5.
+    Source: Yang et al. (2025), Φ of equations 2 to 6.
     """
 
     form: Form = RELEASED

@@ -1,7 +1,7 @@
 """Proxies from pruning: how much the loss would change without a weight, or a channel, summed over the network.
 
 L is the mean cross-entropy of the batch, w a weight of a convolution or of the linear layer, g = ∂L/∂w.
-Source of the sums: Abdelfattah et al. (2021), section 3.2, equations 1 and 2.
+Source of the sums over a network: Abdelfattah et al. (2021).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from builders.proxies.passes import Passes, total, weights
 
 
 def grad_norm(passes: Passes) -> Tensor:
-    """Σ over layers of ‖g‖₂, ``(stack,)``.  Source: Abdelfattah et al. (2021), section 3.2."""
+    """Σ over layers of ‖g‖₂, ``(stack,)``.  Source: Abdelfattah et al. (2021)."""
     return total(passes.stack, {path: gradient.flatten(1).norm(dim=1) for path, gradient in passes.gradients.weights.items()})
 
 
 def plain(passes: Passes) -> Tensor:
-    """Σ w·g, ``(stack,)``: signed, so that most of it cancels.  Source: Abdelfattah et al. (2021), section 3.2."""
+    """Σ w·g, ``(stack,)``: signed, so that most of it cancels.  Source: Abdelfattah et al. (2021), in their released code."""
     return total(passes.stack, _salience(passes))
 
 
 def snip(passes: Passes) -> Tensor:
-    """Σ |w·g|, ``(stack,)``: connection sensitivity before it is normalised.  Source: Lee, Ajanthan and Torr (2019), equation 5."""
+    """Σ |w·g|, ``(stack,)``: connection sensitivity before it is normalised.  Source: Lee, Ajanthan and Torr (2019)."""
     return total(passes.stack, _salience(passes, absolute=True))
 
 
@@ -35,7 +35,7 @@ def _salience(passes: Passes, *, absolute: bool = False) -> dict[str, Tensor]:
 def grasp(passes: Passes) -> Tensor:
     """−Σ w·(Hg), ``(stack,)``: how much the gradient's norm would lose; H is the Hessian of L with respect to the weights.
 
-    Source: Wang, Zhang and Grosse (2020), equation 8, with the sign of Abdelfattah et al. (2021), equation 2.
+    Source: Wang, Zhang and Grosse (2020), with the sign of Abdelfattah et al. (2021).
     """
     by, first = weights(passes.stack), passes.gradients.weights
     inner = torch.stack([(gradient * gradient.detach()).sum() for gradient in first.values()]).sum()
@@ -51,7 +51,7 @@ def fisher(passes: Passes) -> Tensor:
 
     Each channel counts once, as in the paper; the widely used implementation counts it once for every weight that leads to it.
 
-    Source: Turner et al. (2020), equations 3 and 4, after Theis et al. (2018).
+    Source: Turner et al. (2020), the Fisher potential, after Theis et al. (2018).
     """
     outputs = passes.record.outputs
     return total(passes.stack, {path: _channels(outputs[path].value, g).sum(1) for path, g in passes.gradients.outputs.items()})

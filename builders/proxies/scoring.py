@@ -31,6 +31,9 @@ from robbench.features import expression
 from robbench.metrics import nearest
 from robbench.spaces.nb201 import Cell
 
+Notice = Callable[[str], object]
+"""Told the name of a proxy when its values are there."""
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -41,6 +44,7 @@ class Proxy:
         order: how often it differentiates the shared pass.
         images, labels: the least batch, and how many different labels it must have.
         signal: a network whose output ignores its input has no score.
+        loss: it follows the loss, which is always zero for a data set of one class.
     """
 
     compute: Callable[[Passes], Tensor]
@@ -48,6 +52,7 @@ class Proxy:
     images: int = 1
     labels: int = 1
     signal: bool = True
+    loss: bool = False
 
     def settings(self) -> dict[str, Any]:
         """What a value must be stored with: one level of names and numbers."""
@@ -60,31 +65,31 @@ PROXIES: dict[str, Proxy] = {
     "params": Proxy(params, signal=False),
     "flops": Proxy(flops, signal=False),
     "l2_norm": Proxy(l2_norm, signal=False),
-    "grad_norm": Proxy(grad_norm, order=1, images=2),
-    "plain": Proxy(plain, order=1, images=2),
-    "snip": Proxy(snip, order=1, images=2),
-    "fisher": Proxy(fisher, order=1, images=2),
-    "grasp": Proxy(grasp, order=2, images=2),
+    "grad_norm": Proxy(grad_norm, order=1, images=2, loss=True),
+    "plain": Proxy(plain, order=1, images=2, loss=True),
+    "snip": Proxy(snip, order=1, images=2, loss=True),
+    "fisher": Proxy(fisher, order=1, images=2, loss=True),
+    "grasp": Proxy(grasp, order=2, images=2, loss=True),
     "synflow": Proxy(synflow),
     "nwot": Proxy(nwot, images=2),
     "jacov": Proxy(jacov, order=1, images=2),
     "epe_nas": Proxy(epe_nas, order=1, images=2, labels=2),
     "zen": Proxy(Zen(), images=2),
     "jacob_fro": Proxy(JacobFro(), images=2),
-    "hessian": Proxy(Hessian(), images=2),
-    "croze": Proxy(Croze(), images=8),
-    "croze_features": Proxy(Croze(part="features"), images=8),
-    "croze_parameters": Proxy(Croze(part="parameters"), images=8),
-    "croze_gradients": Proxy(Croze(part="gradients"), images=8),
-    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8),
+    "hessian": Proxy(Hessian(), images=2, loss=True),
+    "croze": Proxy(Croze(), images=8, loss=True),
+    "croze_features": Proxy(Croze(part="features"), images=8, loss=True),
+    "croze_parameters": Proxy(Croze(part="parameters"), images=8, loss=True),
+    "croze_gradients": Proxy(Croze(part="gradients"), images=8, loss=True),
+    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8, loss=True),
     "croze_gaussian_features": Proxy(Croze(GAUSSIAN, "features"), images=8),
     "croze_gaussian_parameters": Proxy(Croze(GAUSSIAN, "parameters"), images=8),
-    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8),
-    "croze_equations": Proxy(Croze(EQUATIONS), images=8),
+    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8, loss=True),
+    "croze_equations": Proxy(Croze(EQUATIONS), images=8, loss=True),
     "r_score_psi": Proxy(Psi(), images=16),
-    "r_score_phi": Proxy(Phi(), images=8),
+    "r_score_phi": Proxy(Phi(), images=8, loss=True),
     "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
-    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8),
+    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8, loss=True),
 }
 
 
@@ -108,6 +113,7 @@ def score(
     *,
     seed: int = 0,
     proxies: dict[str, Proxy] | None = None,
+    notice: Notice = lambda name: None,
 ) -> Scores:
     """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
 
@@ -119,13 +125,14 @@ def score(
         names: of `proxies`; all of them if left out.
         seed: of whatever a proxy draws: weights, noise, directions.
         proxies: what can be asked for; `PROXIES` if left out.
+        notice: told each proxy's name when its values are there.
 
     Raises:
-        ProxyError: an unknown name, or images and labels that are not a batch.
+        ProxyError: an unknown name, or images and labels that are not a batch for these networks.
     """
     known = PROXIES if proxies is None else proxies
     chosen = list(known) if names is None else list(dict.fromkeys(names))
-    _check(chosen, known, images, labels)
+    _check(chosen, known, stack.skeleton, images, labels)
     missing = {name: _unfit(known[name], stack, images, labels) for name in chosen}
     able = [name for name in chosen if missing[name] is None]
     passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in able), default=0))
@@ -137,6 +144,7 @@ def score(
             values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
         if reasons:
             failures[name] = dict(Counter(reasons))
+        notice(name)
     shared = {"seed": seed, "batch_size": len(images), "statistics": "of the batch" if stack.training else "running"}
     return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
 
@@ -153,6 +161,7 @@ def score_cells(
     cells_a_stage: int = 5,
     proxies: dict[str, Proxy] | None = None,
     device: torch.device | str = "cpu",
+    notice: Notice = lambda name: None,
 ) -> Scores:
     """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
 
@@ -160,7 +169,7 @@ def score_cells(
         init: one of `INITIALISATIONS`.
         batch_size: images, all of the training images if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
-        names, seed, proxies: as for `score`.
+        names, seed, proxies, notice: as for `score`.
         device: where to measure.
 
     Raises:
@@ -170,12 +179,12 @@ def score_cells(
     stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
     chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
     images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
-    found = score(stack, images, labels, names, seed=seed, proxies=proxies)
+    found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
     drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
 
 
-def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels: Tensor) -> None:
+def _check(names: Sequence[str], known: dict[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:
     for name in names:
         if name not in known:
             raise ProxyError(f"{name!r} is not a proxy.{nearest(name, known)} Known: {', '.join(known)}.")
@@ -183,6 +192,11 @@ def _check(names: Sequence[str], known: dict[str, Proxy], images: Tensor, labels
         raise ProxyError(f"images are {images.dtype} {tuple(images.shape)}; expected floats in [0, 1], (batch, channels, height, width).")
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ProxyError(f"labels are {labels.dtype} {tuple(labels.shape)} for {len(images)} images; expected int64, one for each.")
+    if images.shape[1] != skeleton.image_channels:
+        raise ProxyError(f"images have {images.shape[1]} channels; expected {skeleton.image_channels}, as these networks take.")
+    if int(labels.min()) < 0 or int(labels.max()) >= skeleton.classes:
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise ProxyError(f"labels are {found}; expected 0 to {skeleton.classes - 1}, as these networks have {skeleton.classes} classes.")
 
 
 def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:
@@ -192,7 +206,7 @@ def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) 
     different = int(labels.unique().numel())
     if different < proxy.labels:
         return f"{different} class in the batch, of at least {proxy.labels}"
-    if proxy.order and stack.skeleton.classes < 2:
+    if proxy.loss and stack.skeleton.classes < 2:
         return "a data set of one class, whose loss is always zero"
     return None
 

@@ -27,6 +27,6 @@ def flops(passes: Passes) -> Tensor:
 def l2_norm(passes: Passes) -> Tensor:
     """Σ over layers of ‖w‖₂, ``(stack,)``; w is the weight of a convolution or of the linear layer.
 
-    Source: Abdelfattah et al. (2021), section 3.2, whose sums run over these layers.
+    Source: Abdelfattah et al. (2021), in their released code, whose sums run over these layers.
     """
     return total(passes.stack, {path: weight.flatten(1).norm(dim=1) for path, weight in weights(passes.stack).items()})

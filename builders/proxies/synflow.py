@@ -16,7 +16,7 @@ def synflow(passes: Passes) -> Tensor:
     Without batch norm, since a normalised network conserves no flow.  The logarithm keeps what grows exponentially with depth in
     range; the published values have it, too.
 
-    Source: Tanaka et al. (2020), equation 1 and algorithm 1, line 4; summed as in Abdelfattah et al. (2021), equation 1.
+    Source: Tanaka et al. (2020), summed over the network as by Abdelfattah et al. (2021).
     """
     stack = without_batch_norm(copy.deepcopy(passes.stack)).double().requires_grad_()
     with torch.no_grad():

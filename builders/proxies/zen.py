@@ -16,14 +16,14 @@ from builders.train import generator
 class Zen:
     """log E‖f(x) − f(x + α·ε)‖₂ + Σ over batch norms of log σ̄, with x, ε and all weights standard normal.
 
-    f is the network up to its last pooling; σ̄² the mean over channels of the variance that a batch norm divided by, which the sum
-    gives back.  A batch norm whose input is always zero took nothing and gives nothing.  Weights are drawn anew: the network's own
+    f is the network up to its last pooling; σ̄² the mean over channels of the (unbiased) variance of a batch norm's input, which
+    the sum gives back.  A batch norm whose input is always zero took nothing and gives nothing.  Weights are drawn anew: the network's own
     do not count.  The norm is the paper's; its authors' code takes ‖·‖₁.  Links around a convolution stay, though the paper's skeletons lose theirs.
 
     Arguments:
         alpha: length of the step.
 
-    Source: Lin et al. (2021), algorithm 1 and equation 4.
+    Source: Lin et al. (2021), the algorithm of the Zen-score.
     """
 
     alpha: float = 0.01

@@ -87,6 +87,18 @@ def test_proxies_of_architectures(tiny_images: str) -> None:
     assert missing == "snip is missing for 1 of 2: the output ignores the input\n"
 
 
+def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> None:
+    for arguments, message in (
+        (("|nope~0|", "--dataset", tiny_images), "Error: UnknownArchitecture: "),
+        ((CELL, "--dataset", tiny_images, "--proxy", "synflo"), "Error: ProxyError: 'synflo' is not a proxy. Did you mean 'synflow'"),
+        ((CELL, "--dataset", tiny_images, "--init", "zeros"), "Error: ProxyError: 'zeros' is not an initialisation"),
+        ((CELL, "--dataset", tiny_images, "--device", "abacus"), "Error: BuildError: device 'abacus' cannot be used"),
+    ):
+        result = CliRunner().invoke(main, ["proxies", *arguments])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(message)
+
+
 def test_proxies_as_json(tiny_images: str) -> None:
     import json
 

@@ -8,119 +8,51 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.network import CellModule, Network, Reduction
+from builders.network import Network
 from builders.proxies import Passes
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, feature_number, pair
 from builders.proxies.passes import layers
-from tests.builders.proxies.small import MEAN, SKELETON, STD, Values, images, labels, plain, stacked, value, weighted, without_batch_norm
-
-X, Y = images(8), labels(8)
-# In single precision first, as networks hold them.
-CENTRE, SPREAD = (torch.tensor(numbers).double().view(-1, 1, 1) for numbers in (MEAN, STD))
+from tests.builders.proxies.small import CELLS, Values, images, labels, plain, stacked, value, weighted
+from tests.builders.proxies.twins import by_the_equations, released
 
 
-def forward(network: Network, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Logits and the five features of a network, from standardised images, module by module."""
-    x = network.stem(x)
-    features = [x]
-    for module in network.body:
-        x = module(x)
-        if isinstance(module, Reduction):
-            features.append(x)
-    features.append(x)
-    features.append(network.head(x).mean((2, 3)))
-    return network.classifier(features[-1]), features
+def whole(one: Tensor, other: Tensor) -> Tensor:
+    return F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
 
 
-def feature_of_each_layer(network: Network) -> list[int]:
-    """Cells seen so far // cells a stage, in the order of the modules, and one more for the classifier."""
-    numbers, cells = [], 0
-    for module in network.modules():
-        cells += isinstance(module, CellModule)
-        if module in weighted(network):
-            numbers.append(cells // SKELETON.cells + (module is network.classifier))
-    return numbers
+def released_parts(network: Network, *, gaussian: bool = False) -> Values:
+    """Z, P and G of every layer, ``(layers, 3)``: cosines along output channels or images, summed."""
+    one, other = released(network, gaussian=gaussian)
+    along = [
+        [F.cosine_similarity(mine, its, dim=0) for mine, its in zip(ours, theirs, strict=True)]
+        for ours, theirs in zip(one, other, strict=True)
+    ]
+    return np.array([[(1 + z).sum().item(), (1 + p).sum().item(), g.abs().sum().item()] for p, g, z in zip(*along, strict=True)])
 
 
-def gradients(network: Network, x: Tensor) -> list[Tensor]:
-    found = torch.autograd.grad(F.cross_entropy(forward(network, x)[0], Y), [m.weight for m in weighted(network)], allow_unused=True)
-    return [torch.zeros_like(m.weight) if g is None else g for m, g in zip(weighted(network), found, strict=True)]
-
-
-def released(network: Network) -> list[tuple[float, float, float]]:
-    """Z, P and G of every layer: the released implementation, step by step, for one network."""
-    twin = stacked().extract([str(cell) for cell in stacked().cells].index(str(network.cell)))
-    for one in (network, twin):
-        without_batch_norm(one)
-        with torch.no_grad():
-            for parameter in one.parameters():
-                parameter.abs_()
-    x = (X - CENTRE) / SPREAD
-    clean = gradients(network, x)
-    with torch.no_grad():
-        for module, g in zip(weighted(twin), clean, strict=True):
-            if g.any():
-                module.weight += 2.0 * module.weight.norm() / g.norm() * g
-    attacked = x.clone().requires_grad_()
-    slope = torch.autograd.grad(F.cross_entropy(forward(twin, attacked)[0], Y), attacked)[0]
-    attacked = (x - 0.01 * slope.sign()).clamp(0, 1)
-    robust = gradients(twin, attacked)
-    ours, theirs = forward(network, x)[1], forward(twin, attacked)[1]
-    found = []
-    for m, t, g, h, number in zip(weighted(network), weighted(twin), clean, robust, feature_of_each_layer(network), strict=True):
-        z = (1 + F.cosine_similarity(ours[number], theirs[number], dim=0)).sum()
-        p = (1 + F.cosine_similarity(m.weight, t.weight, dim=0)).sum()
-        found.append((z.item(), p.item(), F.cosine_similarity(g, h, dim=0).abs().sum().item()))
-    return found
-
-
-def test_as_released() -> None:
-    np.testing.assert_allclose(value("croze"), plain(lambda n: sum(z * p * g for z, p, g in released(n))), rtol=1e-8)
-
-
-@pytest.mark.parametrize(("name", "position"), [("croze_features", 0), ("croze_parameters", 1), ("croze_gradients", 2)])
-def test_the_parts_of_the_released_form(name: str, position: int) -> None:
-    np.testing.assert_allclose(value(name), plain(lambda n: sum(layer[position] for layer in released(n))), rtol=1e-8)
-
-
-def by_the_equations(network: Network) -> float:
-    """Equations 3 to 10 for one network: batch norm, signed weights, whole tensors, a layer's own features."""
-    twin = stacked().extract([str(cell) for cell in stacked().cells].index(str(network.cell)))
-    beta, eps, rate = 0.1, 0.01, 0.1
-    outputs: list[Tensor] = []
-    clean = gradients(network, (X - CENTRE) / SPREAD)
-    with torch.no_grad():
-        for module, g in zip(weighted(twin), clean, strict=True):
-            if g.any():
-                module.weight += beta * module.weight.norm() / g.norm() * g
-    attacked = X.clone().requires_grad_()
-    slope = torch.autograd.grad(F.cross_entropy(twin(attacked), Y), attacked)[0]
-    attacked = (X + eps * slope.sign()).clamp(0, 1)
-    robust = gradients(twin, (attacked - CENTRE) / SPREAD)
-    sides = []
-    for one, x in ((network, X), (twin, attacked)):
-        outputs = []
-        hooks = [m.register_forward_hook(lambda _, __, output, kept=outputs: kept.append(output.flatten())) for m in weighted(one)]
-        order: list[int] = []
-        hooks += [m.register_forward_hook(lambda _, __, ___, i=i, kept=order: kept.append(i)) for i, m in enumerate(weighted(one))]
-        one(x)
-        for hook in hooks:
-            hook.remove()
-        sides.append(dict(zip(order, outputs, strict=True)))
-    total = 0.0
-    for i, (m, t, g, h) in enumerate(zip(weighted(network), weighted(twin), clean, robust, strict=True)):
-        z = 1 + F.cosine_similarity(sides[0][i], sides[1][i], dim=0)
-        p = 1 + F.cosine_similarity((m.weight - rate * g).flatten(), (t.weight - rate * h).flatten(), dim=0)
-        total += (z * p * F.cosine_similarity(g.flatten(), h.flatten(), dim=0).abs()).item()
-    return total
+@pytest.mark.parametrize(("form", "gaussian"), [("croze", False), ("croze_gaussian", True)])
+def test_as_released(form: str, gaussian: bool) -> None:
+    parts = [released_parts(network, gaussian=gaussian) for network in map(stacked().extract, range(len(CELLS)))]
+    np.testing.assert_allclose(value(form), [layers.prod(1).sum() for layers in parts], rtol=1e-8)
+    for position, part in enumerate(("features", "parameters", "gradients")):
+        np.testing.assert_allclose(value(f"{form}_{part}"), [layers[:, position].sum() for layers in parts], rtol=1e-8, err_msg=part)
 
 
 def test_by_the_equations() -> None:
-    np.testing.assert_allclose(value("croze_equations"), plain(by_the_equations), rtol=1e-8)
+    """Whole tensors, a layer's own features, and weights compared after a step of gradient descent, of rate 0.1."""
+
+    def score(network: Network) -> float:
+        one, other = by_the_equations(network)
+        features = [1 + whole(*pair) for pair in zip(one.features, other.features, strict=True)]
+        stepped = [[w - 0.1 * g for w, g in zip(each.weights, each.gradients, strict=True)] for each in (one, other)]
+        parameters = [1 + whole(*pair) for pair in zip(*stepped, strict=True)]
+        gradients = [whole(*pair).abs() for pair in zip(one.gradients, other.gradients, strict=True)]
+        return sum((z * p * g).item() for z, p, g in zip(features, parameters, gradients, strict=True))
+
+    np.testing.assert_allclose(value("croze_equations"), plain(score), rtol=1e-8)
 
 
 def forms(form: Form) -> Values:

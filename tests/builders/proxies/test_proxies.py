@@ -132,8 +132,15 @@ def test_a_batch_of_one_class() -> None:
 
 def test_a_data_set_of_one_class() -> None:
     stack = initialised(CELLS, replace(SKELETON, classes=1), MEAN, STD).double()
-    found = score(stack, images(), torch.zeros(16, dtype=torch.int64), ["snip", "nwot"])
-    assert found.failures == {"snip": {"a data set of one class, whose loss is always zero": 3}}
+    found = score(stack, images(), torch.zeros(16, dtype=torch.int64), proxies=QUICK)
+    without = {"params", "flops", "l2_norm", "synflow", "nwot", "jacov", "zen", "jacob_fro", "r_score_psi", "r_score_psi_equations"}
+    without |= {"croze_gaussian_features", "croze_gaussian_parameters"}
+    for name in PROXIES:
+        assert np.isfinite(found.values[name]).all() == (name in without), name
+    assert found.failures.pop("epe_nas") == {"1 class in the batch, of at least 2": 3}
+    assert found.failures == {
+        name: {"a data set of one class, whose loss is always zero": 3} for name in {*PROXIES} - without - {"epe_nas"}
+    }
 
 
 def test_values_that_are_not_finite_are_missing_and_counted() -> None:
@@ -152,6 +159,18 @@ def test_unknown_names_and_what_is_no_batch() -> None:
         score(stacked(), images()[0], labels())
     with pytest.raises(ProxyError, match=r"labels are torch.float32 \(16,\) for 16 images; expected int64"):
         score(stacked(), images(), labels().float())
+    with pytest.raises(ProxyError, match=r"labels are torch.int64 \(8,\) for 16 images; expected int64, one for each"):
+        score(stacked(), images(), labels(8))
+    with pytest.raises(ProxyError, match=r"images have 1 channels; expected 2, as these networks take"):
+        score(stacked(), images()[:, :1], labels())
+    with pytest.raises(ProxyError, match=r"labels are 1 to 3; expected 0 to 2, as these networks have 3 classes"):
+        score(stacked(), images(), labels() + 1)
+
+
+def test_who_waits_is_told_of_every_proxy_that_is_done() -> None:
+    told: list[str] = []
+    score(stacked(), images(4), labels(4), ["snip", "croze", "params", "snip"], notice=told.append)
+    assert told == ["snip", "croze", "params"]
 
 
 # From a data set

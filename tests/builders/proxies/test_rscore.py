@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.network import Network
-from builders.proxies import Passes, initialised, r_score
-from builders.proxies.croze import EQUATIONS, RELEASED, feature_number, pair
-from builders.proxies.passes import layers
+from builders.proxies import ProxyError, initialised, r_score
 from builders.proxies.rscore import Psi
-from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, labels, plain, relu_inputs, stacked, value
+from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, plain, relu_inputs, value
+from tests.builders.proxies.twins import by_the_equations, released
 
 REPEATS = 2
 
@@ -39,38 +38,34 @@ def test_psi_counts_patterns_of_neurons_over_images(by_layer: bool) -> None:
     np.testing.assert_allclose(value("r_score_psi", compute=Psi(by_layer, repeats=REPEATS)), expected, rtol=1e-12)
 
 
-def released(one: Tensor, other: Tensor) -> float:
-    p, q = (np.exp(t.double().flatten().numpy() - t.double().max().item()) for t in (one, other))
+def agreement(one: Tensor, other: Tensor) -> float:
+    p, q = (np.exp(t.double().detach().flatten().numpy() - t.max().item()) for t in (one, other))
     p, q = p / p.sum() + 1e-8, q / q.sum() + 1e-8
     m = (p + q) / 2
     return float(1 / (1 + 0.5 * np.sum(m * np.log(m / p)) + 0.5 * np.sum(m * np.log(m / q))))
 
 
 def test_phi_as_released_compares_softmaxed_tensors() -> None:
-    stack = stacked()
-    clean, robust = pair(Passes(stack, images(), labels()), RELEASED)
-    expected = []
-    for k in range(len(stack)):
-        features = [released(a[k].detach(), b[k].detach()) for a, b in zip(clean.record.features, robust.record.features, strict=True)]
-        one, other = clean.stack.state(k), robust.stack.state(k)
-        mine = [path for path, layer in layers(stack).items() if k in layer.members]
-        expected.append(sum(released(one[f"{p}.weight"], other[f"{p}.weight"]) * features[feature_number(stack, p)] for p in mine))
-    np.testing.assert_allclose(value("r_score_phi"), expected, rtol=1e-10)
+    def phi(network: Network) -> float:
+        one, other = released(network)
+        theta = [agreement(*pair) for pair in zip(one.weights, other.weights, strict=True)]
+        v = [agreement(*pair) for pair in zip(one.features, other.features, strict=True)]
+        return float(np.dot(theta, v))
+
+    np.testing.assert_allclose(value("r_score_phi"), plain(phi), rtol=1e-8)
 
 
 def test_phi_by_the_equations_compares_directions() -> None:
-    stack = stacked()
-    clean, robust = pair(Passes(stack, images(), labels()), EQUATIONS)
-    expected = np.zeros(len(stack))
-    for path, layer in layers(stack).items():
-        for row, k in enumerate(layer.members):
-            tensors = [
-                (side.record.outputs[path].value[row].detach().flatten(), side.stack.state(k)[f"{path}.weight"].flatten())
-                for side in (clean, robust)
-            ]
-            v, theta = (1 + F.cosine_similarity(a, b, dim=0) for a, b in zip(*tensors, strict=True))
-            expected[k] += float(v * theta)
-    np.testing.assert_allclose(value("r_score_phi_equations"), expected, rtol=1e-10)
+    def consistency(one: Tensor, other: Tensor) -> float:
+        return 1 + F.cosine_similarity(one.flatten(), other.flatten(), dim=0).item()
+
+    def phi(network: Network) -> float:
+        one, other = by_the_equations(network)
+        theta = [consistency(*pair) for pair in zip(one.weights, other.weights, strict=True)]
+        v = [consistency(*pair) for pair in zip(one.features, other.features, strict=True)]
+        return float(np.dot(theta, v))
+
+    np.testing.assert_allclose(value("r_score_phi_equations"), plain(phi), rtol=1e-8)
 
 
 def test_r_score_is_stretched_over_its_population() -> None:
@@ -78,6 +73,20 @@ def test_r_score_is_stretched_over_its_population() -> None:
     np.testing.assert_allclose(r_score(psi, phi)[:3], [1 * 100**1.0, np.sqrt(50.5) * (1 + 99 / 3), 10 * (1 + 99 * 2 / 3)])
     assert np.isnan(r_score(psi, phi)[3])
     assert r_score([5.0, 5.0], [2.0, 2.0]).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("psi", "phi", "message"),
+    [
+        ([1.0, 2.0], [1.0], r"psi is \(2,\) and phi \(1,\); expected one number an architecture in each"),
+        ([1.0, 0.0], [1.0, 2.0], "psi or phi is not positive for some architecture"),
+        ([1.0, 2.0], [np.nan, np.nan], "psi or phi is missing for all 2 architectures"),
+        ([], [], "psi or phi is missing for all 0 architectures"),
+    ],
+)
+def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], message: str) -> None:
+    with pytest.raises(ProxyError, match=message):
+        r_score(psi, phi)
 
 
 def test_r_score_depends_on_the_company() -> None:
