@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import platform
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from builders.proxies import Scores, score_cells
 from builders.shards import Shard
 from builders.train import RECIPES, Recipe, train
 from robbench.spaces.nb201 import Cell
+from robbench.workers import end_with_parent
 
 Notice = Callable[[str], None]
 """Told what a person should know while a build goes on."""
@@ -230,7 +230,7 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     _settle()
     _worker = dataset, torch.device(device), folder
 
@@ -239,14 +239,6 @@ def _settle() -> None:
     """Make this process one that builds."""
     torch.set_num_threads(1)
     keep_freed_memory()
-
-
-def _die_with_parent() -> None:
-    """A killed build must not leave workers that go on beside the next run."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(unit: Unit) -> list[str]:

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from robbench import RobBench
-from robbench.analysis import correlations, neighbors, pareto_front
+from robbench.analysis import anomalies, anomaly_counts, best, correlations, neighbors, pareto_front
 from robbench.cli import main
-from tests.synthetic import UNMEASURED
+from robbench.store.writing import extend
+from tests.synthetic import CLASSES, UNMEASURED, array
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 
@@ -79,6 +81,82 @@ def test_a_front_that_makes_no_sense_is_refused(small_store: Path, arguments: li
     found = run(small_store, "pareto", *arguments)
     assert (found.exit_code, found.stdout) == (code, "")
     assert message in found.stderr
+
+
+def test_best_keeps_both_kinds_of_constraints(small_store: Path, bench: RobBench) -> None:
+    expected = best(bench, "clean", {"kernel_parameters": (1, 20), "edgegpu_latency": (None, 0.5)}, 4)
+    arguments = ["best", "clean", "--at-least", "kernel_parameters=1", "--at-most", "kernel_parameters=20"]
+    arguments += ["--at-most", "edgegpu_latency=0.5", "-n", "4"]
+    assert answer(small_store, *arguments) == expected.to_dict("records")
+    assert len(expected) == 4
+    lines = run(small_store, *arguments).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["arch", *expected["arch"]]
+
+
+def test_best_goes_the_way_that_it_is_told(small_store: Path, bench: RobBench) -> None:
+    (found,) = answer(small_store, "best", "kernel_parameters", "--direction", "min", "-n", "1")
+    assert found["kernel_parameters"] == min(cell.kernel_parameters for cell in bench.classes)
+
+
+def test_best_says_when_nothing_is_left(small_store: Path) -> None:
+    arguments = ["best", "clean", "--at-least", "clean=2"]
+    assert run(small_store, *arguments).stdout == "no architecture keeps all constraints\n"
+    assert answer(small_store, *arguments) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["clean", "--at-most", "clean"], 2, "'clean' is not METRIC=…, as in params=min"),
+        (["clean", "--at-least", "clean=high"], 2, "could not convert string to float: 'high'; expected METRIC=NUMBER"),
+        (["clean", "--at-least", "clean=0.9", "--at-most", "clean=0.8"], 1, "UnknownMetric: (0.9, 0.8) does not bound clean"),
+        (["clean", "--at-most", "clean=nan"], 1, "UnknownMetric: (None, nan) does not bound clean"),
+        (["kernel_parameters"], 1, "UnknownMetric: kernel_parameters is a proxy for accuracy (more is better) and a cost"),
+        (["clean", "-n", "0"], 2, "Invalid value for '-n'"),
+    ],
+)
+def test_constraints_that_make_no_sense_are_refused(small_store: Path, arguments: list[str], code: int, message: str) -> None:
+    found = run(small_store, "best", *arguments)
+    assert (found.exit_code, found.stdout) == (code, "")
+    assert message in found.stderr
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """Networks that behave, but for the first two, whose accuracies rise with eps: from 0 to 1, and from 0.6 to 0.7.  Of how many images?"""
+    accuracies = np.tile([0.7, 0.6], (CLASSES, 1))
+    accuracies[0], accuracies[1] = (0, 1), (0.6, 0.7)
+    fgsm = array("toy standard fgsm accuracy", accuracies, {"eps": [1 / 255, 2 / 255]})
+    extend(tmp_path / "odd.h5", [fgsm._replace(header=fgsm.header._replace(provenance={"source": "toy"}))])
+    return tmp_path / "odd.h5"
+
+
+def test_anomalies_prints_each_finding(odd: Path) -> None:
+    expected = anomalies(RobBench(odd), images=1000)
+    lines = run(odd, "anomalies", "--images", "1000").stdout.splitlines()
+    assert lines[0].split() == list(expected.columns)
+    assert [line.split()[0] for line in lines[1:]] == expected["arch"].tolist()
+    sure, other = answer(odd, "anomalies", "--images", "1000")
+    assert sure == expected.iloc[0].to_dict() | {"errors": None}, "infinitely many errors, which JSON cannot say"
+    assert other == expected.iloc[1].to_dict()
+
+
+def test_anomalies_counts(odd: Path) -> None:
+    assert answer(odd, "anomalies", "--images", "1000", "--counts") == anomaly_counts(RobBench(odd), images=1000).to_dict("records")
+    found = answer(odd, "anomalies", "--images", "1000", "--threshold", "5", "--counts")[0]
+    assert (found["above"], found["beyond_noise"]) == (2, 1)
+
+
+def test_no_anomaly_is_said_to_be_none(odd: Path) -> None:
+    only = ["anomalies", "--images", "1", "--threshold", "inf"]
+    assert run(odd, *only).stdout == "nothing is above what it should not exceed\n"
+    assert answer(odd, *only) == []
+
+
+def test_anomalies_need_to_know_of_how_many_images(odd: Path) -> None:
+    found = run(odd, "anomalies")
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "the store does not say how many images" in found.stderr
 
 
 def test_neighbors_lists_the_best_change_first(small_store: Path, bench: RobBench) -> None:

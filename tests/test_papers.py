@@ -189,10 +189,12 @@ def test_what_is_said_of_table_1_is_what_the_table_shows(published: RobBench) ->
 
 
 def test_both_settings_of_bananas_stand_beside_the_papers(published: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = {name: jung2023.ALGORITHMS[name] for name in ("bananas", "bananas_naslib")}
-    monkeypatch.setattr(jung2023, "ALGORITHMS", both)
+    both = ("bananas", "bananas_naslib")
+    monkeypatch.setattr(jung2023, "ALGORITHMS", {name: jung2023.ALGORITHMS[name] for name in ("random", "random_naszilla", *both)})
     monkeypatch.setattr(jung2023, "BUDGET", 30)
-    table = compare("jung2023-table1", published, runs=1).table
+    found = compare("jung2023-table1", published, runs=1)
+    assert any("the paper clean 0.9422, fgsm@1/255 0.6725." in said for said in found.differs)
+    table = found.table
     bananas = table[(table["algorithm"] == "bananas") & table["runs"].notna()]
     assert bananas["by"].value_counts().to_dict() == dict.fromkeys(both, 12)
     ours, naslib = (bananas[bananas["by"] == name].reset_index() for name in both)
@@ -216,6 +218,14 @@ def test_a_search_of_table_1_charges_repeats_and_stays_among_the_networks(publis
     archs = [query.arch for query in run.queries]
     assert len(set(archs)) < 300
     assert set(archs) <= set(published.classes)
+
+
+@pytest.mark.parametrize("algorithm", ["local_naszilla", "evolution_naszilla"])
+def test_naszilla_leaves_the_networks_that_were_evaluated(published: RobBench, algorithm: str) -> None:
+    (run,) = jung2023.searched(published, algorithm, "clean", Setting(1, seed=0))
+    evaluated = set(published.classes)
+    assert len(run.queries) == 300
+    assert 30 < sum(query.arch in evaluated for query in run.queries) < 270
 
 
 def test_the_expected_best_is_the_mean_over_all_draws() -> None:

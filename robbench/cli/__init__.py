@@ -4,7 +4,7 @@
     options.py   options and ways of printing that commands share
     ask.py       info, query, top, table, explain, predict, cell
     keep.py      import, fit, verify
-    analyse.py   correlate, pareto, neighbors
+    analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
     papers.py    papers
     plot.py      plot

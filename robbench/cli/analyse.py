@@ -23,7 +23,7 @@ from robbench.cli.options import (
     text_table,
     where_options,
 )
-from robbench.objectives import directions_of, spelled
+from robbench.objectives import SIGNS, directions_of, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,15 +81,58 @@ def pareto(
 
 
 def _hypervolume(front: pd.DataFrame, towards: dict[str, str], reference: dict[str, str]) -> float:
-    try:
-        given = {spelled(metric): float(value) for metric, value in reference.items()}
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; expected METRIC=NUMBER.", param_hint="--reference") from error
+    given = _numbers(reference, "--reference")
     if given.keys() != towards.keys():
         raise click.BadParameter(
             f"it is for {', '.join(given)}; expected one number for each of {', '.join(towards)}.", param_hint="--reference"
         )
     return analysis.hypervolume(front[list(towards)].to_numpy(), [given[name] for name in towards], list(towards.values()))
+
+
+@click.command()
+@metric_argument
+@store_option
+@where_options
+@interpolate_option
+@click.option("--at-least", "least", multiple=True, callback=assignments, help="METRIC=VALUE that must be reached; may be given again.")
+@click.option("--at-most", "most", multiple=True, callback=assignments, help="METRIC=VALUE that must be kept to; may be given again.")
+@click.option("--direction", type=click.Choice(list(SIGNS)), help="Which way METRIC is better.")
+@click.option("-n", "n", default=10, show_default=True, type=click.IntRange(1), help="How many.")
+@json_option
+def best(metric: str, store: Path | None, least: dict[str, str], most: dict[str, str], as_json: bool, **options: Any) -> None:
+    """The best architectures by a METRIC under constraints, such as: robbench best pgd@1/255 --at-most kernel_parameters=20."""
+    lowest, highest = _numbers(least, "--at-least"), _numbers(most, "--at-most")
+    constraints = {name: (lowest.get(name), highest.get(name)) for name in lowest | highest}
+    found = analysis.best(RobBench(store), metric, constraints, **options)
+    if as_json:
+        click.echo(json.dumps(records(found)))
+        return
+    click.echo(text_table(found) if len(found) else "no architecture keeps all constraints")
+
+
+def _numbers(given: dict[str, str], option: str) -> dict[str, float]:
+    """What an option of metrics and numbers was given, by the one spelling of each metric."""
+    try:
+        return {spelled(metric): float(value) for metric, value in given.items()}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; expected METRIC=NUMBER.", param_hint=option) from error
+
+
+@click.command()
+@store_option
+@where_options
+@click.option("--images", type=click.IntRange(1), help="That accuracies are of; what the store says of each if left out.")
+@click.option("--threshold", default=analysis.THRESHOLD, show_default=True, help="From how many standard errors on an excess counts.")
+@click.option("--counts", is_flag=True, help="How many architectures each comparison finds, in place of which.")
+@json_option
+def anomalies(store: Path | None, counts: bool, as_json: bool, **options: Any) -> None:
+    """Accuracies above others that they should not exceed: signs of gradient masking, or of a broken measurement."""
+    found = (analysis.anomaly_counts if counts else analysis.anomalies)(RobBench(store), **options)
+    if as_json:
+        # An excess between accuracies of exactly 0 or 1 is infinitely many errors, which JSON cannot say.
+        click.echo(json.dumps(records(found.replace(float("inf"), float("nan")))))
+        return
+    click.echo(text_table(found) if len(found) else "nothing is above what it should not exceed")
 
 
 @click.command()
@@ -111,4 +154,4 @@ def neighbors(arch: str, metric: str, store: Path | None, as_json: bool, **optio
     click.echo(text_table(shown[["edge", "from", "to", "value", "difference", "same_class", "arch"]]))
 
 
-COMMANDS = (correlate, pareto, neighbors)
+COMMANDS = (correlate, pareto, best, neighbors, anomalies)

@@ -21,9 +21,10 @@ from robbench.spaces.nb201 import OPERATIONS, Cell
 from robbench.spaces.space import Space
 
 NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "wander": True}
-"""BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`): three
-members, mutants of the best two only, each mutated from the one before and so ever further from the best, and candidates that were
-asked before are candidates again, and charged."""
+"""BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`, which later
+has batches of 25): three members, mutants of the best two only, each mutated from the one before and so ever further from the best, and
+candidates that were asked before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
+20 wide, fitted to accuracies as they come, by Adam on the absolute error for 500 epochs."""
 
 _WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 """The edges of each way from a cell's input to its output."""

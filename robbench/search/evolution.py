@@ -1,13 +1,15 @@
 """Regularized evolution: the best of a few picked from a population has a mutated child; the oldest of the population dies.
 
 Source: Real, Aggarwal, Huang and Le (2019), "Regularized evolution for image classifier architecture search", algorithm 1.  A population of
-30 and samples of 10 are the settings of NASLib, which Jung et al. (2023) used; the paper's are 100 and 25.
+30 and samples of 10 are the settings of NASLib; the paper's are 100 and 25.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -19,24 +21,43 @@ from robbench.spaces.space import Space
 
 Mutate = Callable[[Cell, np.random.Generator], Cell]
 
+NASZILLA: dict[str, Any] = {"population": 29, "initial": 10, "rate": 1 / 4}
+"""Evolution as naszilla has it (`naszilla/nas_algorithms.py`, and `mutate` of `naszilla/nas_bench_201/cell_201.py`): the population grows from
+ten until the newborn is the thirtieth, and each of a cell's six operations changes with one chance in four."""
 
-def regularized_evolution(oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 30, sample: int = 10) -> Result:
+
+def regularized_evolution(
+    oracle: Oracle,
+    space: Space,
+    rng: np.random.Generator,
+    *,
+    population: int = 30,
+    sample: int = 10,
+    initial: int | None = None,
+    rate: float | None = None,
+) -> Result:
     """The best of a random population and its descendants.
 
     Arguments:
         population: how many live at once.
         sample: how many are picked, with replacement, for the best of them to be a parent.
+        initial: how many are drawn at random first; as many as live at once if left out.
+        rate: the probability of each operation of a child to be another one; if left out, exactly one is.
     """
-    with asking(oracle, space, rng, population=population, sample=sample) as ask:
-        evolve(ask, rng, [space.sample(rng) for _ in range(population)], sample, space.mutate)
+    initial = population if initial is None else initial
+    with asking(oracle, space, rng, population=population, sample=sample, initial=initial) as ask:
+        mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
+        evolve(ask, rng, [space.sample(rng) for _ in range(initial)], sample, mutate, population)
     return ask.result()
 
 
-def evolve(ask: Asking, rng: np.random.Generator, first: Sequence[Cell], sample: int, mutate: Mutate) -> None:
-    """Let a population age and have children until the search ends."""
-    population = deque(((ask(cell), cell) for cell in first), maxlen=len(first))
+def evolve(
+    ask: Asking, rng: np.random.Generator, first: Sequence[Cell], sample: int, mutate: Mutate, population: int | None = None
+) -> None:
+    """Let a population age and have children until the search ends; it stays as large as at first if not told to grow."""
+    living = deque(((ask(cell), cell) for cell in first), maxlen=population or len(first))
     while True:
-        picked = [population[int(rng.random() * len(population))] for _ in range(sample)]
+        picked = [living[int(rng.random() * len(living))] for _ in range(sample)]
         _, parent = max(picked, key=lambda scored: scored[0])
         child = mutate(parent, rng)
-        population.append((ask(child), child))  # and the oldest leaves
+        living.append((ask(child), child))  # and the oldest leaves

@@ -26,6 +26,7 @@ from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.result import Found
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
+from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,8 +96,8 @@ def repeat(
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
-    """An executor for `repeat`: so many fresh processes.  Each opens the store itself."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    """An executor for `repeat`: so many fresh processes, which end with this one.  Each opens the store itself."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
 
 
 def checked_seed(seed: int) -> int:

@@ -76,6 +76,24 @@ class Space:
         near = self.neighbors(cell)
         return near[int(rng.random() * len(near))] if near else cell
 
+    def mutate_each(self, cell: Cell, rng: np.random.Generator, rate: float) -> Cell:
+        """A cell of the space with each operation changed to another one with this probability; possibly the cell itself.
+
+        Raises:
+            CannotSearch: the rate is not a probability between 0 and 1: at 0 nothing changes, at 1 a small space may hold nothing to change to.
+        """
+        if not 0 < rate < 1:
+            raise CannotSearch(f"rate={rate!r} is not how often an operation changes; expected a number between 0 and 1, such as 0.25.")
+        while True:
+            changed = rng.random(len(EDGES)) < rate
+            others = ([other for other in OPERATIONS if other != op] for op in cell.ops)
+            ops = (
+                near[int(rng.random() * len(near))] if change else op for change, op, near in zip(changed, cell.ops, others, strict=True)
+            )
+            mutant = Cell._of(tuple(ops))
+            if mutant in self._position:
+                return mutant
+
     def crossover(self, one: Cell, other: Cell, rng: np.random.Generator) -> Cell:
         """A cell of the space with each edge from one of the two parents, uniformly at random among these (a parent, at least)."""
         while True:

@@ -6,7 +6,7 @@ import numpy as np
 
 from robbench import RobBench
 from robbench.search import Space
-from robbench.search.local_search import local_search
+from robbench.search.local_search import NASZILLA, local_search
 
 
 def test_a_climb_asks_for_the_whole_neighbourhood_of_the_best_start(landscape: RobBench, space: Space) -> None:
@@ -31,3 +31,16 @@ def test_a_local_optimum_is_left_for_a_random_start(landscape: RobBench, space: 
     found = [query.arch for query in oracle.queries].index(result.best)
     later = [query.arch.edit_distance(result.best) for query in oracle.queries[found:]]
     assert max(later) > 3
+
+
+def test_naszilla_asks_for_no_neighbour_twice_and_starts_from_the_best_of_ten(landscape: RobBench, space: Space) -> None:
+    oracle = landscape.oracle("clean", budget=300, on_repeat="charge", identity="exact")
+    local_search(oracle, space, np.random.default_rng(0), **NASZILLA)
+    archs = [query.arch for query in oracle.queries]
+    here, near = max(oracle.queries[:10], key=lambda query: query.value), 10
+    while archs[near].edit_distance(here.arch) == 1:
+        here, near = max(here, oracle.queries[near], key=lambda query: query.value), near + 1
+    assert set(here.arch.neighbors()) <= set(archs[:near])
+    assert len(set(archs[:near])) == near
+    again = max(oracle.queries[near : near + 10], key=lambda query: query.value).arch
+    assert archs[near + 10].edit_distance(again) == 1

@@ -51,12 +51,30 @@ def test_children_have_each_edge_from_a_parent() -> None:
     assert len(children) == 2 ** one.edit_distance(other)
 
 
+def test_each_operation_changes_as_often_as_the_rate_says() -> None:
+    space, rng = Space(), np.random.default_rng(0)
+    mutants = [space.mutate_each(ALL[9000], rng, 0.25) for _ in range(4800)]
+    changed = np.array([[one != was for one, was in zip(mutant.ops, ALL[9000].ops, strict=True)] for mutant in mutants])
+    assert np.allclose(changed.mean(axis=0), 0.25, atol=0.03)
+    assert (~changed.any(axis=1)).mean() == pytest.approx(0.75**6, abs=0.03)
+    others = Counter(mutant.ops[2] for mutant in mutants if mutant.ops[2] != ALL[9000].ops[2])
+    assert len(others) == 4
+    assert all(220 < count < 380 for count in others.values())
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, float("nan")])
+def test_a_rate_that_is_no_probability_is_refused(rate: float) -> None:
+    with pytest.raises(CannotSearch, match=r"rate=\S+ is not how often an operation changes; expected a number between 0 and 1"):
+        FEW.mutate_each(FEW.cells[0], np.random.default_rng(0), rate)
+
+
 def test_no_step_leaves_the_space() -> None:
     rng = np.random.default_rng(0)
     cell = FEW.sample(rng)
     for _ in range(300):
         other = FEW.sample(rng)
-        assert {cell, other, FEW.mutate(cell, rng), FEW.crossover(cell, other, rng), *FEW.neighbors(cell)} <= set(FEW.cells)
+        steps = {FEW.mutate(cell, rng), FEW.mutate_each(cell, rng, 0.5), FEW.crossover(cell, other, rng), *FEW.neighbors(cell)}
+        assert {cell, other, *steps} <= set(FEW.cells)
         cell = FEW.mutate(cell, rng)
 
 

@@ -1,0 +1,39 @@
+"""Workers end with the process that started them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SEARCHING = """
+import os, time
+from robbench.search.repeated import processes
+
+def run(number):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with processes(2) as executor:
+        list(executor.map(run, range(2)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_workers_of_a_killed_search_end_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    script = tmp_path / "searching.py"
+    script.write_text(SEARCHING)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = [Path("/proc", process.stdout.readline().strip()) for _ in range(2)]
+        assert process.poll() is None
+        assert all(worker.exists() for worker in workers)
+        process.kill()
+    deadline = time.monotonic() + 10
+    while any(worker.exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if worker.exists()]
