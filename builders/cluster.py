@@ -74,7 +74,7 @@ def run(
     job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
     with _connected(scheduler) as client:
         job = _agreed(client, scheduler, job, patience)
-        for shard, notices in _results(client, units, job, notice):
+        for shard, notices in _results(client, scheduler, units, job, notice):
             for text in notices:
                 notice(text)
             shards.write(folder, shard)
@@ -106,7 +106,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
 
 
 @contextmanager
-def _scheduler_kept(client: Client) -> Iterator[None]:
+def _kept(client: Client, scheduler: str) -> Iterator[None]:
     """Within, what fails since the scheduler went away says so."""
     try:
         if client.status != "running":
@@ -114,14 +114,14 @@ def _scheduler_kept(client: Client) -> Iterator[None]:
         yield
     except (CancelledError, OSError) as error:
         raise BuildError(
-            "the scheduler went away; what was done is kept. Start scheduler and workers again, and run again: it goes on from there."
+            f"the scheduler at {scheduler} went away; what was done is kept. Start it and its workers again, and run again: it goes on from there."
         ) from error
 
 
 def _agreed(client: Client, scheduler: str, job: Job, patience: float) -> Job:
     """The job on the device that workers have, once every worker that could take part was found fit."""
     start = f"`dask worker {scheduler} --nthreads 1"
-    with _scheduler_kept(client):
+    with _kept(client, scheduler):
         try:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError as error:
@@ -151,7 +151,7 @@ def _asked(client: Client, addresses: list[str] | None, function: Callable[..., 
     return dict(answers)
 
 
-def _results(client: Client, units: list[Unit], job: Job, notice: Notice) -> Iterator[_Result]:
+def _results(client: Client, scheduler: str, units: list[Unit], job: Job, notice: Notice) -> Iterator[_Result]:
     """What workers return, as they do."""
     from distributed import wait
 
@@ -159,32 +159,34 @@ def _results(client: Client, units: list[Unit], job: Job, notice: Notice) -> Ite
     left, running, waiting = iter(units), dict["Future[_Result]", Unit](), False
     while True:
         done: set[Future[_Result]] = set()
-        with _scheduler_kept(client):
+        with _kept(client, scheduler):
             present = len(client.nthreads())
-            if not present and not waiting:
-                notice("no worker is left; waiting for new ones.")
-            waiting = not present
             for unit in islice(left, max(0, 2 * max(1, present) - len(running))):
                 running[client.submit(workers.work, unit, job, resources=resources, pure=False)] = unit
             if not running:
                 return
-            with suppress(TimeoutError):
+            with client.as_current(), suppress(TimeoutError):
                 done = wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED").done
+        if not present and not waiting:
+            notice("no worker is left; waiting for new ones.")
+        waiting = not present
         # What succeeded is written before an error ends it all.
         for future in sorted(done, key=lambda future: future.status == "error"):
-            yield _result(client, future, running.pop(future))
+            unit = running.pop(future)
+            if future.status == "error":
+                raise _failure(future.exception(), unit)
+            with _kept(client, scheduler):
+                result = future.result()
+            yield result
 
 
-def _result(client: Client, future: Future[_Result], unit: Unit) -> _Result:
+def _failure(error: BaseException, unit: Unit) -> BaseException:
+    """What to raise where a worker did, or died once too often."""
     from distributed import KilledWorker
 
-    if future.status != "error":
-        with _scheduler_kept(client):
-            return future.result()
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        raise BuildError(
-            f"unit {unit.key} was given up: the workers that took it died, the last of them {error.last_worker.address} (its log may say of what;"
-            " often memory). What was done is kept; run again with more memory a worker, or plan a smaller stack."
-        ) from error
-    raise error
+    if not isinstance(error, KilledWorker):
+        return error
+    return BuildError(
+        f"unit {unit.key} was given up: the workers that took it died, the last of them {error.last_worker.address} (its log may say of what;"
+        " often memory). What was done is kept; run again with more memory a worker, or plan a smaller stack."
+    )

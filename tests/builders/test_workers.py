@@ -1,19 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 distributed = pytest.importorskip("distributed")
 
-from builders.datasets import load
+from builders import workers
+from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.plan import read_plan
-from builders.run import run_unit
+from builders.plan import Unit, read_plan
 from builders.workers import Job, found, gpus, work
 
 
@@ -31,15 +31,14 @@ def job(folder: Path, worker: SimpleNamespace) -> Job:
     return replace(job, expected=found(job, worker))
 
 
-def test_a_unit_is_what_it_is_anywhere(job: Job) -> None:
-    unit = job.plan.units()[0]
-    shard, notices = work(unit, job)
-    local = run_unit(unit, load(unit.dataset), torch.device("cpu"))
-    assert notices == []
-    assert shard.outcomes.keys() == local.outcomes.keys()
-    for threat, outcomes in local.outcomes.items():
-        assert np.array_equal(shard.outcomes[threat], outcomes)
-    assert torch.get_num_threads() == 1
+def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Callable[[str], None]) -> tuple[object, ...]:
+        notice("halved")
+        return unit, dataset.name, str(device), torch.get_num_threads()
+
+    monkeypatch.setattr(workers, "run_unit", run_unit)
+    unit = job.plan.units()[3]
+    assert work(unit, job) == ((unit, unit.dataset, "cpu", 1), ["halved"])
 
 
 def test_a_worker_that_came_late_is_asked_too(job: Job, worker: SimpleNamespace) -> None:
