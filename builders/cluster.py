@@ -71,6 +71,8 @@ def run(
     units, plan = todo(folder), read_plan(folder)
     if device not in ("auto", "cpu", "cuda"):
         raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
+    if not units:
+        return
     job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
     with _connected(scheduler) as client:
         job = _agreed(client, scheduler, job, patience)

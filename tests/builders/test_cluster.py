@@ -123,6 +123,12 @@ def test_workers_must_be_as_what_was_done_before(folder: Path) -> None:
     assert "stack" not in expected
 
 
+def test_where_all_is_done_no_scheduler_is_asked(folder: Path) -> None:
+    for unit in read_plan(folder).units():
+        shards.write(folder, Shard(unit, {}, {}, [], {}, {}, {}, {}))
+    assert list(run(folder, "nowhere")) == []
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
 def test_a_scheduler_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setattr(cluster, "CONNECT", 0.2)
