@@ -63,18 +63,29 @@ def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds:
 @build.command()
 @_folder
 @_device
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, one CPU thread each.")
+@click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
 @_data
-def run(folder: Path, device: str, workers: int, data: Path | None) -> None:
+def run(folder: Path, device: str, workers: int | None, scheduler: str | None, data: Path | None) -> None:
     """Do what is left of FOLDER's plan.  Stop it whenever you like; run it again to go on."""
     from builders.plan import read_plan
-    from builders.run import run as run_units
+    from builders.run import run as run_here
     from builders.run import todo
 
+    if workers and scheduler:
+        raise click.UsageError(
+            "--workers are processes of this machine, and a cluster has workers of its own: leave out --workers or --scheduler."
+        )
     total, left = len(read_plan(folder).units()), len(todo(folder))
     with tqdm(total=total, initial=total - left, unit="unit", file=sys.stderr) as bar:
+        if scheduler:
+            from builders.cluster import run as run_on_cluster
+
+            done = run_on_cluster(folder, scheduler, device=device, data=data, notice=bar.write)
+        else:
+            done = run_here(folder, device=device, workers=workers or 1, data=data, notice=bar.write)
         try:
-            for _ in run_units(folder, device=device, workers=workers, data=data, notice=bar.write):
+            for _ in done:
                 bar.update()
         except KeyboardInterrupt:
             bar.close()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -16,3 +18,28 @@ def tiny_images(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("images") / "tiny.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
     return f"npz:{path}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_images: str) -> Path:
+    """A folder with a plan of four small units."""
+    return planned(tmp_path / "build", tiny_images)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
+    """The store of the same plan, built without a break."""
+    from builders.merge import merge
+    from builders.run import run
+
+    folder = planned(tmp_path_factory.mktemp("undisturbed"), tiny_images)
+    assert len(list(run(folder, device="cpu"))) == 4
+    merge(folder, folder / "store.h5")
+    return folder / "store.h5"
+
+
+def planned(folder: Path, images: str) -> Path:
+    from builders.plan import Plan, write_plan
+
+    write_plan(folder, Plan(images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
+    return folder

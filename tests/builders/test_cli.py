@@ -66,6 +66,20 @@ def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path) -> None:
     assert code == 2
 
 
+def test_processes_and_a_cluster_are_not_asked_for_at_once(tmp_path: Path) -> None:
+    code, printed = robbench("run", tmp_path, "--workers", 2, "--scheduler", "tcp://127.0.0.1:1")
+    assert code == 2
+    assert "a cluster has workers of its own: leave out --workers or --scheduler" in printed
+
+
+def test_a_cluster_is_asked_where_its_scheduler_is_given(tmp_path: Path, tiny_images: str) -> None:
+    pytest.importorskip("distributed")
+    robbench("plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 1, "--stack", 1)
+    code, printed = robbench("run", tmp_path, "--scheduler", "nowhere")
+    assert code == 1
+    assert "BuildError: no scheduler at 'nowhere'" in printed
+
+
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|"
 DEAF = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 

@@ -27,35 +27,9 @@ from builders.run import find_device, run, run_unit, stack_for, todo
 from builders.train import RECIPES, train
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
+from tests.builders.stores import assert_same_arrays
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, tiny_images: str) -> Path:
-    """A folder with a plan of four small units."""
-    write_plan(tmp_path / "build", Plan(tiny_images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
-    return tmp_path / "build"
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
-    """The store of the same plan, built without a break."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
-    assert len(list(run(folder, device="cpu"))) == 4
-    merge(folder, folder / "store.h5")
-    return folder / "store.h5"
-
-
-def assert_same_arrays(one: Path, other: Path) -> None:
-    """Every array is the same, bit for bit; what a clock said is not."""
-    with Store(one) as first, Store(other) as second:
-        names = [name for name in first.names() if name.metric != "training_seconds"]
-        assert len(names) > 5
-        assert first.names() == second.names()
-        for name in names:
-            assert np.array_equal(first.read(name), second.read(name), equal_nan=True), name
 
 
 def test_corruptions_are_part_of_an_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

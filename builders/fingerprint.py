@@ -1,0 +1,75 @@
+"""What must be the same wherever a build's units are done, as one flat dict: so that a difference has a name.
+
+robbench, code              the version, and a checksum of the builders' source
+dataset                     a checksum of its images and labels
+torch, numpy, python, device
+recipe.epochs, attacks.pgd.steps, …     what the names of recipe and evaluation stand for
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import robbench
+from builders.datasets import Dataset
+from builders.errors import BuildError
+from builders.plan import Plan
+from builders.run import environment_of, settings_of
+from builders.shards import Shard
+
+Fingerprint = dict[str, Any]
+
+
+def fingerprint(plan: Plan, dataset: Dataset, device: torch.device) -> Fingerprint:
+    """That of this process."""
+    arrays = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
+    return {
+        "robbench": robbench.__version__,
+        "code": _checksum(*(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))),
+        "dataset": _checksum(*(np.ascontiguousarray(array).data for array in arrays)),
+        **environment_of(device),
+        **_flat(settings_of(plan.recipe, plan.evaluation, dataset)),
+    }
+
+
+def of_shard(shard: Shard) -> Fingerprint:
+    """As much as a shard tells."""
+    return {**_flat(shard.settings), **{name: value for name, value in shard.environment.items() if name != "stack"}}
+
+
+def refuse_others(found: Fingerprint, expected: Fingerprint) -> None:
+    """Do nothing, if they are the same.
+
+    Raises:
+        BuildError: they are not; names the first fields that differ.
+    """
+    absent = "absent"
+    differing = [
+        f"{name} is {found.get(name, absent)}, not {expected.get(name, absent)}"
+        for name in {**expected, **found}
+        if found.get(name, absent) != expected.get(name, absent)
+    ]
+    if differing:
+        more = f" (and {len(differing) - 4} more)" if len(differing) > 4 else ""
+        raise BuildError(
+            f"{', '.join(differing[:4])}{more}; all results of a build come from one version of the code, its libraries, the data set and the device."
+        )
+
+
+def _flat(settings: dict[str, Any], under: str = "") -> Fingerprint:
+    flat: Fingerprint = {}
+    for name, value in settings.items():
+        flat.update(_flat(value, f"{under}{name}.") if isinstance(value, dict) else {under + name: value})
+    return flat
+
+
+def _checksum(*parts: bytes | memoryview) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
