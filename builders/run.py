@@ -204,7 +204,7 @@ def run(
     found = find_device(device)
     dataset = load(read_plan(folder).dataset, data)
     if workers == 1:
-        _settle()
+        settle()
         for unit in units:
             shards.write(folder, run_unit(unit, dataset, found, notice=notice))
             yield unit
@@ -231,11 +231,11 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
     end_with_parent()
-    _settle()
+    settle()
     _worker = dataset, torch.device(device), folder
 
 
-def _settle() -> None:
+def settle() -> None:
     """Make this process one that builds."""
     torch.set_num_threads(1)
     keep_freed_memory()

@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.plan import Plan, Unit
-from builders.run import find_device, run_unit
+from builders.run import find_device, run_unit, settle
 from builders.shards import Shard
 from robbench.errors import RobBenchError
 
@@ -58,7 +57,7 @@ def work(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     from distributed import get_worker
 
     worker, notices = get_worker(), list[str]()
-    torch.set_num_threads(1)
+    settle()
     with named(worker.address):
         # A worker may have come after the others were asked.
         refuse_others(found(job, worker), job.expected)

@@ -69,7 +69,7 @@ def test_phi_by_the_equations_compares_directions() -> None:
 
 
 def test_r_score_is_stretched_over_its_population() -> None:
-    psi, phi = np.array([1.0, 10.0, 100.0, np.nan]), np.array([np.e**3, np.e, np.e**2, 1.0])
+    psi, phi = np.array([1.0, 10.0, 100.0, np.nan]), np.exp([3.0, 1.0, 2.0, 0.0])
     np.testing.assert_allclose(r_score(psi, phi)[:3], [1 * 100**1.0, np.sqrt(50.5) * (1 + 99 / 3), 10 * (1 + 99 * 2 / 3)])
     assert np.isnan(r_score(psi, phi)[3])
     assert r_score([5.0, 5.0], [2.0, 2.0]).tolist() == [1.0, 1.0]
