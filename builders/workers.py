@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, fingerprint, refuse_others
