@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,32 +85,35 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
     cells, recipe, evaluation = [Cell.parse(arch) for arch in unit.archs], RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
-    scores = Scores({}, {}, {})
-    outcomes, seconds = {}, {}
-    if evaluation.proxies:
-        start = time.perf_counter()
-        scores = score_cells(
-            cells, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells, device=device,
-            **SCORING,
-        )  # fmt: skip
-        seconds["proxies"] = time.perf_counter() - start
-    stack, trainings = train(cells, dataset, recipe, unit.seed, device)
-    network = FrozenStack(stack)
+    scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        start = time.perf_counter()
-        outcomes["clean"], seconds["clean"] = clean_outcomes(network, images, labels), time.perf_counter() - start
+        if evaluation.proxies:
+            with _timed("proxies", seconds):
+                scores = score_cells(
+                    cells, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
+                    device=device, **SCORING,
+                )  # fmt: skip
+        stack, trainings = train(cells, dataset, recipe, unit.seed, device)
+        network = FrozenStack(stack)
+        with _timed("clean", seconds):
+            outcomes["clean"] = clean_outcomes(network, images, labels)
         for name, attack in evaluation.attacks.items():
-            start = time.perf_counter()
-            outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed)
-            seconds[name] = time.perf_counter() - start
+            with _timed(name, seconds):
+                outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed)
         for name in evaluation.corruptions:
-            start = time.perf_counter()
-            outcomes[name] = corruption_outcomes(network, dataset.corrupted, few_labels, name)
-            seconds[name] = time.perf_counter() - start
+            with _timed(name, seconds):
+                outcomes[name] = corruption_outcomes(network, dataset.corrupted, few_labels, name)
     settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
     trained = [asdict(training) for training in trainings]
     return Shard(unit, settings, environment, trained, seconds, outcomes, scores.values, scores.failures)
+
+
+@contextmanager
+def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - start
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
