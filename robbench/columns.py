@@ -147,12 +147,15 @@ class Columns:
         trainings = self.store.trainings(dataset)
         if question.training is not None:
             self._among("training", question.training, trainings)
-        default = UNTRAINED if metric.entry.kind in ("proxy", "cost") else STANDARD
-        # Where a dataset has standard training, a threat means that one, so that no adversarially trained network slips in.
-        training = question.training or (default if default in trainings else None)
-        if training is not None and self._holds(question._replace(dataset=dataset, training=training)):
-            return question._replace(dataset=dataset, training=training)
         holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
+        if metric.entry.kind in ("proxy", "cost"):
+            default = next((training for training in (UNTRAINED, STANDARD) if training in holding), None)
+        else:
+            # Where a dataset has standard training, a threat means that one, so that no adversarially trained network slips in.
+            default = STANDARD if STANDARD in trainings else None
+        training = question.training or default
+        if training in holding:
+            return question._replace(dataset=dataset, training=training)
         if training is None and len(holding) == 1:
             return question._replace(dataset=dataset, training=holding[0])
         what = f"{metric.name} ({metric.measure}) of {dataset}"

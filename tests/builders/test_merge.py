@@ -78,6 +78,7 @@ def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: 
             everything = np.mean([shard.outcomes[name][k] for name in CORRUPTIONS])
             assert bench.query(arch, "mean_corruption", seed=unit.seed) == pytest.approx(everything)
             assert bench.query(arch, "clean", seed=unit.seed) == shard.outcomes["clean"][k].mean()
+            assert bench.query(arch, "training_loss", seed=unit.seed) == shard.trainings[k]["loss"]
     provenance = bench.explain(unit.archs[0], "pgd@4/255").sources["digits/standard/pgd/accuracy"]
     assert provenance["attack"]["steps"] == 40
     assert provenance["images"] == IMAGES
