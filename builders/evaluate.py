@@ -93,15 +93,17 @@ def corruption_outcomes(
     name: str,
     severities: Sequence[int] = SEVERITIES,
     *,
+    first: int | None = None,
     batch_size: int = 512,
 ) -> NDArray[np.bool_]:
     """Whether each image is classified correctly when corrupted, ``(…, len(severities), images)``.
 
     Arguments:
         corrupted: the images, `builders.corruptions.Corrupted` for ours or `builders.corruptions.published.PublishedCorruptions`.
-        labels: ``(images,)``, int64, on the network's device; of so many of the images, the first ones.
+        labels: ``(images,)``, int64, on the network's device.
         name: one of `builders.corruptions.CORRUPTIONS`.
         severities: each from 1 to 5.
+        first: only so many of the images, the first ones; all, if left out.
         batch_size: images at a time, for each network of a stack.
 
     Raises:
@@ -110,8 +112,8 @@ def corruption_outcomes(
     """
     if not len(severities):
         raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
-    images = (torch.from_numpy(as_floats(corrupted(name, severity)[: len(labels)])).to(labels.device) for severity in severities)
-    return np.stack([clean_outcomes(network, corrupt, labels, batch_size=batch_size) for corrupt in images], axis=-2)
+    images = (torch.from_numpy(as_floats(corrupted(name, severity)[:first])).to(labels.device) for severity in severities)
+    return np.stack([clean_outcomes(network, corrupt, labels[:first], batch_size=batch_size) for corrupt in images], axis=-2)
 
 
 def transfer_outcomes(

@@ -102,7 +102,7 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
                 outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed)
         for name in evaluation.corruptions:
             with _timed(name, seconds):
-                outcomes[name] = corruption_outcomes(network, dataset.corrupted, few_labels, name)
+                outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images)
     settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
     trained = [asdict(training) for training in trainings]

@@ -180,6 +180,8 @@ def test_corruption_outcomes_are_clean_outcomes_on_corrupted_images() -> None:
         images = torch.from_numpy(corrupt(IMAGES.numpy(), "contrast", severity, seed=4))
         assert (outcomes[:, k] == clean_outcomes(stack, images, LABELS)).all()
     assert (corruption_outcomes(trained(1), corrupted, LABELS, "contrast", [5, 2]) == outcomes[1, [4, 1]]).all()
+    few = corruption_outcomes(trained(1), corrupted, LABELS, "contrast", [5], first=13)
+    assert (few == outcomes[1, [4], :13]).all()
     clean = accuracy(clean_outcomes(trained(0), IMAGES, LABELS))
     assert accuracy(outcomes)[0, -1] < clean
 
