@@ -65,8 +65,9 @@ Theirs = dict[tuple[str, str], Callable[[nn.Module, Tensor, Tensor, float], Tens
 
 def with_foolbox(attack: Any) -> Callable[[nn.Module, Tensor, Tensor, float], Tensor]:
     def run(network: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-        found: Tensor = attack.run(foolbox.PyTorchModel(network, bounds=(0, 1)), images, labels, epsilon=eps)
-        return found
+        _, found, _ = attack(foolbox.PyTorchModel(network, bounds=(0, 1)), images, labels, epsilons=eps)
+        inside: Tensor = found
+        return inside
 
     return run
 

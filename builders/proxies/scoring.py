@@ -35,6 +35,9 @@ Notice = Callable[[str], object]
 """Told the name of a proxy when its values are there."""
 
 
+_DEAF = "the output ignores the input"
+
+
 @dataclass(frozen=True)
 class Proxy:
     """One proxy, and what it needs in order to mean something.
@@ -208,6 +211,8 @@ def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) 
         return f"{different} class in the batch, of at least {proxy.labels}"
     if proxy.loss and stack.skeleton.classes < 2:
         return "a data set of one class, whose loss is always zero"
+    if proxy.signal and not any(expression(cell) for cell in stack.cells):
+        return _DEAF
     return None
 
 
@@ -217,4 +222,4 @@ def _judged(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.ND
     deaf = np.array([proxy.signal and not expression(cell) for cell in stack.cells])
     infinite = ~np.isfinite(array) & ~deaf
     array[deaf | infinite] = np.nan
-    return array, ["the output ignores the input"] * int(deaf.sum()) + ["the value is not finite"] * int(infinite.sum())
+    return array, [_DEAF] * int(deaf.sum()) + ["the value is not finite"] * int(infinite.sum())

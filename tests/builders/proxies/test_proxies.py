@@ -192,3 +192,10 @@ def test_cells_are_scored_on_a_seeded_batch_of_a_data_set(tiny_images: str) -> N
         "batch_size": 8,
         "statistics": "of the batch",
     }
+
+
+def test_a_stack_of_networks_that_ignore_their_input_has_sizes_and_no_scores() -> None:
+    found = scored(stacked((DEAF,)))
+    scores = [name for name, proxy in PROXIES.items() if proxy.signal]
+    assert found.failures == {name: {"the output ignores the input": 1} for name in scores}
+    assert [name for name, value in found.values.items() if np.isfinite(value).all()] == ["params", "flops", "l2_norm"]
