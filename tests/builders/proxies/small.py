@@ -31,6 +31,7 @@ CELLS = tuple(
     )
 )
 DEAF = Cell.parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+NOTHING = Cell.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 
 Values = npt.NDArray[np.float64]
 
