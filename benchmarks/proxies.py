@@ -9,6 +9,10 @@ released, and hessian the first 16.  "Nothing shared" is the sum of the column; 
 Time: CPU seconds of the process, one thread, divided by the networks; each figure is one run after a warm-up, so read them to 10 %.
 
 Cost: about four minutes of one CPU core.
+
+Figures, 21 November 2026, an AMD EPYC core, torch 2.13, a test suite on the other core, seconds a network: sizes and norms 0.02 to 0.04, synflow 0.1,
+proxies of one backward pass 0.25 to 0.35, croze and its forms 0.37 to 0.47, zen 0.45, grasp 1.3, Ψ 2.8, hessian 3.2.  All: 9.4 in one pass, 17.9 with
+nothing shared; in stacks of four 12.1 and 21.1: full-size networks gain nothing by being stacked on a CPU.
 """
 
 from __future__ import annotations
