@@ -7,7 +7,7 @@ Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 cla
 - train the same networks with `builders.train.fit` on ten batches by the same recipe, which is then scaled to its epochs and images;
 - take the same gradients, in batches of several sizes;
 - put the same trained networks through the same attacks of the evaluation `digits-light`, at every eps of its grid, with
-  `builders.evaluate.robust_outcomes`: it begins with batches of 512 rows a network, which shrink as images break.
+  `builders.evaluate.robust_outcomes`: it begins with 400 rows a network, which become fewer as images break.
 
 Alone, a network is the plain one, channels last, which is its faster memory format; stacked, what is attacked is the frozen stack, as in
 a build.  The better of two runs.
@@ -21,10 +21,10 @@ backward passes (backward counted as two forward passes) over seconds and peak.
 
 Cost: six minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
 
-Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16.  On two cores: training 4.7×; gradients 4.8× at batches of
-32, 3.3× at 64, 2.7× at 128, 1.8× at 256; whole attacks FGSM, PGD and APGD-CE 1.5×, Square 1.2×.  On one core, one thread each: training 2.3×; gradients
-2.6×, 2.0×, 1.6×, 1.1×; whole attacks 1.2×, Square 0.9×.  Large batches fill a core without help, and an attack begins with 512 rows a network: there,
-stacking gains less than 2×.
+Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16, all processes keeping the memory that they free.  On two cores:
+training 5.9×; gradients 6.8× at batches of 32, 4.1× at 64, 3.0× at 128, 2.0× at 256; whole attacks PGD and APGD-CE 2.0×, FGSM 1.7×, Square 1.5×.  On one
+core, one thread each: training 2.2×; gradients 2.1×, 1.8×, 1.4×, 1.2×; whole attacks 1.3×, 1.2×, 1.2×, 1.1×.  Large batches fill a core without help,
+and an attack begins with 400 rows a network: there, stacking gains least.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from builders.evaluate import robust_outcomes
 from builders.frozen import FrozenStack
 from builders.network import Network, flops
 from builders.plan import EVALUATIONS, Plan
+from builders.run import settle
 from builders.stacked import StackedNetwork
 from builders.train import RECIPES, Recipe, fit, generator, train
 from robbench.spaces.nb201 import Cell
@@ -137,7 +138,7 @@ _barrier: Barrier
 
 def start_worker(barrier: Barrier) -> None:
     global _barrier
-    torch.set_num_threads(1)
+    settle()
     _barrier = barrier
 
 
@@ -171,7 +172,7 @@ def main() -> None:
     print(f"{hardware}; torch {torch.__version__}; recipe {recipe.name} on {data.name}; two stacks of {given.stack}; best of {REPEATS}")
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    settle()
     each = [tasks(stacks, data, recipe, device, stacked=stacked) for stacked in (False, True)]
     if cuda:
         alone, stacked = (seconds(work, time.perf_counter, lambda: torch.cuda.synchronize(device)) for work in each)
