@@ -13,7 +13,7 @@ from builders.datasets import load
 from builders.errors import BuildError
 from builders.merge import SOURCE
 from builders.plan import Plan, Unit, plan_from
-from builders.run import environment_of, find_device, run_unit
+from builders.run import environment_of, find_device, run_unit, settings_of
 from robbench.arrays import Name
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
@@ -58,7 +58,8 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         data: the folder of the data set's published files, for those that need one.
 
     Raises:
-        BuildError: the store was not made by a build, or the device cannot be used.
+        BuildError: the store was not made by a build, or by what the names of its recipe and evaluation stood for then and no longer do;
+            or the device cannot be used.
     """
     built = _Built.read(store)
     plan = built.plan
@@ -66,6 +67,7 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
     if not 1 <= sample <= len(units):
         raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the plan.")
     found, dataset = find_device(device), load(plan.dataset, data)
+    built.refuse_other_settings(store, settings_of(plan.recipe, plan.evaluation, dataset))
     torch.set_num_threads(1)
     for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
         unit = units[int(index)]
@@ -93,8 +95,24 @@ class _Built(NamedTuple):
 
     plan: Plan
     environment: dict[str, Any]
+    recipe: dict[str, Any]
+    measured: dict[str, Any]
+    """Of each attack, corruption and proxy, its settings; and the eps of all attacks, as "eps"."""
     outcomes: dict[str, np.ndarray]
     proxies: dict[str, np.ndarray]
+
+    def refuse_other_settings(self, store: Path, settings: dict[str, Any]) -> None:
+        """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
+        now = {**settings["attacks"], **settings["corruptions"], **settings["proxies"]}
+        if settings["attacks"]:
+            now["eps"] = settings["eps"]
+        differing = [name for name in now | self.measured if now.get(name) != self.measured.get(name)]
+        if self.recipe != settings["recipe"] or differing:
+            what = ", ".join(differing[:3]) or "the recipe"
+            raise BuildError(
+                f"{store} was built when {self.plan.recipe!r} and {self.plan.evaluation!r} stood for something else (they differ in {what});"
+                " build it again with the version of RobBench that made it."
+            )
 
     @classmethod
     def read(cls, store: Path) -> _Built:
@@ -110,4 +128,10 @@ class _Built(NamedTuple):
 
             outcomes = read([name for name in built if name.measure == "outcomes"])
             proxies = read([name for name, found in built.items() if "proxy" in found])
-            return cls(plan_from(plans[0]), next(iter(built.values()))["environment"], outcomes, proxies)
+            first = next(iter(built.values()))
+            measured = {
+                name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
+            }
+            if attacked := [name for name, found in built.items() if "attack" in found]:
+                measured["eps"] = opened.header(attacked[0]).axes["eps"]
+            return cls(plan_from(plans[0]), first["environment"], first["recipe"], measured, outcomes, proxies)

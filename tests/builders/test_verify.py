@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 pytest.importorskip("torch")
 
 from builders import shards
+from builders.attacks import PGD
 from builders.errors import BuildError
 from builders.merge import merge
-from builders.plan import Plan, write_plan
+from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
 from builders.run import run
+from builders.train import RECIPES
 from builders.verify import verify
 
 
@@ -37,6 +40,29 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     assert (found.different, found.proxies) == (12, 1)
     assert found.largest > 0
     assert not found.holds
+
+
+def test_names_that_stand_for_something_else_now_are_refused(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    light = EVALUATIONS["digits-light"]
+    before = Evaluation("digits-light", {"fgsm": light.attacks["fgsm"], "pgd": light.attacks["pgd"]}, light.eps)
+    monkeypatch.setitem(EVALUATIONS, "digits-light", before)
+    write_plan(tmp_path / "build", Plan(tiny_images, "digits", "digits-light", classes=1, sample_seed=0, seeds=(0,), stack=1))
+    list(run(tmp_path / "build", device="cpu"))
+    merge(tmp_path / "build", tmp_path / "store.h5")
+    (found,) = verify(tmp_path / "store.h5", sample=1, device="cpu")
+    assert found.holds
+    monkeypatch.setitem(EVALUATIONS, "digits-light", replace(before, attacks={**before.attacks, "pgd": PGD(steps=7)}))
+    with pytest.raises(
+        BuildError, match=r"'digits-light' stood for something else \(they differ in pgd\); build it again with the version"
+    ):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+    monkeypatch.setitem(EVALUATIONS, "digits-light", replace(before, eps=before.eps[:2]))
+    with pytest.raises(BuildError, match=r"they differ in eps"):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+    monkeypatch.setitem(EVALUATIONS, "digits-light", before)
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=9))
+    with pytest.raises(BuildError, match=r"they differ in the recipe"):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
 
 
 def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
