@@ -196,8 +196,9 @@ class RobBench:
             cost: what a query costs: 1 if left out, or a metric that the store holds, such as ``"training_seconds"``.
             on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
             identity: what counts as the same architecture: ``"class"``, the default where an objective was measured once a class, or ``"exact"``.
-            noise: ``"twin"`` adds to accuracies what functional twins differ by; a network has the same noise each time it is asked, and
-                another one where it is charged again, as if it were trained again.
+            noise: ``"twin"`` adds to accuracies what functional twins of about this accuracy differ by; a network has the same noise each
+                time it is asked, and another one where it is charged again, as if it were trained again.  With ``"twin-once"`` it is the
+                same then, too, as if the whole benchmark were trained once more.
             noise_seed: of the noise.
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.

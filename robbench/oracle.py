@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from robbench.errors import BudgetExhausted, CannotFit, NotMeasured, UnknownMetric
+from robbench.errors import BudgetExhausted, NotMeasured, UnknownMetric
 from robbench.lookup import Answers, Architecture, Lookup
+from robbench.noise import TwinNoise
 from robbench.objectives import EITHER_WAY, directions_of, spelled
 from robbench.spaces.nb201 import Cell
 
@@ -69,11 +70,12 @@ class Oracle:
         _among("identity", self.identity, list(IDENTITIES))
         _among("on_repeat", on_repeat, ("free", "charge"))
         _among("missing", missing, ("raise", "nan"))
-        _among("noise", noise, (None, "twin"))
+        _among("noise", noise, (None, "twin", "twin-once"))
         self.budget = _checked_budget(budget, cost)
         self.spent: float = 0
         self._answers, self._lookup, self._cost, self._single = tuple(objectives), lookup, cost, single
-        self._noise = _Noise(objectives, lookup, noise_seed) if noise else None
+        self._noise = TwinNoise(objectives, lookup, noise_seed) if noise else None
+        self._once = noise != "twin"
         self._free, self._raises, self._keeps = on_repeat == "free", missing == "raise", history
         self._identities = lookup.rows[IDENTITIES[self.identity]]
         self._asked: dict[int, int] = {}
@@ -147,11 +149,11 @@ class Oracle:
         cell = self._lookup.cell(arch)
         identity = self._identities[cell]
         before = self._asked.get(identity, 0)
-        value = self._value(cell, identity, 0 if self._free else before)
+        value = self._value(cell, identity, 0 if self._free or self._once else before)
         if not (before and self._free):
             self._charge(cell, value)
             self._asked[identity] = before + 1
-        same = self._free or self._noise is None
+        same = self._free or self._once
         if same and not isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
             with suppress(TypeError):  # not hashable
                 self._known[arch] = value
@@ -188,58 +190,6 @@ class Oracle:
             f"{question.metric} of {question.dataset} ({question.training}) was not measured for {cell}: {lacking} of {len(column.values)}"
             f" {'classes' if column.rows == 'class' else 'cells'} lack it; missing='nan' answers NaN for them."
         )
-
-
-class _Noise:
-    """What differs between functional twins, which are one function trained and measured apart."""
-
-    def __init__(self, objectives: Sequence[Answers], lookup: Lookup, seed: int) -> None:
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-            raise UnknownMetric(f"noise_seed={seed!r} is not a seed; expected an integer of at least 0.")
-        self._seed = int(seed)
-        self._noisy = [i for i, one in enumerate(objectives) if one.metric.entry.measure == "accuracy"]
-        rows = {objectives[i].column.rows for i in self._noisy}
-        if len(rows) != 1:
-            raise UnknownMetric(
-                "noise='twin' is of accuracies, all measured once a class or all once a cell; the objectives are"
-                f" {', '.join(f'{one.metric} (once a {one.column.rows})' for one in objectives)}."
-            )
-        archs = lookup.classes if rows == {"class"} else lookup.cells
-        self._residuals = residuals(np.stack([objectives[i].column.values for i in self._noisy], axis=1), archs)
-
-    def added(self, values: list[float], identity: int, repeat: int) -> list[float]:
-        """The values, each accuracy with noise, which is the same for the same seed, architecture and repeat."""
-        drawn = self._residuals[np.random.default_rng((self._seed, identity, repeat)).integers(len(self._residuals))]
-        noisy = list(values)
-        for i, difference in zip(self._noisy, drawn, strict=True):
-            noisy[i] = float(np.clip(values[i] + difference, 0, 1))
-        return noisy
-
-
-def residuals(values: np.ndarray, archs: Sequence[Cell]) -> np.ndarray:
-    """How far measurements are from the mean of their group of twins, scaled so that their variance is that of one measurement.
-
-    Arguments:
-        values: ``(archs, metrics)``; architectures with a NaN are left out.
-        archs: as many cells.
-
-    Returns:
-        ``(measurements with a twin, metrics)``.
-
-    Raises:
-        CannotFit: no two twins were measured.
-    """
-    from robbench.surrogates.splits import twin_groups
-
-    measured = ~np.isnan(values).any(axis=1)
-    values, (_, group, count) = values[measured], np.unique(twin_groups(archs)[measured], return_inverse=True, return_counts=True)
-    total = np.zeros((len(count), values.shape[1]))
-    np.add.at(total, group, values)
-    repeated = count[group] > 1
-    if not repeated.any():
-        raise CannotFit("noise='twin' needs twins that were measured apart, and there are none in the store.")
-    size = count[group][repeated, np.newaxis]
-    return np.asarray((values[repeated] - (total / count[:, np.newaxis])[group][repeated]) * np.sqrt(size / (size - 1)))
 
 
 def _directions(objectives: Sequence[str], given: Mapping[str, str], single: bool) -> tuple[str, ...]:

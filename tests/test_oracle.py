@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.analysis import noise_ceiling
-from robbench.errors import BudgetExhausted, CannotFit, NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.oracle import residuals
+from robbench.errors import BudgetExhausted, NotMeasured, UnknownArchitecture, UnknownMetric
 from robbench.spaces.identity import class_partition
 from robbench.spaces.nb201 import cells
 from tests.synthetic import UNMEASURED
@@ -156,29 +154,10 @@ def test_noise_belongs_to_a_seed_and_an_architecture(bench: RobBench) -> None:
     trained = [again(asked[0]) for _ in range(10)]
     assert trained[0] == values[0]
     assert len(set(trained)) > 1
+    once = bench.oracle("clean", noise="twin-once", noise_seed=1, on_repeat="charge")
+    assert {once(asked[0]) for _ in range(10)} == {values[0]}
+    assert once.spent == 10
     assert np.isnan(bench.oracle("clean", noise="twin", missing="nan")(CLASSES[UNMEASURED]))
-
-
-def test_noise_is_what_twins_differ_by(published: RobBench) -> None:
-    metrics = ["clean", "pgd@1/255"]
-    values = np.stack([published.query_many(published.classes, metric) for metric in metrics], axis=1)
-    spread = residuals(values, published.classes)
-    assert np.sqrt((spread**2).mean(axis=0)) == pytest.approx(
-        [noise_ceiling(published, metric, resamples=2).noise for metric in metrics], rel=0.1
-    )
-    oracle = published.oracle(metrics, noise="twin")
-    asked = published.classes[::3]
-    noisy = np.array([oracle(cell) for cell in asked]) - values[::3]
-    assert noisy.std(axis=0) == pytest.approx(spread.std(axis=0), rel=0.1)
-    assert np.corrcoef(noisy.T)[0, 1] == pytest.approx(np.corrcoef(spread.T)[0, 1], abs=0.1)
-
-
-def test_residuals_have_the_variance_of_one_measurement() -> None:
-    rng = np.random.default_rng(0)
-    found = residuals(rng.normal(size=(len(CLASSES), 1)), CLASSES)
-    assert float((found**2).mean()) == pytest.approx(1, abs=0.05)
-    with pytest.raises(CannotFit, match="needs twins that were measured apart"):
-        residuals(np.zeros((2, 1)), [CLASSES[0], CLASSES[-1]])
 
 
 @pytest.mark.parametrize(
@@ -194,7 +173,7 @@ def test_residuals_have_the_variance_of_one_measurement() -> None:
         ({"on_repeat": "fee"}, "on_repeat is 'fee'; expected 'free' or 'charge'"),
         ({"identity": "cell"}, "identity is 'cell'; expected 'class' or 'exact'"),
         ({"missing": "skip"}, "missing is 'skip'; expected 'raise' or 'nan'"),
-        ({"noise": "gaussian"}, "noise is 'gaussian'; expected None or 'twin'"),
+        ({"noise": "gaussian"}, "noise is 'gaussian'; expected None or 'twin' or 'twin-once'"),
         ({"noise": "twin", "noise_seed": 0.5}, "noise_seed=0.5 is not a seed; expected an integer"),
         ({"noise": "twin", "noise_seed": -1}, "noise_seed=-1 is not a seed"),
         ({"directions": {"clean": "maximize"}}, "'maximize' is not a direction of clean"),

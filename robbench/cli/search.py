@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Of all runs: run i starts from (seed, i).")
 @click.option("--on-repeat", default="free", show_default=True, help="What asking again costs: free, or charge.")
 @direction_option
-@click.option("--noise", help="twin: accuracies as another training would have them.")
+@click.option("--noise", help="twin: accuracies as another training would have them; twin-once: one such training for all queries.")
 @click.option("--proxy", help="The metric that guides warmup and warmup-move.")
 @store_option
 @click.option("--dataset", help="The dataset; the store's default if left out.")
