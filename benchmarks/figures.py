@@ -24,7 +24,6 @@ SOURCES = {
     "nbsuite_zero": "nbsuite_zero/zc_nasbench201_cifar10.csv",
     "hwnasbench": "hwnasbench/hw_cifar10.csv",
 }
-IMAGES = 10_000
 MATRIX = "clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 mean_corruption synflow nwot jacov grad_norm snip params edgegpu_latency"
 BEST_CLEAN = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 BEST_PGD = "|avg_pool_3x3~0|+|none~0|skip_connect~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
@@ -68,7 +67,7 @@ work as well as `.svg`).
 ANOMALIES = """
 ## Signs of gradient masking
 
-`analysis.anomaly_counts(bench, images={images})`: accuracies that are above another that they should not exceed, over all architectures and
+`analysis.anomaly_counts(bench)`: accuracies that are above another that they should not exceed, over all architectures and
 levels of a kind, and how many are so by more than {threshold:g} binomial standard errors; an architecture counts once for each comparison.
 Shown is what is beyond noise somewhere, or above in more than a tenth of the comparisons.
 
@@ -97,10 +96,10 @@ def main() -> None:
 
 def anomalies(bench: RobBench) -> str:
     """A table of what was found, by dataset, kind and threat."""
-    lines = [ANOMALIES.format(images=IMAGES, threshold=analysis.THRESHOLD)]
+    lines = [ANOMALIES.format(threshold=analysis.THRESHOLD)]
     lines += ["| dataset | kind | threat | comparisons | above | most of them at | beyond noise | largest excess |", "|---" * 8 + "|"]
     for dataset in bench.datasets:
-        counts = analysis.anomaly_counts(bench, images=IMAGES, dataset=dataset)
+        counts = analysis.anomaly_counts(bench, dataset=dataset)
         counts["threat"] = counts["metric"].str.partition("@")[0]
         for (kind, threat), rows in counts.groupby(["kind", "threat"]):
             if rows["beyond_noise"].any() or rows["above"].sum() > SYSTEMATIC * rows["compared"].sum():

@@ -21,6 +21,7 @@ from builders.proxies.passes import Passes, layers, record, total, weights
 
 _EPSILON = 1e-8  # added to every probability by the released code
 _LOW, _HIGH = 1.0, 100.0
+_MOST_IMAGES = 31  # a pattern is an int32
 
 
 def r_score(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -70,7 +71,10 @@ class Psi:
     Arguments:
         by_layer: by the equations.
         repeats: initialisations.
-        images: how many, the first of the batch; at most 16.
+        images: how many, the first of the batch; at most 31.
+
+    Raises:
+        ProxyError: no repeats, or images that a pattern has no room for.
 
     Source: Yang et al. (2025), Ψ of equations 2 to 6.
     """
@@ -78,6 +82,12 @@ class Psi:
     by_layer: bool = False
     repeats: int = 32
     images: int = 16
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or not 1 <= self.images <= _MOST_IMAGES:
+            raise ProxyError(
+                f"Ψ was given repeats={self.repeats} and images={self.images}; expected at least 1 of each, and at most {_MOST_IMAGES} images."
+            )
 
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64."""

@@ -34,6 +34,8 @@ _RECIPES: dict[str, dict[str, Any]] = {
     "apgd-ce": {"attack": "AutoAttack APGD-CE", "steps": 100},
     "square": {"attack": "AutoAttack Square", "queries": 5000},
 }
+_IMAGES: dict[str, dict[str, Any]] = {"cifar10": {"images": 10_000}, "cifar100": {"images": 10_000}}
+"""What accuracies are of: the test images."""
 
 
 def index(path: Path, reading: Reading) -> np.ndarray:
@@ -106,7 +108,13 @@ def _array(file: Path, reading: Reading, dataset: str, key: str, measure: str, l
     name = canonical_name(key.removesuffix("@Linf"))
     extra = {"confidence": ("statistic", "class"), "cm": ("label", "prediction")}.get(measure, ())
     axes: dict[str, list[Any]] = {**levels, **{axis: [] for axis, _ in zip(extra, values.shape[1 + len(shape) :], strict=False)}}
-    provenance = {"source": "jung2023", "citation": _CITATION, "file": f"{dataset}/{file.name}", **_RECIPES.get(name, {})}
+    provenance = {
+        "source": "jung2023",
+        "citation": _CITATION,
+        "file": f"{dataset}/{file.name}",
+        **_IMAGES.get(dataset, {}),
+        **_RECIPES.get(name, {}),
+    }
     unit = "count" if measure == "cm" else "fraction"
     return Array(Name(dataset, "standard", name, MEASURES[measure]), Header("class", axes, unit, provenance), values)
 

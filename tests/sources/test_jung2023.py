@@ -80,6 +80,7 @@ def test_an_attack_has_an_eps_axis_a_corruption_severities_and_clean_none(tmp_pa
         axes = {(name.metric, name.measure): store.header(name).axes for name in store.names()}
         units = {name.measure: store.header(name).unit for name in store.names()}
         sources = {store.header(name).provenance["source"] for name in store.names()}
+        assert {store.header(name).provenance["images"] for name in store.names()} == {10_000}
     assert axes == {
         ("clean", "accuracy"): {},
         ("pgd", "accuracy"): {"eps": [0.1 / 255, 1 / 255, 8 / 255]},

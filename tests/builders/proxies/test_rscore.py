@@ -92,3 +92,9 @@ def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], me
 def test_r_score_depends_on_the_company() -> None:
     psi, phi = np.array([1.0, 10.0, 100.0]), np.array([2.0, 3.0, 5.0])
     assert r_score(psi, phi)[1] != r_score(psi[:2], phi[:2])[1]
+
+
+@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"images": 0}, {"images": 32}])
+def test_psi_has_room_for_so_many_images(wrong: dict[str, int]) -> None:
+    with pytest.raises(ProxyError, match=r"expected at least 1 of each, and at most 31 images"):
+        Psi(**wrong)  # type: ignore[arg-type]
