@@ -10,8 +10,7 @@ import numpy as np
 
 from robbench.noise import NEAR, differences
 from robbench.papers.entry import Entry, Need, Ours, Setting, bar, beside, published, spread
-from robbench.search import evolution, local_search
-from robbench.search.bananas import NASLIB
+from robbench.search import bananas, evolution, local_search
 from robbench.sources.jung2023 import CORRUPTIONS
 from robbench.spaces.nb201 import EDGES, Cell, cells
 from robbench.spaces.space import Space
@@ -33,7 +32,8 @@ OBJECTIVES = ("clean", "fgsm@1/255")
 
 ALGORITHMS: dict[str, tuple[str, str, dict[str, Any], bool]] = {
     "bananas": ("bananas", "bananas", {}, False),
-    "bananas_naslib": ("bananas", "bananas", NASLIB, False),
+    "bananas_naslib": ("bananas", "bananas", bananas.NASLIB, False),
+    "bananas_naszilla": ("bananas", "bananas", bananas.NASZILLA, True),
     "local": ("local_search", "local", {}, False),
     "local_naszilla": ("local_search", "local", local_search.NASZILLA, True),
     "random": ("random_search", "random", {}, False),

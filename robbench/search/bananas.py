@@ -3,35 +3,54 @@
 Source: White, Neiswanger and Savani (2021), "BANANAS: Bayesian optimization with neural architectures for neural architecture search",
 algorithm 1: path encoding, an ensemble, independent Thompson sampling, candidates that are mutants of the best.  Batches of 10 after 10 random
 architectures, and 100 candidates, are the settings of NASLib.  Ours: a member of the ensemble is a ridge regression on the encoding and on
-random rectified features of it, fitted to its own resample, where the paper trains networks by gradient descent.
+random rectified features of it, fitted to its own resample.  The paper's are networks trained by gradient descent: `NASZILLA` has those.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
+from robbench.errors import CannotSearch
+from robbench.metrics import nearest
 from robbench.oracle import Oracle
 from robbench.search.asking import asking
+from robbench.search.evolution import Mutate
+from robbench.search.predictors import PREDICTORS
 from robbench.search.result import Result
 from robbench.spaces.nb201 import OPERATIONS, Cell
 from robbench.spaces.space import Space
+
+T = TypeVar("T")
 
 NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "wander": True}
 """BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`, which later
 has batches of 25): three members, mutants of the best two only, each mutated from the one before and so ever further from the best, and
 candidates that were asked before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
 20 wide, fitted to accuracies as they come, by Adam on the absolute error for 500 epochs."""
+NASZILLA: dict[str, Any] = {"parents": 5, "shared": False, "rate": 1 / 4, "encoding": "short", "predictor": "networks"}
+"""BANANAS as naszilla, by the paper's authors, has it (`bananas` of `naszilla/nas_algorithms.py`, `get_candidates` of
+`naszilla/nas_benchmarks.py`, `mutate` and `encode_freq_paths` of `naszilla/nas_bench_201/cell_201.py`): the best has 100 mutants, each of its
+six operations changed with one chance in four, then the next best, until 100 are new; five networks learn from the paths of one and of two
+operations alone, so that the edge in the middle of the longest path is not seen.  A search of 300 queries takes some eight seconds."""
 
 _WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 """The edges of each way from a cell's input to its output."""
-_PATHS = {path: column for column, path in enumerate(path for n in (1, 2, 3) for path in itertools.product(OPERATIONS[1:], repeat=n))}
 
-_HIDDEN = 100
-_PENALTY = 1.0
+
+def _columns(operations: Sequence[str], longest: int) -> dict[tuple[str, ...], int]:
+    """A column for each word of so many operations."""
+    words = (word for length in range(1, longest + 1) for word in itertools.product(operations, repeat=length))
+    return {word: column for column, word in enumerate(words)}
+
+
+ENCODINGS = {"paths": _columns(OPERATIONS[1:], 3), "short": _columns(OPERATIONS, 2)}
+"""The paths that an encoding tells apart, as words of their operations: those without `none`, all that lead through; or, as naszilla truncates
+them at 30 columns, those of one or two operations, which may be `none`."""
 
 
 def bananas(
@@ -44,8 +63,12 @@ def bananas(
     members: int = 5,
     parents: int = 10,
     candidates: int = 100,
+    shared: bool = True,
     new: bool = True,
     wander: bool = False,
+    rate: float | None = None,
+    encoding: str = "paths",
+    predictor: str = "ridges",
 ) -> Result:
     """The best of a random start and of the mutants that an ensemble expects most of.
 
@@ -55,21 +78,29 @@ def bananas(
         members: of the ensemble.
         parents: how many of the best are mutated.
         candidates: how many mutants the ensemble judges.
+        shared: each parent has its share of the candidates as mutants; if not, the best has all, and the next ones only as long as some lack.
         new: leave out mutants that were asked for already; random architectures fill a batch that this makes too small.
         wander: mutate the last mutant, and not the parent itself.
+        rate: the probability of each operation of a mutant to be another one; if left out, exactly one is.
+        encoding: a name in `ENCODINGS`: what the ensemble sees of an architecture.
+        predictor: a name in `PREDICTORS`: what its members are.
     """
+    fitted, words = _named(predictor, PREDICTORS, "predictor"), _named(encoding, ENCODINGS, "encoding")
     with asking(oracle, space, rng, initial=initial, batch=batch, members=members, parents=parents, candidates=candidates) as ask:
+        each = max(1, candidates // parents) if shared else candidates
+        mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
         asked = [space.sample(rng) for _ in range(initial)]
         scores = [ask(cell) for cell in asked]
         while True:
-            best = [asked[i] for i in np.argsort(scores, kind="stable")[::-1][:parents]]
-            mutants = [mutant for parent in best for mutant in _mutants(parent, max(1, candidates // parents), wander, space, rng)]
-            if new:
-                known = set(asked)
-                mutants = [mutant for mutant in dict.fromkeys(mutants) if mutant not in known]
+            known = set(asked) if new else set()
+            mutants: list[Cell] = []
+            for i in sorted(range(len(asked)), key=scores.__getitem__, reverse=True)[:parents]:  # of equals the one found first
+                if len(mutants) < candidates:
+                    mutants += _mutants(asked[i], each, mutate, wander, rng)
+                    mutants = [mutant for mutant in dict.fromkeys(mutants) if mutant not in known] if new else mutants
             chosen = []
             if mutants:
-                predicted = Ensemble(encodings(asked), np.array(scores), members, rng).predict(encodings(mutants))
+                predicted = fitted(encodings(asked, words), np.array(scores), members, rng).predict(encodings(mutants, words))
                 thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
                 chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
             chosen += [space.sample(rng) for _ in range(batch - len(chosen))]
@@ -78,55 +109,31 @@ def bananas(
     return ask.result()
 
 
-def _mutants(parent: Cell, count: int, wander: bool, space: Space, rng: np.random.Generator) -> Iterator[Cell]:
+def _mutants(parent: Cell, count: int, mutate: Mutate, wander: bool, rng: np.random.Generator) -> Iterator[Cell]:
     mutant = parent
     for _ in range(count):
-        mutant = space.mutate(mutant if wander else parent, rng)
+        mutant = mutate(mutant if wander else parent, rng)
         yield mutant
 
 
-def encodings(archs: Sequence[Cell]) -> np.ndarray:
-    """Which paths lead from input to output, as words of operations without `none`: ``(cells, 84)``, float64, 0 or 1.
+def encodings(archs: Sequence[Cell], words: Mapping[tuple[str, ...], int] = ENCODINGS["paths"]) -> np.ndarray:
+    """Which paths lead from input to output: ``(cells, columns)``, float64, 0 or 1.
 
-    Source: White et al. (2021), section 4.1: 4 + 4² + 4³ paths.
+    Source: White et al. (2021), section 4.1, and its truncation.
+
+    Arguments:
+        words: one of `ENCODINGS`: 4 + 4² + 4³ = 84 paths, or 5 + 5² = 30.
     """
-    found = np.zeros((len(archs), len(_PATHS)))
+    found = np.zeros((len(archs), len(words)))
     for row, arch in enumerate(archs):
         for way in _WAYS:
-            column = _PATHS.get(tuple(arch.ops[edge] for edge in way))
+            column = words.get(tuple(arch.ops[edge] for edge in way))
             if column is not None:
                 found[row, column] = 1
     return found
 
 
-class Ensemble:
-    """Ridge regressions that differ in their random features and in the rows that they were fitted to.
-
-    Arguments:
-        features: ``(rows, features)``.
-        targets: ``(rows,)``; what is not finite counts as the worst of the others.
-    """
-
-    def __init__(self, features: np.ndarray, targets: np.ndarray, members: int, rng: np.random.Generator) -> None:
-        finite = np.isfinite(targets)
-        targets = np.where(finite, targets, targets[finite].min(initial=0.0 if not finite.any() else np.inf))
-        self._mean, self._scale = targets.mean(), max(float(targets.std()), 1e-9)
-        self._members = [self._fitted(features, (targets - self._mean) / self._scale, rng) for _ in range(members)]
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """What each member expects: ``(members, rows)``, in the targets' unit."""
-        return np.asarray([_lifted(features, *hidden) @ weights * self._scale + self._mean for hidden, weights in self._members])
-
-    @staticmethod
-    def _fitted(features: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        hidden = rng.normal(size=(features.shape[1], _HIDDEN)), rng.normal(size=_HIDDEN)
-        rows = rng.integers(len(targets), size=len(targets))
-        inputs = _lifted(features[rows], *hidden)
-        moments = inputs.T @ inputs + _PENALTY * np.eye(inputs.shape[1])
-        return hidden, np.linalg.solve(moments, inputs.T @ targets[rows])
-
-
-def _lifted(features: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The features, their random rectified combinations, and a constant."""
-    rectified = np.maximum(features @ weights + offsets, 0) / np.sqrt(_HIDDEN)
-    return np.concatenate([features, rectified, np.ones((len(features), 1))], axis=1)
+def _named(name: str, known: Mapping[str, T], kind: str) -> T:
+    if name not in known:
+        raise CannotSearch(f"{kind}={name!r} is not known to BANANAS.{nearest(name, known)} Known: {', '.join(known)}.")
+    return known[name]

@@ -1,15 +1,22 @@
-"""The encoding and the ensemble of BANANAS."""
+"""The encodings of BANANAS, and what its settings do."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robbench import RobBench
+from robbench.errors import CannotSearch
 from robbench.features import paths
+from robbench.oracle import Oracle
 from robbench.search import Space
-from robbench.search.bananas import NASLIB, Ensemble, bananas, encodings
-from tests.search.conftest import ALL, height
+from robbench.search.bananas import ENCODINGS, NASLIB, NASZILLA, bananas, encodings
+from robbench.search.random_search import random_search
+from tests.search.conftest import ALL
+
+SHORT = ENCODINGS["short"]
 
 
 def test_paths_are_words_of_operations_without_none() -> None:
@@ -28,21 +35,14 @@ def test_paths_without_skips_are_the_features_words() -> None:
     assert encodings(chosen).sum(axis=1).tolist() == (ways.values[:, words] > 0).sum(axis=1).tolist()
 
 
-def test_an_ensemble_learns_and_is_sure_of_what_it_has_seen() -> None:
-    rng = np.random.default_rng(0)
-    drawn = [ALL[i] for i in rng.permutation(len(ALL))[:400]]
-    values = np.array([height(cell) for cell in drawn])
-    ensemble = Ensemble(encodings(drawn[:200]), values[:200], 5, rng)
-    seen, unseen = ensemble.predict(encodings(drawn[:200])), ensemble.predict(encodings(drawn[200:]))
-    assert unseen.shape == (5, 200)
-    assert np.corrcoef(unseen.mean(axis=0), values[200:])[0, 1] > 0.8
-    assert seen.std(axis=0).mean() < unseen.std(axis=0).mean()
-
-
-@pytest.mark.parametrize("targets", [[-np.inf, 1.0, 2.0], [-np.inf] * 3, [0.5] * 3])
-def test_targets_without_a_value_or_a_spread_are_learned_from(targets: list[float]) -> None:
-    ensemble = Ensemble(encodings(ALL[:3]), np.array(targets), 2, np.random.default_rng(0))
-    assert np.isfinite(ensemble.predict(encodings(ALL))).all()
+def test_short_paths_see_none_but_not_the_edge_in_the_middle_of_the_longest() -> None:
+    """As naszilla cuts them off: of 15,625 cells it tells 2,875 apart, where two paths of two operations may change places."""
+    found = encodings(ALL, SHORT)
+    assert found.shape == (len(ALL), 30)
+    assert (found[:, :5].sum(axis=1) == 1).all()
+    assert set(found[:, 5:].sum(axis=1)) == {1, 2}
+    seen = {(cell.ops[3], frozenset([(cell.ops[0], cell.ops[4]), (cell.ops[1], cell.ops[5])])) for cell in ALL}
+    assert len(np.unique(found, axis=0)) == len(seen) == 5 * (25 + 25 * 24 // 2)
 
 
 def test_nothing_is_asked_twice_but_as_naslib_does(landscape: RobBench, space: Space) -> None:
@@ -51,3 +51,47 @@ def test_nothing_is_asked_twice_but_as_naslib_does(landscape: RobBench, space: S
     bananas(theirs, space, np.random.default_rng(0), **NASLIB)
     assert ours.asked == 150
     assert theirs.asked < 150
+
+
+def test_naszillas_spends_its_budget_on_new_cells_and_a_seed_says_all(landscape: RobBench, space: Space) -> None:
+    def searched(seed: int) -> Oracle:
+        oracle = landscape.oracle("clean", budget=37, on_repeat="charge", identity="exact")
+        bananas(oracle, space, np.random.default_rng(seed), **NASZILLA)
+        return oracle
+
+    one, same, other = (searched(seed) for seed in (1, 1, 2))
+    assert one.spent == one.asked == 37
+    assert one.queries == same.queries != other.queries
+
+
+def test_naszillas_beats_random_search_on_published_accuracies(published: RobBench, space: Space) -> None:
+    def oracle() -> Oracle:
+        return published.oracle("fgsm@1/255", dataset="cifar10", budget=80, on_repeat="charge")
+
+    found = [bananas(oracle(), space, np.random.default_rng(seed), **NASZILLA).value for seed in range(3)]
+    drawn = [random_search(oracle(), space, np.random.default_rng(seed)).value for seed in range(30)]
+    assert np.mean(found) > np.mean(drawn) + 0.01
+
+
+def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, space: Space) -> None:
+    def from_the_best(seed: int, shared: bool) -> bool:
+        oracle = landscape.oracle("clean", budget=11, on_repeat="charge", identity="exact")
+        candidates = 5 if shared else 1
+        bananas(oracle, space, np.random.default_rng(seed), parents=5, candidates=candidates, batch=1, members=1, shared=shared)
+        *first, (last, _, _) = oracle.queries
+        return last in max(first, key=lambda query: query.value).arch.neighbors()
+
+    assert all(from_the_best(seed, shared=False) for seed in range(20))
+    assert not all(from_the_best(seed, shared=True) for seed in range(20))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"predictor": "network"}, r"predictor='network' is not known to BANANAS. Did you mean 'networks'\? Known: ridges, networks"),
+        ({"encoding": "long"}, r"encoding='long' is not known to BANANAS\..* Known: paths, short"),
+    ],
+)
+def test_a_name_that_is_not_known_is_refused(options: dict[str, Any], said: str, landscape: RobBench, space: Space) -> None:
+    with pytest.raises(CannotSearch, match=said):
+        bananas(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)
