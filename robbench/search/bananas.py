@@ -36,7 +36,7 @@ NASZILLA: dict[str, Any] = {"parents": 5, "shared": False, "rate": 1 / 4, "encod
 """BANANAS as naszilla, by the paper's authors, has it (`bananas` of `naszilla/nas_algorithms.py`, `get_candidates` of
 `naszilla/nas_benchmarks.py`, `mutate` and `encode_freq_paths` of `naszilla/nas_bench_201/cell_201.py`): the best has 100 mutants, each of its
 six operations changed with one chance in four, then the next best, until 100 are new; five networks learn from the paths of one and of two
-operations alone, so that the edge in the middle of the longest path is not seen.  A search of 300 queries takes some eight seconds."""
+operations alone, so that the edge in the middle of the longest path is not seen.  Slow: all are trained anew before every batch."""
 
 _WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 """The edges of each way from a cell's input to its output."""
