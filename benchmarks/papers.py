@@ -1,7 +1,7 @@
 """What papers report beside what the published data gives.  Writes docs/papers.md.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About eight
-minutes of two cores, most of it forests and BANANAS.  Runs, splits and n are in each table.
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  About half
+an hour of two cores, most of it the networks that BANANAS trains as naszilla has it.  Runs, splits and n are in each table.
 
     python benchmarks/papers.py                  # writes docs/papers.md
     python benchmarks/papers.py jung2023-best    # these only, to stdout

@@ -248,6 +248,8 @@ TABLE_1 = Entry(
     (
         "by: what searched here, after its own paper; this paper's settings are not in our copy. Repeats are charged.",
         "bananas_naslib has the settings of NASLib, but not its predictor: three networks of 20 layers, trained for 500 epochs before each batch.",
+        "bananas_naszilla has naszilla's networks, too.  Still it finds better networks than the paper's BANANAS, which finds worse ones by FGSM than"
+        " the paper's random search: why, the public sources do not say.",
         "Those of naszilla have the settings of naszilla, which earlier code of the same authors (AG-Net) builds on, and search all 15,625 cells,"
         " each with the accuracy of the network that was evaluated for it. Its defaults, taken as they stand, after NASLib's had been compared.",
         "The others search the networks that were evaluated, neighbours one change apart. This reading was fixed after five were compared with the"

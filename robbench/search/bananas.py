@@ -31,7 +31,8 @@ NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "wander": Tr
 """BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`, which later
 has batches of 25): three members, mutants of the best two only, each mutated from the one before and so ever further from the best, and
 candidates that were asked before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
-20 wide, fitted to accuracies as they come, by Adam on the absolute error for 500 epochs."""
+20 wide, that see the operations of the edges, fitted to accuracies as they come, by Adam on the absolute error and a penalty on the last
+weights for 500 epochs."""
 NASZILLA: dict[str, Any] = {"parents": 5, "shared": False, "rate": 1 / 4, "encoding": "short", "predictor": "networks"}
 """BANANAS as naszilla, by the paper's authors, has it (`bananas` of `naszilla/nas_algorithms.py`, `get_candidates` of
 `naszilla/nas_benchmarks.py`, `mutate` and `encode_freq_paths` of `naszilla/nas_bench_201/cell_201.py`): the best has 100 mutants, each of its
