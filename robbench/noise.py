@@ -24,6 +24,8 @@ NEAR = 200
 class TwinNoise:
     """Noise for accuracies that are asked for together: drawn together, so that it is correlated as twins' differences are.
 
+    Which twins are near is decided by the first of the accuracies.
+
     Arguments:
         objectives: what is asked for; what is no accuracy stays as it is.
         lookup: of the store.
