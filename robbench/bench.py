@@ -287,8 +287,8 @@ class RobBench:
         """The surrogates in this store: one row for each number that one of them predicts, with its scores on unseen architectures."""
         return self._surrogates.table()
 
-    def curve(self, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
-        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
+    def curve(self, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
+        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
         from robbench import tables
 
         return tables.curve(self, arch, metric, **options)

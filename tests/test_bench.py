@@ -381,6 +381,19 @@ def test_what_has_no_levels_has_no_curve(shared: RobBench, name: str) -> None:
         shared.curve(ARCH, name)
 
 
+def test_a_curve_is_of_the_measure_that_the_metric_names(shared: RobBench) -> None:
+    outcomes = shared.curve(ARCH, "pgd:outcomes")
+    assert [found.mean() for found in outcomes] == shared.curve(ARCH, "pgd").tolist()
+    with pytest.raises(NotMeasured, match=r"pgd \(confidence\) of toy10 is not in small.h5"):
+        shared.curve(ARCH, "pgd:confidence")
+
+
+@pytest.mark.parametrize(("metric", "options"), [("pgd@1/255", {}), ("pgd", {"eps": 1 / 255}), (Metric("pgd", 1 / 255, "accuracy"), {})])
+def test_a_level_is_no_curve(shared: RobBench, metric: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(UnknownMetric, match="pgd@1/255 is one point of a curve, which runs over all levels; leave the eps out"):
+        shared.curve(ARCH, metric, **options)
+
+
 def test_a_curve_over_what_was_not_measured_is_refused(shared: RobBench, unmeasured: Cell) -> None:
     with pytest.raises(NotMeasured, match="was not measured for"):
         shared.curve(unmeasured, "pgd")
