@@ -299,7 +299,7 @@ class RobBench:
         Arguments:
             dataset: the bench's default if left out.
             metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
-            options: training, seed and interpolate, as for `query`.
+            options: training, seed and interpolate, as for `query`; training and seed don't matter to what belongs to untrained networks.
         """
         from robbench import tables
 

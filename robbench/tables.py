@@ -42,7 +42,8 @@ def table(bench: RobBench, metrics: Sequence[str | Metric] | None, **options: An
     import pandas as pd
 
     asked = [parse(metric) for metric in metrics] if metrics is not None else bench.columns.numbers(Question(parse("clean"), **options))
-    columns = {str(metric): bench.query_many(bench.classes, metric, missing="nan", **options) for metric in asked}
+    placed = [bench.columns.placed(Question.of(metric, **options)) for metric in asked]
+    columns = {str(question.metric): bench.query_many(bench.classes, missing="nan", **question._asdict()) for question in placed}
     return pd.DataFrame(columns, index=pd.Index(map(str, bench.classes), name="arch"))
 
 

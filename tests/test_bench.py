@@ -426,6 +426,12 @@ def test_a_table_of_chosen_metrics(shared: RobBench) -> None:
     assert set(shared.table("toy100").columns) == {"clean", "pgd@0.5/255", "pgd@1/255", "pgd@2/255", "pgd@8/255"}
 
 
+def test_training_and_seed_of_a_table_are_not_of_untrained_networks(shared: RobBench, held: dict[str, np.ndarray]) -> None:
+    table = shared.table(metrics=["clean", "synflow"], training="pgd-8/255", seed=888)
+    np.testing.assert_array_equal(table["clean"], held["toy10/pgd-8/255/clean/accuracy"][:, 1])
+    np.testing.assert_array_equal(table["synflow"], shared.table()["synflow"])
+
+
 def test_a_table_of_a_dataset_that_is_not_there_is_refused(shared: RobBench) -> None:
     with pytest.raises(UnknownMetric, match=r"dataset 'toy11' is not in small\.h5\. Did you mean 'toy10'"):
         shared.table("toy11")
