@@ -13,8 +13,8 @@ import numpy as np
 
 from robbench.columns import Columns, Question
 from robbench.embedded import embedded_store
-from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.lookup import Answers, Architecture, Lookup, Rows
+from robbench.errors import NotMeasured, UnknownMetric
+from robbench.lookup import Answers, Architecture, Lookup, Rows, several
 from robbench.metrics import Metric
 from robbench.spaces.nb201 import Cell
 from robbench.store.reading import Store
@@ -152,10 +152,7 @@ class RobBench:
         """
         if missing not in ("raise", "nan"):
             raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
-        if not isinstance(archs, list | tuple | str | Cell):
-            archs = list(archs)
-        if isinstance(archs, str | Cell):
-            raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
+        archs = several(archs, "query")
         _, rows, column = self._ask(Question.of(metric, **options))
         if archs is self._lookup.classes and column.rows == "class":
             values = column.values.copy()
@@ -277,8 +274,7 @@ class RobBench:
 
     def predict_many(self, archs: Sequence[Architecture], metric: str | Metric, *, level: float = 0.9, **options: Any) -> np.ndarray:
         """Predictions of many architectures: ``(len(archs), 3)``, float64: mean, low, high; arguments as for `predict`."""
-        if isinstance(archs, str | Cell):
-            raise UnknownArchitecture(f"{archs!r} is one architecture; predict_many takes a sequence of them, and predict takes one.")
+        archs = several(archs, "predict")
         column = self._predictions(metric, level, (metric, level, *options.items()), options)
         rows = self._lookup.rows["cell"]
         return column.many(np.fromiter((self._row(rows, arch) for arch in archs), np.intp))

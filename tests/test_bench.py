@@ -340,10 +340,12 @@ def test_missing_values_are_refused_or_pass_as_nan(shared: RobBench, unmeasured:
         shared.query_many(archs, "clean", missing="zero")
 
 
-@pytest.mark.parametrize("arch", [ARCH, CELL])
+@pytest.mark.parametrize("arch", [ARCH, CELL, 3456, np.int64(3456), ARCH.encode()])
 def test_one_architecture_is_not_many(shared: RobBench, arch: Any) -> None:
     with pytest.raises(UnknownArchitecture, match="is one architecture; query_many takes a sequence of them, and query takes one"):
         shared.query_many(arch, "clean")
+    with pytest.raises(UnknownArchitecture, match="is one architecture; predict_many takes a sequence of them, and predict takes one"):
+        shared.predict_many(arch, "clean")
 
 
 def test_an_oracle_answers_as_query_does(shared: RobBench, unmeasured: Cell) -> None:
