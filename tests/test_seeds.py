@@ -12,7 +12,8 @@ from robbench.surrogates.splits import SPLITS, split
 
 
 def test_a_seed_is_a_plain_integer() -> None:
-    for seed in (0, 7, np.int64(7), np.uint8(7), 2**100):
+    seeds: tuple[Any, ...] = (0, 7, np.int64(7), np.uint8(7), 2**100)
+    for seed in seeds:
         assert checked_seed(seed) == seed
         assert type(checked_seed(seed)) is int
 
