@@ -398,7 +398,7 @@ def test_verify_covers_models(fitted: Path) -> None:
 def test_a_read_only_store_stays_whole(fitted: Path, forest: Surrogate) -> None:
     fitted.chmod(0o444)
     before = fitted.read_bytes()
-    with pytest.raises(StoreError, match=r"store.h5 is read-only, so no surrogate can be put into it; copy it, or make it writable"):
+    with pytest.raises(StoreError, match=r"store.h5 is read-only, so nothing can be put into it; copy it, or make it writable"):
         forest.save(fitted)
     assert fitted.read_bytes() == before
     assert [*fitted.parent.iterdir()] == [fitted]
