@@ -205,6 +205,7 @@ class RobBench:
 
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
+            CannotFit: noise is wanted, and no two twins were measured.
         """
         from robbench.oracle import Oracle
 
