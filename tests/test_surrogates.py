@@ -247,6 +247,17 @@ def test_scores_of_a_perfect_and_of_a_constant_prediction() -> None:
     assert scores(np.ones(3), measured)["r2"] == 0
 
 
+@pytest.mark.parametrize("feature", [1.0, np.nan])
+@pytest.mark.parametrize("kind", ["forest", "boosting", "networks"])
+def test_a_feature_that_does_not_vary_teaches_the_mean(kind: str, feature: float) -> None:
+    """As some of the structure do in a store, when each is tried alone."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("xgboost")
+    features, targets = np.full((60, 1), feature), np.linspace(0.4, 0.6, 60)[:, np.newaxis]
+    predicted = models.kind_of(kind).fit(features, targets, 1, 0).predict(features)
+    np.testing.assert_allclose(predicted, np.full((60, 1), 0.5), atol=0.05)
+
+
 # Intervals
 
 

@@ -193,7 +193,8 @@ def subsets(
         One row for each feature: alone, without; and a row ``all`` that has the R² of all features as both.
 
     Raises:
-        UnknownMetric: a column that is neither; else as `robbench.surrogates.fit`.
+        UnknownMetric: a column that is neither.
+        CannotFit: there is one feature only, so nothing without it; else as `robbench.surrogates.fit`.
     """
     import pandas as pd
 
@@ -201,6 +202,10 @@ def subsets(
     if unknown:
         raise UnknownMetric(f"columns has {unknown[0]!r}, which is neither 'alone' nor 'without'.")
     rows = gather(bench, target, features, **options)
+    if len(rows.names) == 1 and "without" in columns:
+        raise CannotFit(
+            f"{features} is one feature, {rows.names[0]}, and without it there is none to learn from; leave columns to 'alone'."
+        )
     inside = splits.split(split, rows.groups, seed=seed)
 
     def r2(columns: list[int]) -> float:
