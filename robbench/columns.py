@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -218,7 +218,7 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
         return values
     seeds = [int(seed) for seed in header.axes["seed"]]
     if question.seed is not None:
-        if not isinstance(question.seed, Real) or question.seed not in seeds:
+        if not isinstance(question.seed, Hashable) or question.seed not in seeds:
             raise NotMeasured(f"{question.metric} was not measured with seed {question.seed!r}; measured: {', '.join(map(str, seeds))}.")
         return np.asarray(np.take(values, seeds.index(question.seed), axis=1))
     if len(seeds) == 1:

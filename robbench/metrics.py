@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from numbers import Real
 from typing import NamedTuple
 
@@ -276,7 +276,7 @@ def _level(name: str, eps: float | str | None, severity: int | None) -> float | 
         return parse_eps(eps)
     if severity is None:
         return None
-    if not isinstance(severity, Real) or severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
+    if not isinstance(severity, Hashable) or severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
         raise UnknownMetric(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
     return SEVERITIES[SEVERITIES.index(severity)]
 
