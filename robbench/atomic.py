@@ -17,11 +17,14 @@ import h5py
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A binary file, open for reading and writing, that takes the place of `path` when the block ends without an error.
 
+    A link stays one: what it leads to is replaced.
+
     Where the system can (Linux), it has no name until then, so even a killed process leaves no litter.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
+    path = path.resolve()
     _clear(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     staged = path.with_name(f".{path.name}.{os.getpid()}")

@@ -13,8 +13,8 @@ import numpy as np
 
 from robbench.columns import Columns, Question
 from robbench.embedded import embedded_store
-from robbench.errors import NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.lookup import Answers, Architecture, Lookup, Rows
+from robbench.errors import NotMeasured, UnknownMetric
+from robbench.lookup import Answers, Architecture, Lookup, Rows, several
 from robbench.metrics import Metric
 from robbench.spaces.nb201 import Cell
 from robbench.store.reading import Store
@@ -152,10 +152,7 @@ class RobBench:
         """
         if missing not in ("raise", "nan"):
             raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
-        if not isinstance(archs, list | tuple | str | Cell):
-            archs = list(archs)
-        if isinstance(archs, str | Cell):
-            raise UnknownArchitecture(f"{archs!r} is one architecture; query_many takes a sequence of them, and query takes one.")
+        archs = several(archs, "query")
         _, rows, column = self._ask(Question.of(metric, **options))
         if archs is self._lookup.classes and column.rows == "class":
             values = column.values.copy()
@@ -208,6 +205,7 @@ class RobBench:
 
         Raises:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
+            CannotFit: noise is wanted, and no two twins were measured.
         """
         from robbench.oracle import Oracle
 
@@ -277,8 +275,7 @@ class RobBench:
 
     def predict_many(self, archs: Sequence[Architecture], metric: str | Metric, *, level: float = 0.9, **options: Any) -> np.ndarray:
         """Predictions of many architectures: ``(len(archs), 3)``, float64: mean, low, high; arguments as for `predict`."""
-        if isinstance(archs, str | Cell):
-            raise UnknownArchitecture(f"{archs!r} is one architecture; predict_many takes a sequence of them, and predict takes one.")
+        archs = several(archs, "predict")
         column = self._predictions(metric, level, (metric, level, *options.items()), options)
         rows = self._lookup.rows["cell"]
         return column.many(np.fromiter((self._row(rows, arch) for arch in archs), np.intp))
@@ -287,8 +284,8 @@ class RobBench:
         """The surrogates in this store: one row for each number that one of them predicts, with its scores on unseen architectures."""
         return self._surrogates.table()
 
-    def curve(self, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
-        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`."""
+    def curve(self, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
+        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
         from robbench import tables
 
         return tables.curve(self, arch, metric, **options)
@@ -299,7 +296,7 @@ class RobBench:
         Arguments:
             dataset: the bench's default if left out.
             metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
-            options: training, seed and interpolate, as for `query`.
+            options: training, seed and interpolate, as for `query`; training and seed don't matter to what belongs to untrained networks.
         """
         from robbench import tables
 

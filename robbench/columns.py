@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -217,8 +218,8 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
         return values
     seeds = [int(seed) for seed in header.axes["seed"]]
     if question.seed is not None:
-        if question.seed not in seeds:
-            raise NotMeasured(f"{question.metric} was not measured with seed {question.seed}; measured: {', '.join(map(str, seeds))}.")
+        if not isinstance(question.seed, Hashable) or question.seed not in seeds:
+            raise NotMeasured(f"{question.metric} was not measured with seed {question.seed!r}; measured: {', '.join(map(str, seeds))}.")
         return np.asarray(np.take(values, seeds.index(question.seed), axis=1))
     if len(seeds) == 1:
         return values[:, 0]

@@ -20,6 +20,15 @@ Architecture = str | Cell | Sequence[str] | int
 """An arch string, a Cell, six operation names, or, in a store that carries it, the published index."""
 
 
+def several(archs: Sequence[Architecture], question: str) -> Sequence[Architecture]:
+    """The architectures, which may come one at a time; raises UnknownArchitecture where there is one alone, which `question` takes."""
+    if isinstance(archs, list | tuple):
+        return archs
+    if isinstance(archs, str | bytes | Cell | Integral):
+        raise UnknownArchitecture(f"{archs!r} is one architecture; {question}_many takes a sequence of them, and {question} takes one.")
+    return list(archs)
+
+
 class Rows(dict[Architecture, int]):
     """Architecture → row, filled as architectures are met: the first look-up parses, later ones are a dict's."""
 

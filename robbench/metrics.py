@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from numbers import Real
 from typing import NamedTuple
 
@@ -251,7 +251,10 @@ def parse_eps(eps: float | str) -> float:
             raise UnknownMetric(f"eps={eps!r} is not a number; expected one such as '1/255' or 0.00392.")
         value = float(match[1]) / float(match[2] or 1)
     elif isinstance(eps, Real):
-        value = float(eps)
+        try:
+            value = float(eps)
+        except OverflowError:
+            value = math.inf
     else:
         raise UnknownMetric(f"eps={eps!r} is a {type(eps).__name__}; expected a number, or a string such as '1/255'.")
     if math.isnan(value) or value < 0:
@@ -273,7 +276,7 @@ def _level(name: str, eps: float | str | None, severity: int | None) -> float | 
         return parse_eps(eps)
     if severity is None:
         return None
-    if severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
+    if not isinstance(severity, Hashable) or severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
         raise UnknownMetric(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
     return SEVERITIES[SEVERITIES.index(severity)]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from robbench.errors import CannotFit, UnknownMetric
 from robbench.lookup import Answers, Lookup
+from robbench.seeds import checked_seed
 from robbench.spaces.nb201 import Cell
 
 NEAR = 200
@@ -37,9 +38,7 @@ class TwinNoise:
     """
 
     def __init__(self, objectives: Sequence[Answers], lookup: Lookup, seed: int) -> None:
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-            raise UnknownMetric(f"noise_seed={seed!r} is not a seed; expected an integer of at least 0.")
-        self._seed = int(seed)
+        self._seed = checked_seed(seed, "noise_seed")
         self._noisy = [i for i, one in enumerate(objectives) if one.metric.entry.measure == "accuracy"]
         rows = {objectives[i].column.rows for i in self._noisy}
         if len(rows) != 1:

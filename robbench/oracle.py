@@ -17,7 +17,7 @@ import numpy as np
 from robbench.errors import BudgetExhausted, NotMeasured, UnknownMetric
 from robbench.lookup import Answers, Architecture, Lookup
 from robbench.noise import TwinNoise
-from robbench.objectives import EITHER_WAY, directions_of, spelled
+from robbench.objectives import EITHER_WAY, directions_of
 from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Oracle:
         history: bool = True,
     ) -> None:
         self.objectives = tuple(str(one.metric) for one in objectives)
-        self.directions = _directions(self.objectives, directions or {}, single)
+        self.directions = _directions(self.objectives, directions, single)
         self.identity = identity or ("class" if any(one.column.rows == "class" for one in objectives) else "exact")
         _among("identity", self.identity, list(IDENTITIES))
         _among("on_repeat", on_repeat, ("free", "charge"))
@@ -192,10 +192,10 @@ class Oracle:
         )
 
 
-def _directions(objectives: Sequence[str], given: Mapping[str, str], single: bool) -> tuple[str, ...]:
+def _directions(objectives: Sequence[str], given: Mapping[str, str] | None, single: bool) -> tuple[str, ...]:
     """As `robbench.objectives` has them; of a single objective it is clear that it is a proxy and not a cost: more of it is better."""
-    alone = {objectives[0]: "max"} if single and objectives[0] in EITHER_WAY else {}
-    return tuple(directions_of(objectives, {**alone, **{spelled(metric): direction for metric, direction in given.items()}}).values())
+    clear = single and objectives[0] in EITHER_WAY and not given
+    return tuple(directions_of(objectives, {objectives[0]: "max"} if clear else given).values())
 
 
 def _checked_budget(budget: float | None, cost: Answers | None) -> float | None:

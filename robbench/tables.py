@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from robbench.bench import RobBench
 
 
-def curve(bench: RobBench, arch: Architecture, metric: str, **options: Any) -> pd.Series[float]:
+def curve(bench: RobBench, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
     """A threat over all its measured levels."""
     import pandas as pd
 
-    name = parse(metric).name
-    axis = TABLE[name].axis
-    if axis is None or TABLE[name].kind == "derived":
+    question = Question.of(metric, **options)
+    name, axis = question.metric.name, question.metric.entry.axis
+    if axis is None or question.metric.entry.kind == "derived":
         raise UnknownMetric(f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
-    question = bench.columns.resolve(Question.of(name, **options))
+    if question.metric.level is not None:
+        raise UnknownMetric(f"{question.metric} is one point of a curve, which runs over all levels; leave the {axis} out.")
+    question = bench.columns.resolve(question)
     where: dict[str, Any] = {"dataset": question.dataset, "training": question.training, "seed": question.seed}
     levels = [float(level) for level in bench.columns.store.header(question.name()).axes[axis]]
     values = [bench.query(arch, Metric(name, level, question.metric.measure), **where) for level in levels]
@@ -40,7 +42,8 @@ def table(bench: RobBench, metrics: Sequence[str | Metric] | None, **options: An
     import pandas as pd
 
     asked = [parse(metric) for metric in metrics] if metrics is not None else bench.columns.numbers(Question(parse("clean"), **options))
-    columns = {str(metric): bench.query_many(bench.classes, metric, missing="nan", **options) for metric in asked}
+    placed = [bench.columns.placed(Question.of(metric, **options)) for metric in asked]
+    columns = {str(question.metric): bench.query_many(bench.classes, missing="nan", **question._asdict()) for question in placed}
     return pd.DataFrame(columns, index=pd.Index(map(str, bench.classes), name="arch"))
 
 

@@ -45,6 +45,11 @@ def test_correlate_without_intervals_is_null_in_json(small_store: Path) -> None:
     assert found["kendall_low"] is None
 
 
+def test_a_seed_that_is_none_is_one_line(small_store: Path) -> None:
+    found = run(small_store, "correlate", "clean", "pgd@1/255", "--seed", "-1")
+    assert (found.exit_code, found.stderr) == (1, "Error: UnknownMetric: seed=-1 is not a seed; expected an integer of at least 0.\n")
+
+
 def test_pareto_prints_the_front(small_store: Path, bench: RobBench) -> None:
     expected = pareto_front(bench, ["clean", "kernel_parameters"], directions={"kernel_parameters": "min"})
     arguments = ["pareto", "clean", "kernel_parameters", "--direction", "kernel_parameters=min"]

@@ -52,6 +52,16 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> Non
     assert path.stat().st_mode & 0o777 == mode
 
 
+def test_a_link_leads_to_the_new_file(tmp_path: Path) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"old")
+    link.symlink_to("file")
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+
+
 def test_a_new_file_can_be_read_by_others(tmp_path: Path) -> None:
     with replacing(tmp_path / "file") as file:
         file.write(b"new")

@@ -340,10 +340,12 @@ def test_missing_values_are_refused_or_pass_as_nan(shared: RobBench, unmeasured:
         shared.query_many(archs, "clean", missing="zero")
 
 
-@pytest.mark.parametrize("arch", [ARCH, CELL])
+@pytest.mark.parametrize("arch", [ARCH, CELL, 3456, np.int64(3456), ARCH.encode()])
 def test_one_architecture_is_not_many(shared: RobBench, arch: Any) -> None:
     with pytest.raises(UnknownArchitecture, match="is one architecture; query_many takes a sequence of them, and query takes one"):
         shared.query_many(arch, "clean")
+    with pytest.raises(UnknownArchitecture, match="is one architecture; predict_many takes a sequence of them, and predict takes one"):
+        shared.predict_many(arch, "clean")
 
 
 def test_an_oracle_answers_as_query_does(shared: RobBench, unmeasured: Cell) -> None:
@@ -381,6 +383,19 @@ def test_what_has_no_levels_has_no_curve(shared: RobBench, name: str) -> None:
         shared.curve(ARCH, name)
 
 
+def test_a_curve_is_of_the_measure_that_the_metric_names(shared: RobBench) -> None:
+    outcomes = shared.curve(ARCH, "pgd:outcomes")
+    assert [np.mean(found) for found in outcomes] == shared.curve(ARCH, "pgd").tolist()
+    with pytest.raises(NotMeasured, match=r"pgd \(confidence\) of toy10 is not in small.h5"):
+        shared.curve(ARCH, "pgd:confidence")
+
+
+@pytest.mark.parametrize(("metric", "options"), [("pgd@1/255", {}), ("pgd", {"eps": 1 / 255}), (Metric("pgd", 1 / 255, "accuracy"), {})])
+def test_a_level_is_no_curve(shared: RobBench, metric: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(UnknownMetric, match="pgd@1/255 is one point of a curve, which runs over all levels; leave the eps out"):
+        shared.curve(ARCH, metric, **options)
+
+
 def test_a_curve_over_what_was_not_measured_is_refused(shared: RobBench, unmeasured: Cell) -> None:
     with pytest.raises(NotMeasured, match="was not measured for"):
         shared.curve(unmeasured, "pgd")
@@ -411,6 +426,12 @@ def test_a_table_of_chosen_metrics(shared: RobBench) -> None:
     robust = shared.table(training="pgd-8/255")
     assert set(robust.columns) == {"clean", "pgd@1/255", "pgd@2/255", "square@1/255", "square@2/255"}
     assert set(shared.table("toy100").columns) == {"clean", "pgd@0.5/255", "pgd@1/255", "pgd@2/255", "pgd@8/255"}
+
+
+def test_training_and_seed_of_a_table_are_not_of_untrained_networks(shared: RobBench, held: dict[str, np.ndarray]) -> None:
+    table = shared.table(metrics=["clean", "synflow"], training="pgd-8/255", seed=888)
+    np.testing.assert_array_equal(table["clean"], held["toy10/pgd-8/255/clean/accuracy"][:, 1])
+    np.testing.assert_array_equal(table["synflow"], shared.table()["synflow"])
 
 
 def test_a_table_of_a_dataset_that_is_not_there_is_refused(shared: RobBench) -> None:

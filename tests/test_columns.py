@@ -113,7 +113,13 @@ def test_an_array_is_read_once(columns: Columns) -> None:
         ("pgd@1/255:outcomes", {}, UnknownMetric, "pgd@1/255:outcomes is an array for each architecture"),
         ("clean", {"seed": 777}, NotMeasured, "clean is stored without seeds; leave seed=777 out"),
         ("clean", {"training": "pgd-8/255", "seed": 778}, NotMeasured, "clean was not measured with seed 778; measured: 777, 888, 999"),
-        ("clean", {"training": "pgd-8/255", "seed": "777"}, NotMeasured, "clean was not measured with seed '?777'?; measured: 777"),
+        ("clean", {"training": "pgd-8/255", "seed": "777"}, NotMeasured, "clean was not measured with seed '777'; measured: 777"),
+        (
+            "clean",
+            {"training": "pgd-8/255", "seed": np.array([777, 888])},
+            NotMeasured,
+            r"was not measured with seed array\(\[777, 888\]\)",
+        ),
     ],
 )
 def test_what_the_store_does_not_hold_is_refused_with_what_it_does(

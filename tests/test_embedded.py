@@ -31,6 +31,10 @@ def test_every_byte_is_as_it_was_written() -> None:
     assert verify(embedded_store()) == 91
 
 
+def test_its_table_of_one_seed_has_what_was_measured_before_training_too(bench: RobBench) -> None:
+    assert bench.table(seed=0).equals(bench.table())
+
+
 def test_it_holds_all_classes_under_every_attack_and_corruption(bench: RobBench) -> None:
     assert bench.datasets == ["digits"]
     every = ["clean", *(f"{attack}@{eps}" for attack in ATTACKS for eps in GRID)]

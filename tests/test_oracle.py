@@ -178,6 +178,8 @@ def test_noise_belongs_to_a_seed_and_an_architecture(bench: RobBench) -> None:
         ({"noise": "twin", "noise_seed": -1}, "noise_seed=-1 is not a seed"),
         ({"directions": {"clean": "maximize"}}, "'maximize' is not a direction of clean"),
         ({"directions": {"pgd@1/255": "max"}}, "directions names pgd@1/255, which is not an objective"),
+        ({"directions": "max"}, r"directions='max' is a str; expected one for each objective's name: \{'clean': 'max'\}"),
+        ({"directions": ["max"]}, r"directions=\['max'\] is a list; expected one for each objective's name"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(bench: RobBench, options: dict[str, Any], message: str) -> None:

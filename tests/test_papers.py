@@ -293,7 +293,7 @@ def test_what_means_nothing_is_refused(bench: RobBench) -> None:
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(UnknownMetric, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
             compare("wu2024", bench, workers=wrong)  # type: ignore[arg-type]
-    with pytest.raises(UnknownMetric, match="seed=-1 is not a number of seed; expected an integer of at least 0"):
+    with pytest.raises(UnknownMetric, match="seed=-1 is not a seed; expected an integer of at least 0"):
         compare("wu2024", bench, seed=-1)
 
 

@@ -127,6 +127,24 @@ def test_rounded_accuracies_take_two_bytes_and_others_what_they_need(small_store
         assert file["metrics/toy/standard/clean/accuracy"].attrs["denominator"] == 1017
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 3), (CLASSES, 7, 3), (CLASSES, 2)])
+def test_outcomes_that_are_not_what_their_header_says_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    wrong = array("toy standard pgd outcomes", np.zeros(shape, np.uint8), {"eps": EPS, "image": []}, unit="bit")
+    with pytest.raises(StoreError, match=r"toy/standard/pgd/outcomes has values of shape .*; expected \(6466, 2, None\)"):
+        extend(tmp_path / "store.h5", [wrong])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_read_only_store_is_not_extended(store: Path) -> None:
+    store.chmod(0o444)
+    before = store.read_bytes()
+    with pytest.raises(StoreError, match=r"store\.h5 is read-only, so nothing can be put into it; copy it, or make it writable"):
+        extend(store, [array("toy standard snow accuracy", np.zeros((CLASSES, 5)), {"severity": [1, 2, 3, 4, 5]})])
+    assert only(store.parent) == store
+    assert store.read_bytes() == before
+    extend(store, synthetic.arrays()[:1])  # which is there already
+
+
 def test_every_chunk_is_compressed_shuffled_and_carries_a_checksum(small_store: Path) -> None:
     with h5py.File(small_store) as file:
         datasets: list[h5py.Dataset] = []

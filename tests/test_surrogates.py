@@ -247,6 +247,17 @@ def test_scores_of_a_perfect_and_of_a_constant_prediction() -> None:
     assert scores(np.ones(3), measured)["r2"] == 0
 
 
+@pytest.mark.parametrize("feature", [1.0, np.nan])
+@pytest.mark.parametrize("kind", ["forest", "boosting", "networks"])
+def test_a_feature_that_does_not_vary_teaches_the_mean(kind: str, feature: float) -> None:
+    """As some of the structure do in a store, when each is tried alone."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("xgboost")
+    features, targets = np.full((60, 1), feature), np.linspace(0.4, 0.6, 60)[:, np.newaxis]
+    predicted = models.kind_of(kind).fit(features, targets, 1, 0).predict(features)
+    np.testing.assert_allclose(predicted, np.full((60, 1), 0.5), atol=0.05)
+
+
 # Intervals
 
 
@@ -268,10 +279,29 @@ def test_intervals_cover_what_they_say_where_noise_depends_on_the_mean() -> None
     assert half_widths(calibration, errors, np.array([0.01, 0.99]), 0.9)[0] < half_widths(calibration, errors, np.array([0.99]), 0.9)[0] / 3
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 0.4), (0.13, 0.6), (0.6, 1), (0, 1)])
+def test_equal_means_share_an_interval_that_covers_as_the_others_do(low: float, high: float) -> None:
+    """Means that are clipped at 0 are equal, and may be most of them."""
+    rng = np.random.default_rng(0)
+
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        means = rng.random(1000)
+        means[(means > low) & (means < high)] = low
+        return means, rng.normal(scale=0.01 + means / 10)
+
+    covered = []
+    for _ in range(40):
+        calibration, errors = draw()
+        means, new = draw()
+        covered.append(float((np.abs(new) <= half_widths(calibration, errors, means, 0.9)).mean()))
+    assert abs(np.mean(covered) - 0.9) < 0.01
+
+
 def test_a_level_that_is_none_or_that_cannot_be_supported_is_refused() -> None:
     errors = np.linspace(0, 1, 20)
-    for level in (0, 1, 90):
-        with pytest.raises(UnknownMetric, match=rf"level={level} is not a level; expected a share between 0 and 1, such as 0.9"):
+    levels: tuple[Any, ...] = (0, 1, 90, float("nan"), "0.9", None)
+    for level in levels:
+        with pytest.raises(UnknownMetric, match=rf"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9"):
             half_widths(errors, errors, errors, level)
     with pytest.raises(UnknownMetric, match=r"level=0.99 needs more than the 20 calibrating architectures there are"):
         half_widths(errors, errors, errors, 0.99)
@@ -379,7 +409,7 @@ def test_verify_covers_models(fitted: Path) -> None:
 def test_a_read_only_store_stays_whole(fitted: Path, forest: Surrogate) -> None:
     fitted.chmod(0o444)
     before = fitted.read_bytes()
-    with pytest.raises(StoreError, match=r"store.h5 is read-only, so no surrogate can be put into it; copy it, or make it writable"):
+    with pytest.raises(StoreError, match=r"store.h5 is read-only, so nothing can be put into it; copy it, or make it writable"):
         forest.save(fitted)
     assert fitted.read_bytes() == before
     assert [*fitted.parent.iterdir()] == [fitted]

@@ -16,7 +16,7 @@ import numpy as np
 
 from robbench.analysis.joining import Joined, join
 from robbench.columns import Question
-from robbench.errors import UnknownMetric
+from robbench.errors import NotMeasured, UnknownMetric
 from robbench.metrics import TABLE, Metric, parse, same_level
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ THRESHOLD = 4.0
 """In standard errors: of 6,466 networks, less than one would exceed it by chance (one in 30,000)."""
 RISES = {"attack": "rises with eps", "corruption": "rises with severity"}
 BLACK_BOX, WEAKER, CONSTANT = "black box beats white box", "weaker beats stronger", "constant"
+EVERY = "every accuracy"
 # (metric, against): the accuracy under the first should not be above that under the second, at the same eps.
 PAIRS = {
     BLACK_BOX: (("pgd", "square"), ("apgd-ce", "square")),
@@ -75,6 +76,7 @@ def anomalies(bench: RobBench, *, images: int | None = None, threshold: float = 
 
     Raises:
         UnknownMetric: a threshold below 0; the store does not say how many images, and neither does the call.
+        NotMeasured: the store holds no accuracies of the dataset.
     """
     import pandas as pd
 
@@ -125,11 +127,11 @@ def anomaly_counts(bench: RobBench, *, images: int | None = None, threshold: flo
             }
         )
     constant = _constant(joined)
-    compared = int(joined.measured.sum())
+    compared = int(_several(joined).sum())
     records.append(
         {
             "kind": CONSTANT,
-            "metric": "every accuracy",
+            "metric": EVERY,
             "against": "every other",
             "compared": compared,
             "above": len(constant),
@@ -150,6 +152,10 @@ def _comparisons(bench: RobBench, images: int | None, threshold: float, options:
         for metric in bench.columns.numbers(question)
         if metric.measure == "accuracy" and metric.entry.kind in ("clean", "attack", "corruption")
     ]
+    if not metrics:
+        raise NotMeasured(
+            f"{bench.path.name} holds no accuracies of {question.dataset or bench.default_dataset}, so there is nothing to compare."
+        )
     joined = join(bench, metrics, **options)
     counts = {str(metric): images or _images(bench, question._replace(metric=metric)) for metric in metrics}
     return joined, [*_rises(joined, metrics, counts), *_pairs(joined, metrics, counts)]
@@ -190,21 +196,26 @@ def _constant(joined: Joined) -> pd.DataFrame:
     """Networks of which at least three accuracies were measured, all the same."""
     import pandas as pd
 
-    names = list(joined.values)
-    values = np.stack([joined.values[name] for name in names])
-    rows = np.flatnonzero(joined.measured & (np.ptp(values, axis=0) == 0)) if len(names) > 2 else np.array([], np.intp)
+    values = list(joined.values.values())
+    lowest, highest = np.fmin.reduce(values), np.fmax.reduce(values)
+    rows = np.flatnonzero(_several(joined) & (lowest == highest))
     return pd.DataFrame(
         {
             "arch": [str(joined.archs[row]) for row in rows],
             "kind": CONSTANT,
-            "metric": names[0] if names else "",
+            "metric": EVERY,
             "against": "every other",
-            "value": values[0, rows] if names else [],
-            "other": values[-1, rows] if names else [],
+            "value": lowest[rows],
+            "other": highest[rows],
             "size": 0.0,
             "errors": 0.0,
         }
     )
+
+
+def _several(joined: Joined) -> np.ndarray:
+    """Of which networks at least three accuracies were measured: ``(n,)``, bool."""
+    return np.asarray((~np.isnan(list(joined.values.values()))).sum(axis=0) > 2)
 
 
 def _images(bench: RobBench, question: Question) -> int:

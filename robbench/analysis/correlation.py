@@ -16,6 +16,7 @@ from robbench.analysis.joining import join
 from robbench.errors import UnknownMetric
 from robbench.metrics import nearest
 from robbench.objectives import higher_is_better, listed
+from robbench.seeds import checked_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def correlations(
         kendall, kendall_low, kendall_high, spearman, spearman_low, spearman_high.  A metric that does not vary has no correlation: NaN.
 
     Raises:
-        UnknownMetric, NotMeasured: as for a query; a metric named twice; resamples that is not a count.
+        UnknownMetric, NotMeasured: as for a query; a metric named twice; resamples that is not a count; a seed that is none.
 
     Source: Kendall (1945) for τ-b; Efron and Tibshirani (1993), chapter 13, for percentile intervals.
     """
@@ -117,7 +118,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *,
         return RankCorrelation(tau, np.nan, np.nan, rho, np.nan, np.nan)
     taus: list[float] = []
     rhos: list[np.ndarray] = []
-    for weights in _draws(classes, resamples, np.random.default_rng(seed)):
+    for weights in _draws(classes, resamples, np.random.default_rng(checked_seed(seed))):
         rhos.append(_weighted_spearman(one, other, weights))
         for weight in weights.T[: max(KENDALL_RESAMPLES - len(taus), 0)].astype(np.intp):
             taus.append(_kendall(np.repeat(one, weight), np.repeat(other, weight)))

@@ -10,6 +10,7 @@ import numpy as np
 from robbench.columns import Question
 from robbench.errors import CannotFit, UnknownMetric
 from robbench.metrics import parse
+from robbench.seeds import checked_seed
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_JUDGES, Rows, gather, scores
 from robbench.surrogates.models import kind_of
@@ -48,6 +49,7 @@ def noise_ceiling(bench: RobBench, metric: str, *, resamples: int = 1000, seed: 
 
     Raises:
         CannotFit: no two twins were measured.
+        UnknownMetric: as for a query; a seed that is none.
     """
     column = bench.columns.column(Question(parse(metric), **options))
     archs = bench.classes if column.rows == "class" else bench.cells
@@ -72,7 +74,7 @@ def ceiling_of(values: np.ndarray, groups: np.ndarray, resamples: int = 1000, se
         noise = weight @ squares / np.maximum(weight @ (count - 1), 1)
         return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checked_seed(seed))
     drawn = r2(rng.multinomial(len(count), np.full(len(count), 1 / len(count)), resamples))
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
     return Ceiling(float(r2(np.ones((1, len(count))))[0]), low, high, degrees, float(np.sqrt(squares.sum() / degrees)))
@@ -191,7 +193,8 @@ def subsets(
         One row for each feature: alone, without; and a row ``all`` that has the R² of all features as both.
 
     Raises:
-        UnknownMetric: a column that is neither; else as `robbench.surrogates.fit`.
+        UnknownMetric: a column that is neither.
+        CannotFit: there is one feature only, so nothing without it; else as `robbench.surrogates.fit`.
     """
     import pandas as pd
 
@@ -199,6 +202,10 @@ def subsets(
     if unknown:
         raise UnknownMetric(f"columns has {unknown[0]!r}, which is neither 'alone' nor 'without'.")
     rows = gather(bench, target, features, **options)
+    if len(rows.names) == 1 and "without" in columns:
+        raise CannotFit(
+            f"{features} is one feature, {rows.names[0]}, and without it there is none to learn from; leave columns to 'alone'."
+        )
     inside = splits.split(split, rows.groups, seed=seed)
 
     def r2(columns: list[int]) -> float:

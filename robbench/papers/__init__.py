@@ -16,6 +16,7 @@ from robbench.errors import UnknownMetric
 from robbench.metrics import nearest
 from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
+from robbench.seeds import checked_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,11 +56,11 @@ def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 
     """
     if name not in PAPERS:
         raise UnknownMetric(f"{name!r} is not a table of a paper.{nearest(name, PAPERS)} Known: {', '.join(PAPERS)}.")
-    for what, given, least in (("runs", runs, 1), ("seed", seed, 0), ("workers", workers, 1)):
+    for what, given, least in (("runs", runs, 1), ("workers", workers, 1)):
         if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < least):
             raise UnknownMetric(f"{what}={given!r} is not a number of {what}; expected an integer of at least {least}.")
     entry = PAPERS[name]
-    return compared(name, entry, bench, Setting(runs or entry.runs, seed, progress, workers))
+    return compared(name, entry, bench, Setting(runs or entry.runs, checked_seed(seed), progress, workers))
 
 
 def overview(bench: RobBench) -> pd.DataFrame:

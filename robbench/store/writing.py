@@ -57,7 +57,7 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
 
     Raises:
         Contradiction: an array differs from what the store holds under its name, or the index does.
-        StoreError: the file at `path` is not a store that can be extended, or the folder cannot be written.
+        StoreError: the file at `path` is not a store that can be extended, or is read-only, or the folder cannot be written.
     """
     from robbench.atomic import replacing_hdf5
 
@@ -67,6 +67,7 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
     try:
         with replacing_hdf5(path) as new:
             changes = _fill(new, path, arrays, published_index)
+            _refuse_read_only(path)
         if changes.filled:  # what was replaced would stay in the file as dead space
             with replacing_hdf5(path) as new:
                 _copy(path, new)
@@ -90,13 +91,17 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
     path = Path(path)
     with Store(path):  # else there would be nothing to copy
         pass
-    if not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
-        raise StoreError(f"{path} is read-only, so no surrogate can be put into it; copy it, or make it writable.")
+    _refuse_read_only(path)
     try:
         with replacing_hdf5(path) as new:
             _put_surrogate(new, path, fitted)
     except OSError as error:
         raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
+
+
+def _refuse_read_only(path: Path) -> None:
+    if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
+        raise StoreError(f"{path} is read-only, so nothing can be put into it; copy it, or make it writable.")
 
 
 def _put_surrogate(new: h5py.File, path: Path, fitted: Fitted) -> None:
@@ -230,7 +235,7 @@ def _check(array: Array) -> None:
     rows = {"class": len(class_partition().keys), "cell": nb201.SIZE}.get(array.header.rows)
     shape = (rows, *(len(points) or None for points in array.header.axes.values()))
     fits = len(shape) == array.values.ndim and all(want in (None, have) for want, have in zip(shape, array.values.shape, strict=True))
-    if rows is None or not (fits or "image" in array.header.axes):
+    if rows is None or not fits:
         raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
     if any(part in ("", ".", "..") for part in array.name):
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")

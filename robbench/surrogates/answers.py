@@ -58,8 +58,8 @@ class Surrogates:
         """What the narrowest surrogate of a metric predicts for every cell.
 
         Raises:
-            NotMeasured: none was fitted.
-            UnknownMetric: there is no such dataset; a seed or interpolation, which have no meaning here; or no such level.
+            NotMeasured: none was fitted, of this dataset and training.
+            UnknownMetric: a seed or interpolation, which have no meaning here; or no such level.
         """
         if question.seed is not None or question.interpolate:
             raise UnknownMetric("a prediction has no seed and is never interpolated; leave seed and interpolate out.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -30,13 +31,25 @@ def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, 
 
     Source: split conformal prediction (Papadopoulos et al., 2002), Mondrian in the predicted mean (Vovk et al., 2003).
     """
-    if not 0 < level < 1:
+    if not isinstance(level, Real) or not 0 < level < 1:
         raise UnknownMetric(f"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9.")
-    bins = min(BINS, max(1, len(errors) // _FEWEST))
-    edges = np.quantile(calibration, np.arange(1, bins) / bins)
+    edges = _edges(calibration)
     inside = np.searchsorted(edges, calibration, side="right")
-    widths = np.array([_quantile(np.abs(errors[inside == one]), level) for one in range(bins)])
+    widths = np.array([_quantile(np.abs(errors[inside == one]), level) for one in range(len(edges) + 1)])
     return np.asarray(widths[np.searchsorted(edges, means, side="right")])
+
+
+def _edges(calibration: np.ndarray) -> np.ndarray:
+    """Between bins of about as many means; fewer bins where many means are equal, as those that are clipped at 0 are."""
+    ordered = np.sort(calibration)
+    bins = min(BINS, max(1, len(ordered) // _FEWEST))
+    edges, start = [], 0
+    for edge in np.quantile(ordered, np.arange(1, bins) / bins):
+        end = int(np.searchsorted(ordered, edge))
+        if min(end - start, len(ordered) - end) >= _FEWEST:
+            edges.append(edge)
+            start = end
+    return np.array(edges)
 
 
 def _quantile(errors: np.ndarray, level: float) -> float:

@@ -120,7 +120,9 @@ def _trained(
     rng = np.random.default_rng(seed)
     widths = list(itertools.pairwise([inputs.shape[1], *settings.hidden, targets.shape[1]]))
     gains = [2.0] * len(settings.hidden) + [1.0]
-    starts = [rng.standard_normal((settings.members, *pair)) * np.sqrt(gain / pair[0]) for pair, gain in zip(widths, gains, strict=True)]
+    starts = [
+        rng.standard_normal((settings.members, *pair)) * np.sqrt(gain / max(pair[0], 1)) for pair, gain in zip(widths, gains, strict=True)
+    ]
     batch = min(settings.batch, len(inputs))
     batches = len(inputs) // batch
     steps = max(settings.epochs * batches, settings.fewest_steps)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from robbench.errors import UnknownMetric
+from robbench.seeds import checked_seed
 from robbench.spaces.identity import twin_key, twin_partition
 from robbench.spaces.nb201 import EDGES, Cell, position
 
@@ -80,10 +81,10 @@ def split(kind: str, groups: np.ndarray, *, train: float = 0.8, seed: int = 0) -
         seed: the same seed gives the same split.
 
     Raises:
-        UnknownMetric: no such split, not a share, or one below that of the development groups.
+        UnknownMetric: no such split, not a share, or one below that of the development groups; a seed that is none.
     """
     if kind not in SPLITS:
         raise UnknownMetric(f"split={kind!r} is not a split; expected {' or '.join(map(repr, SPLITS))}.")
     if not 0 < train < 1:
         raise UnknownMetric(f"train={train!r} is not a share of the architectures between 0 and 1.")
-    return SPLITS[kind](groups, train, np.random.default_rng(seed))
+    return SPLITS[kind](groups, train, np.random.default_rng(checked_seed(seed)))

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robbench import RobBench, UnknownMetric
+from robbench import NotMeasured, RobBench, UnknownMetric
 from robbench.analysis import anomalies, anomaly_counts
 from robbench.arrays import Array
+from robbench.spaces.nb201 import SIZE
 from robbench.store.writing import extend
 from tests.synthetic import CLASSES, array
 
@@ -62,7 +63,7 @@ def test_each_network_that_misbehaves_is_found_and_no_other(odd: RobBench) -> No
         (RISING, "rises with eps", "fgsm@8/255", "fgsm@2/255"),
         (MASKED, "black box beats white box", "pgd@1/255", "square@1/255"),
         (WEAK, "weaker beats stronger", "pgd@2/255", "fgsm@2/255"),
-        (CONSTANT, "constant", "clean", "every other"),
+        (CONSTANT, "constant", "every accuracy", "every other"),
         (SNOWY, "rises with severity", "snow@4", "snow@3"),
     } | {(MASKED, "rises with eps", f"square@{level}/255", "square@1/255") for level in (2, 8)}
     one = found[found["metric"] == "pgd@2/255"].iloc[0]
@@ -102,6 +103,26 @@ def test_without_the_number_of_images_there_is_no_noise_to_compare_with(tmp_path
 def test_a_store_in_which_nothing_can_be_compared_has_no_anomalies(tmp_path: Path) -> None:
     extend(tmp_path / "toy.h5", toy()[:1])
     assert anomalies(RobBench(tmp_path / "toy.h5")).empty
+
+
+def test_a_store_without_accuracies_has_nothing_to_compare(tmp_path: Path) -> None:
+    extend(tmp_path / "toy.h5", [array("toy untrained synflow value", np.ones(SIZE), rows="cell")])
+    for find in (anomalies, anomaly_counts):
+        with pytest.raises(NotMeasured, match=r"toy\.h5 holds no accuracies of toy, so there is nothing to compare"):
+            find(RobBench(tmp_path / "toy.h5"))
+
+
+def test_a_network_is_constant_under_everything_that_was_measured_of_it(tmp_path: Path) -> None:
+    """An attack that was run on a few networks only hides nothing of the others."""
+    late = np.full((CLASSES, 1), np.nan)
+    late[RISING] = 0.2
+    extend(tmp_path / "toy.h5", [*toy(), array("toy standard autoattack accuracy", late, {"eps": [8 / 255]})])
+    found = anomalies(RobBench(tmp_path / "toy.h5"))
+    found = found[found["kind"] == "constant"]
+    assert found["arch"].tolist() == [str(RobBench(tmp_path / "toy.h5").classes[CONSTANT])]
+    assert found[["value", "other"]].to_numpy().tolist() == [[0.1, 0.1]]
+    counts = anomaly_counts(RobBench(tmp_path / "toy.h5")).iloc[-1]
+    assert (counts["kind"], counts["compared"], counts["above"]) == ("constant", CLASSES, 1)
 
 
 def test_a_threshold_is_not_negative(odd: RobBench) -> None:

@@ -9,6 +9,7 @@ import pytest
 from robbench import CannotFit, RobBench, UnknownMetric
 from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, subsets
 from robbench.features import operations
+from robbench.spaces.nb201 import SIZE
 from robbench.store.writing import extend
 from tests.synthetic import CLASSES, array
 
@@ -84,3 +85,12 @@ def test_what_matters_is_found(toy: RobBench) -> None:
     pd.testing.assert_frame_equal(subsets(toy, "clean", features="operations", split="twin", columns=["alone"]), each[["alone"]])
     with pytest.raises(UnknownMetric, match="columns has 'only', which is neither 'alone' nor 'without'"):
         subsets(toy, "clean", features="operations", columns=["only"])
+
+
+def test_without_the_only_feature_there_is_nothing_to_learn_from(toy: RobBench, tmp_path: Path) -> None:
+    store = tmp_path / "toy.h5"
+    store.write_bytes(toy.path.read_bytes())
+    extend(store, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="cell")])
+    with pytest.raises(CannotFit, match="proxies is one feature, synflow, and without it there is none to learn from"):
+        subsets(RobBench(store), "clean")
+    assert list(subsets(RobBench(store), "clean", columns=["alone"]).index) == ["synflow", "all"]
