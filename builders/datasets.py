@@ -16,6 +16,7 @@ import hashlib
 import pickle
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -138,9 +139,9 @@ def _npz(path: Path) -> Dataset:
     if not path.is_file():
         raise DatasetError(f"{str(path)!r} is not a file; expected an npz file with the arrays {', '.join(keys)}.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in keys if key in file}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{str(path)!r} cannot be read as an npz file of plain arrays ({error}); write it with numpy.savez.") from error
     if missing := [key for key in keys if key not in arrays]:
         raise DatasetError(f"{str(path)!r} lacks {', '.join(missing)}; expected the arrays {', '.join(keys)}.")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def read(path: Path) -> Shard:
         proxies = {name.removeprefix(_PROXIES): values for name, values in arrays.items() if name.startswith(_PROXIES)}
         unit = Unit(**{**unit, "archs": tuple(unit["archs"])})
         return Shard(unit, settings, environment, trainings, seconds, outcomes, proxies, failures)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
 
 
