@@ -42,6 +42,15 @@ def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: s
     assert (code, printed) == (0, f"{tmp_path}: 40 classes × 1 seeds in 3 units of 16\n")
 
 
+def test_a_stack_of_none_is_not_taken_for_one_left_out(tmp_path: Path, tiny_images: str) -> None:
+    code, printed = robbench(
+        "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--stack", 0, "--device", "cpu"
+    )
+    assert code == 1
+    assert "stack=0, seeds=(0,); expected a stack of at least 1" in printed
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
     code, printed = robbench(
         "plan",

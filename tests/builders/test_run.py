@@ -194,7 +194,7 @@ def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch
         assert np.isfinite(store.read(name)).sum() == 8 - len(diverged)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x", "meta"])
 def test_an_unknown_device_is_named(name: str) -> None:
     with pytest.raises(BuildError, match=rf"device '{name}' cannot be used: .* Expected cpu, cuda, cuda:1, …, or auto"):
         find_device(name)
