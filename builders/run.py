@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -58,7 +59,9 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     """
     try:
         return _run_stack(unit, dataset, device)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
         if len(unit.archs) == 1:
             raise BuildError(f"{unit.archs[0]} alone does not fit into the memory of {device}: {error}.") from error
     if device.type == "cuda":
@@ -79,6 +82,12 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
         {proxy: np.concatenate([part.proxies[proxy] for part in parts]) for proxy in parts[0].proxies},
         {proxy: dict(sum((Counter(part.failures.get(proxy)) for part in parts), Counter())) for part in parts for proxy in part.failures},
     )
+
+
+def _is_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Torch has a class for the caching allocator of a GPU only: a CPU's, and CUDA's libraries, say it in words."""
+    words = "can't allocate memory", "out of memory", "ALLOC_FAILED"
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(said in str(error) for said in words)
 
 
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
@@ -237,6 +246,9 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
     end_with_parent()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     settle()
     _worker = dataset, torch.device(device), folder
 
