@@ -74,6 +74,14 @@ class Dataset:
         """The test images, corrupted: each corruption and severity is made once for all networks."""
         return Corrupted(self.test_images)
 
+    @cached_property
+    def checksum(self) -> str:
+        """16 hexadecimal digits of the images and labels: a name or a path may stand for others tomorrow."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height, width."""

@@ -126,9 +126,10 @@ def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """What the names of a recipe and an evaluation stand for today, as JSON has it."""
+    """What the names of a recipe, an evaluation and a data set stand for today, as JSON has it."""
     found = EVALUATIONS[evaluation]
     settings: dict[str, Any] = {
+        "dataset": dataset.checksum,
         "recipe": asdict(RECIPES[recipe]),
         "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
         "eps": found.eps,

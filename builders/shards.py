@@ -3,7 +3,7 @@
 <unit key>.npz holds plain arrays (no pickle; the zip's CRC guards every byte):
 
 unit            JSON: the unit
-settings        JSON: what the unit's recipe and evaluation stood for: all their fields
+settings        JSON: what the unit's recipe, evaluation and data set stood for: all their fields, and a checksum
 environment     JSON: library versions, device, threads
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
@@ -40,7 +40,7 @@ class Shard:
 
     unit: Unit
     settings: dict[str, Any]
-    """What the names of recipe and evaluation stood for: see `builders.run.settings_of`."""
+    """What the names of recipe, evaluation and data set stood for: see `builders.run.settings_of`."""
     environment: dict[str, Any]
     """Library versions, device, and how many networks were stacked."""
     trainings: list[dict[str, Any]]
