@@ -32,7 +32,7 @@ from builders.memory import keep_freed_memory
 from builders.plan import EVALUATIONS, Unit, read_plan
 from builders.proxies import Scores, score_cells
 from builders.shards import Shard
-from builders.train import RECIPES, Recipe, train
+from builders.train import RECIPES, Recipe, exact_convolutions, train
 from robbench.spaces.nb201 import Cell
 from robbench.workers import end_with_parent
 
@@ -95,7 +95,7 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
     scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with exact_convolutions():
         if evaluation.proxies:
             with _timed("proxies", seconds):
                 scores = score_cells(
