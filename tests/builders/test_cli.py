@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,13 @@ def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
     )
     assert code == 1
     assert printed.startswith("Error: DatasetError: ")
+
+
+def test_errors_are_one_line_where_the_package_is_not_installed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "builders", "status", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert result.returncode == 1
+    assert result.stderr == f"Error: BuildError: {tmp_path} has no plan.json; make one with `robbench build plan {tmp_path} …`.\n"
 
 
 def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path) -> None:
