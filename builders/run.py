@@ -169,17 +169,21 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BuildError(f"device {name!r} cannot be used: {str(error).splitlines()[0]} Expected cpu, cuda, cuda:1, …, or auto.") from error
     if device.type not in ("cpu", "cuda"):
-        raise BuildError(f"device {name!r} cannot be used: it computes nothing, or was never tried. Expected cpu, cuda, cuda:1, …, or auto.")
+        raise BuildError(
+            f"device {name!r} cannot be used: it computes nothing, or was never tried. Expected cpu, cuda, cuda:1, …, or auto."
+        )
     return device
 
 
 def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
     """How many networks to stack: what half of the free memory holds, at most 16 on a CPU, where more gain nothing.
 
-    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.
+    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
+    keeps half as many, of 512 images.
     """
     _, height, width = dataset.image_shape
-    activations = 3 * 6 * recipe.cells * recipe.batch_size * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
+    images = max(recipe.batch_size, 512 // 2)
+    activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
     if device.type == "cuda":
         free, most = torch.cuda.mem_get_info(device)[0], 512
     else:

@@ -142,7 +142,9 @@ class _Built(NamedTuple):
 
         outcomes = read([name for name in built if name.measure == "outcomes"])
         proxies = read([name for name, found in built.items() if "proxy" in found])
-        measured = {name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found}
+        measured = {
+            name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
+        }
         if attacked := [name for name, found in built.items() if "attack" in found]:
             measured["eps"] = opened.header(attacked[0]).axes["eps"]
         return cls(plan, first["environment"], first["recipe"], measured, outcomes, proxies)

@@ -157,9 +157,8 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, tiny_images: str) -> None
 def test_ctrl_c_ends_a_worker_and_not_only_its_unit(folder: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
     try:
-        pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=running._start_worker, initargs=(None, "cpu", folder)
-        )
+        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder)
+        pool = ProcessPoolExecutor(1, context, initializer=running._start_worker, initargs=told)
         with pool, pytest.raises(BrokenProcessPool):
             pool.submit(signal.raise_signal, signal.SIGINT).result()
     finally:
@@ -179,9 +178,7 @@ def _no_memory_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize("shortage", [_no_memory_on_a_gpu, _no_memory_for_a_library, _no_memory_on_a_cpu])
-def test_memory_that_does_not_hold_the_stack_halves_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]
-) -> None:
+def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
     whole = running._run_stack
@@ -250,3 +247,10 @@ def test_shards_of_another_plan_stop_a_run(folder: Path) -> None:
 def test_a_stack_shrinks_with_the_images() -> None:
     dataset = load("digits")
     assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16
+
+
+def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which see more images at a time than some recipes train on."""
+    monkeypatch.setattr(os, "sysconf", lambda name: 2**14)  # a quarter of a GiB
+    dataset, recipe = load("digits"), RECIPES["digits"]
+    assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=256)) == 8
