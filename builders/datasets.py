@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from builders.corruptions import Corrupted
+from builders.corruptions import Corrupted, as_floats
 from builders.errors import DatasetError
 
 SMALLEST = 8
@@ -235,10 +235,7 @@ def _batches(name: str, path: Path | None, classes: int, side: int, labels_key: 
     (train_images, train_labels), (test_images, test_labels) = (
         (np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])) for batches in parts.values()
     )
-    scale = np.float32(255)
-    return Dataset(
-        name, train_images.astype(np.float32) / scale, train_labels, test_images.astype(np.float32) / scale, test_labels, classes
-    )
+    return Dataset(name, as_floats(train_images), train_labels, as_floats(test_images), test_labels, classes)
 
 
 def _read_batch(path: Path, md5: str, name: str) -> dict[bytes, Any]:
