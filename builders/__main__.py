@@ -1,6 +1,10 @@
 """``python -m builders …``: `robbench build`, where the package is not installed."""
 
 from builders.cli import build
+from robbench.errors import RobBenchError
 
 if __name__ == "__main__":
-    build()
+    try:
+        build()
+    except RobBenchError as error:
+        raise SystemExit(f"Error: {type(error).__name__}: {error}") from None

@@ -54,7 +54,7 @@ def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds:
     from builders.train import RECIPES
 
     dataset = load(str(fields["dataset"]), data)
-    size = stack or stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])])
+    size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
     made = Plan(seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
     write_plan(folder, made)
     click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")

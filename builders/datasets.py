@@ -16,6 +16,7 @@ import hashlib
 import pickle
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from builders.corruptions import Corrupted
+from builders.corruptions import Corrupted, as_floats
 from builders.errors import DatasetError
 
 SMALLEST = 8
@@ -72,6 +73,14 @@ class Dataset:
     def corrupted(self) -> Corrupted:
         """The test images, corrupted: each corruption and severity is made once for all networks."""
         return Corrupted(self.test_images)
+
+    @cached_property
+    def checksum(self) -> str:
+        """16 hexadecimal digits of the images and labels: a name or a path may stand for others tomorrow."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -138,9 +147,9 @@ def _npz(path: Path) -> Dataset:
     if not path.is_file():
         raise DatasetError(f"{str(path)!r} is not a file; expected an npz file with the arrays {', '.join(keys)}.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in keys if key in file}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{str(path)!r} cannot be read as an npz file of plain arrays ({error}); write it with numpy.savez.") from error
     if missing := [key for key in keys if key not in arrays]:
         raise DatasetError(f"{str(path)!r} lacks {', '.join(missing)}; expected the arrays {', '.join(keys)}.")
@@ -226,10 +235,7 @@ def _batches(name: str, path: Path | None, classes: int, side: int, labels_key: 
     (train_images, train_labels), (test_images, test_labels) = (
         (np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])) for batches in parts.values()
     )
-    scale = np.float32(255)
-    return Dataset(
-        name, train_images.astype(np.float32) / scale, train_labels, test_images.astype(np.float32) / scale, test_labels, classes
-    )
+    return Dataset(name, as_floats(train_images), train_labels, as_floats(test_images), test_labels, classes)
 
 
 def _read_batch(path: Path, md5: str, name: str) -> dict[bytes, Any]:

@@ -50,10 +50,10 @@ def merge(folder: Path, into: Path) -> Changes:
             )
     made = [{**shard.settings, **shard.environment, "stack": None} for shard in read]
     for found in made:
-        if differing := [field for field, value in found.items() if value != made[0][field]]:
+        if differing := [field for field in made[0] | found if found.get(field) != made[0].get(field)]:
             odd = [unit.key for unit, other in zip(units, made, strict=True) if other == found]
             raise BuildError(
-                f"{folder} mixes results that differ in {differing[0]}: {made[0][differing[0]]} and {found[differing[0]]} (units {_named(odd)});"
+                f"{folder} mixes results that differ in {differing[0]}: {made[0].get(differing[0])} and {found.get(differing[0])} (units {_named(odd)});"
                 " delete one kind and run again."
             )
     return extend(into, _arrays(plan, read))

@@ -115,6 +115,8 @@ class Plan:
         available = len(class_partition().keys)
         if not 1 <= self.classes <= available:
             raise BuildError(f"classes={self.classes}; expected 1 to {available}, the classes of NAS-Bench-201.")
+        if self.sample_seed < 0:
+            raise BuildError(f"sample_seed={self.sample_seed}; expected at least 0.")
         if self.stack < 1 or not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise BuildError(f"stack={self.stack}, seeds={self.seeds}; expected a stack of at least 1, and different seeds of at least 0.")
 
@@ -136,17 +138,20 @@ def write_plan(folder: Path, plan: Plan) -> None:
     """Put a plan into the folder where its shards will stand.
 
     Raises:
-        BuildError: the folder is of another plan.
+        BuildError: the folder is of another plan, or cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if (folder / PLAN_FILE).exists():
         present = read_plan(folder)
         if present != plan:
             differing = [name for name, value in asdict(plan).items() if asdict(present)[name] != value]
             raise BuildError(f"{folder} is of another plan (it differs in {', '.join(differing)}); give each plan its own folder.")
         return
-    with replacing(folder / PLAN_FILE) as file:
-        file.write((json.dumps(asdict(plan), indent=2) + "\n").encode())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / PLAN_FILE) as file:
+            file.write((json.dumps(asdict(plan), indent=2) + "\n").encode())
+    except OSError as error:
+        raise BuildError(f"{folder} cannot be written ({error}); expected a folder, or a place to make one.") from error
 
 
 def read_plan(folder: Path) -> Plan:

@@ -2,7 +2,7 @@
 
     randomized        two calls of the network on the same images differ: attacks must average over its randomness, and these don't
     probabilities     the network seems to return probabilities, not logits: losses saturate
-    zero_gradients    share of images where the cross-entropy has no gradient at all: attacks that follow it are blind there
+    zero_gradients    share of images where the cross-entropy's gradient is zero or NaN in every pixel: attacks that follow it are blind there
     square_gain       share of images that Square broke after all attacks with gradients had failed: gradients mislead
 
 Source: Croce and Hein (2020), and the flags of their program.
@@ -111,4 +111,4 @@ def _blind(network: Network, images: Tensor, labels: Tensor) -> NDArray[np.bool_
     with torch.no_grad():
         lead = network(images).shape[:-2]
     _, _, gradient = ascent(network, images.expand(*lead, *images.shape), labels.expand(*lead, *labels.shape))
-    return np.asarray((gradient == 0).flatten(-3).all(-1).numpy(force=True))
+    return np.asarray(((gradient == 0) | gradient.isnan()).flatten(-3).all(-1).numpy(force=True))

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from builders.memory import keep_freed_memory
 from builders.plan import EVALUATIONS, Unit, read_plan
 from builders.proxies import Scores, score_cells
 from builders.shards import Shard
-from builders.train import RECIPES, Recipe, train
+from builders.train import RECIPES, Recipe, exact_convolutions, train
 from robbench.spaces.nb201 import Cell
 from robbench.workers import end_with_parent
 
@@ -58,7 +59,9 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     """
     try:
         return _run_stack(unit, dataset, device)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
         if len(unit.archs) == 1:
             raise BuildError(f"{unit.archs[0]} alone does not fit into the memory of {device}: {error}.") from error
     if device.type == "cuda":
@@ -81,12 +84,18 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     )
 
 
+def _is_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Torch has a class for the caching allocator of a GPU only: a CPU's, and CUDA's libraries, say it in words."""
+    words = "can't allocate memory", "out of memory", "ALLOC_FAILED"
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(said in str(error) for said in words)
+
+
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
     cells, recipe, evaluation = [Cell.parse(arch) for arch in unit.archs], RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
     scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with exact_convolutions():
         if evaluation.proxies:
             with _timed("proxies", seconds):
                 scores = score_cells(
@@ -117,9 +126,10 @@ def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """What the names of a recipe and an evaluation stand for today, as JSON has it."""
+    """What the names of a recipe, an evaluation and a data set stand for today, as JSON has it."""
     found = EVALUATIONS[evaluation]
     settings: dict[str, Any] = {
+        "dataset": dataset.checksum,
         "recipe": asdict(RECIPES[recipe]),
         "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
         "eps": found.eps,
@@ -158,16 +168,22 @@ def find_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise BuildError(f"device {name!r} cannot be used: {str(error).splitlines()[0]} Expected cpu, cuda, cuda:1, …, or auto.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BuildError(
+            f"device {name!r} cannot be used: it computes nothing, or was never tried. Expected cpu, cuda, cuda:1, …, or auto."
+        )
     return device
 
 
 def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
     """How many networks to stack: what half of the free memory holds, at most 16 on a CPU, where more gain nothing.
 
-    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.
+    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
+    keeps half as many, of 512 images.
     """
     _, height, width = dataset.image_shape
-    activations = 3 * 6 * recipe.cells * recipe.batch_size * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
+    images = max(recipe.batch_size, 512 // 2)
+    activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
     if device.type == "cuda":
         free, most = torch.cuda.mem_get_info(device)[0], 512
     else:
@@ -235,6 +251,9 @@ _worker: tuple[Dataset, torch.device, Path] | None = None
 def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     global _worker
     end_with_parent()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     settle()
     _worker = dataset, torch.device(device), folder
 

@@ -3,7 +3,7 @@
 <unit key>.npz holds plain arrays (no pickle; the zip's CRC guards every byte):
 
 unit            JSON: the unit
-settings        JSON: what the unit's recipe and evaluation stood for: all their fields
+settings        JSON: what the unit's recipe, evaluation and data set stood for: all their fields, and a checksum
 environment     JSON: library versions, device, threads
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Shard:
 
     unit: Unit
     settings: dict[str, Any]
-    """What the names of recipe and evaluation stood for: see `builders.run.settings_of`."""
+    """What the names of recipe, evaluation and data set stood for: see `builders.run.settings_of`."""
     environment: dict[str, Any]
     """Library versions, device, and how many networks were stacked."""
     trainings: list[dict[str, Any]]
@@ -99,7 +100,7 @@ def read(path: Path) -> Shard:
         proxies = {name.removeprefix(_PROXIES): values for name, values in arrays.items() if name.startswith(_PROXIES)}
         unit = Unit(**{**unit, "archs": tuple(unit["archs"])})
         return Shard(unit, settings, environment, trainings, seconds, outcomes, proxies, failures)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
 
 

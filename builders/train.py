@@ -11,6 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -157,7 +158,7 @@ def fit(
     first_bad = torch.full((stack,), -1, device=device)
     loss_sum = torch.zeros(stack, device=device)
     correct = torch.zeros(stack, device=device)
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with exact_convolutions():
         for epoch in range(recipe.epochs):
             loss_sum.zero_()
             correct.zero_()
@@ -199,6 +200,12 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
         which = torch.arange(batch, device=images.device).view(-1, 1, 1)
         images = padded.permute(0, 2, 3, 1)[which, y.to(images.device).unsqueeze(2), x.to(images.device).unsqueeze(1)].permute(0, 3, 1, 2)
     return images
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Within, a GPU's convolutions keep all bits of float32 (by default TF32 keeps ten of a number's), and a rerun gives the same ones."""
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    return flags
 
 
 def generator(seed: int, purpose: str) -> Generator:

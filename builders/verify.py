@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ import torch
 from builders.datasets import load
 from builders.errors import BuildError
 from builders.merge import SOURCE
-from builders.plan import Plan, Unit, plan_from
+from builders.plan import EVALUATIONS, Plan, Unit, plan_from
 from builders.run import environment_of, find_device, run_unit, settings_of
 from robbench.arrays import Name
 from robbench.spaces.identity import class_partition
@@ -48,7 +50,7 @@ class Comparison(NamedTuple):
 
 
 def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Comparison]:
-    """Build some units of a store's plan again and compare every outcome.
+    """Build some units of a store's plans again and compare every outcome.
 
     Arguments:
         store: made by `merge`.
@@ -61,16 +63,15 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         BuildError: the store was not made by a build, or by what the names of its recipe and evaluation stood for then and no longer do;
             or the device cannot be used.
     """
-    built = _Built.read(store)
-    plan = built.plan
-    units = plan.units()
+    units = [(built, unit) for built in _Built.all(store) for unit in built.plan.units()]
     if not 1 <= sample <= len(units):
-        raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the plan.")
-    found, dataset = find_device(device), load(plan.dataset, data)
-    built.refuse_other_settings(store, settings_of(plan.recipe, plan.evaluation, dataset))
+        raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
+    found, loaded = find_device(device), cache(partial(load, path=data))
     torch.set_num_threads(1)
     for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
-        unit = units[int(index)]
+        built, unit = units[int(index)]
+        plan, dataset = built.plan, loaded(unit.dataset)
+        built.refuse_other_settings(store, settings_of(plan.recipe, plan.evaluation, dataset))
         shard = run_unit(unit, dataset, found)
         cells = [position(Cell.parse(arch)) for arch in unit.archs]
         rows = [class_partition().group[cell] for cell in cells]
@@ -115,23 +116,35 @@ class _Built(NamedTuple):
             )
 
     @classmethod
-    def read(cls, store: Path) -> _Built:
+    def all(cls, store: Path) -> list[_Built]:
+        """Of each plan that was merged into a store; raises BuildError if there is none."""
         with Store(store) as opened:
             provenances = {name: opened.header(name).provenance for name in opened.names()}
-            plans = [found["plan"] for found in provenances.values() if found.get("source") == SOURCE]
+            plans = {json.dumps(found["plan"]): found["plan"] for found in provenances.values() if found.get("source") == SOURCE}
             if not plans:
                 raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")
-            built = {name: found for name, found in provenances.items() if found.get("plan") == plans[0]}
+            return [cls._read(opened, provenances, plan) for plan in plans.values()]
 
-            def read(names: list[Name]) -> dict[str, np.ndarray]:
-                return {name.metric: opened.read(name) for name in names}
+    @classmethod
+    def _read(cls, opened: Store, provenances: dict[Name, dict[str, Any]], fields: dict[str, Any]) -> _Built:
+        plan = plan_from(fields)
+        first = next(found for found in provenances.values() if found.get("plan") == fields)
+        # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
+        shared = EVALUATIONS[plan.evaluation].proxies
+        built = {
+            name: found
+            for name, found in provenances.items()
+            if found.get("plan") == fields or ("proxy" in found and name.dataset == plan.dataset and name.metric in shared)
+        }
 
-            outcomes = read([name for name in built if name.measure == "outcomes"])
-            proxies = read([name for name, found in built.items() if "proxy" in found])
-            first = next(iter(built.values()))
-            measured = {
-                name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
-            }
-            if attacked := [name for name, found in built.items() if "attack" in found]:
-                measured["eps"] = opened.header(attacked[0]).axes["eps"]
-            return cls(plan_from(plans[0]), first["environment"], first["recipe"], measured, outcomes, proxies)
+        def read(names: list[Name]) -> dict[str, np.ndarray]:
+            return {name.metric: opened.read(name) for name in names}
+
+        outcomes = read([name for name in built if name.measure == "outcomes"])
+        proxies = read([name for name, found in built.items() if "proxy" in found])
+        measured = {
+            name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
+        }
+        if attacked := [name for name, found in built.items() if "attack" in found]:
+            measured["eps"] = opened.header(attacked[0]).axes["eps"]
+        return cls(plan, first["environment"], first["recipe"], measured, outcomes, proxies)

@@ -40,6 +40,8 @@ class DeepFool:
         labels, eps = rows(images, labels, eps)
         low, high = ball(images, eps)
         classes = likely(network, images, labels, self.candidates - 1)
+        if not classes.shape[-1]:  # without another class there is no boundary
+            return images
         x, total = images, torch.zeros_like(images)
         survivors = Survivors(x)
         for _ in range(self.steps):

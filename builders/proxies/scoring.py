@@ -26,7 +26,7 @@ from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
 from builders.stacked import StackedNetwork
-from builders.train import generator
+from builders.train import exact_convolutions, generator
 from robbench.features import expression
 from robbench.metrics import nearest
 from robbench.spaces.nb201 import Cell
@@ -144,7 +144,8 @@ def score(
         if (why := missing[name]) is not None:
             values[name], reasons = np.full(len(stack), np.nan), [why] * len(stack)
         else:
-            values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
+            with exact_convolutions():
+                values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
         if reasons:
             failures[name] = dict(Counter(reasons))
         notice(name)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: s
     assert (code, printed) == (0, f"{tmp_path}: 40 classes × 1 seeds in 3 units of 16\n")
 
 
+def test_a_stack_of_none_is_not_taken_for_one_left_out(tmp_path: Path, tiny_images: str) -> None:
+    code, printed = robbench(
+        "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--stack", 0, "--device", "cpu"
+    )
+    assert code == 1
+    assert "stack=0, seeds=(0,); expected a stack of at least 1" in printed
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
     code, printed = robbench(
         "plan",
@@ -59,6 +70,13 @@ def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
     )
     assert code == 1
     assert printed.startswith("Error: DatasetError: ")
+
+
+def test_errors_are_one_line_where_the_package_is_not_installed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "builders", "status", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert result.returncode == 1
+    assert result.stderr == f"Error: BuildError: {tmp_path} has no plan.json; make one with `robbench build plan {tmp_path} …`.\n"
 
 
 def test_an_unknown_recipe_is_wrong_usage(tmp_path: Path) -> None:

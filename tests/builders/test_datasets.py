@@ -103,6 +103,16 @@ def test_a_file_that_is_missing_or_no_npz(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("PK but not really")
     with pytest.raises(DatasetError, match=r"cannot be read as an npz file"):
         load(f"npz:{tmp_path / 'text.npz'}")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(DatasetError, match=r"cannot be read as an npz file"):
+        load(f"npz:{tmp_path / 'one.npy'}")
+    whole = Path(npz(tmp_path).removeprefix("npz:"))
+    np.savez_compressed(whole, **np.load(whole))
+    raw = bytearray(whole.read_bytes())
+    raw[60:80] = b"\xff" * 20
+    whole.write_bytes(raw)
+    with pytest.raises(DatasetError, match=r"cannot be read as an npz file of plain arrays \(Error -3 while decompressing"):
+        load(f"npz:{whole}")
 
 
 def test_an_unknown_name() -> None:

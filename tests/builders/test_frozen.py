@@ -71,6 +71,13 @@ def test_a_frozen_stack_is_a_copy_without_gradients() -> None:
     assert torch.equal(frozen(images(3)), before)
 
 
+def test_a_frozen_stack_goes_where_it_is_sent_as_a_whole() -> None:
+    stack = StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)])
+    before = FrozenStack(stack)(images(3))
+    torch.testing.assert_close(FrozenStack(stack).float()(images(3).float()), before.float())
+    assert FrozenStack(stack).to("meta")(images(3).to("meta")).shape == before.shape
+
+
 def test_training_mode_is_refused() -> None:
     stack = StackedNetwork([network(cell, seed) for seed, cell in enumerate(MIXED)]).train()
     with pytest.raises(BuildError, match=r"the stack is in training mode.*call stack\.eval\(\) first"):

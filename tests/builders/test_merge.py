@@ -15,8 +15,8 @@ from builders.datasets import load
 from builders.errors import BuildError
 from builders.merge import merge
 from builders.network import Network, Skeleton
-from builders.plan import EVALUATIONS, Plan, Unit, read_plan, write_plan
-from builders.run import environment_of, settings_of
+from builders.plan import EVALUATIONS, Evaluation, Plan, Unit, read_plan, write_plan
+from builders.run import environment_of, run, settings_of
 from builders.shards import Shard
 from robbench import RobBench
 from robbench.spaces.nb201 import cells
@@ -160,6 +160,32 @@ def test_mixed_recipes_are_refused(folder: Path, tmp_path: Path) -> None:
     changed = {**shard.settings, "recipe": {**shard.settings["recipe"], "epochs": 99}}
     shards.write(folder, replace(shard, settings=changed))
     with pytest.raises(BuildError, match=rf"mixes results that differ in recipe: .*'epochs': 99.* \(units {unit.key}\)"):
+        merge(folder, tmp_path / "store.h5")
+
+
+@pytest.mark.parametrize("which", [0, 3])
+def test_shards_that_say_less_are_refused(folder: Path, tmp_path: Path, which: int) -> None:
+    """As those of a version that knew of fewer settings."""
+    shard = made_up(read_plan(folder).units()[which])
+    shards.write(folder, replace(shard, settings={name: value for name, value in shard.settings.items() if name != "corruptions"}))
+    with pytest.raises(BuildError, match=r"mixes results that differ in corruptions: .*; delete one kind and run again"):
+        merge(folder, tmp_path / "store.h5")
+
+
+def test_other_images_under_the_same_name_are_refused(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    light = EVALUATIONS["digits-light"]
+    monkeypatch.setitem(EVALUATIONS, "digits-light", Evaluation("digits-light", {"fgsm": light.attacks["fgsm"]}, light.eps[:1]))
+    with np.load(tiny_images.removeprefix("npz:")) as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "mine.npz", **arrays)
+    folder = tmp_path / "build"
+    write_plan(folder, Plan(f"npz:{tmp_path / 'mine.npz'}", "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=1))
+    half_done = run(folder, device="cpu")
+    next(half_done)
+    half_done.close()  # type: ignore[attr-defined]
+    np.savez(tmp_path / "mine.npz", **arrays | {"test_images": arrays["test_images"][:10], "test_labels": arrays["test_labels"][:10]})
+    list(run(folder, device="cpu"))
+    with pytest.raises(BuildError, match=r"mixes results that differ in dataset: \w{16} and \w{16} "):
         merge(folder, tmp_path / "store.h5")
 
 

@@ -47,6 +47,7 @@ def test_a_units_key_is_pinned() -> None:
         ({"evaluation": "digit-light"}, r"'digit-light' is not an evaluation\. Did you mean 'digits-light'"),
         ({"classes": 0}, r"classes=0; expected 1 to 6466"),
         ({"classes": 6467}, r"classes=6467; expected 1 to 6466"),
+        ({"sample_seed": -1}, r"sample_seed=-1; expected at least 0"),
         ({"stack": 0}, r"stack=0, .*expected a stack of at least 1"),
         ({"seeds": ()}, r"seeds=\(\); expected"),
         ({"seeds": (1, 1)}, r"different seeds"),
@@ -70,6 +71,13 @@ def test_a_folder_has_one_plan(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"is of another plan \(it differs in stack\); give each plan its own folder"):
         write_plan(tmp_path, replace(PLAN, stack=5))
     assert read_plan(tmp_path) == PLAN
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "build"):
+        with pytest.raises(BuildError, match=rf"{folder} cannot be written \(.*\); expected a folder, or a place to make one"):
+            write_plan(folder, PLAN)
 
 
 def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path) -> None:

@@ -73,3 +73,12 @@ def test_a_network_that_masks_its_gradients_in_a_stack_with_one_that_does_not() 
     assert "1 of 2 networks are without any gradient on up to 100.0% of the images." in report.warnings
     assert any("broken by Square where gradients failed" in warning for warning in report.warnings)
     assert np.isfinite(report.square_gain).all()
+
+
+def test_a_network_whose_gradients_are_not_a_number() -> None:
+    def network(images: Any) -> Any:
+        logits = trained(0)(images)
+        return torch.where(images.amax() < 2, logits, (images.sum() * 0).sqrt() / 0)
+
+    report = reliability(network, IMAGES, LABELS, [0.05], SHORT)
+    assert report.zero_gradients == 1

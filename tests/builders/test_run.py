@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,14 +154,38 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, tiny_images: str) -> None
     assert f"stopped; what was done is kept. Go on with: robbench build run {folder}" in errors
 
 
-def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_a_worker_and_not_only_its_unit(folder: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
+    try:
+        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder)
+        pool = ProcessPoolExecutor(1, context, initializer=running._start_worker, initargs=told)
+        with pool, pytest.raises(BrokenProcessPool):
+            pool.submit(signal.raise_signal, signal.SIGINT).result()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _no_memory_on_a_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def _no_memory_for_a_library() -> None:
+    raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+
+
+def _no_memory_on_a_cpu() -> None:
+    torch.empty(10**15)
+
+
+@pytest.mark.parametrize("shortage", [_no_memory_on_a_gpu, _no_memory_for_a_library, _no_memory_on_a_cpu])
+def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
     whole = running._run_stack
 
     def scarce(asked: object, *rest: object) -> object:
         if len(asked.archs) > 1:  # type: ignore[attr-defined]
-            raise torch.OutOfMemoryError("too much")
+            shortage()
         return whole(asked, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(running, "_run_stack", scarce)
@@ -182,6 +210,16 @@ def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytes
         run_unit(unit, load(unit.dataset), CPU)
 
 
+def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(running, "_run_stack", broken)
+    unit = read_plan(folder).units()[0]
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        run_unit(unit, load(unit.dataset), CPU)
+
+
 def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
     list(run(folder, device="cpu"))
@@ -194,7 +232,7 @@ def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch
         assert np.isfinite(store.read(name)).sum() == 8 - len(diverged)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x", "meta"])
 def test_an_unknown_device_is_named(name: str) -> None:
     with pytest.raises(BuildError, match=rf"device '{name}' cannot be used: .* Expected cpu, cuda, cuda:1, …, or auto"):
         find_device(name)
@@ -209,3 +247,10 @@ def test_shards_of_another_plan_stop_a_run(folder: Path) -> None:
 def test_a_stack_shrinks_with_the_images() -> None:
     dataset = load("digits")
     assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16
+
+
+def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which see more images at a time than some recipes train on."""
+    monkeypatch.setattr(os, "sysconf", lambda name: 2**14)  # a quarter of a GiB
+    dataset, recipe = load("digits"), RECIPES["digits"]
+    assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=256)) == 8

@@ -22,7 +22,7 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
     list(run(folder, device="cpu"))
     merge(folder, tmp_path / "real.h5")
-    with pytest.raises(BuildError, match="sample=2; expected 1 to 1, the units of the plan"):
+    with pytest.raises(BuildError, match="sample=2; expected 1 to 1, the units of the store's plans"):
         next(verify(tmp_path / "real.h5", sample=2))
     (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
     assert found.same_environment
@@ -63,6 +63,20 @@ def test_names_that_stand_for_something_else_now_are_refused(tmp_path: Path, tin
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=9))
     with pytest.raises(BuildError, match=r"they differ in the recipe"):
         next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+
+
+def test_all_plans_of_a_store_are_built_again(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of networks that were trained in two ways, which share the proxies of the untrained ones."""
+    light = EVALUATIONS["digits-light"]
+    small = Evaluation("digits-light", {"fgsm": light.attacks["fgsm"]}, light.eps[:1], proxies={"snip": light.proxies["snip"]})
+    monkeypatch.setitem(EVALUATIONS, "digits-light", small)
+    for recipe in ("digits", "digits-pgd"):
+        write_plan(tmp_path / recipe, Plan(tiny_images, recipe, "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
+        list(run(tmp_path / recipe, device="cpu"))
+        merge(tmp_path / recipe, tmp_path / "store.h5")
+    found = list(verify(tmp_path / "store.h5", sample=2, device="cpu"))
+    assert {comparison.unit.recipe for comparison in found} == {"digits", "digits-pgd"}
+    assert all(comparison.holds and comparison.same_environment for comparison in found)
 
 
 def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 import torch
 
 from builders.datasets import load
-from builders.proxies import PROXIES, ProxyError, Scores, initialised, score, score_cells
+from builders.proxies import PROXIES, Passes, Proxy, ProxyError, Scores, initialised, score, score_cells
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.stacked import StackedNetwork
@@ -75,6 +75,20 @@ def test_the_same_seed_gives_the_same_and_another_another(every: Scores) -> None
         assert np.array_equal(again.values[name], every.values[name]), name
     for name in ("zen", "jacob_fro", "croze_gaussian", "r_score_psi"):
         assert not np.array_equal(other.values[name], every.values[name]), name
+
+
+def test_a_gpu_would_neither_round_to_tf32_nor_draw_lots() -> None:
+    """As in a build, of which scores without one would otherwise differ in the third digit."""
+    seen = []
+
+    def looks(passes: Passes) -> torch.Tensor:
+        seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic))
+        return torch.zeros(len(passes.stack))
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+    score(stacked(), images(), labels(), proxies={"looks": Proxy(looks)})
+    assert seen == [(False, True)]
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic) == before == (True, False)
 
 
 def test_a_scored_stack_is_not_touched() -> None:
