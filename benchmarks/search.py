@@ -4,7 +4,7 @@ A random search of 1,000,000 queries beside a bare loop of look-ups, the median 
 4 searches × 2 objectives × 100 runs × 300 queries on cifar10, as `robbench papers jung2023-table1` runs them, in two processes: once, the start of
 the processes included.  BANANAS comes last, so what is without it has the start in it, too.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository).  About three minutes on two cores, to stdout.
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository).  About half a minute on two cores, to stdout.
 """
 
 from __future__ import annotations

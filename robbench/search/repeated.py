@@ -97,7 +97,15 @@ def repeat(
 
 def processes(workers: int) -> ProcessPoolExecutor:
     """An executor for `repeat`: so many fresh processes, which end with this one.  Each opens the store itself."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    from threadpoolctl import threadpool_limits
+
+    end_with_parent()
+    # Predictors multiply small matrices: the threads of several workers' BLAS would wait for each other, twenty times longer than they work.
+    threadpool_limits(1)
 
 
 def checked_seed(seed: int) -> int:

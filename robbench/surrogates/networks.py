@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from robbench.surrogates.models import Arrays, filled, medians, needs
+from robbench.surrogates.models import Arrays, filled, medians
 
 
 class Settings(NamedTuple):
@@ -54,6 +54,8 @@ class Networks:
     @classmethod
     def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
         """Train on all targets; keep what the first `outputs` of them need."""
+        from threadpoolctl import threadpool_limits
+
         rows, index, count = np.unique(features, axis=0, return_inverse=True, return_counts=True, equal_nan=False)
         means = np.zeros((len(rows), targets.shape[1]))
         np.add.at(means, index.reshape(-1), targets)
@@ -65,10 +67,6 @@ class Networks:
         target_centre, target_scale = means.mean(axis=0), np.maximum(means.std(axis=0), 1e-4)
         inputs = ((raw[:, keep] - centre) / scale).astype(np.float32)
         wanted = ((means - target_centre) / target_scale).astype(np.float32)
-        try:
-            from threadpoolctl import threadpool_limits
-        except ImportError as error:
-            raise needs("threadpoolctl", "networks", error) from error
         # The products are small: on a busy machine the threads of a BLAS wait for each other, a hundred times longer than they work.
         with threadpool_limits(1):
             weights, biases = _trained(inputs, wanted, (np.sqrt(count) / np.sqrt(count).mean()).astype(np.float32), seed, cls.settings)

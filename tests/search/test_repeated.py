@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
@@ -29,6 +30,16 @@ def test_processes_find_the_same(landscape: RobBench) -> None:
     with processes(2) as executor:
         there = list(repeat("random", landscape, "clean", budget=20, runs=3, noise="twin", executor=executor))
     assert [run[:3] for run in here] == [run[:3] for run in there]
+
+
+def test_the_arithmetic_of_each_process_has_one_thread() -> None:
+    """Several workers' threads on the same cores would wait for each other."""
+    with processes(2) as executor:
+        assert set(executor.map(threads, range(2))) == {1}
+
+
+def threads(_: int) -> int:
+    return max(library["num_threads"] for library in threadpool_info())
 
 
 def test_noise_is_another_in_each_run(landscape: RobBench) -> None:
