@@ -39,7 +39,7 @@ def test_the_arithmetic_of_each_process_has_one_thread() -> None:
 
 
 def threads(_: int) -> int:
-    return max(library["num_threads"] for library in threadpool_info())
+    return max(int(library["num_threads"]) for library in threadpool_info())
 
 
 def test_noise_is_another_in_each_run(landscape: RobBench) -> None:
