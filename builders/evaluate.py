@@ -5,7 +5,8 @@ attacks only the images that it classifies correctly when clean.  Every eps is a
 an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.
 
 A network is any callable from images ``(…, batch, channels, height, width)`` to logits ``(…, batch, classes)`` that treats images one
-by one (so in eval mode).  A stacked one has leading dimensions in its logits, and takes images with and without them.
+by one (so in eval mode).  A stacked one has leading dimensions in its logits, and takes images with and without them.  On a GPU, its
+convolutions are computed as in a build.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from builders.attacks.base import Attack, Network, ball, correct, live_first, pi
 from builders.attacks.streams import image_streams
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
+from builders.train import exact_convolutions
 from robbench.metrics import SEVERITIES
 
 
+@exact_convolutions()
 def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
     """Whether each image is classified correctly, ``(…, images)``.
 
@@ -40,6 +43,7 @@ def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_si
     return _array(_clean(network, images, labels, batch_size))
 
 
+@exact_convolutions()
 def robust_outcomes(
     network: Network,
     images: Tensor,
@@ -116,6 +120,7 @@ def corruption_outcomes(
     return np.stack([clean_outcomes(network, corrupt, labels[:first], batch_size=batch_size) for corrupt in images], axis=-2)
 
 
+@exact_convolutions()
 def transfer_outcomes(
     sources: Network,
     targets: Network,

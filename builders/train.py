@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -202,10 +202,11 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
     return images
 
 
-def exact_convolutions() -> AbstractContextManager[None]:
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
     """Within, a GPU's convolutions keep all bits of float32 (by default TF32 keeps ten of a number's), and a rerun gives the same ones."""
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    return flags
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
 
 
 def generator(seed: int, purpose: str) -> Generator:

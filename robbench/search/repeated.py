@@ -24,6 +24,7 @@ from robbench.metrics import Metric, nearest
 from robbench.oracle import Query
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.result import Found
+from robbench.seeds import checked_seed
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.space import Space
 from robbench.workers import end_with_parent
@@ -80,7 +81,8 @@ def repeat(
         oracle: options of `RobBench.oracle`; with noise, each run has noise of its own.
 
     Raises:
-        CannotSearch: no such algorithm, a seed or number of runs that is none, or what the algorithm refuses.
+        CannotSearch: no such algorithm, a number of runs that is none, or what the algorithm refuses.
+        UnknownMetric: a seed that is none, or as `RobBench.oracle`.
     """
     _check_options(algorithm, {**(options or {}), **({} if proxy is None else {"proxy": proxy})})
     checked_seed(seed)
@@ -106,17 +108,6 @@ def _start_worker() -> None:
     end_with_parent()
     # Predictors multiply small matrices: the threads of several workers' BLAS would wait for each other, twenty times longer than they work.
     threadpool_limits(1)
-
-
-def checked_seed(seed: int) -> int:
-    """The seed, if it is one.
-
-    Raises:
-        CannotSearch: not an integer of at least 0.
-    """
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise CannotSearch(f"seed={seed!r} is not a seed; expected an integer of at least 0.")
-    return int(seed)
 
 
 def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:

@@ -253,3 +253,20 @@ def test_transfers_that_do_not_fit_are_refused(change: Any, message: str) -> Non
     arguments = {"sources": trained(0), "targets": trained(1), "images": IMAGES, "labels": LABELS, "attack": FGSM(), "eps": 0.1} | change
     with pytest.raises(AttackError, match=message):
         transfer_outcomes(**arguments)
+
+
+def test_a_gpu_would_compute_as_in_a_build() -> None:
+    """No convolution in TF32, and none that differs from run to run."""
+    seen = set()
+    network = trained(0)
+
+    def watched(images: Any) -> Any:
+        seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic))
+        return network(images)
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+    clean_outcomes(watched, IMAGES, LABELS)
+    robust_outcomes(watched, IMAGES, LABELS, PGD(steps=1), [0.1])
+    transfer_outcomes(watched, watched, IMAGES, LABELS, PGD(steps=1), 0.1)
+    assert seen == {(False, True)}
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic) == before

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from robbench import RobBench
-from robbench.errors import CannotSearch
+from robbench.errors import CannotSearch, UnknownMetric
 from robbench.search import ALGORITHMS, Space
 from robbench.search.repeated import processes, repeat
 from tests.search.conftest import CLASSES
@@ -72,9 +72,6 @@ def test_a_proxy_is_a_metric_of_the_store(landscape: RobBench) -> None:
         ({"algorithm": "evolutoin"}, r"'evolutoin' is not a search algorithm. Did you mean 'evolution'\?"),
         ({"runs": 0}, "runs=0 is not a number of runs; expected an integer of at least 1"),
         ({"runs": True}, "runs=True is not a number of runs"),
-        ({"seed": 0.5}, r"seed=0\.5 is not a seed; expected an integer of at least 0"),
-        ({"seed": -1}, "seed=-1 is not a seed"),
-        ({"seed": "0"}, "seed='0' is not a seed"),
         ({"algorithm": "warmup"}, "warmup is guided by a proxy; name one that the store holds, such as proxy='synflow'"),
         ({"proxy": "synflow"}, r"random has no option 'proxy'\. Its options: none"),
         ({"algorithm": "evolution", "options": {"populaton": 9}}, r"evolution has no option 'populaton'. Did you mean 'population'\?"),
@@ -85,3 +82,9 @@ def test_what_means_nothing_is_refused(given: dict[str, Any], message: str, land
     arguments: dict[str, Any] = {"algorithm": "random", "budget": 3, "runs": 1} | given
     with pytest.raises(CannotSearch, match=message):
         list(repeat(arguments.pop("algorithm"), landscape, "clean", **arguments))
+
+
+@pytest.mark.parametrize("seed", [0.5, -1, "0"])
+def test_a_seed_that_is_none_is_refused(seed: Any, landscape: RobBench) -> None:
+    with pytest.raises(UnknownMetric, match=rf"seed={seed!r} is not a seed; expected an integer of at least 0"):
+        repeat("random", landscape, "clean", budget=3, runs=1, seed=seed)
