@@ -71,12 +71,17 @@ def test_everything_put_in_comes_back(small_store: Path, synthetic_arrays: list[
 floats = st.floats(0, 1) | st.integers(0, 1000).map(lambda code: code / 1000) | st.just(np.nan) | st.floats(width=32, allow_infinity=False)
 
 
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).filter(
+    lambda name: name not in (".", "..")
+)
+
+
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pattern=hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(2)), elements=floats)
     | hnp.arrays(np.uint16, st.tuples(st.integers(1, 8), st.just(2)))
     | hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(2))),
-    parts=st.tuples(*[st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1)] * 4),
+    parts=st.tuples(*[names] * 4),
     rows=st.sampled_from(["class", "cell"]),
     axis=st.sampled_from([("eps", EPS), ("severity", [1, 5]), ("seed", [777, 888]), ("count", [])]),
     about=st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none(), max_size=3),
