@@ -69,8 +69,6 @@ def test_everything_put_in_comes_back(small_store: Path, synthetic_arrays: list[
 
 
 floats = st.floats(0, 1) | st.integers(0, 1000).map(lambda code: code / 1000) | st.just(np.nan) | st.floats(width=32, allow_infinity=False)
-
-
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).filter(
     lambda name: name not in (".", "..")
 )
