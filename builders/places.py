@@ -27,6 +27,7 @@ class Places(nn.Module):
         super().__init__()
         self.stack = stack
         self.first: list[bool] = []  # no part before has any of these networks: they are copied, not added to zeros
+        self.whole = [len(part) == stack for part in members]  # it has all networks, and is a total as it is
         seen, copied = set[int](), set[int]()
         for part in members:
             self.first.append(seen.isdisjoint(part))
@@ -49,8 +50,21 @@ class Places(nn.Module):
 
     def total(self, *parts: Tensor) -> Tensor:
         """The sum of the parts, each in its place: an activation of all networks, zero where no part has them."""
+        if len(parts) == 1 and self.whole[0]:
+            return parts[0]
         total: Tensor = _Total.apply(self, *parts)  # type: ignore[no-untyped-call]
         return total
+
+    def blank(self, part: Tensor) -> Tensor:
+        """An activation of all networks, shaped as this part: zero where nothing is copied to, else not filled."""
+        batch, height, width, _, channels = part.shape
+        blank = part.new_empty(batch, height, width, self.stack, channels)
+        *_, empty = self.wheres()
+        if isinstance(empty, slice):
+            blank[:, :, :, empty] = 0
+        else:
+            blank.index_fill_(3, empty, 0)
+        return blank
 
     def wheres(self) -> list[Where]:
         """The place of each part, and then of the networks that nothing is copied to."""
@@ -72,14 +86,9 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, places: Places, *parts: Tensor) -> Tensor:
         ctx.places = places
-        batch, height, width, _, channels = parts[0].shape
-        total = parts[0].new_empty(batch, height, width, places.stack, channels)
-        *wheres, empty = places.wheres()
-        if isinstance(empty, slice):
-            total[:, :, :, empty] = 0
-        else:
-            total.index_fill_(3, empty, 0)
-        for where, part, first in zip(wheres, parts, places.first, strict=True):
+        both = places.whole[:2] == [True, True]  # one pass over the memory instead of two
+        total, done = (parts[0] + parts[1], 2) if both else (places.blank(parts[0]), 0)
+        for where, part, first in list(zip(places.wheres()[:-1], parts, places.first, strict=True))[done:]:
             if isinstance(where, slice):
                 here = total[:, :, :, where]
                 here.copy_(part) if first else here.add_(part)
