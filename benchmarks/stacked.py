@@ -19,12 +19,12 @@ a build.  The better of two runs.
 On a GPU there is one table, in wall-clock time, with the share of the device's peak: twice the multiply-accumulates of forward and
 backward passes (backward counted as two forward passes) over seconds and peak.
 
-Cost: six minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
+Cost: four minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
 
-Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16, all processes keeping the memory that they free; the
-range of two runs.  On two cores: training 5.4 to 6.0×; gradients 5.6 to 6.4× at batches of 32, 2.7 to 4.6× at 64, 2.9 to 3.4× at 128, 1.6 to
-2.1× at 256; whole attacks PGD 2.0 to 2.1×, APGD-CE 2.1×, FGSM 1.7×, Square 1.6 to 1.7×.  On one core, one thread each: training 2.2×; gradients
-2.4 to 2.7×, 1.9 to 2.1×, 1.6 to 1.8×, 1.3×; whole attacks 1.3×, 1.3×, 1.2 to 1.3×, 1.2×.  Large batches fill a core without help,
+Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16, all processes keeping the memory that they free.  On two cores:
+training 5.4×; gradients 5.6× at batches of 32, 2.7× at 64, 2.9× at 128, 1.6× at 256 (a run earlier that day: 6.4×, 4.6×, 3.4×, 2.1×); whole attacks
+PGD 2.1×, APGD-CE 2.1×, FGSM 1.7×, Square 1.7×.  On one core, one thread each: training 2.2×; gradients 2.4×, 1.9×, 1.6×, 1.3×; whole attacks 1.3×,
+1.3×, 1.3×, 1.2×.  Large batches fill a core without help,
 and an attack begins with 400 rows a network: there, stacking gains least.
 """
 

@@ -83,7 +83,7 @@ class StackedNetwork(nn.Module):
             )
         x = (images - self.mean) / self.std
         x = x.permute(1, 3, 4, 0, 2) if own else x.permute(0, 2, 3, 1).unsqueeze(3)
-        if not torch.is_grad_enabled():  # three times as fast; the same logits, but gradients would be others in the last bit
+        if not torch.is_grad_enabled():  # faster, and the same logits; gradients would differ in the last bit
             x = x.contiguous()
         x = self.head(self.body(self.stem(x)))
         logits: Tensor = self.classifier(x.mean((1, 2)))

@@ -75,7 +75,7 @@ class Oracle:
         self.spent: float = 0
         self._answers, self._lookup, self._cost, self._single = tuple(objectives), lookup, cost, single
         self._noise = TwinNoise(objectives, lookup, noise_seed) if noise else None
-        self._once = noise != "twin"
+        self._trained_again = noise == "twin"
         self._free, self._raises, self._keeps = on_repeat == "free", missing == "raise", history
         self._identities = lookup.rows[IDENTITIES[self.identity]]
         self._asked: dict[int, int] = {}
@@ -149,11 +149,11 @@ class Oracle:
         cell = self._lookup.cell(arch)
         identity = self._identities[cell]
         before = self._asked.get(identity, 0)
-        value = self._value(cell, identity, 0 if self._free or self._once else before)
+        value = self._value(cell, identity, before if self._trained_again and not self._free else 0)
         if not (before and self._free):
             self._charge(cell, value)
             self._asked[identity] = before + 1
-        same = self._free or self._once
+        same = self._free or not self._trained_again
         if same and not isinstance(arch, Integral):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
             with suppress(TypeError):  # not hashable
                 self._known[arch] = value

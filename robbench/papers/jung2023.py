@@ -157,8 +157,7 @@ def _told_nothing(compared: pd.DataFrame) -> Iterator[str]:
     if len(paper) and len(random):
         yield (
             f"On fgsm@1/255, the paper's BANANAS is within {(paper - random[paper.index]).abs().max():.4f} of our random search of all cells"
-            " (random_naszilla) in every column, as if its predictor had told it nothing; ours of every kind find better networks, and why it"
-            " did not the public sources do not say."
+            " (random_naszilla) in every column, as if its predictor had told it nothing; why, the public sources do not say."
         )
 
 
@@ -172,7 +171,7 @@ def _best_clean(bench: RobBench) -> str:
     near = clean > clean.max() - 2 * noise
     return (
         f"The paper's best clean accuracy is {paper:.4f}, the best published one {clean.max():.3f} (rounded): the paper searched on another"
-        f" measurement of clean. Which network is best by clean depends on it: twins among the best differ by {noise:.4f} (sd), {near.sum()}"
+        f" measurement of clean. Which network is best by clean depends on it: the best vary by {noise:.4f} (sd) between twins, {near.sum()}"
         f" networks are within twice that of the published best, and their pgd@1/255 is {pgd[near].min():.3f} to {pgd[near].max():.3f}. So"
         " searches on clean stand here twice: on the published accuracies, and on another measurement, drawn anew for each run: the published"
         " one and what twins of about its accuracy differ by. There, clean is as the search saw it, the rest as published, and sd is how"

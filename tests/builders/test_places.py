@@ -5,12 +5,13 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builders.places import Places
 
 STACK = 6
+EVERYONE = list(range(STACK))
 some_members = st.lists(st.sets(st.integers(0, STACK - 1), min_size=1).map(sorted), min_size=1, max_size=5)
 
 
@@ -18,6 +19,8 @@ def activation(stack: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(2, 3, 3, stack, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
+@example([EVERYONE])
+@example([EVERYONE, EVERYONE, [0, 2]])
 @given(some_members)
 def test_parts_are_gathered_and_summed(members: list[list[int]]) -> None:
     places, x = Places(STACK, members), activation(STACK)
@@ -30,6 +33,8 @@ def test_parts_are_gathered_and_summed(members: list[list[int]]) -> None:
     assert torch.equal(places.total(*parts), expected)
 
 
+@example([EVERYONE])
+@example([EVERYONE, EVERYONE, [0, 2]])
 @given(some_members)
 def test_each_is_the_others_derivative(members: list[list[int]]) -> None:
     places, x = Places(STACK, members), activation(STACK).requires_grad_()
