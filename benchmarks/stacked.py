@@ -51,7 +51,7 @@ from builders.evaluate import robust_outcomes
 from builders.frozen import FrozenStack
 from builders.network import Network, flops
 from builders.plan import EVALUATIONS, Plan
-from builders.run import settle
+from builders.run import BATCH, settle
 from builders.stacked import StackedNetwork
 from builders.train import RECIPES, Recipe, fit, generator, train
 from robbench.spaces.nb201 import Cell
@@ -97,7 +97,7 @@ def tasks(stacks: list[list[Cell]], data: Dataset, recipe: Recipe, device: torch
         found[f"gradient images, batches of {batch}"] = partial(_each, partial(_gradients, images, labels), attacked)
     images, labels = (torch.from_numpy(part[:IMAGES]).to(device) for part in (data.test_images, data.test_labels))
     for name, attack in EVALUATION.attacks.items():
-        found[f"images attacked, {name}"] = partial(_each, partial(_outcomes, images, labels, attack), attacked)
+        found[f"images attacked, {name}"] = partial(_each, partial(_outcomes, images, labels, attack, stacked), attacked)
     return found
 
 
@@ -115,8 +115,9 @@ def _gradients(images: torch.Tensor, labels: torch.Tensor, network: Any) -> obje
     return ascent(network, images, labels)
 
 
-def _outcomes(images: torch.Tensor, labels: torch.Tensor, attack: Any, network: Any) -> object:
-    return robust_outcomes(network, images, labels, attack, EVALUATION.eps)
+def _outcomes(images: torch.Tensor, labels: torch.Tensor, attack: Any, stacked: bool, network: Any) -> object:
+    batch_size = BATCH[images.device.type] if stacked else 512
+    return robust_outcomes(network, images, labels, attack, EVALUATION.eps, batch_size=batch_size)
 
 
 def seconds(work: Tasks, clock: Callable[[], float], meet: Callable[[], object] = lambda: None) -> dict[str, float]:

@@ -34,7 +34,7 @@ def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_si
     Arguments:
         images: ``(images, channels, height, width)``, float, in [0, 1].
         labels: ``(images,)``, int64.
-        batch_size: images at a time, for each network of a stack.
+        batch_size: at most so many images at a time, for each network of a stack.
 
     Raises:
         AttackError: if images, labels or the network do not fit.
@@ -65,7 +65,7 @@ def robust_outcomes(
         attack: from `builders.attacks.ATTACKS`, or anyone's.
         eps_grid: radii of the L∞ balls, in units of images; 0 is the clean image.
         seed: of the attack's random numbers.
-        batch_size: images at a time, for each network of a stack; several eps share a batch.
+        batch_size: at most so many images at a time, for each network of a stack; several eps share a batch.
 
     Raises:
         AttackError: if images, labels, the network or an eps do not fit.
@@ -108,7 +108,7 @@ def corruption_outcomes(
         name: one of `builders.corruptions.CORRUPTIONS`.
         severities: each from 1 to 5.
         first: only so many of the images, the first ones; all, if left out.
-        batch_size: images at a time, for each network of a stack.
+        batch_size: at most so many images at a time, for each network of a stack.
 
     Raises:
         AttackError: if images, labels or the network do not fit, or there are no severities.
@@ -208,8 +208,9 @@ def _clean(network: Network, images: Tensor, labels: Tensor, batch_size: int) ->
 
 
 def _batches(index: Tensor, batch_size: int) -> Iterator[Tensor]:
-    for start in range(0, index.shape[-1], batch_size):
-        yield index[..., start : start + batch_size]
+    """Of about equal size: small rests would cost nearly as much as whole batches."""
+    if index.shape[-1]:
+        yield from index.tensor_split(math.ceil(index.shape[-1] / batch_size), dim=-1)
 
 
 def _array(outcomes: Tensor) -> NDArray[np.bool_]:

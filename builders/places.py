@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 Where = slice | Tensor
-"""Neighbours in a stack are a slice, which is read without a copy, so stacks of similar networks are fastest; others are an index."""
+"""Networks that are evenly spaced are a slice, which is read without a copy, so stacks of similar networks are fastest; others an index."""
 
 
 class Places(nn.Module):
@@ -26,18 +26,17 @@ class Places(nn.Module):
     def __init__(self, stack: int, members: Sequence[Sequence[int]]) -> None:
         super().__init__()
         self.stack = stack
-        self.first: list[bool] = []  # no part before has any of these networks: they are copied, not added to zeros
         self.whole = [len(part) == stack for part in members]  # it has all networks, and is a total as it is
+        self._slices = [_evenly(part) for part in members]
+        self.first: list[bool] = []  # a slice that no part before has any of: it is copied, not added to zeros
         seen, copied = set[int](), set[int]()
-        for part in members:
-            self.first.append(seen.isdisjoint(part))
+        for part, evenly in zip(members, self._slices, strict=True):
+            self.first.append(evenly is not None and seen.isdisjoint(part))
             seen.update(part)
             copied.update(part if self.first[-1] else ())
-        self._slices: list[slice | None] = []
-        for n, part in enumerate((*members, sorted(set(range(stack)) - copied))):
-            neighbours = not part or part[-1] - part[0] + 1 == len(part)
-            self._slices.append(slice(part[0], part[-1] + 1) if part and neighbours else slice(0, 0) if neighbours else None)
-            self.register_buffer(f"index_{n}", None if neighbours else torch.tensor(part), persistent=False)
+        self._filled = len(copied) == stack
+        for n, (part, evenly) in enumerate(zip(members, self._slices, strict=True)):
+            self.register_buffer(f"index_{n}", torch.tensor(part) if evenly is None else None, persistent=False)
 
     def __len__(self) -> int:
         """How many parts."""
@@ -56,26 +55,21 @@ class Places(nn.Module):
         return total
 
     def blank(self, part: Tensor) -> Tensor:
-        """An activation of all networks, shaped as this part: zero where nothing is copied to, else not filled."""
+        """An activation of all networks, shaped as this part: zeros, but not filled where all is copied to."""
         batch, height, width, _, channels = part.shape
-        blank = part.new_empty(batch, height, width, self.stack, channels)
-        *_, empty = self.wheres()
-        if isinstance(empty, slice):
-            blank[:, :, :, empty] = 0
-        else:
-            blank.index_fill_(3, empty, 0)
-        return blank
+        new = part.new_empty if self._filled else part.new_zeros
+        return new(batch, height, width, self.stack, channels)
 
     def wheres(self) -> list[Where]:
-        """The place of each part, and then of the networks that nothing is copied to."""
-        return [getattr(self, f"index_{n}") if run is None else run for n, run in enumerate(self._slices)]
+        """The place of each part."""
+        return [getattr(self, f"index_{n}") if evenly is None else evenly for n, evenly in enumerate(self._slices)]
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, places: Places, x: Tensor) -> tuple[Tensor, ...]:
         ctx.places = places
-        return tuple(x[:, :, :, where] if isinstance(where, slice) else x.index_select(3, where) for where in places.wheres()[:-1])
+        return tuple(x[:, :, :, where] if isinstance(where, slice) else x.index_select(3, where) for where in places.wheres())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
@@ -88,14 +82,21 @@ class _Total(torch.autograd.Function):
         ctx.places = places
         both = places.whole[:2] == [True, True]  # one pass over the memory instead of two
         total, done = (parts[0] + parts[1], 2) if both else (places.blank(parts[0]), 0)
-        for where, part, first in list(zip(places.wheres()[:-1], parts, places.first, strict=True))[done:]:
+        for where, part, first in list(zip(places.wheres(), parts, places.first, strict=True))[done:]:
             if isinstance(where, slice):
                 here = total[:, :, :, where]
                 here.copy_(part) if first else here.add_(part)
             else:
-                total.index_copy_(3, where, part) if first else total.index_add_(3, where, part)
+                total.index_add_(3, where, part)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return None, *ctx.places.gather(gradient)
+
+
+def _evenly(part: Sequence[int]) -> slice | None:
+    """The part as a slice, if its networks are evenly spaced."""
+    step = part[1] - part[0] if len(part) > 1 else 1
+    evenly = range(part[0], part[-1] + 1, step) if part else range(0)
+    return slice(evenly.start, evenly.stop, step) if list(evenly) == list(part) else None

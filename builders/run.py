@@ -42,6 +42,9 @@ Notice = Callable[[str], None]
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 """How proxies are measured in a build: of the weights that training starts from, on the unit's seed's training images."""
 
+BATCH = {"cpu": 160, "cuda": 512}
+"""Images at a time for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
+
 
 def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
     """Train and evaluate a unit's networks.
@@ -103,15 +106,15 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
                     device=device, **SCORING,
                 )  # fmt: skip
         stack, trainings = train(cells, dataset, recipe, unit.seed, device)
-        network = FrozenStack(stack)
+        network, batch = FrozenStack(stack), BATCH[device.type]
         with _timed("clean", seconds):
-            outcomes["clean"] = clean_outcomes(network, images, labels)
+            outcomes["clean"] = clean_outcomes(network, images, labels, batch_size=batch)
         for name, attack in evaluation.attacks.items():
             with _timed(name, seconds):
-                outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed)
+                outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed, batch_size=batch)
         for name in evaluation.corruptions:
             with _timed(name, seconds):
-                outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images)
+                outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images, batch_size=batch)
     settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
     trained = [asdict(training) for training in trainings]
@@ -179,10 +182,10 @@ def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
     """How many networks to stack: what half of the free memory holds, at most 16 on a CPU, where more gain nothing.
 
     A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
-    keeps half as many, of 512 images.
+    keeps half as many, of `BATCH` images.
     """
     _, height, width = dataset.image_shape
-    images = max(recipe.batch_size, 512 // 2)
+    images = max(recipe.batch_size, BATCH[device.type] // 2)
     activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
     if device.type == "cuda":
         free, most = torch.cuda.mem_get_info(device)[0], 512

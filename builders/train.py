@@ -204,9 +204,16 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Within, a GPU's convolutions keep all bits of float32 (by default TF32 keeps ten of a number's), and a rerun gives the same ones."""
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        yield
+    """Within, a GPU's convolutions, and products that stand for some, keep all bits of float32 (TF32 keeps ten of a number's), and a
+    rerun gives the same ones.
+    """
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
 
 
 def generator(seed: int, purpose: str) -> Generator:

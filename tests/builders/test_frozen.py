@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from builders.attacks.base import ascent
 from builders.errors import BuildError
-from builders.frozen import FrozenStack
-from builders.layers import StackedBatchNorm
+from builders.frozen import FrozenConv, FrozenStack
+from builders.layers import StackedBatchNorm, StackedConv
 from builders.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
 from tests.builders.test_stacked import MIXED, images, network
@@ -37,6 +37,26 @@ def test_same_logits_and_input_gradients_as_the_stack_and_its_networks(cells: li
     torch.testing.assert_close(
         gradient, torch.stack([ascent(one, each[k], labels[k])[2] for k, one in enumerate(plain)]), rtol=1e-8, atol=1e-11
     )
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("inputs", [3, 16])
+@given(sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=3), normed=st.booleans())
+def test_convolutions_are_the_same_in_every_form(kernel: int, inputs: int, sizes: list[tuple[int, int, int]], normed: bool) -> None:
+    """Few images and many, smaller than the kernel and larger, one size after the other."""
+    draw = torch.Generator().manual_seed(1)
+    conv, norm = StackedConv((0, 2, 5), inputs, 4, kernel).double(), StackedBatchNorm((0, 2, 5), 4).double().eval()
+    with torch.no_grad():
+        for tensor in (conv.weight, *norm.state_dict().values()):
+            tensor.uniform_(0.5, 1.5, generator=draw)
+    frozen = FrozenConv(conv, norm if normed else None)
+    for batch, height, width in sizes:
+        x = torch.randn(batch, height, width, 3, inputs, dtype=torch.float64, generator=draw).requires_grad_()
+        found, expected = frozen(x), norm(conv(x)) if normed else conv(x)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-10)
+        weights = torch.randn(found.shape, dtype=torch.float64, generator=draw)
+        gradients = (torch.autograd.grad((out * weights).sum(), x)[0] for out in (found, expected))
+        torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-10)
 
 
 def test_only_the_heads_batch_norm_is_left() -> None:

@@ -12,7 +12,7 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.network import Network
-from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train
+from builders.train import RECIPES, Adversary, Recipe, augment, exact_convolutions, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
@@ -157,3 +157,14 @@ def test_a_precision_that_the_device_does_not_offer(blobs: Dataset) -> None:
         train(CELLS[:1], blobs, replace(RECIPE, precision="bfloat16"), seed=0)
     with pytest.raises(BuildError, match="precision 'half'; expected float32 or bfloat16"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="half"), seed=0)
+
+
+def test_products_are_exact_where_convolutions_are_and_as_before_elsewhere() -> None:
+    torch.set_float32_matmul_precision("high")
+    try:
+        with exact_convolutions():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cudnn.allow_tf32
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")
