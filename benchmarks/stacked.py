@@ -148,8 +148,14 @@ def worker_seconds(cells: list[Cell], data: Dataset, recipe: Recipe) -> dict[str
     return seconds(tasks([cells], data, recipe, torch.device("cpu"), stacked=True), time.perf_counter, _barrier.wait)
 
 
+def with_all_attacks(of_each: dict[str, float]) -> dict[str, float]:
+    """Amounts or seconds of tasks, and of all attacks together: a whole evaluation."""
+    return of_each | {"images attacked, all of them": sum(value for name, value in of_each.items() if "attacked" in name)}
+
+
 def table(title: str, amounts: dict[str, float], alone: dict[str, float], stacked: dict[str, float]) -> None:
     print(f"\n{title}\n\n| a second | one at a time | stacked | gain |\n|---|---|---|---|")
+    amounts, alone, stacked = map(with_all_attacks, (amounts, alone, stacked))
     for name, amount in amounts.items():
         print(f"| {name} | {amount / alone[name]:,.2f} | {amount / stacked[name]:,.2f} | {alone[name] / stacked[name]:.2f}× |", flush=True)
 

@@ -50,7 +50,7 @@ class Places(nn.Module):
     def total(self, *parts: Tensor) -> Tensor:
         """The sum of the parts, each in its place: an activation of all networks, zero where no part has them."""
         if len(parts) == 1 and self.whole[0]:
-            return parts[0]
+            return parts[0].contiguous()
         total: Tensor = _Total.apply(self, *parts)  # type: ignore[no-untyped-call]
         return total
 
@@ -81,8 +81,10 @@ class _Total(torch.autograd.Function):
     def forward(ctx: Any, places: Places, *parts: Tensor) -> Tensor:
         ctx.places = places
         both = places.whole[:2] == [True, True]  # one pass over the memory instead of two
-        total, done = (parts[0] + parts[1], 2) if both else (places.blank(parts[0]), 0)
-        for where, part, first in list(zip(places.wheres(), parts, places.first, strict=True))[done:]:
+        total = places.blank(parts[0])
+        if both:
+            torch.add(parts[0], parts[1], out=total)
+        for where, part, first in list(zip(places.wheres(), parts, places.first, strict=True))[2 * both :]:
             if isinstance(where, slice):
                 here = total[:, :, :, where]
                 here.copy_(part) if first else here.add_(part)

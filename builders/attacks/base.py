@@ -101,8 +101,8 @@ def take(values: Tensor, index: Tensor) -> Tensor:
 
 
 def put(values: Tensor, index: Tensor, new: Tensor) -> None:
-    """``values[…, index] = new``, in place: the reverse of `take`."""
-    _flat(values, index.ndim)[_flat_index(index, values.shape[index.ndim - 1])] = new
+    """``values[…, index] = new``, in place: the reverse of `take`.  Values are contiguous."""
+    values.view(-1, *values.shape[index.ndim :])[_flat_index(index, values.shape[index.ndim - 1])] = new
 
 
 def _flat(values: Tensor, dims: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.base import Network, ball, correct, cross_entropy, least_likely, live_first, pixels, put, rows, take
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
@@ -41,7 +41,8 @@ class Square:
         queries: squares tried for an image.
         initial_share: p, the share of pixels that the first squares cover.
         targeted: towards the least likely class.
-        early_stop: misclassified images leave the batch.  Changes the cost only: their point is kept in either case.
+        early_stop: the network is not asked about misclassified images, whose point is kept in either case, nor about squares that move
+            no pixel.  Changes the cost only.
     """
 
     queries: int = 5000
@@ -63,29 +64,28 @@ class Square:
         stripes = uniform(streams, 0, channels * width).view(*streams.shape, channels, 1, width)
         x = (images + pixels(eps) * _sign(stripes)).clamp(low, high)
         loss, live = self._judge(network(x), labels, classes)
-        survivors = Survivors(x)
         for query in range(self.queries):
             if query % BLOCK == 0:
                 first = channels * width + query * (channels + 2)
                 draws = uniform(streams, first, BLOCK * (channels + 2)).view(*streams.shape, BLOCK, channels + 2)
-            # Counting the live makes the device wait: at first they fall fast, later not.
-            if self.early_stop and (query < 10 or query % 10 == 0) and survivors.few(live):
-                x, live, labels, classes, eps, streams, draws, low, high, loss = survivors.keep(
-                    live, x, x, live, labels, classes, eps, streams, draws, low, high, loss
-                )
-                if not x.numel():
-                    break
             s = side(share(query, self.queries, self.initial_share), height, width)
             draw = draws[..., query % BLOCK, :]
             square = _square(draw[..., 0], draw[..., 1], s, height, width)
             shift = 2 * eps[..., None] * _sign(draw[..., 2:])
             tried = (x + square * shift[..., None, None]).clamp_(low, high)
-            loss_tried, live_tried = self._judge(network(tried), labels, classes)
-            accept = live & ((loss_tried < loss) | ~live_tried)
-            x = torch.where(pixels(accept), tried, x)
-            loss = torch.where(accept, loss_tried, loss)
-            live = live & live_tried
-        return survivors.all(x)
+            moved = (tried != x).flatten(-3).any(-1)  # half of the smallest squares find their pixels where they would move them
+            asked = live_first(live & moved if self.early_stop else torch.ones_like(live))
+            if not asked.numel():
+                if not live.any():
+                    break
+                continue
+            before, was_live, there = take(loss, asked), take(live, asked), take(tried, asked)
+            after, is_live = self._judge(network(there), take(labels, asked), take(classes, asked))
+            accept = was_live & ((after < before) | ~is_live)
+            put(x, asked, torch.where(pixels(accept), there, take(x, asked)))
+            put(loss, asked, torch.where(accept, after, before))
+            put(live, asked, was_live & is_live)
+        return x
 
     def _judge(self, logits: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The loss to lower, and whether the image is still classified correctly; both ``(…, batch)``."""

@@ -45,6 +45,15 @@ def test_each_is_the_others_derivative(members: list[list[int]]) -> None:
     assert all(torch.equal(mine, part) for mine, part in zip(gradients, places.gather(x), strict=True))
 
 
+@example([EVERYONE])
+@example([EVERYONE, EVERYONE])
+@given(some_members)
+def test_a_total_is_contiguous_whatever_its_parts_are(members: list[list[int]]) -> None:
+    """Layers round otherwise when memory is laid out otherwise."""
+    parts = [activation(len(who)).transpose(0, 3).contiguous().transpose(0, 3) for who in members]
+    assert Places(STACK, members).total(*parts).is_contiguous()
+
+
 def test_parts_given_are_left_as_they_are() -> None:
     places = Places(STACK, [range(STACK), [0, 2], range(STACK)])
     parts = [activation(n, seed) for seed, n in enumerate((STACK, 2, STACK))]
