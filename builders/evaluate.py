@@ -75,19 +75,19 @@ def robust_outcomes(
     clean = _clean(network, images, labels, batch_size)
     n_eps, n_images = len(grid), len(images)
 
-    # One row for each eps and image, eps by eps; a network's rows are those where there is something to break.
-    attackable = (clean[..., None, :] & (grid > 0)[:, None]).flatten(-2)
-    outcomes = clean[..., None, :].expand(*clean.shape[:-1], n_eps, n_images).flatten(-2).clone()
+    # One row for each image and eps, image by image; a network's rows are those where there is something to break.
+    attackable = (clean[..., None] & (grid > 0)).flatten(-2)
+    outcomes = clean.repeat_interleave(n_eps, -1)
     streams = image_streams(seed, torch.arange(n_images, device=images.device))
     rows = live_first(attackable)
     for index in _batches(rows, batch_size):
-        which, eps = index % n_images, grid[index // n_images]
+        which, eps = index // n_eps, grid[index % n_eps]
         given = images[which]
         proposed = attack(network, given, labels[which], eps, streams=streams[which])
         survived = _judge(network, given, proposed, labels[which], eps)
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
         put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
-    return _array(outcomes.reshape(*clean.shape[:-1], n_eps, n_images))
+    return _array(outcomes.view(*clean.shape, n_eps).transpose(-2, -1))
 
 
 def corruption_outcomes(

@@ -42,7 +42,7 @@ Notice = Callable[[str], None]
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 """How proxies are measured in a build: of the weights that training starts from, on the unit's seed's training images."""
 
-BATCH = {"cpu": 160, "cuda": 512}
+BATCH = {"cpu": 200, "cuda": 512}
 """Images at a time for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
 
 

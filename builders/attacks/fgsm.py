@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, ascent, ball, least_likely, pixels, rows
+from builders.attacks.base import Network, ascent, ball, least_likely, live_first, pixels, rows, take
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class FGSM:
     def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
         labels, eps = rows(images, labels, eps)
-        classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
-        _, _, gradient = ascent(network, images, classes)
-        return (images + sign * pixels(eps) * gradient.sign()).clamp(*ball(images, eps))
+        # Neighbours with the same image and label, as the evaluation has them at several eps, have the same gradient.
+        new = torch.ones_like(labels, dtype=torch.bool)
+        new[..., 1:] = (images.diff(dim=-4) != 0).flatten(-3).any(-1) | (labels.diff() != 0)
+        asked = live_first(new)
+        once = take(images, asked)
+        classes, sign = (least_likely(network, once), -1) if self.targeted else (take(labels, asked), 1)
+        _, _, gradient = ascent(network, once, classes)
+        step = take(sign * gradient.sign(), new.cumsum(-1) - 1)
+        return (images + pixels(eps) * step).clamp(*ball(images, eps))

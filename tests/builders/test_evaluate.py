@@ -94,10 +94,10 @@ def test_only_correct_images_are_attacked_each_once_an_eps() -> None:
     outcomes = robust_outcomes(network, IMAGES, labels, cheat, [0.1, 0, 0.2], batch_size=30)
     assert (outcomes == (np.arange(100) < 40)).all()
     images, given_labels, eps, streams = (torch.cat(parts) for parts in zip(*cheat.given, strict=True))
-    assert torch.equal(images, IMAGES[:40].repeat(2, 1, 1, 1))
-    assert torch.equal(given_labels, labels[:40].repeat(2))
-    assert torch.equal(eps, torch.tensor([0.1, 0.2]).repeat_interleave(40))
-    assert torch.equal(streams[:40], streams[40:])
+    assert torch.equal(images, IMAGES[:40].repeat_interleave(2, 0))
+    assert torch.equal(given_labels, labels[:40].repeat_interleave(2))
+    assert torch.equal(eps, torch.tensor([0.1, 0.2]).repeat(40))
+    assert torch.equal(streams[::2], streams[1::2])
     assert [len(images) for images, *_ in cheat.given] == [27, 27, 26]
 
 

@@ -253,4 +253,4 @@ def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPat
     """Which see more images at a time than some recipes train on."""
     monkeypatch.setattr(os, "sysconf", lambda name: 2**13)  # 64 MiB
     dataset, recipe = load("digits"), RECIPES["digits"]
-    assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=80)) == 6
+    assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=100)) == 5
