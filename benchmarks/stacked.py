@@ -9,8 +9,8 @@ Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 cla
 - put the same trained networks through the same attacks of the evaluation `digits-light`, at every eps of its grid, with
   `builders.evaluate.robust_outcomes`: it begins with 400 rows a network, which become fewer as images break.
 
-Alone, a network is the plain one, channels last, which is its faster memory format; stacked, what is attacked is the frozen stack, as in
-a build.  The better of two runs.
+Alone, a network is the plain one, channels last, which is its faster memory format, and takes the 400 rows at once, which is its faster
+batch; stacked, what is attacked is the frozen stack, in batches of `builders.run.BATCH`, as in a build.  The best of three runs.
 
 1. One core: one thread, CPU time, so that other work on the machine counts little.
 2. Two cores, wall-clock time, which needs a quiet machine: one at a time as torch runs it by default, on two threads, against
@@ -19,13 +19,12 @@ a build.  The better of two runs.
 On a GPU there is one table, in wall-clock time, with the share of the device's peak: twice the multiply-accumulates of forward and
 backward passes (backward counted as two forward passes) over seconds and peak.
 
-Cost: four minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
+Cost: six minutes on two cores.  On a busy machine table 2 means nothing (two threads wait for each other), so it prints the load.
 
 Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16, all processes keeping the memory that they free.  On two cores:
-training 5.4×; gradients 5.6× at batches of 32, 2.7× at 64, 2.9× at 128, 1.6× at 256 (a run earlier that day: 6.4×, 4.6×, 3.4×, 2.1×); whole attacks
-PGD 2.1×, APGD-CE 2.1×, FGSM 1.7×, Square 1.7×.  On one core, one thread each: training 2.2×; gradients 2.4×, 1.9×, 1.6×, 1.3×; whole attacks 1.3×,
-1.3×, 1.3×, 1.2×.  Large batches fill a core without help,
-and an attack begins with 400 rows a network: there, stacking gains least.
+training 5.3×; gradients 5.6× at batches of 32, 4.2× at 64, 3.5× at 128, 2.1× at 256; whole attacks FGSM 2.5×, PGD 2.1×, APGD-CE 2.4×, Square 2.6×, all of
+them 2.4×.  On one core, one thread each: training 2.2×; gradients 2.9×, 2.3×, 2.0×, 1.5×; whole attacks 1.8×, 1.5×, 1.7×, 1.6×, 1.6×.  Runs differ by a
+tenth or two.  Large batches fill a core without help: there, stacking gains least.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ from builders.stacked import StackedNetwork
 from builders.train import RECIPES, Recipe, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
-REPEATS = 2
+REPEATS = 3
 STEPS = 10
 IMAGES = 100
 BATCHES = (32, 64, 128, 256)

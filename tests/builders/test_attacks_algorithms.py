@@ -43,6 +43,37 @@ def test_fgsm_on_a_linear_model_by_hand() -> None:
         np.testing.assert_allclose(found.numpy().reshape(8, -1), expected, atol=1e-6)
 
 
+class Counting:
+    """A network that counts the rows it is asked about."""
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.asked = network, 0
+
+    def __call__(self, images: Any) -> Any:
+        self.asked += images.shape[:-3].numel()
+        return self.network(images)
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_fgsm_takes_one_gradient_of_an_image_at_several_eps(targeted: bool) -> None:
+    """Neighbours with the same image and another label have their own; a row's step is the one it has alone."""
+    images, labels = digits()
+    networks = Stack(trained(0), trained(1))
+    given = torch.stack([images[[7, 7, 7, 8, 8, 7]], images[[1, 2, 3, 4, 5, 6]]])
+    labels, eps = torch.tensor([[1, 1, 2, 2, 2, 2], [3] * 6]), torch.linspace(0.01, 0.1, 6).expand(2, -1)
+    streams = image_streams(0, torch.arange(6)).expand(2, -1)
+    counting = Counting(networks)
+    found = FGSM(targeted=targeted)(counting, given, labels, eps, streams=streams)
+    assert counting.asked == 2 * 6 * (1 + targeted)  # as many as the network that has most
+    counting = Counting(Stack(trained(0)))
+    assert torch.equal(FGSM(targeted=targeted)(counting, given[:1], labels[:1], eps[:1], streams=streams[:1]), found[:1])
+    assert counting.asked == 4 * (1 + targeted)
+    for row in range(6):
+        _, _, gradient = ascent(networks, given, least_likely(networks, given) if targeted else labels)
+        step = eps[:, row, None, None, None] * gradient[:, row].sign() * (-1 if targeted else 1)
+        torch.testing.assert_close(found[:, row], (given[:, row] + step).clamp(0, 1))
+
+
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("eps", [0.01, 0.1, 0.3])
 def test_pgd_with_one_full_step_and_no_random_start_is_fgsm(eps: Any, targeted: Any) -> None:
@@ -204,6 +235,21 @@ def test_square_starts_with_stripes_and_changes_one_square_a_query() -> None:
     assert changed.any()
     assert changed.any(-1).sum(-1).max() <= 7
     assert changed.any(-2).sum(-1).max() <= 7
+
+
+def test_square_asks_only_about_squares_that_move_a_pixel() -> None:
+    images, labels = digits()
+    images, labels, streams = images[1200:1230], labels[1200:1230], image_streams(0, torch.arange(30))
+    asked = []
+    for early_stop in (True, False):
+        counting = Counting(trained(0))
+        found = Square(queries=100, early_stop=early_stop)(counting, images, labels, 0.01, streams=streams)
+        asked.append((counting.asked, found))
+    (few, quick), (all_of_them, slow) = asked
+    assert all_of_them == 30 * 101
+    assert few < 0.7 * all_of_them  # at so small an eps hardly any image breaks
+    assert (trained(0)(quick).argmax(-1) == labels).sum() > 25
+    torch.testing.assert_close(quick, slow)
 
 
 def test_square_never_raises_its_loss() -> None:

@@ -15,6 +15,15 @@ from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
 from builders.run import run
 from builders.train import RECIPES
 from builders.verify import verify
+from robbench.embedded import embedded_store
+
+
+def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
+    """Where it was built, bit for bit.  This unit's grasp tells whether memory is laid out in another way."""
+    (found,) = verify(embedded_store(), sample=1, seed=150, device="cpu")
+    assert found.unit.key == "344ce2896e72c1ac"
+    assert found.outcomes == 16 * (360 + 120 * (4 * 4 + 15 * 5))
+    assert found.holds
 
 
 def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
