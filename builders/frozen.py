@@ -20,7 +20,7 @@ from builders.layers import StackedBatchNorm, StackedConv, image, networks
 from builders.stacked import StackedNetwork
 
 ROWS, INPUTS = 4, 16
-"""A product of fewer rows, or of fewer inputs to a row, gains nothing over a convolution."""
+"""A product of fewer rows, or of fewer inputs to a row, gains nothing over a convolution on a CPU."""
 
 
 class FrozenStack(nn.Module):
@@ -69,8 +69,7 @@ class FrozenConv(nn.Module):
     """A stack's convolution with the batch norm after it, grouped or as a matrix product, whichever is faster.
 
     Where a kernel sees the whole image from every pixel (3×3, up to 2×2 pixels), convolving is a linear map of images, and its matrix
-    is what it makes of unit images.  A 1×1 kernel does that to every pixel, and takes the pixels in any shape: a line is faster than a
-    square.
+    is what it makes of unit images.  A 1×1 kernel does that to every pixel, and takes pixels in any shape: a line is faster than a square.
 
     Arguments:
         conv: kernels as trained.
@@ -94,7 +93,7 @@ class FrozenConv(nn.Module):
             weight, bias = weight * scale[..., None, None, None], norm.bias - scale * norm.running_mean
         self.register_buffer("weight", weight.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias.flatten())
-        self.register_buffer("matrix", torch.empty(0))
+        self.register_buffer("matrix", weight.new_empty(0))
         self._size: tuple[int, int] | None = None  # of the images that the matrix is for
 
     def forward(self, x: Tensor) -> Tensor:

@@ -62,8 +62,8 @@ class Square:
         channels, height, width = images.shape[-3:]
         low, high = ball(images, eps)
         stripes = uniform(streams, 0, channels * width).view(*streams.shape, channels, 1, width)
-        x = (images + pixels(eps) * _sign(stripes)).clamp(low, high)
-        loss, live = self._judge(network(x), labels, classes)
+        x = (images + pixels(eps) * _sign(stripes)).clamp(low, high).contiguous()
+        loss, live = (each.contiguous() for each in self._judge(network(x), labels, classes))
         for query in range(self.queries):
             if query % BLOCK == 0:
                 first = channels * width + query * (channels + 2)
