@@ -31,9 +31,14 @@ class FGSM:
         # Neighbours with the same image and label, as the evaluation has them at several eps, have the same gradient.
         new = torch.ones_like(labels, dtype=torch.bool)
         new[..., 1:] = (images.diff(dim=-4) != 0).flatten(-3).any(-1) | (labels.diff() != 0)
-        asked = live_first(new)
-        once = take(images, asked)
-        classes, sign = (least_likely(network, once), -1) if self.targeted else (take(labels, asked), 1)
-        _, _, gradient = ascent(network, once, classes)
-        step = take(sign * gradient.sign(), new.cumsum(-1) - 1)
+        if new.all():
+            step = self._step(network, images, labels)
+        else:
+            asked = live_first(new)
+            step = take(self._step(network, take(images, asked), take(labels, asked)), new.cumsum(-1) - 1)
         return (images + pixels(eps) * step).clamp(*ball(images, eps))
+
+    def _step(self, network: Network, images: Tensor, labels: Tensor) -> Tensor:
+        classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
+        _, _, gradient = ascent(network, images, classes)
+        return sign * gradient.sign()

@@ -73,19 +73,26 @@ class Square:
             square = _square(draw[..., 0], draw[..., 1], s, height, width)
             shift = 2 * eps[..., None] * _sign(draw[..., 2:])
             tried = (x + square * shift[..., None, None]).clamp_(low, high)
-            moved = (tried != x).flatten(-3).any(-1)  # half of the smallest squares find their pixels where they would move them
-            asked = live_first(live & moved if self.early_stop else torch.ones_like(live))
-            if not asked.numel():
-                if not live.any():
-                    break
+            if not self.early_stop:
+                x, loss, live = self._ask(network, tried, x, loss, live, labels, classes)
                 continue
-            before, was_live, there = take(loss, asked), take(live, asked), take(tried, asked)
-            after, is_live = self._judge(network(there), take(labels, asked), take(classes, asked))
-            accept = was_live & ((after < before) | ~is_live)
-            put(x, asked, torch.where(pixels(accept), there, take(x, asked)))
-            put(loss, asked, torch.where(accept, after, before))
-            put(live, asked, was_live & is_live)
+            # Half of the smallest squares find their pixels where they would move them.
+            asked = live_first(live & (tried != x).flatten(-3).any(-1))
+            if asked.numel():
+                state = (take(values, asked) for values in (tried, x, loss, live, labels, classes))
+                for values, new in zip((x, loss, live), self._ask(network, *state), strict=True):
+                    put(values, asked, new)
+            elif not live.any():
+                break
         return x
+
+    def _ask(
+        self, network: Network, tried: Tensor, x: Tensor, loss: Tensor, live: Tensor, labels: Tensor, classes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The points, their losses, and whether they are still classified correctly, after the network has answered what was tried."""
+        loss_tried, live_tried = self._judge(network(tried), labels, classes)
+        accept = live & ((loss_tried < loss) | ~live_tried)
+        return torch.where(pixels(accept), tried, x), torch.where(accept, loss_tried, loss), live & live_tried
 
     def _judge(self, logits: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The loss to lower, and whether the image is still classified correctly; both ``(…, batch)``."""
