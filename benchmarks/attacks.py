@@ -2,7 +2,8 @@
 
     python benchmarks/attacks.py [--networks K] [--images N] [--repeats R] [--starts S] [--tables 1 2 3] [--attacks A …] [--large] [--device D]
 
-1. Images a second on one network, the same attack, the same steps, skipping nothing: eps is so small that no image ever breaks.
+1. Images a second on one network, the same attack, the same steps, skipping nothing: ours do not stop early, and eps is so
+   small that no image ever breaks for theirs to skip.
 2. What leaving out broken images (and squares that move no pixel), sharing batches between eps, and stacking networks add, over a whole
    eps grid.
 3. Robust accuracies over the eps grid: means over the networks and, for PGD, S random starts.  PGD by the libraries' rule counts the last

@@ -23,8 +23,8 @@ Cost: six minutes on two cores.  On a busy machine table 2 means nothing (two th
 
 Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks of 16, all processes keeping the memory that they free.  On two cores:
 training 5.3×; gradients 5.6× at batches of 32, 4.2× at 64, 3.5× at 128, 2.1× at 256; whole attacks FGSM 2.5×, PGD 2.1×, APGD-CE 2.4×, Square 2.6×, all of
-them 2.4×.  On one core, one thread each: training 2.2×; gradients 2.9×, 2.3×, 2.0×, 1.5×; whole attacks 1.8×, 1.5×, 1.7×, 1.6×, 1.6×.  Runs differ by a
-tenth or two.  Large batches fill a core without help: there, stacking gains least.
+them 2.4×.  On one core, one thread each: training 2.2×; gradients 2.9×, 2.3×, 2.0×, 1.5×; whole attacks 1.8×, 1.5×, 1.7×, 1.6×, 1.6×.  Runs differ by
+10 to 20%.  Large batches fill a core without help: there, stacking gains least.
 """
 
 from __future__ import annotations

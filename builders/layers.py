@@ -32,18 +32,14 @@ class StackedConv(Stacked):
     """Convolutions, as one grouped convolution; one input for all is convolved with all kernels, without a copy."""
 
     weight: Tensor
-    bias: Tensor | None
-    """``(members, outputs)`` where a batch norm was folded in (see frozen.py); a plain convolution has none."""
 
     def __init__(self, members: Sequence[int], inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__(members)
         self.stride, self.padding = stride, kernel // 2
         self.add_parameter("weight", outputs, inputs, kernel, kernel)
-        self.register_buffer("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias.flatten()
-        return networks(F.conv2d(image(x), self.weight.flatten(0, 1), bias, self.stride, self.padding, 1, x.shape[3]), len(self.members))
+        return networks(F.conv2d(image(x), self.weight.flatten(0, 1), None, self.stride, self.padding, 1, x.shape[3]), len(self.members))
 
 
 class StackedBatchNorm(Stacked):

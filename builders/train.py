@@ -204,9 +204,7 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Within, a GPU's convolutions, and products that stand for some, keep all bits of float32 (TF32 keeps ten of a number's), and a
-    rerun gives the same ones.
-    """
+    """Within, convolutions, and products that stand for some, keep all bits of float32 (a GPU's TF32: ten), and a rerun gives the same."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
