@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import norm, poisson
 
 from builders.corruptions import CORRUPTIONS, as_floats, corrupt, generator
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 from tests.builders.plain_corruptions import PLAIN
 
 REFERENCE = Path(os.environ.get("ROBBENCH_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))

@@ -36,9 +36,9 @@ from builders.proxies import PROXIES, Proxy, initialised, r_score, score
 from builders.proxies.croze import EQUATIONS, RELEASED, Croze
 from builders.proxies.rscore import Psi
 from robbench import RobBench
-from robbench.atomic import replacing
+from robbench.store.atomic import replacing
 from robbench.sources import import_source
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import Cell, cells
 
 ROOT = Path(__file__).parents[1]

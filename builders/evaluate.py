@@ -24,7 +24,7 @@ from builders.attacks.streams import image_streams
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
 from builders.train import exact_convolutions
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 
 
 @exact_convolutions()

@@ -15,11 +15,11 @@ from builders.errors import BuildError
 from builders.network import Skeleton, flops, parameters
 from builders.plan import Plan, read_plan
 from builders.shards import Shard
-from robbench.arrays import Array, Header, Name
-from robbench.columns import UNTRAINED
-from robbench.metrics import SEVERITIES, TABLE
+from robbench.store.arrays import Array, Header, Name
+from robbench.measurements.columns import UNTRAINED
+from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.spaces import nb201
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
 from robbench.store.writing import Changes, extend
 

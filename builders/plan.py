@@ -19,10 +19,10 @@ from builders.errors import BuildError
 from builders.proxies import PROXIES, Proxy
 from builders.proxies.rscore import Psi
 from builders.train import RECIPES
-from robbench.atomic import replacing
-from robbench.metrics import nearest
+from robbench.store.atomic import replacing
+from robbench.measurements.metrics import nearest
 from robbench.spaces import nb201
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 
 PLAN_FILE = "plan.json"
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from builders.errors import ShardError
 from builders.plan import Unit
-from robbench.atomic import replacing
+from robbench.store.atomic import replacing
 
 _RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images", "failures")
 _PROXIES = "proxies/"

@@ -16,8 +16,8 @@ from builders.errors import BuildError
 from builders.merge import SOURCE
 from builders.plan import EVALUATIONS, Plan, Unit, plan_from
 from builders.run import environment_of, find_device, run_unit, settings_of
-from robbench.arrays import Name
-from robbench.spaces.identity import class_partition
+from robbench.store.arrays import Name
+from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import Cell, position
 from robbench.store import Store
 

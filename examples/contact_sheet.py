@@ -14,7 +14,7 @@ import numpy as np
 
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from robbench.errors import (
     UnknownArchitecture,
     UnknownMetric,
 )
-from robbench.explanation import Explanation
+from robbench.measurements.explanation import Explanation
 from robbench.spaces.nb201 import Cell
 
 __version__ = "0.1.0"

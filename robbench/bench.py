@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.columns import Columns, Question
-from robbench.embedded import embedded_store
+from robbench.measurements.columns import Columns, Question
+from robbench.store.embedded import embedded_store
 from robbench.errors import NotMeasured, UnknownMetric
-from robbench.lookup import Answers, Architecture, Lookup, Rows, several
-from robbench.metrics import Metric
+from robbench.measurements.lookup import Answers, Architecture, Lookup, Rows, several
+from robbench.measurements.metrics import Metric
 from robbench.spaces.nb201 import Cell
 from robbench.store.reading import Store
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from robbench.adapters.dataset import XY
-    from robbench.explanation import Explanation
-    from robbench.oracle import Oracle
+    from robbench.measurements.explanation import Explanation
+    from robbench.search.oracle import Oracle
     from robbench.surrogates.answers import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
 
@@ -117,10 +117,10 @@ class RobBench:
 
         Arguments:
             arch: an arch string, a Cell, six operation names, or a published index where the store carries it.
-            metric: a name, or the grammar of `robbench.metrics`: ``"pgd"``, ``"pgd@1/255"``, ``"clean:confusion"``.
+            metric: a name, or the grammar of `robbench.measurements.metrics`: ``"pgd"``, ``"pgd@1/255"``, ``"clean:confusion"``.
             eps: level of an attack, in units of images in [0, 1]; ``"1/255"`` is taken too.
             severity: level of a corruption, 1 to 5.
-            measure: accuracy if left out; see `robbench.metrics.MEASURES`.
+            measure: accuracy if left out; see `robbench.measurements.metrics.MEASURES`.
             dataset: the bench's default if left out.
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
@@ -207,7 +207,7 @@ class RobBench:
             UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
             CannotFit: noise is wanted, and no two twins were measured.
         """
-        from robbench.oracle import Oracle
+        from robbench.search.oracle import Oracle
 
         single = isinstance(metric, Metric) or not isinstance(metric, list | tuple)
         metrics: Sequence[Any] = [metric] if single else metric
@@ -243,7 +243,7 @@ class RobBench:
 
     def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
-        from robbench.explanation import explained
+        from robbench.measurements.explanation import explained
 
         return explained(self, arch, metric, **options)
 
@@ -286,7 +286,7 @@ class RobBench:
 
     def curve(self, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
-        from robbench import tables
+        from robbench.measurements import tables
 
         return tables.curve(self, arch, metric, **options)
 
@@ -298,7 +298,7 @@ class RobBench:
             metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
             options: training, seed and interpolate, as for `query`; training and seed don't matter to what belongs to untrained networks.
         """
-        from robbench import tables
+        from robbench.measurements import tables
 
         return tables.table(self, metrics, dataset=dataset, **options)
 
@@ -307,13 +307,13 @@ class RobBench:
 
         Classes compete where the metric was measured once a class, exact cells where it belongs to these.
         """
-        from robbench import tables
+        from robbench.measurements import tables
 
         return tables.top(self, metric, n, **options)
 
     def metrics(self) -> pd.DataFrame:
         """What this store holds: one row for each array of measurements."""
-        from robbench import tables
+        from robbench.measurements import tables
 
         return tables.metrics(self)
 

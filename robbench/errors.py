@@ -5,16 +5,24 @@ class RobBenchError(Exception):
     """Any error that RobBench raises on purpose: what was given, what was expected, what to do."""
 
 
-class UnknownArchitecture(RobBenchError):
+class InvalidArgument(RobBenchError, ValueError):
+    """An argument or option that is misspelt, of another type, or outside what it may be."""
+
+
+class UnknownArchitecture(RobBenchError, LookupError):
     """The given value does not name an architecture of the search space."""
 
 
-class UnknownMetric(RobBenchError):
-    """The given threat, level, measure, dataset or training protocol is not one that can be asked for."""
+class UnknownMetric(RobBenchError, LookupError):
+    """The given name is not that of a metric."""
 
 
-class NotMeasured(RobBenchError):
-    """A well-formed question to which this store holds no answer."""
+class UnknownSpace(RobBenchError, LookupError):
+    """The given name is not that of a search space that this RobBench knows."""
+
+
+class NotMeasured(RobBenchError, LookupError):
+    """A well-formed question to which this store holds no answer: no such dataset, training, array, level or row."""
 
 
 class LevelNotMeasured(NotMeasured):
@@ -63,3 +71,7 @@ class CannotSearch(RobBenchError):
 
 class BudgetExhausted(RobBenchError):
     """An oracle's budget does not pay for the query."""
+
+
+class ObjectiveFailed(RobBenchError):
+    """An objective that was given as a function raised an error, or returned something other than a number; nothing was charged."""

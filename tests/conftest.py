@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from robbench import RobBench
-from robbench.arrays import Array
+from robbench.store.arrays import Array
 from robbench.sources import import_source
 from robbench.store.writing import extend
 from tests import synthetic

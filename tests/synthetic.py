@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from robbench.arrays import MISSING, Array, Header, Name
-from robbench.spaces.identity import class_partition
+from robbench.store.arrays import MISSING, Array, Header, Name
+from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import SIZE
 
 CLASSES = len(class_partition().keys)

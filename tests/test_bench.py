@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import Cell, LevelNotMeasured, NotMeasured, RobBench, RobBenchError, StoreError, UnknownArchitecture, UnknownMetric
-from robbench.arrays import Array
-from robbench.metrics import TABLE, Metric, parse
+from robbench.store.arrays import Array
+from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.sources import import_source
-from robbench.spaces.identity import class_key, class_partition
+from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.spaces.nb201 import SIZE, cells, position
 from robbench.store import Store
 from robbench.store.writing import extend

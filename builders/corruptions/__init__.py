@@ -22,7 +22,7 @@ from builders.corruptions.digital import DIGITAL
 from builders.corruptions.noise import NOISE
 from builders.corruptions.weather import WEATHER
 from builders.errors import CorruptionError
-from robbench.metrics import SEVERITIES, nearest
+from robbench.measurements.metrics import SEVERITIES, nearest
 
 CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
 

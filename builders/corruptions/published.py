@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from builders.corruptions import check_severity, find
 from builders.errors import CorruptionError
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 
 
 class PublishedCorruptions:

@@ -46,7 +46,7 @@ def to_xy(
     Arguments:
         bench: where the measurements are.
         metric: one, or several joined by "+"; an attack or corruption without a level means its whole curve.
-        features: sets joined by "+"; see `robbench.features`.
+        features: sets joined by "+"; see `robbench.surrogates.features`.
         split: ``"twin"``, where no function is on both sides, or ``"random"``, as papers do; None: everything is for training.
         train: share on the training side.
         seed: of the split.

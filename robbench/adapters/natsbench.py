@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from robbench.errors import NotMeasured, UnknownArchitecture
-from robbench.lookup import Architecture
+from robbench.measurements.lookup import Architecture
 from robbench.sources.natsbench import TRAINING
 from robbench.spaces.nb201 import SIZE
 

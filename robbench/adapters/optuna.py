@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from robbench.adapters import EDGE_NAMES, needs
 from robbench.errors import BudgetExhausted
-from robbench.oracle import Oracle, Value
+from robbench.search.oracle import Oracle, Value
 from robbench.spaces.nb201 import OPERATIONS, Cell
 
 if TYPE_CHECKING:

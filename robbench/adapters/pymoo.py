@@ -14,7 +14,7 @@ import numpy as np
 
 from robbench.adapters import needs
 from robbench.errors import UnknownArchitecture, UnknownMetric
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.spaces.nb201 import EDGES, OPERATIONS, Cell
 
 try:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robbench.analysis.joining import Joined, join
-from robbench.columns import Question
+from robbench.measurements.columns import Question
 from robbench.errors import NotMeasured, UnknownMetric
-from robbench.metrics import TABLE, Metric, parse, same_level
+from robbench.measurements.metrics import TABLE, Metric, parse, same_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,9 @@ import numpy as np
 
 from robbench.analysis.joining import join
 from robbench.errors import UnknownMetric
-from robbench.metrics import nearest
-from robbench.objectives import higher_is_better, listed
-from robbench.seeds import checked_seed
+from robbench.measurements.metrics import nearest
+from robbench.measurements.directions import higher_is_better, listed
+from robbench.arguments import checked_seed
 
 if TYPE_CHECKING:
     import pandas as pd

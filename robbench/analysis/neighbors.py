@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.lookup import Architecture
-from robbench.spaces.identity import class_key
+from robbench.measurements.lookup import Architecture
+from robbench.spaces.nb201.identity import class_key
 from robbench.spaces.nb201 import EDGES
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The best architectures by several metrics at once, or by one under constraints.
 
-Directions are those of `robbench.objectives`.
+Directions are those of `robbench.measurements.directions`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from robbench.analysis.joining import Joined, join
 from robbench.errors import UnknownMetric
-from robbench.metrics import nearest
-from robbench.objectives import SIGNS, directions_of, spelled
-from robbench.spaces.identity import class_key
+from robbench.measurements.metrics import nearest
+from robbench.measurements.directions import SIGNS, directions_of, spelled
+from robbench.spaces.nb201.identity import class_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def pareto_front(bench: RobBench, metrics: Sequence[str], *, directions: Mapping
     Arguments:
         bench: where the measurements are.
         metrics: the objectives: metrics as for a query, or ``"kernel_parameters"``.
-        directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.objectives`).
+        directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.measurements.directions`).
         options: dataset, training, seed and interpolate, as for a query.
 
     Returns:
@@ -72,7 +72,7 @@ def best(
         metric: as for a query, or ``"kernel_parameters"``.
         constraints: for any metrics, the least and the greatest value, both allowed themselves, in the metric's unit; None: no bound.
         n: how many.
-        direction: of the metric: ``"max"`` or ``"min"``; by default see `robbench.objectives`.
+        direction: of the metric: ``"max"`` or ``"min"``; by default see `robbench.measurements.directions`.
         options: dataset, training, seed and interpolate, as for a query.
 
     Returns:

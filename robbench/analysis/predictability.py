@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.columns import Question
+from robbench.measurements.columns import Question
 from robbench.errors import CannotFit, UnknownMetric
-from robbench.metrics import parse
-from robbench.seeds import checked_seed
+from robbench.measurements.metrics import parse
+from robbench.arguments import checked_seed
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_JUDGES, Rows, gather, scores
 from robbench.surrogates.models import kind_of
@@ -97,7 +97,7 @@ def predictability(
     Arguments:
         bench: where the measurements are.
         targets: metrics; fitted together, as one vector.
-        features: see `robbench.features`.
+        features: see `robbench.surrogates.features`.
         model: see `robbench.surrogates.fit`.
         split: ``"twin"`` or ``"random"``.
         train: share on the training side.

@@ -23,7 +23,7 @@ from robbench.cli.options import (
     text_table,
     where_options,
 )
-from robbench.objectives import SIGNS, directions_of, spelled
+from robbench.measurements.directions import SIGNS, directions_of, spelled
 
 if TYPE_CHECKING:
     import pandas as pd

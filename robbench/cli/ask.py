@@ -21,8 +21,8 @@ from robbench.cli.options import (
     write_table,
 )
 from robbench.spaces import nb201
-from robbench.spaces.drawing import drawing
-from robbench.spaces.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
+from robbench.spaces.nb201.drawing import drawing
+from robbench.spaces.nb201.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
 
 
 @click.command()

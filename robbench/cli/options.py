@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robbench.lookup import Architecture
+from robbench.measurements.lookup import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd

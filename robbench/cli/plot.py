@@ -14,10 +14,10 @@ from tqdm import tqdm
 from robbench import analysis, plots
 from robbench.bench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR, architecture, direction_option, store_option, where_options
-from robbench.metrics import nearest
+from robbench.measurements.metrics import nearest
 from robbench.plots.saving import check_format
 from robbench.plots.style import label
-from robbench.spaces.identity import class_key
+from robbench.spaces.nb201.identity import class_key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from robbench.bench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR, direction_option, json_option, store_option, text_table, write_table
 from robbench.search.repeated import Run, repeat
 from robbench.spaces.nb201 import SIZE
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 if TYPE_CHECKING:
     import pandas as pd

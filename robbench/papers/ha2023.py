@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 from robbench.papers.entry import Entry, Need, Ours, Setting
 from robbench.papers.jung2023 import DATASET, needs
 
@@ -33,8 +33,8 @@ def table_2(bench: RobBench, setting: Setting) -> Ours:
     from scipy.stats import spearmanr
 
     from robbench.analysis import join
-    from robbench.features import proxies
-    from robbench.objectives import KERNEL_PARAMETERS
+    from robbench.surrogates.features import proxies
+    from robbench.measurements.directions import KERNEL_PARAMETERS
 
     found = proxies(bench.columns, DATASET)
     targets = {name: [name] for name in ("clean", *ATTACKED)}

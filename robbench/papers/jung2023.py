@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.noise import NEAR, differences
+from robbench.measurements.noise import NEAR, differences
 from robbench.papers.entry import Entry, Need, Ours, Setting, bar, beside, published, spread
 from robbench.search import bananas, evolution, local_search
 from robbench.sources.jung2023 import CORRUPTIONS
 from robbench.spaces.nb201 import EDGES, Cell, cells
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.columns import Question
+from robbench.measurements.columns import Question
 from robbench.errors import CannotPlot
-from robbench.metrics import GREY_LEVELS, TABLE, Metric, parse
+from robbench.measurements.metrics import GREY_LEVELS, TABLE, Metric, parse
 from robbench.plots.style import FULL, GREY, OKABE_ITO, panels, styled
 
 if TYPE_CHECKING:

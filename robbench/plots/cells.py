@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from robbench.analysis.pareto import best
 from robbench.errors import CannotPlot
-from robbench.objectives import EITHER_WAY, higher_is_better, listed
+from robbench.measurements.directions import EITHER_WAY, higher_is_better, listed
 from robbench.plots.style import COLUMN, FULL, GREY, OKABE_ITO, panels, styled
-from robbench.spaces.drawing import SHORT
+from robbench.spaces.nb201.drawing import SHORT
 from robbench.spaces.nb201 import EDGES, Cell
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.errors import CannotPlot
-from robbench.lookup import Architecture
-from robbench.metrics import GREY_LEVELS, TABLE, canonical_name
+from robbench.measurements.lookup import Architecture
+from robbench.measurements.metrics import GREY_LEVELS, TABLE, canonical_name
 from robbench.plots.style import COLUMN, GREY, LINES, MARKERS, OKABE_ITO, new_figure, styled
 
 if TYPE_CHECKING:

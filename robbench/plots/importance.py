@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robbench.errors import CannotPlot
-from robbench.metrics import nearest
+from robbench.measurements.metrics import nearest
 from robbench.plots.style import COLUMN, GREY, OKABE_ITO, new_figure, styled
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robbench.atomic import replacing
+from robbench.store.atomic import replacing
 from robbench.errors import CannotPlot
 from robbench.plots.style import styled
 

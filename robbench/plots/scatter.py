@@ -10,7 +10,7 @@ import numpy as np
 from robbench.analysis.joining import join
 from robbench.analysis.pareto import pareto_front
 from robbench.errors import CannotPlot
-from robbench.objectives import KERNEL_PARAMETERS, directions_of
+from robbench.measurements.directions import KERNEL_PARAMETERS, directions_of
 from robbench.plots.style import COLUMN, GREY, MAP, OKABE_ITO, label, new_figure, styled
 
 if TYPE_CHECKING:

@@ -9,6 +9,6 @@ result.best, result.value, result.incumbents
 from robbench.search.algorithms import ALGORITHMS, Algorithm, algorithm
 from robbench.search.asking import asking
 from robbench.search.result import Found, Result
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 __all__ = ["ALGORITHMS", "Algorithm", "Found", "Result", "Space", "algorithm", "asking"]

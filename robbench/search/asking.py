@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from robbench.errors import BudgetExhausted, CannotSearch
-from robbench.oracle import Oracle, Value
+from robbench.search.oracle import Oracle, Value
 from robbench.search.domination import dominates
 from robbench.search.result import Found, Result
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 PATIENCE = 1000
 

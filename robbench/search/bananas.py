@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from robbench.errors import CannotSearch
-from robbench.metrics import nearest
-from robbench.oracle import Oracle
+from robbench.measurements.metrics import nearest
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.evolution import Mutate
 from robbench.search.predictors import PREDICTORS
 from robbench.search.result import Result
 from robbench.spaces.nb201 import OPERATIONS, Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 T = TypeVar("T")
 

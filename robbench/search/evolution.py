@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import Asking, asking
 from robbench.search.result import Result
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 Mutate = Callable[[Cell, np.random.Generator], Cell]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import Asking, asking
 from robbench.search.result import Result
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 NASZILLA: dict[str, Any] = {"restart": 10, "first": True, "new": True}
 """Local search as naszilla has it (`naszilla/nas_algorithms.py`): every start is the best of ten, the first better neighbour is moved to, and

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.domination import crowding, fronts
 from robbench.search.result import Result
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 
 def nsga2(oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 50, crossover: float = 0.9) -> Result:

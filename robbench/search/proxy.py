@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from robbench.errors import CannotSearch
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 Proxy = Oracle | Callable[[Cell], float]
 """Of a callable, the higher value is better; an oracle says itself which is."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.result import Result
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 
 def random_search(oracle: Oracle, space: Space, rng: np.random.Generator) -> Result:

@@ -20,14 +20,14 @@ import numpy as np
 
 from robbench.bench import RobBench
 from robbench.errors import CannotSearch
-from robbench.metrics import Metric, nearest
-from robbench.oracle import Query
+from robbench.measurements.metrics import Metric, nearest
+from robbench.search.oracle import Query
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.result import Found
-from robbench.seeds import checked_seed
+from robbench.arguments import checked_seed
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
-from robbench.workers import end_with_parent
+from robbench.spaces.subset import Space
+from robbench.search.workers import end_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from robbench.errors import CannotSearch
-from robbench.oracle import Oracle, Value
+from robbench.search.oracle import Oracle, Value
 from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:

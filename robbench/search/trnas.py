@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.result import Result
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 ROUNDS = 20
 """Of k-means, at most."""

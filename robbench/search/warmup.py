@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.evolution import evolve
 from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 
 def proxy_warmup(

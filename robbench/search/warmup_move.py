@@ -10,13 +10,13 @@ from functools import cache
 
 import numpy as np
 
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search.asking import asking
 from robbench.search.evolution import evolve
 from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
 from robbench.spaces.nb201 import Cell
-from robbench.spaces.space import Space
+from robbench.spaces.subset import Space
 
 
 def warmup_move(

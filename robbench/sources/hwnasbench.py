@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.arrays import Array, Header, Name
+from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
-from robbench.metrics import TABLE
+from robbench.measurements.metrics import TABLE
 from robbench.sources.natsbench import COLUMNS
 from robbench.sources.nbsuite_zero import UNTRAINED
 from robbench.sources.reading import Reading, naslib_row, number

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.arrays import Array, Header, Name
+from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError, UnknownArchitecture
 from robbench.sources.reading import Reading, fraction
 from robbench.spaces import nb201

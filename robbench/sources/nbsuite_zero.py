@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from robbench.arrays import Array, Header, Name
+from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
-from robbench.metrics import TABLE
+from robbench.measurements.metrics import TABLE
 from robbench.sources.natsbench import COLUMNS, TRAINING
 from robbench.sources.reading import Reading, fraction, naslib_row, number
 from robbench.spaces import nb201

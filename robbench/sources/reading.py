@@ -19,7 +19,7 @@ import numpy as np
 
 from robbench.errors import SourceError, UnknownArchitecture
 from robbench.spaces import nb201
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -1,1 +1,58 @@
-"""Search spaces: one module each, to parse, print, enumerate, sample, and name what is the same."""
+"""Search spaces: what an architecture is, how it is written, which architectures are the same, and how to get from one to another.
+
+    space.py     Variable, SearchSpace: what every space offers
+    moves.py     mutation, crossover and distance, written once over the variables
+    subset.py    some of a space's architectures
+    groups.py    architectures sorted into groups by a key
+    nb201/       NAS-Bench-201
+
+A space is a folder; its module `__init__` makes the one instance, which `SPACES` names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from robbench.errors import UnknownArchitecture, UnknownSpace
+from robbench.spaces.groups import Groups
+from robbench.spaces.nb201 import NB201
+from robbench.spaces.space import SearchSpace, Variable
+from robbench.spaces.subset import Subset
+
+__all__ = ["SPACES", "Groups", "SearchSpace", "Subset", "Variable", "parse", "space_named"]
+
+SPACES: dict[str, SearchSpace[Any]] = {"nb201": NB201}
+
+
+def space_named(name: str) -> SearchSpace[Any]:
+    """The space of a name, as stores write it.
+
+    Raises:
+        UnknownSpace: this RobBench has none of that name.
+    """
+    if name not in SPACES:
+        raise UnknownSpace(f"{name!r} is not a search space that this RobBench knows; it knows {', '.join(SPACES)}.")
+    return SPACES[name]
+
+
+def parse(space: SearchSpace[Any], arch: Any) -> Any:
+    """`space.parse`, whose error says so where the architecture is one of another space.
+
+    Raises:
+        UnknownArchitecture: it is none of this space.
+    """
+    try:
+        return space.parse(arch)
+    except UnknownArchitecture as error:
+        for other in SPACES.values():
+            if other is not space and _means_one_of(other, arch):
+                raise UnknownArchitecture(f"{arch} is an architecture of {other.title}; expected one of {space.title}.") from error
+        raise
+
+
+def _means_one_of(space: SearchSpace[Any], arch: Any) -> bool:
+    try:
+        space.parse(arch)
+    except UnknownArchitecture:
+        return False
+    return True

@@ -1,134 +1,230 @@
-"""The architectures that a search may visit, and how it goes from one to the next.
+"""What a search space is: architectures as assignments to categorical variables, and which of them are the same.
 
-Space()                     all of NAS-Bench-201
-Space.answered_by(oracle)   those that an oracle has a value for, such as the measured part of a store that is not yet full
+    variables   what is chosen, and among what: the operation on each edge of a cell, say
+    code        one architecture as numbers, each the position of a choice: (3, 0, 1, 4, 2, 1)
+    key         equal for architectures that count as the same, such as isomorphic cells
+    twin key    equal for architectures that compute the same function, where the space knows more of them than `key`
+
+A space is written as a subclass that parses, prints and compares its architectures.  How to go from one architecture to another is written once, over the
+variables, in `robbench.spaces.moves`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Self
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from robbench.errors import CannotSearch
-from robbench.spaces.nb201 import EDGES, OPERATIONS, SIZE, Cell, cells
+from robbench.spaces.moves import Code, Moves
 
-if TYPE_CHECKING:
-    from robbench.oracle import Oracle
+A = TypeVar("A")
+
+CACHED_NEIGHBOURHOODS = 16_384
+"""Enough for all of NAS-Bench-201; a larger space keeps those that were asked for last."""
 
 
-class Space:
-    """Exact cells of NAS-Bench-201, all of them by default.
+class Variable(NamedTuple):
+    """One choice that an architecture makes."""
 
-    Arguments:
-        archs: the cells; all 15,625 if left out.
-        radius: in how many edges neighbours may differ.  If left out, as few as it takes to get from every cell to every other: 1 in all
-            of NAS-Bench-201, but more where so many cells are left out that single changes lead nowhere.
+    name: str
+    choices: tuple[str, ...]
 
-    Raises:
-        CannotSearch: there are no cells, or the radius is none.
-    """
 
-    def __init__(self, archs: Iterable[Cell] | None = None, *, radius: int | None = None) -> None:
-        self.cells = tuple(cells() if archs is None else dict.fromkeys(archs))
-        if not self.cells:
-            raise CannotSearch("there are no architectures in the space; expected at least one.")
-        if radius is not None and radius not in range(1, len(EDGES) + 1):
-            raise CannotSearch(f"radius={radius!r} is not a number of edges; expected an integer from 1 to {len(EDGES)}.")
-        self._radius = radius
-        self._position = {cell: position for position, cell in enumerate(self.cells)}
-        self._neighbors: dict[Cell, tuple[Cell, ...]] = {}
+class Features(NamedTuple):
+    """A named table of numbers, one row an architecture."""
 
-    @classmethod
-    def answered_by(cls, oracle: Oracle) -> Self:
-        """The cells that an oracle has a value of every objective for.
+    names: tuple[str, ...]
+    values: np.ndarray
+    """``(architectures, features)``, float64; NaN where one is missing."""
+
+
+class Graph(NamedTuple):
+    """An architecture as it is drawn: nodes in a plane, and an arrow for each operation."""
+
+    nodes: Mapping[str, tuple[float, float]]
+    """Label → where its centre is; neighbouring nodes are 1 apart."""
+    arrows: tuple[Arrow, ...]
+
+
+class Arrow(NamedTuple):
+    """An operation, from one node to another."""
+
+    source: str
+    target: str
+    operation: str
+    label: str
+    height: float
+    """How far above the straight line its middle is."""
+
+
+class SearchSpace(Moves[A]):
+    """A space of architectures of the type `A`: immutable, hashable, and such that ``parse(str(arch)) == arch``."""
+
+    name: str
+    """As stores and keys write it: ``"nb201"``."""
+    title: str
+    """As papers write it: ``"NAS-Bench-201"``."""
+    architecture: type[A]
+    variables: tuple[Variable, ...]
+    feature_version: int = 1
+    """Of `features`: a surrogate is evaluated only on the features that it was fitted on."""
+
+    def __init__(self) -> None:
+        self._near = lru_cache(CACHED_NEIGHBOURHOODS)(self._changed_once)
+
+    def __reduce__(self) -> str:
+        """The one instance is a global of its module, under its name in capitals."""
+        return self.name.upper()
+
+    def __repr__(self) -> str:
+        return f"<search space {self.title}: {len(self.variables)} variables, {self.size:.4g} architectures>"
+
+    @property
+    def space(self) -> SearchSpace[A]:
+        """The space itself; of a `Subset`, the space that it is of."""
+        return self
+
+    @abstractmethod
+    def parse(self, arch: Any) -> A:
+        """The architecture that a text, or any other accepted spelling, means; an architecture means itself.
 
         Raises:
-            CannotSearch: it has none.
+            UnknownArchitecture: it means none; says what was given, where it goes wrong, and what would be right.
         """
-        return cls(cell for cell in cells() if oracle.answers(cell))
 
-    def __reduce__(self) -> tuple[Callable[..., Space], tuple[tuple[Cell, ...] | None]]:
-        return partial(Space, radius=self._radius), (None if len(self) == SIZE else self.cells,)
+    @abstractmethod
+    def encode(self, arch: A) -> Code:
+        """For each variable, the position of what the architecture chooses."""
 
-    def __len__(self) -> int:
-        return len(self.cells)
+    @abstractmethod
+    def decode(self, code: Sequence[int]) -> A:
+        """The architecture of a code."""
 
-    def __contains__(self, cell: Cell) -> bool:
-        return cell in self._position
+    @abstractmethod
+    def canonical_form(self, arch: A) -> str:
+        """What all architectures that count as the same have in common, as text."""
 
-    def sample(self, rng: np.random.Generator) -> Cell:
-        """A cell, uniformly at random."""
-        return self.cells[int(rng.random() * len(self.cells))]  # `integers` takes eight times as long for a single one
+    @abstractmethod
+    def key(self, arch: A) -> str:
+        """16 hexadecimal digits, a hash of `canonical_form`, the same in every version of RobBench."""
 
-    def neighbors(self, cell: Cell) -> tuple[Cell, ...]:
-        """The cells that differ in one edge, 24 in all of NAS-Bench-201; or in at most `radius` edges."""
-        try:
-            return self._neighbors[cell]
-        except KeyError:
-            found = self._neighbors[cell] = self._near(cell)
-            return found
+    def twin_key(self, arch: A) -> str:
+        """16 hexadecimal digits, equal for architectures that compute the same function, whatever the weights; the key, unless the space knows more."""
+        return self.key(arch)
 
-    def mutate(self, cell: Cell, rng: np.random.Generator) -> Cell:
-        """A neighbour, uniformly at random; the cell itself where it is alone."""
-        near = self.neighbors(cell)
-        return near[int(rng.random() * len(near))] if near else cell
+    def is_valid(self, code: Sequence[int]) -> bool:
+        """Whether a code is one of an architecture."""
+        return len(code) == len(self.variables) and all(
+            0 <= choice < len(variable.choices) for choice, variable in zip(code, self.variables, strict=True)
+        )
 
-    def mutate_each(self, cell: Cell, rng: np.random.Generator, rate: float) -> Cell:
-        """A cell of the space with each operation changed to another one with this probability; possibly the cell itself.
+    def is_constant(self, arch: A) -> bool:
+        """Whether the network answers the same whatever its input is, as the structure shows: there is nothing to learn from it."""
+        return False
+
+    @cached_property
+    def size(self) -> int:
+        """How many codes there are."""
+        return prod(len(variable.choices) for variable in self.variables)
+
+    @cached_property
+    def members(self) -> tuple[A, ...] | None:
+        """All architectures, in lexicographic order of their codes; None where there are too many to list."""
+        return None
+
+    @property
+    def features(self) -> Mapping[str, tuple[Callable[[Sequence[A]], Features], ...]]:
+        """Sets of features of the structure, equal for twins, from which surrogates learn; each is one or several functions."""
+        return {}
+
+    @property
+    def attributes(self) -> Mapping[str, Callable[[A], float]]:
+        """Numbers that follow from the structure, by the names of `robbench.measurements.metrics`."""
+        return {}
+
+    @property
+    def encodings(self) -> Mapping[str, Callable[[Sequence[A]], np.ndarray]]:
+        """What predictors of a search see of architectures, ``(architectures, columns)``; the first is the space's own choice."""
+        return {"one-hot": self.one_hot}
+
+    def one_hot(self, archs: Sequence[A]) -> np.ndarray:
+        """A column for each choice of each variable: ``(architectures, columns)``, float64, 0 or 1."""
+        codes = np.array([self.encode(arch) for arch in archs], np.intp).reshape(len(archs), len(self.variables))
+        return np.concatenate(
+            [np.eye(len(variable.choices))[codes[:, column]] for column, variable in enumerate(self.variables)], axis=1
+        )
+
+    def assignment(self, arch: A) -> dict[str, str]:
+        """Variable → what the architecture chooses: a ConfigSpace configuration, or the parameters of an Optuna trial."""
+        return {variable.name: variable.choices[choice] for variable, choice in zip(self.variables, self.encode(arch), strict=True)}
+
+    def from_assignment(self, choices: Mapping[str, Any]) -> A:
+        """The architecture of a choice for each variable.
 
         Raises:
-            CannotSearch: the rate is not a probability between 0 and 1: at 0 nothing changes, at 1 a small space may hold nothing to change to.
+            UnknownArchitecture: a variable has no choice, or one that is not among its own.
         """
-        if not 0 < rate < 1:
-            raise CannotSearch(f"rate={rate!r} is not how often an operation changes; expected a number between 0 and 1, such as 0.25.")
+        from robbench.errors import UnknownArchitecture
+
+        names = ", ".join(variable.name for variable in self.variables)
+        if not isinstance(choices, Mapping):
+            raise UnknownArchitecture(f"{choices!r} is a {type(choices).__name__}; expected a choice for each of {names}.")
+        if lacking := [variable.name for variable in self.variables if variable.name not in choices]:
+            raise UnknownArchitecture(f"{dict(choices)} has no choice for {', '.join(lacking)}; expected one for each of {names}.")
+        for variable in self.variables:
+            if choices[variable.name] not in variable.choices:
+                raise UnknownArchitecture(
+                    f"{choices[variable.name]!r} is not a choice of {variable.name}; expected one of {', '.join(variable.choices)}."
+                )
+        code = tuple(variable.choices.index(choices[variable.name]) for variable in self.variables)
+        if not self.is_valid(code):
+            raise UnknownArchitecture(f"{dict(choices)} is not an architecture of {self.title}: its choices do not go together.")
+        return self.decode(code)
+
+    def spellings(self, arch: A) -> dict[str, str]:
+        """Other ways in which the architecture is written, by who writes it so."""
+        return {}
+
+    def drawing(self, arch: A) -> str:
+        """The architecture drawn in text."""
+        return str(arch)
+
+    def graph(self, arch: A) -> Graph:
+        """The architecture as it is drawn in papers.
+
+        Raises:
+            CannotPlot: the space does not say how.
+        """
+        from robbench.errors import CannotPlot
+
+        raise CannotPlot(f"there is no figure of architectures of {self.title}; `drawing` has one in text.")
+
+    def sample(self, rng: np.random.Generator) -> A:
+        """An architecture, uniformly at random."""
+        if self.members is not None:
+            return self.members[int(rng.random() * len(self.members))]  # `integers` takes eight times as long for a single one
         while True:
-            changed = rng.random(len(EDGES)) < rate
-            others = ([other for other in OPERATIONS if other != op] for op in cell.ops)
-            ops = (
-                near[int(rng.random() * len(near))] if change else op for change, op, near in zip(changed, cell.ops, others, strict=True)
-            )
-            mutant = Cell._of(tuple(ops))
-            if mutant in self._position:
-                return mutant
+            drawn = self._admitted([int(rng.random() * len(variable.choices)) for variable in self.variables])
+            if drawn is not None:
+                return drawn
 
-    def crossover(self, one: Cell, other: Cell, rng: np.random.Generator) -> Cell:
-        """A cell of the space with each edge from one of the two parents, uniformly at random among these (a parent, at least)."""
-        while True:
-            taken = rng.random(len(EDGES)) < 0.5
-            child = Cell._of(tuple(mine if take else theirs for take, mine, theirs in zip(taken, one.ops, other.ops, strict=True)))
-            if child in self._position:
-                return child
+    def neighbors(self, arch: A) -> tuple[A, ...]:
+        """The architectures that differ in one variable: variable by variable, in the order of its choices."""
+        return self._near(arch)
 
-    @cached_property
-    def radius(self) -> int:
-        """In how many edges neighbours may differ."""
-        if self._radius is not None or len(self) == SIZE:
-            return self._radius or 1
-        return next(radius for radius in range(1, len(EDGES) + 1) if self._is_connected(radius))
+    def _changed_once(self, arch: A) -> tuple[A, ...]:
+        code = tuple(self.encode(arch))
+        changed = (
+            self._admitted((*code[:place], choice, *code[place + 1 :]))
+            for place, variable in enumerate(self.variables)
+            for choice in range(len(variable.choices))
+            if choice != code[place]
+        )
+        return tuple(near for near in changed if near is not None)
 
-    def _near(self, cell: Cell) -> tuple[Cell, ...]:
-        if self.radius == 1:
-            return tuple(near for near in cell.neighbors() if near in self._position)
-        changed = (self._operations != _numbers(cell)).sum(axis=1)
-        return tuple(self.cells[position] for position in np.flatnonzero((changed > 0) & (changed <= self.radius)))
-
-    def _is_connected(self, radius: int) -> bool:
-        """Whether every cell can be reached from the first by steps of at most so many changes."""
-        left, reached = self._operations[1:], [self._operations[0]]
-        while reached and len(left):
-            near = (left != reached.pop()).sum(axis=1) <= radius
-            reached.extend(left[near])
-            left = left[~near]
-        return not len(left)
-
-    @cached_property
-    def _operations(self) -> np.ndarray:
-        """The cells as numbers: ``(cells, 6)``, uint8."""
-        return np.array([_numbers(cell) for cell in self.cells], np.uint8)
-
-
-def _numbers(cell: Cell) -> list[int]:
-    return [OPERATIONS.index(op) for op in cell.ops]
+    def _admitted(self, code: Sequence[int]) -> A | None:
+        return self.decode(code) if self.is_valid(code) else None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
-from robbench.arrays import Header, Name
+from robbench.store.arrays import Header, Name
 from robbench.errors import DamagedStore
 
 FORMAT = "robbench"

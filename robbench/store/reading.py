@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from robbench.arrays import Fitted, Header, Name, unpack
+from robbench.store.arrays import Fitted, Header, Name, unpack
 from robbench.errors import DamagedStore, NewerFormat, NotAStore, StoreError
 from robbench.store.layout import (
     FORMAT,

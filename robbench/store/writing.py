@@ -13,10 +13,10 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from robbench.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
+from robbench.store.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
 from robbench.errors import Contradiction, StoreError
 from robbench.spaces import nb201
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 from robbench.store.layout import (
     FORMAT,
     FORMAT_VERSION,
@@ -59,7 +59,7 @@ def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_inde
         Contradiction: an array differs from what the store holds under its name, or the index does.
         StoreError: the file at `path` is not a store that can be extended, or is read-only, or the folder cannot be written.
     """
-    from robbench.atomic import replacing_hdf5
+    from robbench.store.atomic import replacing_hdf5
 
     path = Path(path)
     if not path.parent.is_dir():
@@ -86,7 +86,7 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
     Raises:
         StoreError: the file at `path` is not a store, is read-only, or cannot be written; it stays as it was.
     """
-    from robbench.atomic import replacing_hdf5
+    from robbench.store.atomic import replacing_hdf5
 
     path = Path(path)
     with Store(path):  # else there would be nothing to copy

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from robbench.columns import STANDARD, UNTRAINED, Columns, Question
+from robbench.measurements.columns import STANDARD, UNTRAINED, Columns, Question
 from robbench.errors import NotMeasured, UnknownMetric
-from robbench.features import Table
+from robbench.surrogates.features import Table
 from robbench.spaces.nb201 import cells
 from robbench.surrogates.surrogate import About, Prediction, Surrogate
 

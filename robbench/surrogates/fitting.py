@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from robbench.columns import Columns, Question
+from robbench.measurements.columns import Columns, Question
 from robbench.errors import CannotFit
-from robbench.features import VERSION
-from robbench.features import table as table_of
-from robbench.metrics import LEVEL_AXES, TABLE, Metric, parse
+from robbench.surrogates.features import VERSION
+from robbench.surrogates.features import table as table_of
+from robbench.measurements.metrics import LEVEL_AXES, TABLE, Metric, parse
 from robbench.spaces.nb201 import position
 from robbench.surrogates import splits
 from robbench.surrogates.models import kind_of
@@ -125,7 +125,7 @@ def fit(
     Arguments:
         bench: where the measurements are.
         target: a metric, or several joined by "+"; an attack or corruption without a level means its whole curve.
-        features: feature sets joined by "+"; see `robbench.features`.
+        features: feature sets joined by "+"; see `robbench.surrogates.features`.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two.
         dataset: the bench's default if left out.
         training: the protocol; as for a query.

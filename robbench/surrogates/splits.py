@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from robbench.errors import UnknownMetric
-from robbench.seeds import checked_seed
-from robbench.spaces.identity import twin_key, twin_partition
+from robbench.arguments import checked_seed
+from robbench.spaces.nb201.identity import twin_key, twin_partition
 from robbench.spaces.nb201 import EDGES, Cell, position
 
 TWIN = "twin"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench import features
-from robbench.arrays import Fitted
+from robbench.surrogates import features
+from robbench.store.arrays import Fitted
 from robbench.errors import DamagedStore, NewerFormat, UnknownMetric
-from robbench.metrics import parse
+from robbench.measurements.metrics import parse
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.models import Model, kind_of
 
 if TYPE_CHECKING:
-    from robbench.columns import Columns
+    from robbench.measurements.columns import Columns
 
 DECIMALS = 6
 """Predictions are rounded: what is beyond depends on the order in which a machine sums."""

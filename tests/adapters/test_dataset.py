@@ -8,7 +8,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import NotMeasured, UnknownMetric
-from robbench.spaces.identity import twin_key
+from robbench.spaces.nb201.identity import twin_key
 from robbench.spaces.nb201 import Cell
 from tests.synthetic import CLASSES
 

@@ -7,7 +7,7 @@ import pytest
 
 from robbench import NotMeasured, RobBench, UnknownMetric
 from robbench.analysis import anomalies, anomaly_counts
-from robbench.arrays import Array
+from robbench.store.arrays import Array
 from robbench.spaces.nb201 import SIZE
 from robbench.store.writing import extend
 from tests.synthetic import CLASSES, array

@@ -5,7 +5,7 @@ import pytest
 
 from robbench import LevelNotMeasured, NotMeasured, RobBench, UnknownMetric
 from robbench.analysis.joining import join
-from robbench.objectives import higher_is_better, listed, spelled
+from robbench.measurements.directions import higher_is_better, listed, spelled
 from tests.synthetic import CLASSES, UNMEASURED
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from robbench import NotMeasured, RobBench, UnknownArchitecture
 from robbench.analysis import neighbors
-from robbench.spaces.identity import class_key
+from robbench.spaces.nb201.identity import class_key
 from robbench.spaces.nb201 import EDGES, Cell
 from tests.synthetic import UNMEASURED
 

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from robbench import NotMeasured, RobBench, UnknownMetric
 from robbench.analysis import best, hypervolume, non_dominated, pareto_front
-from robbench.objectives import directions_of
-from robbench.spaces.identity import class_key
+from robbench.measurements.directions import directions_of
+from robbench.spaces.nb201.identity import class_key
 from tests.synthetic import UNMEASURED
 
 points = st.integers(1, 4).flatmap(

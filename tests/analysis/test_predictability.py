@@ -8,7 +8,7 @@ import pytest
 
 from robbench import CannotFit, RobBench, UnknownMetric
 from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, subsets
-from robbench.features import operations
+from robbench.surrogates.features import operations
 from robbench.spaces.nb201 import SIZE
 from robbench.store.writing import extend
 from tests.synthetic import CLASSES, array

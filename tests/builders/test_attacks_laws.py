@@ -12,7 +12,7 @@ from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD,
 from builders.attacks.base import Survivors, live_first, put, take
 from builders.attacks.streams import bits, image_streams, uniform
 from builders.evaluate import accuracy, project, robust_outcomes
-from robbench.metrics import TABLE
+from robbench.measurements.metrics import TABLE
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 ATTACKS_SHORT: dict[str, Any] = {

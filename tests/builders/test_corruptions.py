@@ -15,7 +15,7 @@ from builders.corruptions.weather import plasma
 from builders.datasets import load
 from builders.errors import CorruptionError
 from robbench.errors import RobBenchError
-from robbench.metrics import SEVERITIES, TABLE
+from robbench.measurements.metrics import SEVERITIES, TABLE
 from tests.builders.plain_corruptions import NEEDS_PIL, PLAIN, levels
 
 each_corruption = pytest.mark.parametrize("name", CORRUPTIONS)

@@ -14,7 +14,7 @@ from builders.corruptions import Corrupted, corrupt
 from builders.errors import CorruptionError
 from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, project, robust_outcomes, transfer_outcomes
 from robbench.errors import RobBenchError
-from robbench.metrics import SEVERITIES
+from robbench.measurements.metrics import SEVERITIES
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]

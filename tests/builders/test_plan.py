@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from builders.errors import BuildError
 from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
-from robbench.spaces.identity import class_key, class_partition
+from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.spaces.nb201 import Cell
 
 PLAN = Plan("digits", "digits", "digits-light", classes=10, sample_seed=3, seeds=(0, 1), stack=4)

@@ -15,7 +15,7 @@ from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
 from builders.run import run
 from builders.train import RECIPES
 from builders.verify import verify
-from robbench.embedded import embedded_store
+from robbench.store.embedded import embedded_store
 
 
 def test_a_unit_of_the_embedded_store_comes_out_again() -> None:

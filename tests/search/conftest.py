@@ -9,7 +9,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.search import Space
-from robbench.spaces.identity import class_partition
+from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import SIZE, Cell, cells
 from robbench.store.writing import extend
 from tests import synthetic

@@ -10,7 +10,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
-from robbench.oracle import Oracle
+from robbench.search.oracle import Oracle
 from robbench.search import ALGORITHMS, Result, Space, algorithm
 from tests.search.conftest import CLASSES
 

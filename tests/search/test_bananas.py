@@ -9,8 +9,8 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
-from robbench.features import paths
-from robbench.oracle import Oracle
+from robbench.surrogates.features import paths
+from robbench.search.oracle import Oracle
 from robbench.search import Space
 from robbench.search.bananas import ENCODINGS, NASLIB, NASZILLA, bananas, encodings
 from robbench.search.random_search import random_search
@@ -28,7 +28,7 @@ def test_paths_are_words_of_operations_without_none() -> None:
 
 
 def test_paths_without_skips_are_the_features_words() -> None:
-    """A second witness: `robbench.features.paths` counts the same ways, with skips contracted."""
+    """A second witness: `robbench.surrogates.features.paths` counts the same ways, with skips contracted."""
     chosen = [cell for cell in ALL if "skip_connect" not in cell.ops][::7]
     ways = paths(chosen)
     words = [i for i, name in enumerate(ways.names) if name.startswith("path:")]

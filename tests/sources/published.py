@@ -16,7 +16,7 @@ from robbench.errors import RobBenchError, SourceError
 from robbench.sources import SOURCES, import_source
 from robbench.sources.reading import Reading
 from robbench.spaces import nb201
-from robbench.spaces.identity import canonical_form
+from robbench.spaces.nb201.identity import canonical_form
 from tests import synthetic
 
 INDEX = synthetic.published_index()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import NotMeasured
 from robbench.sources import import_source
 from robbench.spaces.nb201 import Cell

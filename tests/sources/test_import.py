@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import Contradiction, DamagedStore, NotAStore, NotMeasured, StoreError
 from robbench.sources import SOURCES, import_source
 from robbench.store import Store, verify

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import LevelNotMeasured, NotMeasured, SourceError
-from robbench.metrics import level_text
+from robbench.measurements.metrics import level_text
 from robbench.sources import import_source, jung2023
 from robbench.sources.jung2023 import ATTACKS, CORRUPTIONS, DATASETS
 from robbench.sources.reading import Reading

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.sources import import_source
 from robbench.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import SourceError
 from robbench.sources import import_source, natsbench
 from robbench.sources.reading import Reading

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from robbench import RobBench
-from robbench.arrays import Name
+from robbench.store.arrays import Name
 from robbench.errors import NotMeasured
 from robbench.sources import import_source
 from robbench.spaces import nb201

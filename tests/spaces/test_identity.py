@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from robbench.spaces.identity import (
+from robbench.spaces.nb201.identity import (
     KEY_LENGTH,
     Partition,
     canonical_form,

@@ -16,7 +16,7 @@ from builders.proxies import PROXIES, Passes, Proxy, ProxyError, Scores, initial
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.stacked import StackedNetwork
-from robbench.metrics import TABLE
+from robbench.measurements.metrics import TABLE
 from tests.builders.proxies.small import CELLS, DEAF, MEAN, NOTHING, SKELETON, STD, images, labels, stacked
 
 QUICK = PROXIES | {

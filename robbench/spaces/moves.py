@@ -1,0 +1,87 @@
+"""From one architecture to others: written once, over the variables, for whole spaces and for their subsets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from robbench.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from robbench.spaces.space import SearchSpace
+
+A = TypeVar("A")
+Code = tuple[int, ...]
+"""For each variable, the position of a choice."""
+
+
+class Moves(ABC, Generic[A]):
+    """Architectures to draw from, and to go from one to the next."""
+
+    @property
+    @abstractmethod
+    def space(self) -> SearchSpace[A]:
+        """The whole space."""
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[A, ...] | None:
+        """All of the architectures; None where there are too many to list."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> A:
+        """An architecture, uniformly at random."""
+
+    @abstractmethod
+    def neighbors(self, arch: A) -> tuple[A, ...]:
+        """The architectures next to this one, in a fixed order."""
+
+    @abstractmethod
+    def _admitted(self, code: Sequence[int]) -> A | None:
+        """The architecture of a code, if it is one of these."""
+
+    def mutate(self, arch: A, rng: np.random.Generator) -> A:
+        """A neighbour, uniformly at random; the architecture itself where it has none."""
+        near = self.neighbors(arch)
+        return near[int(rng.random() * len(near))] if near else arch
+
+    def mutate_each(self, arch: A, rng: np.random.Generator, rate: float) -> A:
+        """Each variable takes another of its choices with probability `rate`, drawn again until the result is one of these architectures.
+
+        Possibly nothing changes.
+
+        Raises:
+            InvalidArgument: the rate is not between 0 and 1: at 0 nothing changes, at 1 a small set may hold nothing to change to.
+        """
+        if not 0 < rate < 1:
+            raise InvalidArgument(f"rate={rate!r} is not how often a variable changes; expected a number between 0 and 1, such as 0.25.")
+        code, choices = self.space.encode(arch), [len(variable.choices) for variable in self.space.variables]
+        while True:
+            changes = rng.random(len(code)) < rate
+            mutant = self._admitted(
+                [_another(choice, count, rng) if change else choice for choice, count, change in zip(code, choices, changes, strict=True)]
+            )
+            if mutant is not None:
+                return mutant
+
+    def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
+        """Each variable from one of two parents, at random, drawn again until the child is one of these architectures (a parent, at least)."""
+        mine, theirs = self.space.encode(one), self.space.encode(other)
+        while True:
+            taken = rng.random(len(mine)) < 0.5
+            child = self._admitted([a if take else b for take, a, b in zip(taken, mine, theirs, strict=True)])
+            if child is not None:
+                return child
+
+    def distance(self, one: A, other: A) -> int:
+        """In how many variables two architectures differ."""
+        return sum(a != b for a, b in zip(self.space.encode(one), self.space.encode(other), strict=True))
+
+
+def _another(choice: int, count: int, rng: np.random.Generator) -> int:
+    """One of the other choices of a variable that has `count`, uniformly at random."""
+    drawn = int(rng.random() * (count - 1))
+    return drawn + (drawn >= choice)

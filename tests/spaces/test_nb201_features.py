@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from robbench import NotMeasured, RobBench, UnknownMetric
+from robbench.surrogates.features import INPUT, PROXIES, STRUCTURE, expression, nodes, operations, parse_sets, paths, proxies, table
+from robbench.spaces.nb201.identity import class_partition, twin_partition
+from robbench.spaces.nb201 import SIZE, Cell, cells, position
+from tests.strategies import any_cell
+
+EVERY = tuple(cells())
+SHAPES = {"operations": 6, "paths": 53, "nodes": 69}
+PLAIN = Cell(["nor_conv_3x3", "none", "nor_conv_1x1", "skip_connect", "none", "avg_pool_3x3"])
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_cells_of_a_class_and_twins_have_equal_features(name: str) -> None:
+    [function] = STRUCTURE[name]
+    values = function(EVERY).values
+    assert values.shape == (SIZE, SHAPES[name])
+    for partition in (class_partition(), twin_partition()):
+        np.testing.assert_array_equal(values, values[np.array(partition.representative)[list(partition.group)]])
+
+
+def test_the_structure_tells_almost_all_functions_apart(bench: RobBench) -> None:
+    found = table("structure", bench.columns, "toy10")
+    assert found.values.shape == (4930, 128)
+    assert len(set(found.names)) == 128
+    assert len(np.unique(found.values, axis=0)) > 4850
+
+
+@given(any_cell)
+def test_an_expression_is_what_twins_share(cell: Cell) -> None:
+    twins = twin_partition()
+    assert expression(cell) == expression(EVERY[twins.representative[twins.group[position(cell)]]])
+    assert (expression(cell) == ()) == (not cell.depends_on_input)
+
+
+def test_a_cell_by_hand() -> None:
+    """Input, plus the pooled 1×1 of the 3×3 of the input."""
+    assert expression(PLAIN) == (INPUT, ("p", (("1", (("3", (INPUT,)),)),)))
+
+    def of(function: object) -> dict[str, float]:
+        names, values = function([PLAIN])  # type: ignore[operator]
+        return {name: value for name, value in zip(names, values[0], strict=True) if value}
+
+    assert of(operations) == dict.fromkeys([f"{how}:{op}" for how in ("computed", "applied") for op in "13p"], 1)
+    assert of(paths) == {"path:": 1, "path:31p": 1, "length:0": 1, "length:3": 1, "subset:": 1, "subset:13p": 1, "ways": 2}
+    assert of(nodes) == {
+        "output:0": 1, "output:p": 1, "p(1": 1, "1(3": 1, "3(0": 1, "p:terms=1": 1, "1:terms=1": 1, "3:terms=1": 1,
+        "stem:p": 1, "stem:p1": 1, "stem:p13": 1, "output:terms": 2, "depth": 3,
+    }  # fmt: skip
+
+
+def test_a_term_used_twice_is_computed_once() -> None:
+    cell = Cell(["nor_conv_3x3", "none", "skip_connect", "none", "skip_connect", "skip_connect"])
+    names, values = operations([cell])
+    assert dict(zip(names, values[0], strict=True)) | {"computed:3": 1, "applied:3": 2} == dict(zip(names, values[0], strict=True))
+
+
+def test_all_cells_take_well_under_a_second(bench: RobBench) -> None:
+    start = time.process_time()
+    table("structure", bench.columns, "toy10")
+    assert time.process_time() - start < 3  # half a second, on a machine that does nothing else
+
+
+def test_sets_are_joined_and_cells_that_differ_in_proxies_have_rows_of_their_own(bench: RobBench) -> None:
+    found = table("operations+proxies", bench.columns, "toy10")
+    assert found.names[-1] == "synflow"
+    assert found.values.shape == (SIZE, 7)
+    assert np.isnan(found.values[::7, -1]).all()
+    assert not np.isnan(found.values[:, :-1]).any()
+    np.testing.assert_array_equal(found.row_of_cell, np.arange(SIZE))
+    np.testing.assert_array_equal(found.values[:, :6], operations(EVERY).values)
+
+
+def test_a_set_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UnknownMetric, match=r"'path' is not a feature set. Did you mean 'paths'\? Known: operations, paths, nodes"):
+        parse_sets("path")
+    assert parse_sets("structure+proxies") == ("structure", PROXIES)
+
+
+def test_proxies_of_a_dataset_without_any_are_refused(bench: RobBench) -> None:
+    with pytest.raises(NotMeasured, match=r"small.h5 holds no proxies of toy100.*`robbench import nbsuite_zero` brings some"):
+        proxies(bench.columns, "toy100")

@@ -1,0 +1,113 @@
+"""The store that ships with RobBench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robbench import NotAStore, RobBench, embedded
+from robbench.store.embedded import embedded_store
+from robbench.measurements.metrics import SEVERITIES, TABLE
+from robbench.spaces.nb201 import cells
+from robbench.store import verify
+
+ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")
+GRID = tuple(k / 255 for k in (8, 16, 32, 64))
+CLASSES, IMAGES, SEEN_BY_ATTACKS = 6466, 360, 120
+
+
+DEAF = 5
+"""Classes whose output ignores their input."""
+
+
+@pytest.fixture(scope="module")
+def bench() -> RobBench:
+    return RobBench()
+
+
+def test_every_byte_is_as_it_was_written() -> None:
+    assert verify(embedded_store()) == 91
+
+
+def test_its_table_of_one_seed_has_what_was_measured_before_training_too(bench: RobBench) -> None:
+    assert bench.table(seed=0).equals(bench.table())
+
+
+def test_it_holds_all_classes_under_every_attack_and_corruption(bench: RobBench) -> None:
+    assert bench.datasets == ["digits"]
+    every = ["clean", *(f"{attack}@{eps}" for attack in ATTACKS for eps in GRID)]
+    every += [f"{name}@{severity}" for name, entry in TABLE.items() if entry.kind == "corruption" for severity in SEVERITIES]
+    assert len(every) == 1 + 4 * 4 + 15 * 5
+    accuracies = bench.table(metrics=every)
+    assert accuracies.shape == (CLASSES, len(every))
+    assert not accuracies.isna().any().any()
+
+
+def test_it_holds_every_proxy_of_the_cell_that_was_built(bench: RobBench) -> None:
+    proxies = [name for name, entry in TABLE.items() if entry.kind == "proxy"]
+    assert len(proxies) == 28
+    for name in proxies:
+        values = bench.query_many(bench.classes, name, missing="nan")
+        # Networks whose output ignores their input have no score, but they have a size.
+        assert np.isnan(values).sum() == (0 if name in ("params", "flops", "l2_norm") else DEAF), name
+    assert not np.isnan(bench.query_many(list(cells()), "params")).any()
+    assert not np.isnan(bench.query_many(list(cells()), "flops")).any()
+
+
+def test_the_grid_spans_little_effect_to_chance(bench: RobBench) -> None:
+    clean = bench.query_many(bench.classes, "clean")
+    for attack in ATTACKS:
+        weakest, strongest = (bench.query_many(bench.classes, attack, eps=eps) for eps in (GRID[0], GRID[-1]))
+        assert np.mean(clean) - np.mean(weakest) < 0.1
+        if attack != "square":  # 30 queries are few
+            assert np.mean(strongest) < 0.05
+
+
+def test_accuracies_are_the_means_of_the_outcomes(bench: RobBench) -> None:
+    for arch in bench.top("pgd@16/255", 20)["arch"]:
+        for attack in ATTACKS:
+            outcomes = bench.query(arch, attack, eps=16 / 255, measure="outcomes", seed=0)
+            assert outcomes.shape == (SEEN_BY_ATTACKS,)
+            assert bench.query(arch, attack, eps=16 / 255) == outcomes.mean()
+        fog = bench.query(arch, "fog@3", measure="outcomes", seed=0)
+        assert bench.query(arch, "fog@3") == fog.mean()
+        assert bench.query(arch, "clean", measure="outcomes", seed=0).shape == (IMAGES,)
+
+
+def test_the_worst_case_is_no_better_than_any_attack(bench: RobBench) -> None:
+    for eps in GRID:
+        worst = bench.query_many(bench.classes, "worst_case", eps=eps, missing="nan")
+        for attack in ATTACKS:
+            robust = bench.query_many(bench.classes, attack, eps=eps, missing="nan")
+            assert np.all((worst <= robust)[~np.isnan(robust)])
+
+
+def test_provenance_says_what_it_takes_to_build_it_again(bench: RobBench) -> None:
+    (provenance,) = bench.explain(bench.top("clean", 1)["arch"][0], "pgd@16/255").sources.values()
+    assert provenance["plan"] == {
+        "dataset": "digits", "recipe": "digits", "evaluation": "digits-light", "classes": CLASSES, "sample_seed": 0, "seeds": [0], "stack": 16,
+    }  # fmt: skip
+    assert provenance["attack"]["steps"] == 10
+    assert {"torch", "numpy", "python", "device"} <= provenance["environment"].keys()
+    assert provenance["recipe"]["epochs"] == 4
+
+
+def test_it_predicts_every_architecture(bench: RobBench) -> None:
+    mean, low, high = bench.predict_many(bench.classes, "pgd@16/255").T
+    assert len(mean) == CLASSES
+    assert np.all((low <= mean) & (mean <= high) & (low >= 0) & (high <= 1))
+    assert mean.std() > 0.03
+
+
+def test_its_surrogate_learned_something(bench: RobBench) -> None:
+    scores = bench.surrogates().set_index("output")
+    assert set(scores.index) == {"clean", "mean_corruption", *(f"{attack}@16/255" for attack in ATTACKS)}
+    assert (scores["r2"].drop(["clean", "mean_corruption"]) > 0.6).all()
+
+
+def test_a_copy_without_the_store_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(embedded, "__file__", str(tmp_path / "robbench" / "embedded.py"))
+    with pytest.raises(NotAStore, match=r"no embedded store \(robbench-digits\.h5\); name the store to open, or make one"):
+        RobBench()

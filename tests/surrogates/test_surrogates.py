@@ -1,0 +1,501 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from robbench import (
+    CannotFit,
+    DamagedStore,
+    MissingLibrary,
+    NewerFormat,
+    NotMeasured,
+    RobBench,
+    StoreError,
+    UnknownArchitecture,
+    UnknownMetric,
+)
+from robbench.store.arrays import Array
+from robbench.surrogates.features import paths, table
+from robbench.spaces.nb201.identity import class_partition, twin_partition
+from robbench.spaces.nb201 import SIZE, Cell, cells
+from robbench.store import Store, verify
+from robbench.store.writing import extend, put_surrogate
+from robbench.surrogates import Surrogate, fit, models
+from robbench.surrogates.blend import NETWORKS_SHARE
+from robbench.surrogates.boosting import Boosting
+from robbench.surrogates.conformal import half_widths
+from robbench.surrogates.fitting import gather, scores
+from robbench.surrogates.forest import Forest
+from robbench.surrogates.networks import Networks
+from robbench.surrogates.splits import SPLITS, TWIN, development, split, twin_groups
+from robbench.surrogates.surrogate import falling
+from tests.synthetic import CLASSES, array
+
+EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
+ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+SETTINGS = Networks.settings
+LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
+KINDS = list(LIBRARY)
+
+
+def learnable() -> list[Array]:
+    """Accuracies that are functions of the paths, with noise; measured for a tenth of the classes, so that fits are quick."""
+    rng = np.random.default_rng(0)
+    every = tuple(cells())
+    counts = paths([every[position] for position in class_partition().representative]).values
+    signal = np.tanh(0.2 * counts[:, 1:13] @ rng.normal(size=12))
+    some = rng.random(CLASSES) < 0.1
+
+    def noisy(base: float, slope: float) -> np.ndarray:
+        values = np.clip(base + slope * signal + rng.normal(scale=0.01, size=CLASSES), 0, 1)
+        return np.where(some, values, np.nan)
+
+    pgd = np.stack([noisy(0.6, 0.2), noisy(0.4, 0.15), noisy(0.2, 0.1)], axis=1)
+    proxy = np.where(rng.random(SIZE) < 0.6, rng.normal(size=SIZE), np.nan)
+    return [
+        array("toy10 standard clean accuracy", noisy(0.8, 0.1)),
+        array("toy10 standard pgd accuracy", pgd, EPS),
+        array("toy10 standard fgsm accuracy", np.where(np.arange(CLASSES)[:, None] < 30, pgd[:, :1], np.nan), {"eps": [1 / 255]}),
+        array("toy10 untrained synflow value", proxy, rows="cell", unit="1"),
+        array("toy10 untrained flops value", np.array([cell.kernel_parameters for cell in every], float), rows="cell", unit="1"),
+        array("toy100 standard clean accuracy", noisy(0.5, 0.1)),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that are trained for a moment only."""
+    monkeypatch.setattr(Networks, "settings", Networks.settings._replace(epochs=1, fewest_steps=300))
+
+
+@pytest.fixture(scope="module")
+def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("toy") / "toy.h5"
+    extend(path, learnable())
+    return path
+
+
+@pytest.fixture(scope="module")
+def toy(toy_store: Path) -> RobBench:
+    return RobBench(toy_store)
+
+
+@pytest.fixture(scope="module")
+def forest(toy: RobBench) -> Surrogate:
+    pytest.importorskip("sklearn")
+    return fit(toy, "clean+pgd", model="forest", features="paths")
+
+
+@pytest.fixture
+def fitted(forest: Surrogate, toy_store: Path, tmp_path: Path) -> Path:
+    """A store that holds a surrogate, alone in its folder, to be ill-treated."""
+    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
+    forest.save(path)
+    return path
+
+
+# Fitting
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_learns_keeps_and_repeats(kind: str, toy: RobBench, toy_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip(LIBRARY[kind])
+    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
+    surrogate = fit(toy, "clean", model=kind, features="paths", seed=1)
+    assert surrogate.about.scores["clean"]["r2"] > 0.5
+    surrogate.save(path)
+    again = fit(toy, "clean", model=kind, features="paths", seed=1)
+    bench = RobBench(path)
+    values = surrogate.table(bench.columns).values
+    np.testing.assert_array_equal(surrogate.predict(values), again.predict(values))
+    predicted = bench.predict_many(bench.cells, "clean")
+    np.testing.assert_array_equal(predicted[:, 0], surrogate.predict(values)[surrogate.table(bench.columns).row_of_cell, 0])
+    assert ((predicted >= 0) & (predicted <= 1)).all()
+    assert (predicted[:, 1] <= predicted[:, 0]).all()
+    assert (predicted[:, 0] <= predicted[:, 2]).all()
+    assert verify(path) > verify(toy_store)
+
+
+def test_numpy_evaluates_a_forest_as_scikit_learn_does() -> None:
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rng = np.random.default_rng(0)
+    features, targets = rng.integers(0, 5, (200, 6)).astype(float), rng.normal(size=(200, 2))
+    theirs = ensemble.RandomForestRegressor(100, random_state=3).fit(features, targets)
+    judged = rng.integers(0, 5, (700, 6)).astype(float)
+    np.testing.assert_allclose(Forest.fit(features, targets, 2, 3).predict(judged), theirs.predict(judged), rtol=1e-12)
+
+
+def test_a_curve_falls_and_scores_are_of_the_other_side(forest: Surrogate, toy: RobBench) -> None:
+    about = forest.about
+    assert about.outputs == ["clean", "pgd@1/255", "pgd@2/255", "pgd@4/255"]
+    assert about.monotone == [[1, 2, 3]]
+    means = forest.predict(table("paths", toy.columns, "toy10").values)
+    assert (np.diff(means[:, 1:], axis=1) <= 0).all()
+    assert about.scores["pgd@1/255"]["n"] == len(forest.calibration)
+    groups = twin_groups(toy.classes)
+    judges = np.setdiff1d(np.flatnonzero(~np.isnan(toy.query_many(toy.classes, "clean", missing="nan"))), forest.training_rows)
+    assert len(judges) == len(forest.calibration)
+    assert not set(groups[judges]) & set(groups[forest.training_rows])
+
+
+def test_falling_changes_nothing_that_falls_and_mends_what_does_not() -> None:
+    assert falling(np.array([[0.9, 0.5, 0.5]]), [[0, 1, 2]]).tolist() == [[0.9, 0.5, 0.5]]
+    assert falling(np.array([[0.25, 0.75, 7.0]]), [[0, 1]]).tolist() == [[0.5, 0.5, 7.0]]
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_a_split_is_repeatable_and_by_twin_keeps_groups_together(kind: str, toy: RobBench) -> None:
+    groups = twin_groups(toy.classes)
+    inside = split(kind, groups, seed=4)
+    np.testing.assert_array_equal(inside, split(kind, groups, seed=4))
+    assert (inside != split(kind, groups, seed=5)).any()
+    assert 0.77 < inside.mean() < 0.83
+    assert bool(set(groups[inside]) & set(groups[~inside])) == (kind == "random")
+    assert kind == "random" or inside[[not cell.depends_on_input for cell in toy.classes]].all()
+
+
+def test_development_groups_are_named_by_their_keys_and_never_judge(toy: RobBench) -> None:
+    every, keys = twin_groups(tuple(cells())), twin_partition().keys
+    fixed = {group for group, key in enumerate(keys) if key[0] in "0123" or (key[0] == "4" and key[1] in "0123456789abc")}
+    assert set(every[development(every)]) == fixed
+    assert len(fixed) / len(keys) == pytest.approx(0.3, abs=0.01)
+    some = twin_groups(toy.classes)[::7]
+    np.testing.assert_array_equal(development(some), np.isin(some, list(fixed)))
+    judged: set[int] = set()
+    for seed in range(40):
+        for groups in (every, some):
+            outside = ~split(TWIN, groups, seed=seed)
+            known = len(set(groups)) - 1  # the constant ones apart
+            assert len(set(groups[outside])) == known - round(0.8 * known)
+            judged |= set(groups[outside])
+    assert not judged & fixed
+    assert len(judged) > 0.69 * len(keys)
+
+
+def test_calibration_inside_the_training_side_is_of_groups_that_might_have_judged(toy: RobBench) -> None:
+    groups = twin_groups(toy.classes)
+    known = np.flatnonzero(split(TWIN, groups, seed=0))
+    calibrating = known[~split(TWIN, groups[known], seed=1)]
+    assert len(calibrating)
+    assert not development(groups[calibrating]).any()
+
+
+def test_other_datasets_and_levels_help_where_everything_was_measured(toy: RobBench, tmp_path: Path) -> None:
+    assert [(dataset, str(metric)) for dataset, metric in gather(toy, "pgd@1/255", "paths").auxiliary] == [
+        *(("toy10", name) for name in ("clean", "pgd@2/255", "pgd@4/255")),
+        ("toy100", "clean"),
+    ]
+    path = tmp_path / "store.h5"
+    robust = [one for one in learnable() if one.name.dataset == "toy10" and one.name.metric in ("clean", "pgd")]
+    other = array("toy100 pgd-8/255 clean accuracy", np.full(CLASSES, 0.5))
+    extend(path, [*robust, other])
+    found = gather(RobBench(path), "clean", "paths")
+    assert {dataset for dataset, _ in found.auxiliary} == {"toy10"}
+    assert found.targets.shape == (len(found.rows), 4)
+
+
+def test_what_cannot_be_fitted_says_why(toy: RobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownMetric, match=r"split='twins' is not a split; expected 'twin' or 'random'"):
+        split("twins", np.arange(5))
+    with pytest.raises(UnknownMetric, match=r"train=1.5 is not a share of the architectures between 0 and 1"):
+        split("twin", np.arange(5), train=1.5)
+    with pytest.raises(
+        UnknownMetric, match=r"train=0.2 leaves \d+ groups of twins to judge, and \d+ may: the development groups, about 30%"
+    ):
+        fit(toy, "clean", model="networks", train=0.2)
+    with pytest.raises(NotMeasured, match=r"square \(accuracy\) of toy10 is not in toy.h5"):
+        fit(toy, "square@1/255", model="networks")
+    with pytest.raises(
+        NewerFormat, match=r"'tree' is not a kind of surrogate that this RobBench knows; it knows forest, boosting, networks, blend"
+    ):
+        fit(toy, "clean", model="tree")
+    with pytest.raises(
+        CannotFit, match=r"fgsm was measured for \d architectures: \d to learn from and \d to judge; a networks needs at least 42 and 20"
+    ):
+        fit(toy, "fgsm", model="networks")
+    mixed = tmp_path / "mixed.h5"
+    extend(mixed, [*learnable()[:1], array("toy10 standard square accuracy", np.full((SIZE, 1), 0.5), {"eps": [1 / 255]}, rows="cell")])
+    with pytest.raises(CannotFit, match=r"clean[+]square mixes metrics of classes with metrics of exact cells"):
+        fit(RobBench(mixed), "clean+square", model="networks")
+    with pytest.raises(NotMeasured, match=r"toy.h5 holds no proxies of toy100"):
+        fit(toy, "clean", dataset="toy100", features="proxies", model="networks")
+    for library, kind in (("xgboost", "boosting"), ("sklearn.ensemble", "forest")):
+        monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(MissingLibrary, match=rf"a surrogate of kind '{kind}' needs .*pip install 'robbench\[surrogates\]'"):
+            fit(toy, "clean", model=kind)
+
+
+def test_a_proxy_that_is_missing_everywhere_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "store.h5"
+    extend(path, [*learnable()[:1], array("toy10 untrained synflow value", np.full(SIZE, np.nan), rows="cell", unit="1")])
+    with pytest.raises(NotMeasured, match=r"the proxy synflow of toy10 is missing for every architecture"):
+        fit(RobBench(path), "clean", features="proxies", model="networks")
+
+
+def test_scores_of_a_perfect_and_of_a_constant_prediction() -> None:
+    measured = np.array([0.1, 0.2, 0.4])
+    assert scores(measured, measured) == {"r2": 1.0, "kendall": pytest.approx(1), "spearman": pytest.approx(1), "mae": 0.0, "n": 3}
+    assert scores(measured, np.full(3, measured.mean()))["kendall"] == 0
+    assert scores(np.ones(3), measured)["r2"] == 0
+
+
+@pytest.mark.parametrize("feature", [1.0, np.nan])
+@pytest.mark.parametrize("kind", ["forest", "boosting", "networks"])
+def test_a_feature_that_does_not_vary_teaches_the_mean(kind: str, feature: float) -> None:
+    """As some of the structure do in a store, when each is tried alone."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("xgboost")
+    features, targets = np.full((60, 1), feature), np.linspace(0.4, 0.6, 60)[:, np.newaxis]
+    predicted = models.kind_of(kind).fit(features, targets, 1, 0).predict(features)
+    np.testing.assert_allclose(predicted, np.full((60, 1), 0.5), atol=0.05)
+
+
+# Intervals
+
+
+def test_intervals_cover_what_they_say_where_noise_depends_on_the_mean() -> None:
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        means = rng.random(n)
+        return means, rng.normal(scale=0.01 + means / 10)
+
+    covered = {level: [] for level in (0.5, 0.9)}  # type: dict[float, list[float]]
+    for _ in range(40):
+        calibration, errors = draw(1000)
+        means, new = draw(1000)
+        for level in covered:
+            covered[level].append(float((np.abs(new) <= half_widths(calibration, errors, means, level)).mean()))
+    for level, shares in covered.items():
+        assert abs(np.mean(shares) - level) < 0.01
+    assert half_widths(calibration, errors, np.array([0.01, 0.99]), 0.9)[0] < half_widths(calibration, errors, np.array([0.99]), 0.9)[0] / 3
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.4), (0.13, 0.6), (0.6, 1), (0, 1)])
+def test_equal_means_share_an_interval_that_covers_as_the_others_do(low: float, high: float) -> None:
+    """Means that are clipped at 0 are equal, and may be most of them."""
+    rng = np.random.default_rng(0)
+
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        means = rng.random(1000)
+        means[(means > low) & (means < high)] = low
+        return means, rng.normal(scale=0.01 + means / 10)
+
+    covered = []
+    for _ in range(40):
+        calibration, errors = draw()
+        means, new = draw()
+        covered.append(float((np.abs(new) <= half_widths(calibration, errors, means, 0.9)).mean()))
+    assert abs(np.mean(covered) - 0.9) < 0.01
+
+
+def test_a_level_that_is_none_or_that_cannot_be_supported_is_refused() -> None:
+    errors = np.linspace(0, 1, 20)
+    levels: tuple[Any, ...] = (0, 1, 90, float("nan"), "0.9", None)
+    for level in levels:
+        with pytest.raises(UnknownMetric, match=rf"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9"):
+            half_widths(errors, errors, errors, level)
+    with pytest.raises(UnknownMetric, match=r"level=0.99 needs more than the 20 calibrating architectures there are"):
+        half_widths(errors, errors, errors, 0.99)
+
+
+# Asking
+
+
+def test_predict_and_predict_many_agree_in_every_form_of_an_architecture(fitted: Path) -> None:
+    bench = RobBench(fitted)
+    cell = Cell.parse(ARCH)
+    one = bench.predict(ARCH, "pgd", eps=1 / 255)
+    assert (
+        one == bench.predict(cell, "pgd@1/255") == bench.predict(cell.ops, "pgd", eps="1/255") == bench.predict(list(cell.ops), "pgd@1/255")
+    )
+    assert one.level == 0.9
+    assert one[:3] == tuple(bench.predict_many([ARCH, cell], "pgd", eps=1 / 255)[1])
+    wider = bench.predict(ARCH, "pgd@1/255", level=0.95)
+    assert wider.mean == one.mean
+    assert wider.low <= one.low <= one.mean <= one.high <= wider.high
+    listed = bench.surrogates()
+    assert listed["output"].tolist() == ["clean", "pgd@1/255", "pgd@2/255", "pgd@4/255"]
+    assert set(listed["split"]) == {"twin, 0.8, seed 0"}
+    assert RobBench(fitted).surrogates().equals(listed)
+
+
+def test_the_narrowest_surrogate_answers(fitted: Path) -> None:
+    pytest.importorskip("sklearn")
+    alone = fit(RobBench(fitted), "clean", model="forest", features="operations")
+    alone.save(fitted)
+    bench = RobBench(fitted)
+    found = alone.table(bench.columns)
+    np.testing.assert_array_equal(bench.predict_many(bench.cells, "clean")[:, 0], alone.predict(found.values)[found.row_of_cell, 0])
+
+
+def test_questions_that_no_surrogate_answers(fitted: Path, toy: RobBench) -> None:
+    bench = RobBench(fitted)
+    with pytest.raises(
+        NotMeasured,
+        match=r"no surrogate of clean of toy10 \(standard\) is in toy.h5; it holds none at all.*robbench fit toy.h5 --target clean",
+    ):
+        toy.predict(ARCH, "clean")
+    with pytest.raises(NotMeasured, match=r"no surrogate of pgd@8/255 of toy10 \(standard\).*it holds clean[+]pgd of toy10 \(standard\)"):
+        bench.predict(ARCH, "pgd@8/255")
+    with pytest.raises(NotMeasured, match=r"no surrogate of clean of toy100"):
+        bench.predict(ARCH, "clean", dataset="toy100")
+    with pytest.raises(UnknownMetric, match=r"a prediction has no seed and is never interpolated"):
+        bench.predict(ARCH, "clean", seed=777)
+    with pytest.raises(UnknownArchitecture, match="predict_many takes a sequence of them, and predict takes one"):
+        bench.predict_many(ARCH, "clean")
+    with pytest.raises(UnknownArchitecture):
+        bench.predict("|conv~0|", "clean")
+    assert toy.surrogates().empty
+
+
+def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path = tmp_path / "store.h5"
+    extend(path, [one for one in learnable() if "flops" not in one.name])
+    fit(RobBench(path), "clean", model="forest", features="proxies").save(path)
+    bench = RobBench(path)
+    known = ~np.isnan(bench.query_many(bench.cells, "synflow", missing="nan"))
+    assert bench.predict_many([bench.cells[row] for row in np.flatnonzero(known)[:9]], "clean").shape == (9, 3)
+    unknown = [bench.cells[row] for row in np.flatnonzero(~known)[:2]]
+    with pytest.raises(NotMeasured, match=r"clean is predicted from proxies, and none was measured for .*features='structure'"):
+        bench.predict(unknown[0], "clean")
+    with pytest.raises(NotMeasured, match="none was measured for"):
+        bench.predict_many(unknown, "clean")
+    extend(path, [one for one in learnable() if "flops" in one.name])
+    with pytest.raises(UnknownMetric, match=r"was fitted on other features than the store now has: flops"):
+        RobBench(path).predict(ARCH, "clean")
+
+
+# In the store
+
+
+def test_a_fresh_process_predicts_bit_identically(fitted: Path) -> None:
+    bench = RobBench(fitted)
+    code = (
+        "import sys; from robbench import RobBench; bench = RobBench(sys.argv[1]);"
+        "print(bench.predict_many(bench.cells, 'pgd@1/255').tobytes().hex()); assert 'sklearn' not in sys.modules"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(fitted)], check=True, capture_output=True, text=True).stdout
+    assert found.strip() == bench.predict_many(bench.cells, "pgd@1/255").tobytes().hex()
+
+
+def test_a_store_that_is_extended_keeps_its_surrogates_and_one_fitted_again_is_replaced(fitted: Path, forest: Surrogate) -> None:
+    before, size = RobBench(fitted).predict(ARCH, "clean"), fitted.stat().st_size
+    extend(fitted, [array("toy1000 standard clean accuracy", np.full(CLASSES, 0.5))])
+    assert RobBench(fitted).predict(ARCH, "clean") == before
+    forest.save(fitted)
+    assert verify(fitted)
+    assert len(RobBench(fitted).surrogates()) == 4
+    assert abs(fitted.stat().st_size - size) < 100_000
+    assert [*fitted.parent.iterdir()] == [fitted]
+
+
+def test_verify_covers_models(fitted: Path) -> None:
+    with h5py.File(fitted, "r+") as file:
+        file["surrogates/toy10/standard/clean+pgd/model.value"][0] += 1
+    with pytest.raises(DamagedStore, match=r"/surrogates/toy10/standard/clean\+pgd/model.value has changed"):
+        verify(fitted)
+
+
+def test_a_read_only_store_stays_whole(fitted: Path, forest: Surrogate) -> None:
+    fitted.chmod(0o444)
+    before = fitted.read_bytes()
+    with pytest.raises(StoreError, match=r"store.h5 is read-only, so nothing can be put into it; copy it, or make it writable"):
+        forest.save(fitted)
+    assert fitted.read_bytes() == before
+    assert [*fitted.parent.iterdir()] == [fitted]
+
+
+def test_a_write_that_fails_leaves_the_store_whole(fitted: Path, forest: Surrogate) -> None:
+    before = fitted.read_bytes()
+    with pytest.raises(TypeError, match="no native HDF5 equivalent"):
+        put_surrogate(fitted, forest.fitted()._replace(arrays={"model.bad": np.array([None])}))
+    assert fitted.read_bytes() == before
+
+
+def change(path: Path, **changes: Any) -> None:
+    """Another description of the surrogate, as if it had been written so."""
+    with h5py.File(path, "r+") as file:
+        rows = file["surrogates/toy10/standard/clean+pgd/training_rows"]
+        rows.attrs["about"] = json.dumps(json.loads(rows.attrs["about"]) | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "oracle"}, "'oracle' is not a kind of surrogate that this RobBench knows"),
+        ({"model_version": 9}, "the surrogate is a forest of version 9; this RobBench evaluates version 1"),
+        ({"feature_version": 9}, r"the surrogate of clean\+pgd was fitted on features of version 9; this RobBench computes version 1"),
+    ],
+)
+def test_models_and_features_of_other_versions_are_refused_by_name(fitted: Path, changes: dict[str, Any], message: str) -> None:
+    change(fitted, **changes)
+    with pytest.raises(NewerFormat, match=message):
+        RobBench(fitted).predict(ARCH, "clean")
+
+
+def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path) -> None:
+    change(fitted, colour="red")
+    assert RobBench(fitted).surrogates().empty
+    with Store(fitted) as store, pytest.raises(NewerFormat, match=r"is described in a way this RobBench does not know.*colour"):
+        Surrogate.of(store.surrogate("toy10", "standard", "clean+pgd"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda group: group.pop("model.value"), "the surrogate of clean.pgd of toy10 is damaged: .*value"),
+        (lambda group: group.pop("calibration"), "clean.pgd cannot be read"),
+        (
+            lambda group: (group.pop("model.left"), group.create_dataset("model.left", data=[0])),
+            "arrays of the trees' nodes differ in length",
+        ),
+    ],
+)
+def test_a_damaged_model_is_named(fitted: Path, spoil: Any, message: str) -> None:
+    with h5py.File(fitted, "r+") as file:
+        spoil(file["surrogates/toy10/standard/clean+pgd"])
+    with pytest.raises(DamagedStore, match=message):
+        RobBench(fitted).predict(ARCH, "clean")
+
+
+def test_a_damaged_ubjson_is_named(toy: RobBench, toy_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xgboost")
+    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
+    surrogate = fit(toy, "clean", model="boosting", features="operations")
+    arrays = surrogate.fitted().arrays
+    put_surrogate(path, surrogate.fitted()._replace(arrays=arrays | {"model.ubjson": arrays["model.ubjson"][:100]}))
+    with pytest.raises(DamagedStore, match=r"the surrogate of clean of toy10 is damaged: the bytes of xgboost's model are not those"):
+        RobBench(path).predict(ARCH, "clean")
+
+
+def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
+    surrogate = fit(toy, "clean", model="networks", features="operations")
+    arrays = surrogate.fitted().arrays
+    spoilt = surrogate.fitted()._replace(arrays=arrays | {"model.weight0": arrays["model.weight0"][:, :-1]})
+    with pytest.raises(DamagedStore, match="the layers do not fit together"):
+        Surrogate.of(spoilt)
+
+
+def test_settings_are_those_that_the_selection_chose() -> None:
+    lines = (Path(__file__).parents[1] / "docs" / "selection.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+    chosen = {row[1]: row[2] for row in rows if row[5] == "yes"}
+    networks = {name: str(value) for name, value in SETTINGS._asdict().items() if name != "members"}
+    boosting = {name: str(value) for name, value in Boosting.parameters.items() if name != "eta"}
+    rounds = {"eta, rounds": str((Boosting.parameters["eta"], Boosting.rounds))}
+    others = {"auxiliary": "of every dataset", "features": "structure", "share of networks": str(NETWORKS_SHARE)}
+    assert chosen == networks | boosting | rounds | others
+
+
+def test_the_kinds_are_those_documented() -> None:
+    assert set(models.kinds()) == set(KINDS)
