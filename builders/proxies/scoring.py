@@ -27,7 +27,7 @@ from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
 from builders.stacked import StackedNetwork
 from builders.train import exact_convolutions, generator
-from robbench.surrogates.features import expression
+from robbench.spaces.nb201.identity import expression
 from robbench.measurements.metrics import nearest
 from robbench.spaces.nb201 import Cell
 

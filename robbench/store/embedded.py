@@ -16,7 +16,7 @@ def embedded_store() -> Path:
     """The path of the embedded store; raises NotAStore where this copy of RobBench has none."""
     from pathlib import Path
 
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "data", package.parent / "data"):
         if (folder / FILE).is_file():
             return folder / FILE
