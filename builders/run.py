@@ -34,7 +34,7 @@ from builders.proxies import Scores, score_cells
 from builders.shards import Shard
 from builders.train import RECIPES, Recipe, exact_convolutions, train
 from robbench.spaces.nb201 import Cell
-from robbench.search.workers import end_with_parent
+from robbench.workers import end_with_parent
 
 Notice = Callable[[str], None]
 """Told what a person should know while a build goes on."""

@@ -27,7 +27,7 @@ from robbench.search.result import Found
 from robbench.arguments import checked_seed
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.subset import Space
-from robbench.search.workers import end_with_parent
+from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path
