@@ -39,7 +39,9 @@ def refuse_unknown_options(function: str, given: Mapping[str, object], known: Co
     """Raise InvalidArgument if an option that was given is not among the known ones."""
     for option in given:
         if option not in known:
-            raise InvalidArgument(f"{function} has no option {option!r}.{nearest(option, known)} Its options: {', '.join(known) or 'none'}.")
+            raise InvalidArgument(
+                f"{function} has no option {option!r}.{nearest(option, known)} Its options: {', '.join(known) or 'none'}."
+            )
 
 
 def checked_seed(seed: int, name: str = "seed") -> int:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robbench.store.arrays import Array
 from robbench.errors import SourceError
 from robbench.measurements.metrics import nearest
 from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero
 from robbench.sources.reading import Reading
 from robbench.store import Store
+from robbench.store.arrays import Array
 from robbench.store.writing import Changes, extend
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
 from robbench.sources.natsbench import COLUMNS
 from robbench.sources.nbsuite_zero import UNTRAINED
 from robbench.sources.reading import Reading, naslib_row, number
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 NOT_MEASURED = (-1.0,)
 

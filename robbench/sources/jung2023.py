@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import MISSING, Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE, canonical_name
 from robbench.sources.reading import Reading, number
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import class_partition
+from robbench.store.arrays import MISSING, Array, Header, Name
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 ATTACKS = ("fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS
 from robbench.sources.natsbench import COLUMNS
 from robbench.sources.reading import Reading, fraction
 from robbench.spaces.nb201.identity import class_partition
+from robbench.store.arrays import Array, Header, Name
 
 TRAINING = "pgd-8/255"
 AUTOATTACK_EPS = 8 / GREY_LEVELS

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError, UnknownArchitecture
 from robbench.sources.reading import Reading, fraction
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 TRAINING = "nb201-200"
 COLUMNS = {

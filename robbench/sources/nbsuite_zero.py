@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
 from robbench.sources.natsbench import COLUMNS, TRAINING
 from robbench.sources.reading import Reading, fraction, naslib_row, number
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 FAILED = (-1e8, float("-inf"))
 UNTRAINED = "untrained"
