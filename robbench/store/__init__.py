@@ -34,6 +34,8 @@ were u2, and the root attributes were not in the manifest.
     rows.py        the rows of a store, or of what is put into one
     reading.py     Store, verify
     writing.py     extend, put_surrogate: loaded only when something is written
+    extension.py   rows joined, arrays added, compared, or filled
+    files.py       copies of stores, datasets, the manifest
     atomic.py      files that appear whole or not at all
     locking.py     one writer at a time
     embedded.py    the store that ships with RobBench

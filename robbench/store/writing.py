@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import h5py
 import numpy as np
 
-from robbench.errors import Contradiction, StoreError
-from robbench.store.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
-from robbench.store.layout import (
-    FORMAT,
-    FORMAT_VERSION,
-    ROOT,
-    VERSION_1_ROWS,
-    blocks,
-    damage_named,
-    digest_of,
-    digest_of_root,
-    header_of,
-    path_of,
-    path_of_surrogate,
-    paths_of_datasets,
-)
+from robbench.errors import StoreError
+from robbench.store.arrays import Array, Fitted
+from robbench.store.extension import Changes, Extension, Unchanged
+from robbench.store.files import copied, create_dataset, write_manifest
+from robbench.store.layout import path_of_surrogate
 from robbench.store.reading import Store
 from robbench.store.rows import Rows
 
-_CHUNK_BYTES = 1 << 20
-
-
-class Changes(NamedTuple):
-    """What `extend` did: names of arrays added, filled where they had gaps, and found already there; and how many rows were added."""
-
-    added: list[Name]
-    filled: list[Name]
-    unchanged: list[Name]
-    rows: int
+__all__ = ["Changes", "extend", "put_surrogate"]
 
 
 def extend(path: str | os.PathLike[str], rows: Rows, arrays: Iterable[Array], *, published_index: np.ndarray | None = None) -> Changes:
@@ -71,13 +49,13 @@ def extend(path: str | os.PathLike[str], rows: Rows, arrays: Iterable[Array], *,
     with _replaced(path) as begin:
         try:
             with begin() as new:
-                changes = _Extension(new, path, rows).put(arrays, published_index)
+                changes = Extension(new, path, rows).put(arrays, published_index)
                 _refuse_read_only(path)
-        except _Unchanged as nothing:
+        except Unchanged as nothing:
             return nothing.changes
         if changes.filled or changes.rows:  # what was replaced would stay in the file as dead space
             with begin() as new:
-                _copy(path, new)
+                copied(path, new)
     return changes
 
 
@@ -96,13 +74,13 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
     where = path_of_surrogate(fitted.dataset, fitted.training, fitted.target)
     parts = {"training_rows": fitted.training_rows.astype(np.uint32), "calibration": fitted.calibration, **fitted.arrays}
     with _replaced(path) as begin, begin() as new:
-        manifest = _copy(path, new, but=where)
+        manifest = copied(path, new, but=where)
         for name, values in parts.items():
             # Weights, which are float32, hardly shrink, and to inflate them takes as long as to read them and everything else.
-            _create(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
+            create_dataset(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
         new[where]["training_rows"].attrs["about"] = json.dumps(fitted.about, sort_keys=True)
         manifest = {item: digest for item, digest in manifest.items() if not item.startswith(f"{where}/")}
-        _write_manifest(new, manifest, changed=[f"{where}/{name}" for name in parts])
+        write_manifest(new, manifest, changed=[f"{where}/{name}" for name in parts])
 
 
 @contextmanager
@@ -121,337 +99,3 @@ def _replaced(path: Path) -> Iterator[Callable[[], Any]]:
 def _refuse_read_only(path: Path) -> None:
     if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
         raise StoreError(f"{path} is read-only, so nothing can be put into it; copy it, or make it writable.")
-
-
-class _Unchanged(Exception):
-    """Everything is in the store already, so the file is not to be replaced."""
-
-    def __init__(self, changes: Changes) -> None:
-        super().__init__()
-        self.changes = changes
-
-
-class _Extension:
-    """A new file with what is at `path`, which arrays are put into.
-
-    Arguments:
-        new: the file, still empty.
-        path: the store that it extends, if there is one.
-        rows: what the arrays run over.
-    """
-
-    def __init__(self, new: h5py.File, path: Path, rows: Rows) -> None:
-        self.file, self.rows = new, rows
-        self.changed: set[str] = set()
-        """Paths of datasets whose digests are to be taken."""
-        self._unmeasured: dict[Name, np.ndarray | None] = {}
-        if path.exists():
-            held = _held_rows(path, rows)
-            self.manifest = _copy(path, new)
-            self.union = held.joined(rows)
-            self.added_rows = len(self.union.exact) - len(held.exact)
-            if self.added_rows:
-                self._add_rows(held)
-        else:
-            self.manifest, self.union, self.added_rows = {}, rows, 0
-            new.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, space=rows.space)
-            self._write_rows()
-        self.places = {kind: self.union.places(kind, rows) for kind in ("class", "exact")}
-
-    def put(self, arrays: Iterable[Array], published_index: np.ndarray | None) -> Changes:
-        """Write the arrays; raises _Unchanged where the file would be the same again."""
-        indexed = published_index is not None and self._put_index(published_index)
-        changes = Changes([], [], [], self.added_rows)
-        for array in arrays:
-            self.file.attrs.setdefault("default_dataset", array.name.dataset)
-            self._put(self._placed(array), changes)
-        if not (changes.added or changes.filled or changes.rows or indexed):
-            raise _Unchanged(changes)
-        _write_manifest(self.file, self.manifest, changed=self.changed)
-        return changes
-
-    def _write_rows(self) -> None:
-        for path, values in {
-            "/classes/key": np.array([key.encode() for key in self.union.keys]),
-            "/classes/spec": np.array([spec.encode() for spec in self.union.classes]),
-            "/exact/spec": np.array([spec.encode() for spec in self.union.exact]),
-            "/exact/class": self.union.class_of,
-        }.items():
-            self.file.pop(path, None)
-            _create(self.file, path, values)
-            self.changed.add(path)
-
-    def _add_rows(self, held: Rows) -> None:
-        """Pad every array with what says "not measured"; rows that were there keep their numbers."""
-        if "exact/published_index" in self.file:
-            raise StoreError(
-                "the store carries a published index of all its architectures, so architectures without one cannot be added to it."
-            )
-        self._write_rows()
-        for name in _names(self.file):
-            dataset = self.file[path_of(name)]
-            more = (self.union.count(header_of(dataset).rows) or 0) - len(dataset)
-            if more:
-                values, attributes = dataset[()], dict(dataset.attrs.items())
-                del self.file[path_of(name)]
-                padded = _create(
-                    self.file, path_of(name), np.concatenate([values, np.full((more, *values.shape[1:]), _missing(values.dtype))])
-                )
-                padded.attrs.update(attributes)
-                self.changed.add(path_of(name))
-
-    def _put_index(self, index: np.ndarray) -> bool:
-        """Write the published index, and make the evaluated member of each class (that of the lowest index) its representative."""
-        place = self.places["exact"]
-        if place is not None and len(place) < len(self.union.exact):
-            raise StoreError("the source numbers some of the store's architectures only; a store has a published index of all, or none.")
-        if place is not None:
-            index = index[np.argsort(place)]
-        if "exact/published_index" in self.file:
-            if not np.array_equal(self.file["exact/published_index"][()], index):
-                raise Contradiction("the source numbers the architectures in another way than the store does; one of them is damaged.")
-            return False
-        _create(self.file, "/exact/published_index", index.astype(np.uint32))
-        order = np.lexsort((index, self.union.class_of))
-        _, first = np.unique(self.union.class_of[order], return_index=True)
-        self.file["classes/spec"][...] = self.file["exact/spec"][()][order[first]]
-        self.changed |= {"/classes/spec", "/exact/published_index"}
-        return True
-
-    def _placed(self, array: Array) -> Array:
-        """The array over the rows of the store."""
-        _check(array, self.rows)
-        place = self.places[array.header.rows]
-        if place is None:
-            return array
-        shape = (self.union.count(array.header.rows) or 0, *array.values.shape[1:])
-        if array.values.dtype == np.uint8:
-            values: np.ndarray = np.ma.masked_all(shape, np.uint8)
-        else:
-            values = np.full(shape, _missing(array.values.dtype))
-        values[place] = array.values
-        return array._replace(values=values)
-
-    def _put(self, array: Array, changes: Changes) -> None:
-        """Write an array, or compare it with the one that is there, and note which."""
-        path = path_of(array.name)
-        if array.name.measure == "accuracy":
-            self._unmeasured_before(array.name)
-        if path not in self.file:
-            _write(self.file, array)
-            changes.added.append(array.name)
-        elif self._has_gaps_for(array := array._replace(values=self._masked(array))):
-            _write(self.file, self._filled(array))
-            changes.filled.append(array.name)
-        else:
-            changes.unchanged.append(array.name)
-            return
-        self.changed.add(path)
-
-    def _has_gaps_for(self, array: Array) -> bool:
-        """Whether the array has measurements that the one in the store lacks; raises Contradiction where they disagree."""
-        present = self.file[path_of(array.name)]
-        header = header_of(present)
-        if (header.rows, list(header.axes.items()), present.shape) != (
-            array.header.rows,
-            list(array.header.axes.items()),
-            array.values.shape,
-        ):
-            raise Contradiction(
-                _disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}")
-            )
-        gaps = False
-        for block in blocks(present):
-            old, lacking = self._stored(array.name, block)
-            new, missing = as_floats(np.ma.getdata(array.values[block])), _is_missing(array.values[block])
-            differ = (old != new) & ~lacking & ~missing
-            if differ.any():
-                where = tuple(index[0] for index in np.nonzero(differ))
-                specs = self.union.classes if header.rows == "class" else self.union.exact
-                spec = specs[where[0] + block.start]
-                raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
-            gaps |= bool((lacking & ~missing).any())
-        if gaps and header.provenance.get("source") != array.header.provenance.get("source"):
-            raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
-        return gaps
-
-    def _filled(self, array: Array) -> Array:
-        """The array with what the store has where it lacks a measurement; the store's is taken out."""
-        present, filled = self.file[path_of(array.name)], array.values.copy()
-        for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
-            old, lacking = self._stored(array.name, block)
-            taken = _is_missing(filled[block]) & ~lacking
-            filled[block][taken] = old[taken]
-        del self.file[path_of(array.name)]
-        return array._replace(values=filled)
-
-    def _stored(self, name: Name, block: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Some rows of an array in the store, and where nothing was measured: both ``(rows, axes…)``."""
-        present = self.file[path_of(name)]
-        with damage_named(self.file.filename, path_of(name)):
-            values = unpack(present[block], present.attrs.get("denominator"))
-        if values.dtype != np.uint8:
-            return values, np.isnan(values)
-        unmeasured = self._unmeasured_before(name)
-        lacking = np.zeros(values.shape, bool)
-        return values, lacking if unmeasured is None else lacking | unmeasured[block, ..., np.newaxis]
-
-    def _unmeasured_before(self, name: Name) -> np.ndarray | None:
-        """Where the store, before it was extended, had no accuracy and so no outcomes: ``(rows, levels, seeds)``, bool; None where it says nothing of it."""
-        accuracy = name._replace(measure="accuracy")
-        if accuracy not in self._unmeasured:
-            self._unmeasured[accuracy] = self._unmeasured_now(accuracy)
-        return self._unmeasured[accuracy]
-
-    def _unmeasured_now(self, name: Name) -> np.ndarray | None:
-        path = path_of(name._replace(measure="accuracy"))
-        if path not in self.file:
-            return None
-        with damage_named(self.file.filename, path):
-            return np.isnan(unpack(self.file[path][()], self.file[path].attrs.get("denominator")))
-
-    def _masked(self, array: Array) -> np.ndarray:
-        """The values; of outcomes that do not say what is missing, masked where the accuracy is, which a source gives before them."""
-        unmeasured = self._unmeasured_now(array.name) if array.values.dtype == np.uint8 else None
-        if unmeasured is None or isinstance(array.values, np.ma.MaskedArray):
-            return array.values
-        return np.ma.masked_array(array.values, np.broadcast_to(unmeasured[..., np.newaxis], array.values.shape))
-
-
-def _held_rows(path: Path, rows: Rows) -> Rows:
-    """The rows of a store, read whole; raises StoreError where it is of another search space."""
-    with Store(path) as store:
-        if store.space.name != rows.space:
-            raise StoreError(
-                f"{path} is of the search space {store.space.name}, and what is to be put into it is of {rows.space}; name another file."
-            )
-        held = store.rows
-        return Rows(held.space, held.exact, held.class_of, held.keys, held.classes)
-
-
-def _copy(path: Path, new: h5py.File, but: str = "") -> dict[str, str]:
-    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay.
-
-    Returns:
-        The manifest, which the new file has, too.
-    """
-    with Store(path) as old:
-
-        def copy(item: str) -> None:
-            if but.startswith(f"{item}/"):
-                for name in old._file[item]:
-                    copy(f"{item}/{name}")
-            elif item != but:
-                old._file.copy(item, new.require_group(item.rpartition("/")[0] or "/"))
-
-        for name in old._file:
-            with damage_named(path, f"/{name}"):
-                copy(f"/{name}")
-        new.attrs.update(old._file.attrs)
-        version = old.version
-    manifest: dict[str, str] = json.loads(new["manifest"][()])
-    return _upgraded(new, manifest) if version == 1 else manifest
-
-
-def _upgraded(new: h5py.File, manifest: dict[str, str]) -> dict[str, str]:
-    """Turn what was copied from a store of version 1 into version 2, and give its manifest."""
-    new.move("cells", "exact")
-    manifest = {item: digest for item, digest in manifest.items() if not item.startswith("/cells/")}
-    for item in ("/exact/class", "/exact/published_index", *(path for path in paths_of_datasets(new) if path.endswith("/training_rows"))):
-        if item in new:
-            values, attributes = new[item][()], dict(new[item].attrs.items())
-            del new[item]
-            _create(new, item, values.astype(np.uint32)).attrs.update(attributes)
-    for name in _names(new):
-        attributes = new[path_of(name)].attrs
-        attributes["rows"] = VERSION_1_ROWS.get(attributes["rows"], attributes["rows"])
-    new.attrs["format_version"] = FORMAT_VERSION
-    return _write_manifest(new, manifest, changed=paths_of_datasets(new))
-
-
-def _names(file: h5py.File) -> list[Name]:
-    """The names of all arrays of measurements."""
-    from robbench.store.layout import unescaped
-
-    paths = (path.split("/")[2:] for path in paths_of_datasets(file) if path.startswith("/metrics/"))
-    return [Name(*map(unescaped, parts)) for parts in paths]
-
-
-def _write_manifest(file: h5py.File, manifest: dict[str, str], changed: Iterable[str]) -> dict[str, str]:
-    """Take the digests of what changed, and write the manifest."""
-    manifest = {**manifest, **{item: digest_of(file[item]) for item in sorted(changed)}, ROOT: digest_of_root(file)}
-    file.pop("manifest", None)
-    file["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
-    return manifest
-
-
-def _check(array: Array, rows: Rows) -> None:
-    """Refuse an array that is not what its header says."""
-    count = rows.count(array.header.rows)
-    shape = (count, *(len(points) or None for points in array.header.axes.values()))
-    fits = len(shape) == array.values.ndim and all(want in (None, have) for want, have in zip(shape, array.values.shape, strict=True))
-    if count is None or not fits:
-        raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
-    if any(part in ("", ".", "..") for part in array.name):
-        raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
-
-
-def _missing(dtype: np.dtype[Any]) -> Any:
-    """What says "not measured" in an array as it is stored, or as a source gives it; of outcomes, a missing accuracy says so."""
-    if dtype.kind == "f":
-        return dtype.type(np.nan)
-    return dtype.type(MISSING if dtype == np.uint16 else 0)
-
-
-def _is_missing(values: np.ndarray) -> np.ndarray:
-    """Where an array that a source gives has no measurement: ``(rows, axes…)``, bool."""
-    if isinstance(values, np.ma.MaskedArray):
-        return np.ma.getmaskarray(values)
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    return values == MISSING if values.dtype == np.uint16 else np.zeros(values.shape, bool)
-
-
-def _disagreement(array: Array, present: Header, what: str) -> str:
-    old, new = (" ".join(str(header.provenance.get(field, "?")) for field in ("source", "file")) for header in (present, array.header))
-    return (
-        f"{array.name} in the store is from {old} and differs from the one of {new}: {what}."
-        " To keep both, import the new one under another training protocol's name (--training)."
-    )
-
-
-def _axes(header: Header) -> str:
-    return f"{header.rows} rows" + "".join(f", {name} {values}" for name, values in header.axes.items())
-
-
-def _write(file: h5py.File, array: Array) -> None:
-    plain = array.values.filled(0) if isinstance(array.values, np.ma.MaskedArray) else array.values
-    values, denominator = pack(plain, array.header.provenance.get("images"))
-    dataset = _create(file, path_of(array.name), values)
-    header = array.header
-    dataset.attrs["rows"] = header.rows
-    dataset.attrs["axes"] = list(header.axes)
-    for axis, points in header.axes.items():
-        if points:
-            dataset.attrs[axis] = points
-    if denominator is not None:
-        dataset.attrs["denominator"] = denominator
-    dataset.attrs["unit"] = header.unit
-    dataset.attrs["provenance"] = json.dumps(header.provenance, sort_keys=True)
-
-
-def _create(file: h5py.File, path: str, values: np.ndarray, compression: str | None = "gzip") -> h5py.Dataset:
-    row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    rows = max(1, min(len(values), _CHUNK_BYTES // row_bytes))
-    dataset = file.create_dataset(
-        path,
-        values.shape,
-        values.dtype,
-        chunks=(rows, *values.shape[1:]),
-        compression=compression,
-        shuffle=bool(compression),
-        fletcher32=True,
-    )
-    for block in blocks(dataset):
-        dataset[block] = values[block]
-    return dataset

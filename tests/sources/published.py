@@ -14,7 +14,7 @@ import pytest
 
 from robbench.errors import RobBenchError, SourceError
 from robbench.sources import SOURCES, import_source
-from robbench.sources.reading import Reading
+from robbench.sources.cells import CellReading
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import canonical_form
 from tests import synthetic
@@ -103,7 +103,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 def unreadable(source: str, path: Path, message: str) -> None:
     """Assert that the source's reader fails with this message.  (`refused` asserts also what becomes of the store.)"""
-    reading = Reading(path)
+    reading = CellReading(path)
     reading.published_index = INDEX
     with pytest.raises(SourceError, match=message):
         list(SOURCES[source].read(path, reading))

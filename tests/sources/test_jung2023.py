@@ -12,8 +12,8 @@ from robbench import RobBench
 from robbench.errors import LevelNotMeasured, NotMeasured, SourceError
 from robbench.measurements.metrics import level_text
 from robbench.sources import import_source, jung2023
+from robbench.sources.cells import CellReading
 from robbench.sources.jung2023 import ATTACKS, CORRUPTIONS, DATASETS
-from robbench.sources.reading import Reading
 from robbench.store import Store, verify
 from robbench.store.arrays import Name
 from tests.sources.published import CELL, EPSILONS, evaluated, ids_json, isomorphic, jung, refused, snapshot, unreadable
@@ -33,7 +33,7 @@ def edit_ids(folder: Path, change: Any) -> Path:
 def no_index(folder: Path, message: str) -> None:
     """Assert that no numbering of the cells can be read."""
     with pytest.raises(SourceError, match=message):
-        jung2023.index(folder, Reading(folder))
+        jung2023.index(folder, CellReading(folder))
 
 
 @pytest.fixture
@@ -413,7 +413,7 @@ def test_a_published_accuracy_is_found_under_each_way_to_write_it(reference: Pat
 def test_every_published_confusion_matrix_comes_back(reference: Path, published: RobBench, published_store: Path) -> None:
     counts = json.loads((reference / "jung2023/cifar10/clean_cm.json").read_text())["cifar10"]["clean"]["cm"]
     with Store(published_store) as store:
-        stored = dict(zip(store.class_specs(), store.read(Name("cifar10", "standard", "clean", "confusion")), strict=True))
+        stored = dict(zip(store.rows.classes, store.read(Name("cifar10", "standard", "clean", "confusion")), strict=True))
     assert len(stored) == len(counts) == 6466
     for network, expected in counts.items():
         assert np.array_equal(stored[str(published.parse(int(network)))], expected)

@@ -10,7 +10,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import SourceError
 from robbench.sources import import_source, natsbench
-from robbench.sources.reading import Reading
+from robbench.sources.cells import CellReading
 from robbench.spaces import nb201
 from robbench.store import Store
 from robbench.store.arrays import Name
@@ -68,7 +68,7 @@ def test_the_row_number_is_the_published_index(imported: Path) -> None:
     assert all(bench.published_index(CELL[index]) == index for index in range(0, nb201.SIZE, 100))
     with Store(imported) as store:
         assert store.names() == sorted(Name(dataset, "nb201-200", "clean", "accuracy") for dataset in DATASETS)
-        assert {store.header(name).rows for name in store.names()} == {"cell"}
+        assert {store.header(name).rows for name in store.names()} == {"exact"}
 
 
 def test_columns_are_found_by_name(file: Path, new_store: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_csv_without_an_accuracy_column_is_refused(file: Path, store: Path) ->
 def no_index(path: Path, message: str) -> None:
     """Assert that no numbering of the cells can be read."""
     with pytest.raises(SourceError, match=message):
-        natsbench.index(path, Reading(path))
+        natsbench.index(path, CellReading(path))
 
 
 def test_a_csv_without_architectures_is_refused(file: Path) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench.errors import SourceError
-from robbench.sources.reading import Reading, fraction, naslib_row, number
+from robbench.sources.cells import CellReading, naslib_row
+from robbench.sources.reading import Reading, fraction, number
 from robbench.spaces import nb201
 from tests.sources.published import CELL, INDEX, evaluated, isomorphic
 
@@ -33,8 +34,8 @@ def records(path: Path) -> Any:
 
 
 @pytest.fixture
-def numbered() -> Reading:
-    reading = Reading(HERE)
+def numbered() -> CellReading:
+    reading = CellReading(HERE)
     reading.published_index = INDEX
     return reading
 
@@ -150,17 +151,17 @@ def test_what_is_not_csv_is_an_error(content: bytes, tmp_path: Path) -> None:
         records(path)
 
 
-def test_each_index_is_the_row_of_its_cell(numbered: Reading) -> None:
+def test_each_index_is_the_row_of_its_cell(numbered: CellReading) -> None:
     assert [numbered.cell_row(HERE, str(index)) for index in range(nb201.SIZE)] == [nb201.position(CELL[i]) for i in range(nb201.SIZE)]
 
 
 @pytest.mark.parametrize("index", ["15625", "-1", "1.0", "x", "", " 1", "٣", "²", pytest.param("9" * 5000, id="5000 digits")])
-def test_what_is_not_an_index_is_an_error(numbered: Reading, index: str) -> None:
+def test_what_is_not_an_index_is_an_error(numbered: CellReading, index: str) -> None:
     with pytest.raises(SourceError, match=r"file\.json: '.* is not a published index; expected 0 to 15624"):
         numbered.cell_row(HERE, index)
 
 
-def test_only_the_lowest_index_of_a_class_was_evaluated(numbered: Reading) -> None:
+def test_only_the_lowest_index_of_a_class_was_evaluated(numbered: CellReading) -> None:
     network = evaluated()[0]
     first, *others = isomorphic(network)
     assert network == first
@@ -172,7 +173,7 @@ def test_only_the_lowest_index_of_a_class_was_evaluated(numbered: Reading) -> No
 
 def test_an_index_without_numbering_is_an_error() -> None:
     with pytest.raises(SourceError, match="the store does not carry that index; import jung2023 or natsbench into it first"):
-        Reading(HERE).cell_row(HERE, "1")
+        CellReading(HERE).cell_row(HERE, "1")
 
 
 def test_every_naslib_tuple_is_the_row_of_its_cell() -> None:

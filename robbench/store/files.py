@@ -1,0 +1,115 @@
+"""What a store file is written with: copies of stores, datasets, arrays, the manifest."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+
+import h5py
+import numpy as np
+
+from robbench.store.arrays import Array, Name, pack
+from robbench.store.layout import (
+    FORMAT_VERSION,
+    ROOT,
+    VERSION_1_ROWS,
+    blocks,
+    damage_named,
+    digest_of,
+    digest_of_root,
+    path_of,
+    paths_of_datasets,
+    unescaped,
+)
+from robbench.store.reading import Store
+
+_CHUNK_BYTES = 1 << 20
+
+
+def copied(path: str | os.PathLike[str], new: h5py.File, but: str = "") -> dict[str, str]:
+    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay.
+
+    Returns:
+        The manifest, which the new file has, too.
+    """
+    with Store(path) as old:
+
+        def copy(item: str) -> None:
+            if but.startswith(f"{item}/"):
+                for name in old._file[item]:
+                    copy(f"{item}/{name}")
+            elif item != but:
+                old._file.copy(item, new.require_group(item.rpartition("/")[0] or "/"))
+
+        for name in old._file:
+            with damage_named(path, f"/{name}"):
+                copy(f"/{name}")
+        new.attrs.update(old._file.attrs)
+        version = old.version
+    manifest: dict[str, str] = json.loads(new["manifest"][()])
+    return _upgraded(new, manifest) if version == 1 else manifest
+
+
+def _upgraded(new: h5py.File, manifest: dict[str, str]) -> dict[str, str]:
+    """Turn what was copied from a store of version 1 into version 2, and give its manifest."""
+    new.move("cells", "exact")
+    manifest = {item: digest for item, digest in manifest.items() if not item.startswith("/cells/")}
+    for item in ("/exact/class", "/exact/published_index", *(path for path in paths_of_datasets(new) if path.endswith("/training_rows"))):
+        if item in new:
+            values, attributes = new[item][()], dict(new[item].attrs.items())
+            del new[item]
+            create_dataset(new, item, values.astype(np.uint32)).attrs.update(attributes)
+    for name in names_in(new):
+        attributes = new[path_of(name)].attrs
+        attributes["rows"] = VERSION_1_ROWS.get(attributes["rows"], attributes["rows"])
+    new.attrs["format_version"] = FORMAT_VERSION
+    return write_manifest(new, manifest, changed=paths_of_datasets(new))
+
+
+def names_in(file: h5py.File) -> list[Name]:
+    """The names of all arrays of measurements."""
+    paths = (path.split("/")[2:] for path in paths_of_datasets(file) if path.startswith("/metrics/"))
+    return [Name(*map(unescaped, parts)) for parts in paths]
+
+
+def write_manifest(file: h5py.File, manifest: dict[str, str], changed: Iterable[str]) -> dict[str, str]:
+    """Take the digests of what changed, and write the manifest."""
+    manifest = {**manifest, **{item: digest_of(file[item]) for item in sorted(changed)}, ROOT: digest_of_root(file)}
+    file.pop("manifest", None)
+    file["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
+    return manifest
+
+
+def write_array(file: h5py.File, array: Array) -> None:
+    plain = array.values.filled(0) if isinstance(array.values, np.ma.MaskedArray) else array.values
+    values, denominator = pack(plain, array.header.provenance.get("images"))
+    dataset = create_dataset(file, path_of(array.name), values)
+    header = array.header
+    dataset.attrs["rows"] = header.rows
+    dataset.attrs["axes"] = list(header.axes)
+    for axis, points in header.axes.items():
+        if points:
+            dataset.attrs[axis] = points
+    if denominator is not None:
+        dataset.attrs["denominator"] = denominator
+    dataset.attrs["unit"] = header.unit
+    dataset.attrs["provenance"] = json.dumps(header.provenance, sort_keys=True)
+
+
+def create_dataset(file: h5py.File, path: str, values: np.ndarray, compression: str | None = "gzip") -> h5py.Dataset:
+    row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
+    rows = max(1, min(len(values), _CHUNK_BYTES // row_bytes))
+    dataset = file.create_dataset(
+        path,
+        values.shape,
+        values.dtype,
+        chunks=(rows, *values.shape[1:]),
+        compression=compression,
+        shuffle=bool(compression),
+        fletcher32=True,
+    )
+    for block in blocks(dataset):
+        dataset[block] = values[block]
+    return dataset
