@@ -54,7 +54,7 @@ def cell_drawing(graph: Graph, *, width: float = COLUMN, title: str = "") -> Fig
         width: in inches.
         title: above it.
     """
-    figure, axes = panels(width, 1, 1, min(width, COLUMN) * _proportion([graph]) + (0.2 if title else 0))
+    figure, axes = panels(width, 1, 1, _height([graph], min(width, COLUMN)) + (0.2 if title else 0))
     _draw(axes[0], graph, _styles([graph]))
     axes[0].set_title(title)
     return figure
@@ -91,7 +91,7 @@ def best_cells(
     styles = _styles(graphs)
     columns = max(int(width // (COLUMN - 0.1)), 1)
     lines = -(-(len(names) + len(bench.space.attributes)) // _A_LINE)
-    height = width / columns * _proportion(graphs) + 0.2 + 0.14 * lines
+    height = _height(graphs, width / columns) + 0.2 + 0.14 * lines
     figure, axes = panels(width, len(names), columns, height)
     for ax, name, arch, graph in zip(axes, names, archs, graphs, strict=True):
         _draw(ax, graph, styles)
@@ -128,10 +128,10 @@ def _limits(graph: Graph) -> tuple[float, float, float, float]:
     return min(across) - _LEFT, max(across) + _RIGHT, min(up) - _BELOW, max(up) + _ABOVE
 
 
-def _proportion(graphs: Iterable[Graph]) -> float:
-    """Height by width of the tallest."""
+def _height(graphs: Iterable[Graph], width: float) -> float:
+    """Of a panel so wide that holds any of them; without the rounding errors of limits."""
     limits = map(_limits, graphs)
-    return max(round(top - bottom, 6) / round(right - left, 6) for left, right, bottom, top in limits)
+    return max(width * round(top - bottom, 6) / round(right - left, 6) for left, right, bottom, top in limits)
 
 
 def _middle(graph: Graph, arrow: Arrow) -> tuple[float, float]:
