@@ -125,15 +125,20 @@ def importance(
 
     from sklearn.inspection import permutation_importance
 
-    with tqdm(total=1 + repeats * len(data.names), unit="permutation", disable=None if progress else True) as shown:
+    tested, measured = data.features[~train_side], data.targets[~train_side, : len(data.outputs)]
+    varying = np.flatnonzero(np.ptp(tested, axis=0))  # nothing is lost where there is nothing to permute
+    lost = np.zeros(len(data.names))
+    with tqdm(total=1 + repeats * len(varying), unit="permutation", disable=None if progress else True) as shown:
 
         def r2(fitted: Forest, values: np.ndarray, measured: np.ndarray) -> float:
             shown.update()
-            return _mean_r2(measured, fitted.predict(values))
+            whole = tested.copy()
+            whole[:, varying] = values
+            return _mean_r2(measured, fitted.predict(whole))
 
-        measured = data.targets[~train_side, : len(data.outputs)]
-        lost = permutation_importance(forest, data.features[~train_side], measured, scoring=r2, n_repeats=repeats, random_state=seed)
-    table = pd.DataFrame({"impurity": forest.importance, "permutation": lost.importances_mean}, index=pd.Index(data.names, name="feature"))
+        found = permutation_importance(forest, tested[:, varying], measured, scoring=r2, n_repeats=repeats, random_state=seed)
+    lost[varying] = found.importances_mean
+    table = pd.DataFrame({"impurity": forest.importance, "permutation": lost}, index=pd.Index(data.names, name="feature"))
     return table.sort_values("permutation", ascending=False, kind="stable")
 
 

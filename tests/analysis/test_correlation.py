@@ -124,7 +124,9 @@ def test_what_does_not_vary_or_was_never_measured_together_has_no_correlation(tm
 def test_wrong_questions_say_so(bench: RobBench) -> None:
     with pytest.raises(InvalidArgument, match="resamples=-1 is not a number of resamples; expected an integer of at least 0"):
         correlations(bench, "clean", "synflow", resamples=-1)
-    with pytest.raises(InvalidArgument, match=r"method='kendal' has no meaning\. Did you mean 'kendall'\? Expected 'kendall' or 'spearman'"):
+    with pytest.raises(
+        InvalidArgument, match=r"method='kendal' has no meaning\. Did you mean 'kendall'\? Expected 'kendall' or 'spearman'"
+    ):
         correlation_matrix(bench, ["clean"], method="kendal")
     with pytest.raises(UnknownMetric, match=r"'synflo' is not a metric\. Did you mean 'synflow'"):
         correlations(bench, "clean", "synflo")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from robbench import RobBench
 from robbench.cli import main
-from robbench.errors import NotMeasured, UnknownMetric
+from robbench.errors import InvalidArgument, NotMeasured
 from robbench.papers import PAPERS, compare, jung2023, lukasik2023, overview, yang2025
 from robbench.papers.entry import NUMBERS, Setting, beside, published
 from robbench.papers.rendering import markdown_table, readable
@@ -289,15 +289,15 @@ def test_a_store_that_lacks_something_says_which_import_brings_it(published: Rob
 
 
 def test_what_means_nothing_is_refused(bench: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match=r"'jung2023-tabel1' is not a table of a paper. Did you mean 'jung2023-table1'"):
+    with pytest.raises(InvalidArgument, match=r"'jung2023-tabel1' is not a table of a paper. Did you mean 'jung2023-table1'"):
         compare("jung2023-tabel1", bench)
     for wrong in (0, -1, 1.5, True):
-        with pytest.raises(UnknownMetric, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
+        with pytest.raises(InvalidArgument, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
             compare("wu2024", bench, runs=wrong)  # type: ignore[arg-type]
     for wrong in (0, -1, 1.5, True):
-        with pytest.raises(UnknownMetric, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
+        with pytest.raises(InvalidArgument, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
             compare("wu2024", bench, workers=wrong)  # type: ignore[arg-type]
-    with pytest.raises(UnknownMetric, match="seed=-1 is not a seed; expected an integer of at least 0"):
+    with pytest.raises(InvalidArgument, match="seed=-1 is not a seed; expected an integer of at least 0"):
         compare("wu2024", bench, seed=-1)
 
 
@@ -351,7 +351,7 @@ def test_the_command_refuses_in_one_line(small_store: Path) -> None:
     assert result.stderr.startswith("Error: NotMeasured: wu2024 cannot be computed from small.h5, which lacks clean, fgsm, pgd, autoattack")
     result = CliRunner().invoke(main, ["papers", "wu2024", "--workers", "0", "--store", str(small_store)])
     assert result.exit_code == 1
-    assert result.stderr == "Error: UnknownMetric: workers=0 is not a number of workers; expected an integer of at least 1.\n"
+    assert result.stderr == "Error: InvalidArgument: workers=0 is not a number of workers; expected an integer of at least 1.\n"
     result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
     assert result.exit_code == 2
     assert "--markdown and --json are two ways of printing" in result.stderr
