@@ -35,7 +35,7 @@ FIGURES = {
     "corruptions": ("boxes corruptions --dpi 150", "The same at each severity; snow and glass blur do not fall steadily."),
     "correlation": (
         f"correlation {MATRIX}",
-        "Kendall's τ between goodnesses: of a latency, less is better. Pairs of class metrics run over 6,466 classes; a proxy's over the cells it was"
+        "Kendall's τ, more being better in each metric: of a latency, less. Pairs of class metrics run over 6,466 classes; a proxy's over the cells it was"
         " computed for, 9,445; a latency's over 15,625.",
     ),
     "scatter": ("scatter clean pgd@1/255 --dpi 150", "Clean against robust accuracy of every class, and the front between them."),

@@ -1,6 +1,6 @@
 """Which settings the surrogate models have, and why.  Writes docs/selection.md: the search, line by line.
 
-Only the development groups of functional twins are seen (robbench/surrogates/splits.py), which judge no split, on cifar10 and cifar100.
+Only the development groups of functional twins are seen (robbench/surrogates/splits.py), which are on no test side, on cifar10 and cifar100.
 The search goes along the grid of a model once, one setting after the other: those before as chosen, those after at their first value.
 
     python benchmarks/selection.py
@@ -20,9 +20,9 @@ import numpy as np
 from published import ROOT, TARGETS, cached, published_store, row, table
 
 from robbench import RobBench
-from robbench.surrogates import networks, splits
+from robbench.surrogates import networks
 from robbench.surrogates.boosting import Boosting
-from robbench.surrogates.fitting import Rows, gather, scores
+from robbench.surrogates.fitting import Data, gather, scores
 from robbench.surrogates.models import Model
 
 CACHE = ROOT / "scratch" / "selection"
@@ -57,8 +57,8 @@ SHARES = [0.7, 0.0, 0.3, 0.5, 0.6, 0.8, 0.9, 1.0]
 
 TEXT = """# Settings of the surrogate models, and how they were chosen
 
-Produced by `benchmarks/selection.py`, from the development groups of functional twins alone: {groups} groups ({classes} classes), which learn in every
-split and judge in none, on cifar10 and cifar100.  A score is the mean R² of six targets (clean; FGSM, PGD, APGD and Square at 1/255; mean
+Produced by `benchmarks/selection.py`, from the development groups of functional twins alone: {groups} groups ({classes} classes), which are on the
+training side of every split, on cifar10 and cifar100.  A score is the mean R² of six targets (clean; FGSM, PGD, APGD and Square at 1/255; mean
 corruption) on both datasets, over {folds} folds of these groups.  The tables go along a grid once, one setting after the other: those before as
 chosen, those after at their first value.  Values within one standard error of the best (of the paired differences over the folds) count as
 equal to it, and the first of them is chosen; they stand in the order of cost, or, where they cost the same, with the usual one first.
@@ -77,7 +77,7 @@ values, was known from trials before there were development groups, which did lo
 
 def main() -> None:
     rows, _ = gathered(DATASETS[0], "structure")
-    lines = [TEXT.format(groups=len(np.unique(rows.groups)), classes=len(rows.rows), folds=FOLDS, few=FEW, members=MEMBERS)]
+    lines = [TEXT.format(groups=len(np.unique(rows.twins.group)), classes=len(rows.rows), folds=FOLDS, few=FEW, members=MEMBERS)]
     chosen = {}
     for kind in GRIDS:
         chosen[kind], more = search(kind)
@@ -148,7 +148,7 @@ def out_of_fold(kind: str, setting: Setting, dataset: str, few: bool) -> np.ndar
     return found
 
 
-def networks_of(setting: Setting, rows: Rows, dataset: str, few: bool) -> tuple[type[Model], list[int]]:
+def networks_of(setting: Setting, rows: Data, dataset: str, few: bool) -> tuple[type[Model], list[int]]:
     """The learner, and which of the targets it is given."""
     given = dict(setting)
     which = given.pop("auxiliary")
@@ -175,13 +175,13 @@ def boosting_of(setting: Setting) -> tuple[type[Model], list[int]]:
 
 
 @cache
-def gathered(dataset: str, features: str) -> tuple[Rows, np.ndarray]:
+def gathered(dataset: str, features: str) -> tuple[Data, np.ndarray]:
     """Of the development groups that depend on their input, the measurements; and the fold of each row."""
-    rows = gather(RobBench(published_store(CACHE)), "+".join(TARGETS), features, dataset=dataset)
-    known = splits.development(rows.groups) & ~splits.constant(rows.groups)
-    groups = np.random.default_rng(0).permutation(np.unique(rows.groups[known]))
-    kept = rows._replace(rows=rows.rows[known], groups=rows.groups[known], features=rows.features[known], targets=rows.targets[known])
-    return kept, np.array([np.flatnonzero(groups == group)[0] % FOLDS for group in kept.groups])
+    rows = gather(RobBench(published_store(CACHE)).measurements, "+".join(TARGETS), features, dataset=dataset)
+    known = (rows.twins.development & ~rows.twins.constant)[rows.twins.group]
+    kept = rows._replace(rows=rows.rows[known], twins=rows.twins.of_rows(known), features=rows.features[known], targets=rows.targets[known])
+    groups = np.random.default_rng(0).permutation(np.unique(kept.twins.group))
+    return kept, np.array([np.flatnonzero(groups == group)[0] % FOLDS for group in kept.twins.group])
 
 
 if __name__ == "__main__":

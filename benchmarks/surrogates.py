@@ -32,7 +32,8 @@ from robbench.papers.entry import published as reported
 from robbench.surrogates import fit, splits
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.fitting import fit_rows, gather, scores
+from robbench.surrogates.fitting import gather, scores
+from robbench.surrogates.forest import Forest
 
 CACHE = ROOT / "scratch" / "surrogates"
 ATTACKED = TARGETS[:5]
@@ -67,13 +68,13 @@ def main() -> None:
 HEADER = """# Surrogates: what can be predicted, and how well
 
 Produced by `benchmarks/surrogates.py` on {machine}.  R² is on architectures that no model has learned from: of five splits of the groups
-of functional twins, 80% to learn and 20% to judge, so that no function is on both sides; ± is the standard deviation over the splits.
+of functional twins, 80% on the training side and 20% on the test side, so that no function is on both; ± is the standard deviation over the splits.
 The ceiling is the share of the variance of the same test rows that is not noise, by the spread of functional twins; nothing predicts beyond
-it.  The networks that ignore their input (five classes) are always learned from.
+it.  The networks that ignore their input (five classes) are always on the training side.
 
 Hyper-parameters were chosen by `benchmarks/selection.py` on the development groups alone: three in ten groups, which the key of a group
-names, and which are on the learning side of every split.  No group that judges here had a part in the choice, on either dataset; the
-judges are drawn from the other seven in ten.
+names, and which are on the training side of every split.  No group of a test side had a part in the choice, on either dataset; test
+sides are drawn from the other seven in ten.
 """
 
 
@@ -85,7 +86,7 @@ corruptions as further targets changed little; the operations on the edges, besi
 along the cell's graph, each operation a small network and each node the sum of what arrives, with the same features beside them, were better for
 PGD, APGD and Square than as many without the graph.  These are not built, and are the next thing to try.
 
-The features and the kinds of model were settled before there were development groups, and so in part on architectures that judge here;
+The features and the kinds of model were settled before there were development groups, and so in part on architectures that are on test sides here;
 then, Gaussian processes on the same features (four kernels) were well behind.  Not tried: pretraining on other spaces.
 
 The curves still rise with the number of architectures.  The ceiling takes twins of different classes for repeated measurements of one
@@ -98,15 +99,15 @@ def models(bench: RobBench, dataset: str) -> list[str]:
     """Every model on the same splits."""
 
     def run(seed: int) -> Record:
-        rows = gather(bench, "+".join(TARGETS), "structure", dataset=dataset)
-        inside = splits.split(splits.TWIN, rows.groups, seed=seed)
-        blend = Blend.fit(rows.features[inside], rows.targets[inside], len(TARGETS), seed)
-        forest = fit_rows(rows, bench, "+".join(TARGETS), "structure", "forest", dataset, splits.TWIN, 0.8, seed)
-        judged, measured = rows.features[~inside], rows.targets[~inside]
-        predicted = {"forest": forest.predict(judged), "boosting": blend.boosting.predict(judged)}
-        predicted |= {"networks": blend.networks.predict(judged), "blend": blend.predict(judged)}
+        data = gather(bench.measurements, "+".join(TARGETS), "structure", dataset=dataset)
+        train_side = splits.split(splits.TWIN, data.twins, seed=seed)
+        learned = data.features[train_side], data.targets[train_side], len(TARGETS), seed
+        blend, forest = Blend.fit(*learned), Forest.fit(*learned)
+        tested, measured = data.features[~train_side], data.targets[~train_side]
+        predicted = {"forest": forest.predict(tested), "boosting": blend.boosting.predict(tested)}
+        predicted |= {"networks": blend.networks.predict(tested), "blend": blend.predict(tested)}
         found: Record = {name: [scores(measured[:, i], values[:, i]) for i in range(len(TARGETS))] for name, values in predicted.items()}
-        found["ceiling"] = [{"r2": analysis.ceiling_of(measured[:, i], rows.groups[~inside], 2).r2} for i in range(len(TARGETS))]
+        found["ceiling"] = [{"r2": analysis.ceiling_of(measured[:, i], data.twins.group[~train_side], 2).r2} for i in range(len(TARGETS))]
         return found
 
     records = [cached(f"models-{dataset}-{seed}", partial(run, seed)) for seed in SEEDS]
@@ -146,13 +147,13 @@ def models(bench: RobBench, dataset: str) -> list[str]:
 
 
 def coverage(bench: RobBench) -> list[str]:
-    """Fitted on 64%, calibrated on 16%, covering the rest; both of these are drawn from the groups that are not for development."""
+    """Fitted on 64%, calibrated on 16%, tested on the rest; both of these are drawn from the groups that are not for development."""
 
     def run(seed: int) -> list[list[float]]:
-        rows = gather(bench, "+".join(TARGETS), "structure", dataset="cifar10")
-        outside = ~splits.split(splits.TWIN, rows.groups, seed=seed)
+        rows = gather(bench.measurements, "+".join(TARGETS), "structure", dataset="cifar10")
+        outside = ~splits.split(splits.TWIN, rows.twins, seed=seed)
         known = np.flatnonzero(~outside)
-        calibrating = known[~splits.split(splits.TWIN, rows.groups[known], seed=1000 + seed)]
+        calibrating = known[~splits.split(splits.TWIN, rows.twins.of_rows(known), seed=1000 + seed)]
         learned = np.setdiff1d(known, calibrating)
         model = Blend.fit(rows.features[learned], rows.targets[learned], len(TARGETS), seed)
         before, means = model.predict(rows.features[calibrating]), model.predict(rows.features[outside])
@@ -164,7 +165,7 @@ def coverage(bench: RobBench) -> list[str]:
         return found
 
     records = [cached(f"coverage-{seed}", partial(run, seed)) for seed in SEEDS]
-    lines = ["## Intervals", "", "cifar10, blend, level 90%: fitted on 64% of the groups, calibrated on 16%, judged on the other 20%.", ""]
+    lines = ["## Intervals", "", "cifar10, blend, level 90%: fitted on 64% of the groups, calibrated on 16%, tested on the other 20%.", ""]
     lines += table(["", *TARGETS])
     lines.append(row("coverage", [spread([record[i][0] for record in records], 3) for i in range(len(TARGETS))]))
     lines.append(row("median width", [spread([record[i][1] for record in records], 3) for i in range(len(TARGETS))]))
@@ -222,15 +223,15 @@ def clocked(act, times):
     return result, [statistics.median(one) for one in zip(*found)]
 
 bench = RobBench(path)
-archs = [str(cell) for cell in bench.cells]
+archs = [str(cell) for cell in bench.architectures]
 _, first = clocked(lambda: bench.predict(archs[0], "pgd", eps=1 / 255), 1)
 bench.predict_many(archs, "pgd", eps=1 / 255)
 some = iter(archs)
 _, following = clocked(lambda: bench.predict(next(some), "pgd", eps=1 / 255), 1000)
-store = bench.columns.store
+store = bench.measurements.store
 surrogate, load = clocked(lambda: Surrogate.of(store.surrogate(*store.surrogates()[0])), 25)
-table = surrogate.table(bench.columns)
-_, whole = clocked(lambda: surrogate.predict(table.values)[table.row_of_cell], 7)
+table = surrogate.table(bench.measurements)
+_, whole = clocked(lambda: surrogate.predict(table.values)[table.row_of], 7)
 print(json.dumps({"first": first, "next": following, "load": load, "all": whole}))
 """
 

@@ -2,24 +2,23 @@
 
 anomalies.py        signs of gradient masking and of broken measurement
 correlation.py      rank correlations between metrics and proxies, with intervals
-joining.py          metrics of classes and of exact cells, side by side
 neighbors.py        what each single change to an architecture does
 pareto.py           Pareto fronts, hypervolume, the best architectures under constraints
-predictability.py   scores of surrogates beside the noise ceiling; what features are worth
+ceiling.py          the noise ceiling: how well any predictor can do
+predictability.py   scores of surrogates beside the noise ceiling; feature importance
 """
 
 from robbench.analysis.anomalies import THRESHOLD, anomalies, anomaly_counts
+from robbench.analysis.ceiling import Ceiling, ceiling_of, noise_ceiling
 from robbench.analysis.correlation import METHODS, correlation_matrix, correlations, rank_correlation
-from robbench.analysis.joining import Joined, join
 from robbench.analysis.neighbors import neighbors
 from robbench.analysis.pareto import best, hypervolume, non_dominated, pareto_front
-from robbench.analysis.predictability import Ceiling, ceiling_of, importance, noise_ceiling, predictability, subsets
+from robbench.analysis.predictability import importance, predictability, subsets
 
 __all__ = [
     "METHODS",
     "THRESHOLD",
     "Ceiling",
-    "Joined",
     "anomalies",
     "anomaly_counts",
     "best",
@@ -28,7 +27,6 @@ __all__ = [
     "correlations",
     "hypervolume",
     "importance",
-    "join",
     "neighbors",
     "noise_ceiling",
     "non_dominated",

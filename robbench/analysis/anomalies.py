@@ -4,25 +4,25 @@ An attack with a larger eps can do whatever it does with a smaller one; a strong
 Square finds without gradients, an attack that has them should find too (Athalye, Carlini and Wagner, 2018, section 3.1).  An excess counts
 where it is more than `threshold` binomial standard errors of the difference, the two accuracies taken as independent.  They are of
 the same images, so the true error is smaller, and what is reported is reported with too little confidence rather than too much.
-The noise between twins (`noise_ceiling`) is no measure here: it is of training, and both accuracies are of one trained network.
+The noise between twins (`noise_ceiling`) does not enter: it is of training, and both accuracies are of one trained network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
-from robbench.analysis.joining import Joined, join
-from robbench.errors import NotMeasured, UnknownMetric
-from robbench.measurements.columns import Question
-from robbench.measurements.metrics import TABLE, Metric, parse, same_level
+from robbench.arguments import checked_count, options_checked
+from robbench.errors import InvalidArgument, NotMeasured
+from robbench.measurements.joining import Joined, join
+from robbench.measurements.measurements import Bench, Measurements
+from robbench.measurements.metrics import TABLE, Metric, same_level
+from robbench.measurements.question import Question, Where
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from robbench.bench import RobBench
 
 THRESHOLD = 4.0
 """In standard errors: of 6,466 networks, less than one would exceed it by chance (one in 30,000)."""
@@ -56,7 +56,16 @@ class _Comparison(NamedTuple):
     """``(n,)``: the excess in standard errors; NaN where one was not measured."""
 
 
-def anomalies(bench: RobBench, *, images: int | None = None, threshold: float = THRESHOLD, **options: Any) -> pd.DataFrame:
+@options_checked
+def anomalies(
+    bench: Bench,
+    *,
+    images: int | None = None,
+    threshold: float = THRESHOLD,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> pd.DataFrame:
     """Every accuracy that is above another that it should not exceed, by more than noise; and networks that nothing changes.
 
     - rises with eps, rises with severity: above the lowest accuracy at the smaller levels of the same threat.
@@ -68,19 +77,19 @@ def anomalies(bench: RobBench, *, images: int | None = None, threshold: float = 
         bench: where the measurements are.
         images: that accuracies are of; by default what the store says of each.
         threshold: in standard errors; see the module.
-        options: dataset, training and seed, as for a query.
+        dataset, training, seed: as for a query.
 
     Returns:
         One row a finding, largest first within each kind: arch, kind, metric, against, value, other, size (value - other), errors (size
         in standard errors).
 
     Raises:
-        UnknownMetric: a threshold below 0; the store does not say how many images, and neither does the call.
+        InvalidArgument: a threshold below 0; the store does not say how many images, and neither does the call.
         NotMeasured: the store holds no accuracies of the dataset.
     """
     import pandas as pd
 
-    joined, comparisons = _comparisons(bench, images, threshold, options)
+    joined, comparisons = _comparisons(bench, images, threshold, dataset=dataset, training=training, seed=seed)
     tables = [_constant(joined)]
     for one in comparisons:
         rows = np.flatnonzero(one.errors > threshold)
@@ -102,7 +111,16 @@ def anomalies(bench: RobBench, *, images: int | None = None, threshold: float = 
     return found.sort_values(["kind", "size"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
-def anomaly_counts(bench: RobBench, *, images: int | None = None, threshold: float = THRESHOLD, **options: Any) -> pd.DataFrame:
+@options_checked
+def anomaly_counts(
+    bench: Bench,
+    *,
+    images: int | None = None,
+    threshold: float = THRESHOLD,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> pd.DataFrame:
     """How many architectures are above what they should not exceed; arguments and errors as for `anomalies`.
 
     Returns:
@@ -111,7 +129,7 @@ def anomaly_counts(bench: RobBench, *, images: int | None = None, threshold: flo
     """
     import pandas as pd
 
-    joined, comparisons = _comparisons(bench, images, threshold, options)
+    joined, comparisons = _comparisons(bench, images, threshold, dataset=dataset, training=training, seed=seed)
     records: list[dict[str, Any]] = []
     for one in comparisons:
         excess = one.values - one.others
@@ -142,22 +160,24 @@ def anomaly_counts(bench: RobBench, *, images: int | None = None, threshold: flo
     return pd.DataFrame.from_records(records)
 
 
-def _comparisons(bench: RobBench, images: int | None, threshold: float, options: dict[str, Any]) -> tuple[Joined, list[_Comparison]]:
+def _comparisons(bench: Bench, images: int | None, threshold: float, **where: Unpack[Where]) -> tuple[Joined, list[_Comparison]]:
     """Everything that can be compared in this store."""
     if not threshold >= 0:
-        raise UnknownMetric(f"threshold={threshold!r} is not a number of standard errors; expected 0 or more, such as {THRESHOLD:g}.")
-    question = Question(parse("clean"), **options)
+        raise InvalidArgument(f"threshold={threshold!r} is not a number of standard errors; expected 0 or more, such as {THRESHOLD:g}.")
+    if images is not None:
+        checked_count(images, "images")
+    measurements, question = bench.measurements, Question.of("clean", **where)
     metrics = [
         metric
-        for metric in bench.columns.numbers(question)
+        for metric in measurements.numbers(question)
         if metric.measure == "accuracy" and metric.entry.kind in ("clean", "attack", "corruption")
     ]
     if not metrics:
         raise NotMeasured(
-            f"{bench.path.name} holds no accuracies of {question.dataset or bench.default_dataset}, so there is nothing to compare."
+            f"{measurements.store.file_name} holds no accuracies of {question.dataset or measurements.default_dataset}, so there is nothing to compare."
         )
-    joined = join(bench, metrics, **options)
-    counts = {str(metric): images or _images(bench, question._replace(metric=metric)) for metric in metrics}
+    joined = join(measurements, metrics, **where)
+    counts = {str(metric): images or _images(measurements, question._replace(metric=metric)) for metric in metrics}
     return joined, [*_rises(joined, metrics, counts), *_pairs(joined, metrics, counts)]
 
 
@@ -218,12 +238,12 @@ def _several(joined: Joined) -> np.ndarray:
     return np.asarray((~np.isnan(list(joined.values.values()))).sum(axis=0) > 2)
 
 
-def _images(bench: RobBench, question: Question) -> int:
-    column = bench.columns.resolve(question)
-    count = bench.columns.store.header(column.name()).provenance.get("images")
+def _images(measurements: Measurements, question: Question) -> int:
+    resolved = measurements.resolve(question)
+    count = measurements.store.header(resolved.name()).provenance.get("images")
     if count is None:
-        raise UnknownMetric(
-            f"the store does not say how many images {question.metric} of {column.dataset} is an accuracy of, so its noise is not known;"
+        raise InvalidArgument(
+            f"the store does not say how many images {question.metric} of {resolved.dataset} is an accuracy of, so its noise is not known;"
             " give images=…, such as images=10000 for cifar10 and cifar100."
         )
     return int(count)

@@ -1,27 +1,26 @@
 """Rank correlations between metrics and proxies: how far they agree on which architecture is better.
 
-A correlation is between goodnesses: a metric of which less is better (a latency) is turned round first, so that 1 always means that both
-prefer the same architectures, and -1 the opposite ones.
+A metric of which less is better (a latency) enters with its sign changed, so that 1 always means that both metrics prefer the same architectures, and -1
+that they prefer opposite ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
 
-from robbench.analysis.joining import join
-from robbench.arguments import checked_seed
-from robbench.errors import UnknownMetric
+from robbench.arguments import checked_choice, checked_count, checked_seed, options_checked
 from robbench.measurements.directions import higher_is_better, listed
-from robbench.measurements.metrics import nearest
+from robbench.measurements.joining import join
+from robbench.measurements.measurements import Bench
+from robbench.measurements.metrics import Metric
+from robbench.measurements.question import Where
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from robbench.bench import RobBench
 
 LEVEL = 0.95
 KENDALL_RESAMPLES = 200
@@ -41,78 +40,112 @@ class RankCorrelation(NamedTuple):
     spearman_high: float
 
 
+@options_checked
 def correlations(
-    bench: RobBench,
-    targets: str | Sequence[str],
-    metrics: str | Sequence[str],
+    bench: Bench,
+    targets: str | Metric | Sequence[str | Metric],
+    metrics: str | Metric | Sequence[str | Metric],
     *,
     resamples: int = 1000,
     seed: int = 0,
     progress: bool = False,
-    **options: Any,
+    dataset: str | None = None,
+    training: str | None = None,
+    interpolate: bool = False,
 ) -> pd.DataFrame:
-    """Kendall's τ-b and Spearman's ρ of every metric with every target, between goodnesses.
+    """Kendall's τ-b and Spearman's ρ of every metric with every target, each oriented so that more is better.
 
-    A pair of class metrics runs over the classes; where one belongs to exact cells (proxies, latencies), the pair runs over the 15,625
-    cells, each with its class's value in the other.  Either way, n counts the architectures of which both were measured.
+    A pair of metrics that were measured once a class runs over the classes; where one belongs to exact architectures (proxies, latencies), the pair runs
+    over these, each with its class's value in the other.  Either way, n counts the architectures of which both were measured.
 
-    Intervals are 95% percentile bootstraps.  What is drawn are classes, with all their cells: isomorphic cells share one measurement.
+    Intervals are 95% percentile bootstraps.  What is drawn are classes, with all their members: architectures of one class share one measurement.
     Spearman's ρ is computed exactly (midranks of the resample) of every resample, Kendall's τ-b of the first `KENDALL_RESAMPLES` of them.
 
     Arguments:
         bench: where the measurements are.
-        targets: metrics as for a query, or ``"kernel_parameters"``; one or several.
+        targets: metrics as for a query, each with its level; one or several.
         metrics: likewise.
         resamples: of the bootstrap; 0 leaves the intervals out (NaN).
         seed: of the bootstrap.
         progress: show a bar on stderr; a pair takes a few seconds.
-        options: dataset, training and interpolate, as for a query.
+        dataset, training, interpolate: as for a query; measurements are means over the seeds of training.
 
     Returns:
-        One row a pair: target, target_better, metric, better ("higher" or "lower": which is taken for better), rows ("class" or "cell"), n,
+        One row a pair: target, target_better, metric, better ("higher" or "lower": which is taken for better), rows ("class" or "exact"), n,
         kendall, kendall_low, kendall_high, spearman, spearman_low, spearman_high.  A metric that does not vary has no correlation: NaN.
 
     Raises:
-        UnknownMetric, NotMeasured: as for a query; a metric named twice; resamples that is not a count; a seed that is none.
+        UnknownMetric, NotMeasured: as for a query.
+        InvalidArgument: a metric named twice; resamples that is not a count; a seed that is none; otherwise as for a query.
 
     Source: Kendall (1945) for τ-b; Efron and Tibshirani (1993), chapter 13, for percentile intervals.
     """
     import pandas as pd
     from tqdm import tqdm
 
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 0:
-        raise UnknownMetric(f"resamples={resamples!r} is not a number of resamples; expected an integer of at least 0.")
+    checked_count(resamples, "resamples", least=0)
+    where: Where = {"dataset": dataset, "training": training, "interpolate": interpolate}
     records = []
     pairs = list(product(listed(targets, "targets"), listed(metrics, "metrics")))
     for target, metric in tqdm(pairs, unit="pair", disable=None if progress else True):
-        one, other, classes, rows = _pair(bench, target, metric, options)
+        one, other, classes, rows = _pair(bench, target, metric, **where)
         place = {"target": target, "target_better": _better(target), "metric": metric, "better": _better(metric)}
         found = rank_correlation(one, other, classes, resamples=resamples, seed=seed)
         records.append({**place, "rows": rows, "n": len(one), **found._asdict()})
     return pd.DataFrame.from_records(records)
 
 
-def correlation_matrix(bench: RobBench, metrics: Sequence[str], *, method: str = "kendall", **options: Any) -> pd.DataFrame:
-    """Correlations of every metric with every other, for a heatmap: a symmetric table of goodnesses' ``"kendall"`` τ-b or ``"spearman"`` ρ.
+@options_checked
+def correlation_matrix(
+    bench: Bench,
+    metrics: str | Metric | Sequence[str | Metric],
+    *,
+    method: str = "kendall",
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+    interpolate: bool = False,
+) -> pd.DataFrame:
+    """Rank correlations of every metric with every other, as `correlations` has them, without intervals: for a heatmap.
 
-    Each pair runs over its own architectures, as in `correlations`; there are no intervals.
+    Arguments:
+        bench: where the measurements are.
+        metrics: as for a query, each with its level.
+        method: ``"kendall"`` for τ-b, ``"spearman"`` for ρ.
+        dataset, training, seed, interpolate: as for a query.
+
+    Returns:
+        A symmetric table, metrics by metrics; each pair runs over the architectures of which both were measured.
+
+    Raises:
+        As `correlations`; InvalidArgument: no such method.
     """
     import pandas as pd
 
-    if method not in METHODS:
-        raise UnknownMetric(f"method={method!r} is not a rank correlation.{nearest(method, METHODS)} Expected 'kendall' or 'spearman'.")
+    checked_choice(method, "method", METHODS)
+    where: Where = {"dataset": dataset, "training": training, "seed": seed, "interpolate": interpolate}
     names = listed(metrics, "metrics")
     matrix = pd.DataFrame(np.nan, index=pd.Index(names, name="metric"), columns=names)
     for position, one in enumerate(names):
         for other in names[position:]:
-            first, second, _, _ = _pair(bench, one, other, options)
+            first, second, _, _ = _pair(bench, one, other, **where)
             value = _kendall(first, second) if method == "kendall" else _spearman(first, second)
             matrix.loc[one, other] = matrix.loc[other, one] = value
     return matrix
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> RankCorrelation:
-    """Rank correlations of values ``(n,)`` without NaN, in classes ``(n,)``, whose draws the intervals come from; see `correlations`."""
+    """Rank correlations of two metrics, with bootstrap intervals; see `correlations`.
+
+    Arguments:
+        one, other: ``(n,)``, without NaN, more being better in both.
+        classes: ``(n,)``: architectures of one class are drawn together.
+        resamples: of the bootstrap; 0 leaves the intervals out (NaN).
+        seed: of the bootstrap.
+
+    Raises:
+        InvalidArgument: a seed that is none.
+    """
     tau, rho = _kendall(one, other), _spearman(one, other)
     if np.isnan(tau) or resamples == 0:
         return RankCorrelation(tau, np.nan, np.nan, rho, np.nan, np.nan)
@@ -125,9 +158,9 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *,
     return RankCorrelation(tau, *_interval(np.array(taus)), rho, *_interval(np.concatenate(rhos)))
 
 
-def _pair(bench: RobBench, one: str, other: str, options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """The goodnesses of architectures of which both were measured, their classes, and what they run over."""
-    joined = join(bench, [one, other], **options)
+def _pair(bench: Bench, one: str, other: str, **where: Unpack[Where]) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Both metrics, oriented so that more is better, where both were measured; the classes of these architectures, and what they run over."""
+    joined = join(bench.measurements, [one, other], **where)
     first, second = ((1 if higher_is_better(name) else -1) * joined.values[name][joined.measured] for name in (one, other))
     return first, second, joined.classes[joined.measured], joined.rows
 

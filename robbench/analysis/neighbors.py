@@ -6,46 +6,80 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robbench.arguments import options_checked
+from robbench.errors import NotMeasured
+from robbench.measurements.columns import Column
 from robbench.measurements.lookup import Architecture
-from robbench.spaces.nb201 import EDGES
-from robbench.spaces.nb201.identity import class_key
+from robbench.measurements.measurements import Bench, Measurements
+from robbench.measurements.metrics import Metric
+from robbench.measurements.question import Question
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robbench.bench import RobBench
 
-
-def neighbors(bench: RobBench, arch: Architecture, metric: str, **options: Any) -> pd.DataFrame:
-    """The 24 architectures that differ in the operation on one edge, and how a metric changes with it.
+@options_checked
+def neighbors(
+    bench: Bench,
+    arch: Architecture,
+    metric: str | Metric,
+    *,
+    eps: float | str | None = None,
+    severity: int | None = None,
+    measure: str | None = None,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+    interpolate: bool = False,
+) -> pd.DataFrame:
+    """The architectures that differ in one variable (24, in NAS-Bench-201: in the operation on one edge), and how a metric changes with it.
 
     Arguments:
         bench: where the measurements are.
         arch: as for a query.
-        metric: as for a query.
-        options: eps, severity, dataset, training, seed and interpolate, as for a query.
+        metric: as for a query; one number an architecture.
+        eps, severity, measure, dataset, training, seed, interpolate: as for a query.
 
     Returns:
-        One row a neighbour, edge by edge: edge ("0→1"), from and to (operations), arch, value, difference (value less that of `arch`; both
-        in the metric's unit, NaN where not measured), same_class (isomorphic to `arch`, so that no metric of classes can differ).
+        One row a neighbour, variable by variable: the variable, under what the space calls one (in NAS-Bench-201 "edge", such as "0→1"); from and to (its
+        choices); arch, value, difference (value less that of `arch`; both in the metric's unit, NaN where not measured), same_class (it counts as the same
+        architecture as `arch`, so no metric measured once a class can differ).
 
     Raises:
-        UnknownArchitecture, UnknownMetric, NotMeasured: as for a query; what was not measured of one architecture is NaN instead.
+        UnknownArchitecture, UnknownMetric, InvalidArgument, NotMeasured: as for a query; what was not measured of one architecture is NaN instead.
     """
     import pandas as pd
 
-    cell = bench.cell(arch)
-    others = cell.neighbors()
-    own, *values = bench.query_many([cell, *others], metric, missing="nan", **options)
-    edges = [next(edge for edge in range(len(EDGES)) if cell.ops[edge] != other.ops[edge]) for other in others]
+    measurements = bench.measurements
+    space, parsed = measurements.space, measurements.lookup.parse(arch)
+    question = Question.of(
+        metric, eps=eps, severity=severity, measure=measure, dataset=dataset, training=training, seed=seed, interpolate=interpolate
+    )
+    near = space.neighbors(parsed)
+    column = measurements.column(question)
+    own, *values = (_value(measurements, column, one) for one in (parsed, *near))
+    before, key = space.encode(parsed), space.key(parsed)
+    changes = [_change(before, space.encode(one)) for one in near]
     return pd.DataFrame(
         {
-            "edge": ["{}→{}".format(*EDGES[edge]) for edge in edges],
-            "from": [cell.ops[edge] for edge in edges],
-            "to": [other.ops[edge] for edge, other in zip(edges, others, strict=True)],
-            "arch": list(map(str, others)),
+            space.variable_kind: [space.label(space.variables[place]) for place, _, _ in changes],
+            "from": [space.variables[place].choices[old] for place, old, _ in changes],
+            "to": [space.variables[place].choices[new] for place, _, new in changes],
+            "arch": list(map(str, near)),
             "value": values,
             "difference": np.subtract(values, own),
-            "same_class": [class_key(other) == class_key(cell) for other in others],
+            "same_class": [space.key(one) == key for one in near],
         }
     )
+
+
+def _change(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int]:
+    """The variable in which two codes differ, and its choice in each."""
+    return next((place, old, new) for place, (old, new) in enumerate(zip(one, other, strict=True)) if old != new)
+
+
+def _value(measurements: Measurements, column: Column, arch: Any) -> float:
+    try:
+        return float(column.values[measurements.lookup.row(column.rows, arch)])
+    except NotMeasured:  # the store has no row of it
+        return np.nan

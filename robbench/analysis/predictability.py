@@ -1,87 +1,29 @@
-"""How well robustness can be predicted, from what, and how well it ever could be."""
+"""How well robustness can be predicted, and from what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.arguments import checked_seed
-from robbench.errors import CannotFit, UnknownMetric
-from robbench.measurements.columns import Question
-from robbench.measurements.metrics import parse
+from robbench.analysis.ceiling import ceiling_of
+from robbench.arguments import checked_count, options_checked
+from robbench.errors import CannotFit, InvalidArgument
+from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
-from robbench.surrogates.fitting import FEWEST_JUDGES, Rows, gather, scores
+from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
 from robbench.surrogates.models import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robbench.bench import RobBench
+ALONE, WITHOUT = "alone", "without"
 
 
-class Ceiling(NamedTuple):
-    """The best R² that any predictor from the architecture can reach."""
-
-    r2: float
-    low: float
-    high: float
-    """A 95% interval, from a bootstrap of groups."""
-    degrees_of_freedom: int
-    """Repeated measurements beyond the first of each group."""
-    noise: float
-    """Standard deviation of one measurement, in the metric's unit."""
-
-
-def noise_ceiling(bench: RobBench, metric: str, *, resamples: int = 1000, seed: int = 0, **options: Any) -> Ceiling:
-    """The noise ceiling of a metric, from functional twins.
-
-    Twins are one function, trained and measured apart: their pooled variance within groups is noise, and no predictor from the
-    architecture explains it.  It is an upper bound as far as twins of different classes are trained alike.
-
-    Arguments:
-        bench: where the measurements are.
-        metric: as for a query; one number a class.
-        resamples: of the bootstrap over groups.
-        seed: of the bootstrap.
-        options: dataset and training, as for a query.
-
-    Raises:
-        CannotFit: no two twins were measured.
-        UnknownMetric: as for a query; a seed that is none.
-    """
-    column = bench.columns.column(Question(parse(metric), **options))
-    archs = bench.classes if column.rows == "class" else bench.cells
-    measured = ~np.isnan(column.values)
-    return ceiling_of(column.values[measured], splits.twin_groups(archs)[measured], resamples, seed)
-
-
-def ceiling_of(values: np.ndarray, groups: np.ndarray, resamples: int = 1000, seed: int = 0) -> Ceiling:
-    """`noise_ceiling` of values ``(n,)`` in groups ``(n,)``: 1 - pooled variance within groups / variance of all."""
-    _, index, count = np.unique(groups, return_inverse=True, return_counts=True)
-    degrees = len(values) - len(count)
-    if degrees == 0 or np.ptp(values) == 0:
-        raise CannotFit("a noise ceiling needs twins that were measured apart, and a metric that varies; no such group was measured.")
-    total = np.bincount(index, values)
-    squares = np.bincount(index, (values - (total / count)[index]) ** 2)
-    powers = np.bincount(index, values**2)
-
-    def r2(weight: np.ndarray) -> np.ndarray:
-        """For how often each group is drawn: ``(…, groups)`` → ``(…,)``."""
-        n = weight @ count
-        variance = (weight @ powers - (weight @ total) ** 2 / n) / (n - 1)
-        noise = weight @ squares / np.maximum(weight @ (count - 1), 1)
-        return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))
-
-    rng = np.random.default_rng(checked_seed(seed))
-    drawn = r2(rng.multinomial(len(count), np.full(len(count), 1 / len(count)), resamples))
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return Ceiling(float(r2(np.ones((1, len(count))))[0]), low, high, degrees, float(np.sqrt(squares.sum() / degrees)))
-
-
+@options_checked
 def predictability(
-    bench: RobBench,
+    bench: Bench,
     targets: Sequence[str],
     *,
     features: str = "structure",
@@ -90,9 +32,10 @@ def predictability(
     train: float = 0.8,
     sizes: Sequence[int | None] = (None,),
     seeds: Sequence[int] = (0,),
-    **options: Any,
+    dataset: str | None = None,
+    training: str | None = None,
 ) -> pd.DataFrame:
-    """How well targets are predicted on the other side of a split, beside the ceiling of the same rows.
+    """How well targets are predicted on the test side of a split, beside the noise ceiling of the same architectures.
 
     Arguments:
         bench: where the measurements are.
@@ -101,28 +44,30 @@ def predictability(
         model: see `robbench.surrogates.fit`.
         split: ``"twin"`` or ``"random"``.
         train: share on the training side.
-        sizes: architectures to learn from, drawn from the training side; None: all of it.
+        sizes: numbers of training architectures, drawn from the training side; None: all of it.
         seeds: one split and one model for each.
-        options: dataset and training, as for a query.
+        dataset, training: as for a query.
 
     Returns:
-        One row for each seed, size and metric: r2, kendall, spearman, mae, n; ceiling; share: r2 / ceiling.
+        One row for each seed, size and metric: target, features, model, split, seed, size; r2, kendall, spearman, mae, n on the test side; ceiling; share:
+        r2 / ceiling.
 
     Raises:
-        CannotFit: too few architectures; or as `robbench.surrogates.fit`.
+        CannotFit: too few architectures.
+        InvalidArgument: a size beyond the training side; otherwise as `robbench.surrogates.fit`.
     """
     import pandas as pd
 
-    rows = gather(bench, "+".join(targets), features, **options)
+    data = gather(bench.measurements, "+".join(targets), features, dataset=dataset, training=training)
     records = []
     for seed in seeds:
-        inside = splits.split(split, rows.groups, train=train, seed=seed)
+        train_side = splits.split(split, data.twins, train=train, seed=seed)
         for size in sizes:
-            learned = _drawn(inside, size, seed)
-            predicted = _predicted(rows, learned, ~inside, model, seed)
-            for index, metric in enumerate(rows.outputs):
-                measured = rows.targets[~inside, index]
-                ceiling = ceiling_of(measured, rows.groups[~inside], resamples=2).r2
+            learned = _drawn(train_side, size, seed)
+            predicted = _predicted(data, learned, ~train_side, model, seed)
+            for index, metric in enumerate(data.outputs):
+                measured = data.targets[~train_side, index]
+                ceiling = ceiling_of(measured, data.twins.group[~train_side], resamples=2).r2
                 found = scores(measured, predicted[:, index])
                 place: dict[str, Any] = {
                     "target": str(metric),
@@ -136,112 +81,144 @@ def predictability(
     return pd.DataFrame.from_records(records)
 
 
+@options_checked
 def importance(
-    bench: RobBench, target: str, *, features: str = "structure", seed: int = 0, repeats: int = 3, progress: bool = False, **options: Any
+    bench: Bench,
+    target: str,
+    *,
+    features: str = "structure",
+    seed: int = 0,
+    repeats: int = 3,
+    progress: bool = False,
+    dataset: str | None = None,
+    training: str | None = None,
 ) -> pd.DataFrame:
-    """What a forest makes of each feature: by impurity on the training side, and by permutation on the other.
+    """How important each feature is to a random forest: by impurity on the training side, and by permutation on the test side of a split by twins.
+
+    Arguments:
+        bench: where the measurements are.
+        target: see `robbench.surrogates.fit`; of several numbers the mean R² counts.
+        features: see `robbench.surrogates.features`.
+        seed: of the split, the forest and the permutations.
+        repeats: permutations of each feature, over which the loss is averaged.
+        progress: show a bar on stderr.
+        dataset, training: as for a query.
 
     Returns:
         One row for each feature, most important first by permutation: impurity (all together 1), and permutation (the R² that is lost).
 
     Raises:
-        As `robbench.surrogates.fit`.
+        As `robbench.surrogates.fit`; InvalidArgument: repeats that is not a count.
 
-    Source: Breiman (2001), sections 10 and 11 of "Random forests" for permutation.
+    Source: Breiman (2001), "Random forests", section 10; computed by scikit-learn's ``permutation_importance``.
     """
     import pandas as pd
     from tqdm import tqdm
 
     from robbench.surrogates.forest import Forest
 
-    rows = gather(bench, target, features, **options)
-    inside = splits.split(splits.TWIN, rows.groups, seed=seed)
-    _check(rows, inside, ~inside, "forest")
-    forest = Forest.fit(rows.features[inside], rows.targets[inside], len(rows.outputs), seed)
-    judged, measured = rows.features[~inside], rows.targets[~inside, : len(rows.outputs)]
-    base = _mean_r2(measured, forest.predict(judged))
-    rng = np.random.default_rng(seed)
-    lost = []
-    for column in tqdm(range(judged.shape[1]), unit="feature", disable=None if progress else True):
-        drops = []
-        for _ in range(repeats if np.ptp(judged[:, column]) else 0):
-            shuffled = judged.copy()
-            shuffled[:, column] = rng.permutation(judged[:, column])
-            drops.append(base - _mean_r2(measured, forest.predict(shuffled)))
-        lost.append(float(np.mean(drops)) if drops else 0.0)
-    table = pd.DataFrame({"impurity": forest.importance, "permutation": lost}, index=pd.Index(rows.names, name="feature"))
+    checked_count(repeats, "repeats")
+    data = gather(bench.measurements, target, features, dataset=dataset, training=training)
+    train_side = splits.split(splits.TWIN, data.twins, seed=seed)
+    _check(np.flatnonzero(train_side), ~train_side, "forest")
+    forest = Forest.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
+
+    from sklearn.inspection import permutation_importance
+
+    tested, measured = data.features[~train_side], data.targets[~train_side, : len(data.outputs)]
+    varying = np.flatnonzero(np.ptp(tested, axis=0))  # nothing is lost where there is nothing to permute
+    lost = np.zeros(len(data.names))
+    with tqdm(total=1 + repeats * len(varying), unit="permutation", disable=None if progress else True) as shown:
+
+        def r2(fitted: Forest, values: np.ndarray, measured: np.ndarray) -> float:
+            shown.update()
+            whole = tested.copy()
+            whole[:, varying] = values
+            return _mean_r2(measured, fitted.predict(whole))
+
+        found = permutation_importance(forest, tested[:, varying], measured, scoring=r2, n_repeats=repeats, random_state=seed)
+    lost[varying] = found.importances_mean
+    table = pd.DataFrame({"impurity": forest.importance, "permutation": lost}, index=pd.Index(data.names, name="feature"))
     return table.sort_values("permutation", ascending=False, kind="stable")
 
 
+@options_checked
 def subsets(
-    bench: RobBench,
+    bench: Bench,
     target: str,
     *,
     features: str = "proxies",
     model: str = "forest",
     seed: int = 0,
     split: str = "random",
-    columns: Sequence[str] = ("alone", "without"),
-    **options: Any,
+    columns: Sequence[str] = (ALONE, WITHOUT),
+    dataset: str | None = None,
+    training: str | None = None,
 ) -> pd.DataFrame:
-    """R² from each feature alone, and from all but it: Tables 2 and 3 of Lukasik et al. (2023).
+    """R² on the test side from each feature alone, and from all but it: Tables 2 and 3 of Lukasik et al. (2023).
 
     Arguments:
+        bench: where the measurements are.
+        target, features, model, seed, split: see `robbench.surrogates.fit`; of several numbers the mean R² counts.
         columns: which of the two to compute; ``"without"`` is by far the slower.
+        dataset, training: as for a query.
 
     Returns:
         One row for each feature: alone, without; and a row ``all`` that has the R² of all features as both.
 
     Raises:
-        UnknownMetric: a column that is neither.
-        CannotFit: there is one feature only, so nothing without it; else as `robbench.surrogates.fit`.
+        InvalidArgument: a column that is neither; otherwise as `robbench.surrogates.fit`.
+        CannotFit: there is one feature only, so nothing without it; too few architectures.
     """
     import pandas as pd
 
-    unknown = [column for column in columns if column not in ("alone", "without")]
+    unknown = [column for column in columns if column not in (ALONE, WITHOUT)]
     if unknown:
-        raise UnknownMetric(f"columns has {unknown[0]!r}, which is neither 'alone' nor 'without'.")
-    rows = gather(bench, target, features, **options)
-    if len(rows.names) == 1 and "without" in columns:
+        raise InvalidArgument(f"columns has {unknown[0]!r}, which is neither 'alone' nor 'without'.")
+    data = gather(bench.measurements, target, features, dataset=dataset, training=training)
+    if len(data.names) == 1 and WITHOUT in columns:
         raise CannotFit(
-            f"{features} is one feature, {rows.names[0]}, and without it there is none to learn from; leave columns to 'alone'."
+            f"{features} is one feature, {data.names[0]}, and without it there is none to learn from; leave columns to 'alone'."
         )
-    inside = splits.split(split, rows.groups, seed=seed)
+    train_side = splits.split(split, data.twins, seed=seed)
 
     def r2(columns: list[int]) -> float:
-        chosen = rows._replace(features=rows.features[:, columns])
-        return _mean_r2(rows.targets[~inside, : len(rows.outputs)], _predicted(chosen, np.flatnonzero(inside), ~inside, model, seed))
+        chosen = data._replace(features=data.features[:, columns])
+        predicted = _predicted(chosen, np.flatnonzero(train_side), ~train_side, model, seed)
+        return _mean_r2(data.targets[~train_side, : len(data.outputs)], predicted)
 
-    every = list(range(len(rows.names)))
+    every = list(range(len(data.names)))
     subset: dict[str, Callable[[int], list[int]]] = {
-        "alone": lambda one: [one],
-        "without": lambda one: [other for other in every if other != one],
+        ALONE: lambda one: [one],
+        WITHOUT: lambda one: [other for other in every if other != one],
     }
-    records = {name: {column: r2(subset[column](one)) for column in columns} for one, name in enumerate(rows.names)}
+    records = {name: {column: r2(subset[column](one)) for column in columns} for one, name in enumerate(data.names)}
     records["all"] = dict.fromkeys(columns, r2(every))
     return pd.DataFrame.from_dict(records, orient="index").rename_axis("feature")
 
 
-def _drawn(inside: np.ndarray, size: int | None, seed: int) -> np.ndarray:
-    available = np.flatnonzero(inside)
+def _drawn(train_side: np.ndarray, size: int | None, seed: int) -> np.ndarray:
+    """So many rows of the training side, at random; all of them for None."""
+    available = np.flatnonzero(train_side)
     if size is None:
         return available
     if not 0 < size <= len(available):
-        raise UnknownMetric(f"sizes has {size}, and the training side has {len(available)} architectures; None means all of them.")
+        raise InvalidArgument(f"sizes has {size}, and the training side has {len(available)} architectures; None means all of them.")
     return np.sort(np.random.default_rng(seed).permutation(available)[:size])
 
 
-def _predicted(rows: Rows, learned: np.ndarray, judges: np.ndarray, model: str, seed: int) -> np.ndarray:
-    _check(rows, learned, judges, model)
-    outputs = len(rows.outputs)
-    return kind_of(model).fit(rows.features[learned], rows.targets[learned], outputs, seed).predict(rows.features[judges])
+def _predicted(data: Data, learned: np.ndarray, test_side: np.ndarray, model: str, seed: int) -> np.ndarray:
+    """Predictions for the test side, ``(tested, outputs)``, of a model fitted on the rows ``learned (m,)``."""
+    _check(learned, test_side, model)
+    outputs = len(data.outputs)
+    return kind_of(model).fit(data.features[learned], data.targets[learned], outputs, seed).predict(data.features[test_side])
 
 
-def _check(rows: Rows, learned: np.ndarray, judges: np.ndarray, model: str) -> None:
-    n, m = len(rows.rows[learned]), int(judges.sum())
-    if n < kind_of(model).fewest_rows or m < FEWEST_JUDGES:
+def _check(learned: np.ndarray, test_side: np.ndarray, model: str) -> None:
+    n, m = len(learned), int(test_side.sum())
+    if n < kind_of(model).fewest_rows or m < FEWEST_TEST:
         raise CannotFit(
-            f"{n} architectures to learn from and {m} to judge; a {model} needs {kind_of(model).fewest_rows} and {FEWEST_JUDGES}."
+            f"{n} architectures to train on and {m} to test on; a {model} needs at least {kind_of(model).fewest_rows} and {FEWEST_TEST}."
         )
 
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from robbench.arguments import checked_seed
-from robbench.errors import UnknownMetric
-from robbench.measurements.metrics import nearest
+from robbench.arguments import checked_count, checked_seed, nearest
+from robbench.errors import InvalidArgument
 from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
 
@@ -50,17 +49,15 @@ def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 
         progress: show a bar on stderr.
 
     Raises:
-        UnknownMetric: no such entry, or runs, a seed or workers that are none.
-        NotMeasured: the store lacks what it takes; the message says which import brings it.
+        InvalidArgument: no such entry, or runs, a seed or workers that are none.
+        NotMeasured: the store lacks what it takes, or is of another search space; the message says which import brings it.
         MissingLibrary: a forest is needed, and scikit-learn is not installed.
     """
     if name not in PAPERS:
-        raise UnknownMetric(f"{name!r} is not a table of a paper.{nearest(name, PAPERS)} Known: {', '.join(PAPERS)}.")
-    for what, given, least in (("runs", runs, 1), ("workers", workers, 1)):
-        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < least):
-            raise UnknownMetric(f"{what}={given!r} is not a number of {what}; expected an integer of at least {least}.")
+        raise InvalidArgument(f"{name!r} is not a table of a paper.{nearest(name, PAPERS)} Known: {', '.join(PAPERS)}.")
     entry = PAPERS[name]
-    return compared(name, entry, bench, Setting(runs or entry.runs, checked_seed(seed), progress, workers))
+    runs = entry.runs if runs is None else checked_count(runs, "runs")
+    return compared(name, entry, bench, Setting(runs, checked_seed(seed), progress, checked_count(workers, "workers")))
 
 
 def overview(bench: RobBench) -> pd.DataFrame:

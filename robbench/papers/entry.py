@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import NotMeasured
+from robbench.spaces import SearchSpace
+from robbench.spaces.nb201 import NB201
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -64,15 +66,19 @@ class Entry(NamedTuple):
     differs: tuple[str, ...]
     """What differs from the paper's setting, whatever the store."""
     runs: int = 1
+    """How often what is random is repeated, unless it is said otherwise."""
+    space: SearchSpace[Any] = NB201
+    """Of the paper's architectures."""
 
     def lacks(self, bench: RobBench) -> tuple[Need, ...]:
         """What the store does not hold of what this takes."""
-        arrays = bench.metrics()
-        held = set(zip(arrays["dataset"], arrays["training"], arrays["metric"], strict=True))
+        held = {name[:3] for name in bench.measurements.store.names()}
         return tuple(need for need in self.needs if (need.dataset, need.training, need.metric) not in held)
 
     def remedy(self, bench: RobBench) -> str:
         """What the store lacks, and the imports that bring it; empty where it lacks nothing."""
+        if bench.space is not self.space:
+            return f"architectures of {self.space.title}: it holds those of {bench.space.title}"
         metrics: dict[Need, list[str]] = {}
         for need in self.lacks(bench):
             metrics.setdefault(need._replace(metric=""), []).append(need.metric)
@@ -98,7 +104,7 @@ def compared(name: str, entry: Entry, bench: RobBench, setting: Setting) -> Comp
     """An entry computed from a store and put beside the paper's numbers.
 
     Raises:
-        NotMeasured: the store lacks what it takes.
+        NotMeasured: the store lacks what it takes, or is of another search space.
     """
     remedy = entry.remedy(bench)
     if remedy:
@@ -131,6 +137,15 @@ def beside(ours: pd.DataFrame, paper: pd.DataFrame | None) -> pd.DataFrame:
     table["difference"] = table["ours"] - table["paper"]
     front = [*labels, "paper", "ours", "difference"]
     return table[[*front, *(column for column in table.columns if column not in front)]]
+
+
+def held(bench: RobBench, *trainings: str) -> dict[str, set[str]]:
+    """The metrics that a store holds under one of these trainings, by dataset."""
+    found: dict[str, set[str]] = {}
+    for name in bench.measurements.store.names():
+        if name.training in trainings:
+            found.setdefault(name.dataset, set()).add(name.metric)
+    return found
 
 
 def spread(setting: Setting) -> AbstractContextManager[Executor | None]:

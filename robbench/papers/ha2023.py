@@ -32,16 +32,15 @@ def table_2(bench: RobBench, setting: Setting) -> Ours:
     import pandas as pd
     from scipy.stats import spearmanr
 
-    from robbench.analysis import join
-    from robbench.measurements.directions import KERNEL_PARAMETERS
+    from robbench.measurements.joining import join
     from robbench.surrogates.features import proxies
 
-    found = proxies(bench.columns, DATASET)
+    found = proxies(bench.measurements, DATASET)
     targets = {name: [name] for name in ("clean", *ATTACKED)}
     targets |= {family: [f"{name}@{severity}" for name in names for severity in SEVERITIES] for family, names in FAMILIES.items()}
     metrics = [metric for names in targets.values() for metric in names]
-    joined = join(bench, [*metrics, KERNEL_PARAMETERS, found.names[0]], dataset=DATASET)
-    columns = [("params", "kernel parameters", joined.values[KERNEL_PARAMETERS])]
+    joined = join(bench.measurements, [*metrics, "kernel_parameters", found.names[0]], dataset=DATASET)
+    columns = [("params", "kernel parameters", joined.values["kernel_parameters"])]
     columns += [(name, "nbsuite_zero", column) for name, column in zip(found.names, found.values.T, strict=True)]
     records = []
     for proxy, source, column in columns:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.measurements.noise import NEAR, differences
-from robbench.papers.entry import Entry, Need, Ours, Setting, bar, beside, published, spread
+from robbench.measurements.noise import NEAR, differences, twin_groups
+from robbench.papers.entry import Entry, Need, Ours, Setting, bar, beside, held, published, spread
 from robbench.search import bananas, evolution, local_search
 from robbench.sources.jung2023 import CORRUPTIONS
+from robbench.spaces import Subset
 from robbench.spaces.nb201 import EDGES, Cell, cells
-from robbench.spaces.subset import Space
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -106,7 +106,7 @@ def searched(
         budget=BUDGET,
         runs=setting.runs,
         seed=setting.seed,
-        space=Space() if every_cell else Space(bench.classes, radius=1),
+        space=bench.space if every_cell else Subset(bench.space, bench.classes, radius=1),
         options=options,
         executor=executor,
         on_repeat="charge",
@@ -167,7 +167,7 @@ def _best_clean(bench: RobBench) -> str:
     assert optima is not None, "the numbers of Table 1 ship with the package"
     paper = optima[(optima["algorithm"] == "optimum") & (optima["metric"] == "clean")]["paper"].item()
     clean, pgd = (bench.query_many(bench.classes, metric, dataset=DATASET) for metric in ("clean", "pgd@1/255"))
-    noise = differences(clean[:, np.newaxis], bench.classes)[1][-NEAR:].std()
+    noise = differences(clean[:, np.newaxis], twin_groups(bench.space, bench.classes))[1][-NEAR:].std()
     near = clean > clean.max() - 2 * noise
     return (
         f"The paper's best clean accuracy is {paper:.4f}, the best published one {clean.max():.3f} (rounded): the paper searched on another"
@@ -247,9 +247,7 @@ def _ahead(cell: Cell, sources: set[int]) -> tuple[str, ...]:
 
 def _complete(bench: RobBench) -> list[str]:
     """The datasets of the store of which everything in Table 1 was measured."""
-    arrays = bench.metrics()
-    arrays = arrays[arrays["training"] == "standard"]
-    return [name for name in bench.datasets if {need.metric for need in _MEASURED} <= set(arrays[arrays["dataset"] == name]["metric"])]
+    return [dataset for dataset, metrics in held(bench, "standard").items() if {need.metric for need in _MEASURED} <= metrics]
 
 
 TABLE_1 = Entry(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robbench.papers.entry import Entry, Need, Ours, Setting, bar
+from robbench.papers.entry import Entry, Need, Ours, Setting, bar, held
 from robbench.papers.jung2023 import ATTACKS, DATASET, needs
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def table_1(bench: RobBench, setting: Setting) -> Ours:
     from robbench.surrogates import fit
 
     targets = ["clean", *ATTACKED, *(f"clean+{attack}" for attack in ATTACKED)]
-    held = [dataset for dataset in DATASETS if _holds_proxies(bench, dataset)]
+    answered = [dataset for dataset in DATASETS if _holds_proxies(bench, dataset)]
     records = []
-    with bar(setting, "targets", len(held) * len(targets)) as shown:
-        for dataset, target in itertools.product(held, targets):
+    with bar(setting, "targets", len(answered) * len(targets)) as shown:
+        for dataset, target in itertools.product(answered, targets):
             found = [
                 fit(bench, target, features="proxies", model="forest", split="random", dataset=dataset, seed=setting.seed + run)
                 for run in range(setting.runs)
@@ -45,7 +45,7 @@ def table_1(bench: RobBench, setting: Setting) -> Ours:
     lacking = [
         f"{dataset} is left out: the store has no proxies of it (robbench import nbsuite_zero zc_nasbench201_{dataset}.csv --into STORE)."
         for dataset in DATASETS
-        if dataset not in held
+        if dataset not in answered
     ]
     return Ours(pd.DataFrame.from_records(records), tuple(lacking))
 
@@ -81,10 +81,7 @@ def _subsets(bench: RobBench, setting: Setting, column: str) -> Ours:
 
 def _holds_proxies(bench: RobBench, dataset: str) -> bool:
     """Whether the proxies of a dataset, and what they are to predict, are in the store."""
-    arrays = bench.metrics()
-    arrays = arrays[arrays["dataset"] == dataset]
-    wanted = {need.metric for need in TABLE_1.needs}
-    return wanted <= set(arrays[arrays["training"].isin(["standard", "untrained"])]["metric"])
+    return {need.metric for need in TABLE_1.needs} <= held(bench, "standard", "untrained").get(dataset, set())
 
 
 TABLE_1 = Entry(

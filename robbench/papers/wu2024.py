@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from robbench.papers.entry import Entry, Need, Ours, Setting
+from robbench.papers.entry import Entry, Need, Ours, Setting, held
 from robbench.sources.nasrobbench201 import TRAINING
 
 if TYPE_CHECKING:
@@ -26,17 +26,15 @@ def store(bench: RobBench, setting: Setting) -> Ours:
 
     from robbench.analysis import correlations
 
-    arrays = bench.metrics()
-    held = arrays[arrays["training"] == TRAINING]
     metrics = ["clean", *ROBUST, AUTOATTACK]
     records = []
-    for dataset in dict.fromkeys(held["dataset"]):
-        where = {"dataset": dataset, "training": TRAINING}
+    for dataset in held(bench, TRAINING):
         for metric in metrics:
-            values = bench.query_many(bench.classes, metric, **where)
+            values = bench.query_many(bench.classes, metric, dataset=dataset, training=TRAINING)
             cell = bench.classes[int(values.argmax())]
             records.append({"dataset": dataset, "quantity": f"best {metric}", "ours": values.max(), "arch": str(cell)})
-        for row in correlations(bench, ["clean", AUTOATTACK], metrics[1:], resamples=0, **where).to_dict("records"):
+        found = correlations(bench, ["clean", AUTOATTACK], metrics[1:], resamples=0, dataset=dataset, training=TRAINING)
+        for row in found.to_dict("records"):
             if row["target"] != row["metric"]:
                 quantity = f"Kendall τ of {row['target']} and {row['metric']}"
                 records.append({"dataset": dataset, "quantity": quantity, "ours": row["kendall"], "arch": ""})

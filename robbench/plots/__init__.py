@@ -1,10 +1,10 @@
 """Figures of a store, by matplotlib (the extra `plots`); each function returns a `Figure` and leaves pyplot and its settings alone.
 
 boxes.py      accuracies over eps and over severities
-cells.py      a cell drawn; the best cells side by side
+cells.py      an architecture drawn; the best ones side by side
 curves.py     accuracy over eps of chosen architectures; incumbents of searches
 heatmap.py    rank correlations
-importance.py what features are worth
+importance.py feature importance
 saving.py     PDF, SVG, PNG
 scatter.py    two metrics of every architecture, with their Pareto front
 style.py      sizes, colours and fonts

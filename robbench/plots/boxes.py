@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robbench.arguments import checked_choice, options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.columns import Question
 from robbench.measurements.metrics import GREY_LEVELS, TABLE, Metric, parse
+from robbench.measurements.question import Question, Where
 from robbench.plots.style import FULL, GREY, OKABE_ITO, panels, styled
 
 if TYPE_CHECKING:
@@ -18,19 +19,38 @@ if TYPE_CHECKING:
 
     from robbench.bench import RobBench
 
+KINDS = ("attack", "corruption")
 WHISKERS = (5, 95)
 _BOX = 0.17
 _HEIGHT = 1.35
 
 
-def threats_of(bench: RobBench, kind: str, **options: Any) -> list[str]:
-    """The attacks (``"attack"``) or corruptions (``"corruption"``) that the store holds accuracies under, in the order of the table."""
-    held = {metric.name for metric in _levels(bench, options)}
+@options_checked
+def threats_of(
+    bench: RobBench, kind: str, *, dataset: str | None = None, training: str | None = None, seed: int | None = None
+) -> list[str]:
+    """The attacks (``"attack"``) or corruptions (``"corruption"``) that the store holds accuracies under, in the order of `metrics.TABLE`.
+
+    Raises:
+        InvalidArgument: no such kind.
+        NotMeasured: the store holds no such dataset.
+    """
+    checked_choice(kind, "kind", KINDS)
+    held = {metric.name for metric in _levels(bench, {"dataset": dataset, "training": training, "seed": seed})}
     return [name for name, entry in TABLE.items() if entry.kind == kind and name in held]
 
 
 @styled
-def accuracy_boxes(bench: RobBench, threats: Sequence[str] = (), *, width: float = FULL, **options: Any) -> Figure:
+@options_checked
+def accuracy_boxes(
+    bench: RobBench,
+    threats: Sequence[str] = (),
+    *,
+    width: float = FULL,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> Figure:
     """Box plots of the accuracy of all architectures at each level: one panel a threat, the clean accuracy at level 0.
 
     Boxes are quartiles with the median, whiskers reach from the 5th to the 95th percentile, and nothing beyond is drawn.
@@ -39,23 +59,26 @@ def accuracy_boxes(bench: RobBench, threats: Sequence[str] = (), *, width: float
         bench: where the measurements are.
         threats: attacks or corruptions; by default all attacks of the store.
         width: in inches.
-        options: dataset, training and seed, as for a query.
+        dataset, training, seed: as for a query.
 
     Raises:
         CannotPlot: something that is no attack or corruption, or that the store does not hold.
-        UnknownMetric: as for a query.
+        UnknownMetric, InvalidArgument, NotMeasured: as for a query.
     """
-    names = [parse(threat).name for threat in threats] or threats_of(bench, "attack", **options)
-    levels = {name: sorted((metric for metric in _levels(bench, options) if metric.name == name), key=_level) for name in names}
+    where: Where = {"dataset": dataset, "training": training, "seed": seed}
+    held = _levels(bench, where)
+    attacks, corruptions = (threats_of(bench, kind, dataset=dataset, training=training, seed=seed) for kind in KINDS)
+    names = [parse(threat).name for threat in threats] or attacks
+    levels = {name: sorted((metric for metric in held if metric.name == name), key=_level) for name in names}
     unheld = [name for name, found in levels.items() if not found]
     if unheld or not names:
-        held = threats_of(bench, "attack", **options) + threats_of(bench, "corruption", **options)
-        raise CannotPlot(f"{', '.join(unheld) or 'no attack'} has no levels in this store; expected among {', '.join(held) or 'none'}.")
+        known = ", ".join([*attacks, *corruptions]) or "none"
+        raise CannotPlot(f"{', '.join(unheld) or 'no attack'} has no levels in this store; expected among {known}.")
     boxes = 1 + max(map(len, levels.values()))
     columns = int(np.clip((width - 0.5) / (_BOX * boxes + 0.2), 1, len(names)))
     figure, axes = panels(width, len(names), columns, _HEIGHT, sharey=True)
     for position, (ax, name) in enumerate(zip(axes, names, strict=True)):
-        _panel(ax, bench, name, levels[name], options)
+        _panel(ax, bench, name, levels[name], where)
         if position + columns >= len(names):
             ax.set_xlabel(f"{'eps · 255' if TABLE[name].axis == 'eps' else 'severity'} (0: clean)")
         if position % columns == 0:
@@ -63,8 +86,8 @@ def accuracy_boxes(bench: RobBench, threats: Sequence[str] = (), *, width: float
     return figure
 
 
-def _panel(ax: Axes, bench: RobBench, name: str, levels: list[Metric], options: dict[str, Any]) -> None:
-    columns = [bench.query_many(bench.classes, metric, missing="nan", **options) for metric in (parse("clean"), *levels)]
+def _panel(ax: Axes, bench: RobBench, name: str, levels: list[Metric], where: Where) -> None:
+    columns = [bench.query_many(bench.classes, metric, missing="nan", **where) for metric in (parse("clean"), *levels)]
     drawn = ax.boxplot(
         [values[~np.isnan(values)] for values in columns],
         positions=range(len(columns)),
@@ -90,11 +113,7 @@ def _level(metric: Metric) -> float:
     return metric.level or 0.0
 
 
-def _levels(bench: RobBench, options: dict[str, Any]) -> list[Metric]:
+def _levels(bench: RobBench, where: Where) -> list[Metric]:
     """Every level of every attack and corruption in the store, by accuracy."""
-    question = Question(parse("clean"), **options)
-    return [
-        metric
-        for metric in bench.columns.numbers(question)
-        if metric.measure == "accuracy" and metric.entry.kind in ("attack", "corruption")
-    ]
+    numbers = bench.measurements.numbers(Question.of("clean", **where))
+    return [metric for metric in numbers if metric.measure == "accuracy" and metric.entry.kind in KINDS]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.metrics import GREY_LEVELS, TABLE, canonical_name
@@ -25,8 +26,24 @@ if TYPE_CHECKING:
 BAND = (0.1, 0.9)
 
 
+class _Where(TypedDict):
+    dataset: str | None
+    training: str | None
+    seed: int | None
+
+
 @styled
-def eps_curves(bench: RobBench, archs: Mapping[str, Architecture], attack: str = "pgd", *, width: float = COLUMN, **options: Any) -> Figure:
+@options_checked
+def eps_curves(
+    bench: RobBench,
+    archs: Mapping[str, Architecture],
+    attack: str = "pgd",
+    *,
+    width: float = COLUMN,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> Figure:
     """The accuracy of chosen architectures under one attack, from clean (eps 0) to the largest measured eps below 1.
 
     At eps 1 an attack may put any image in the place of the given one, so there is nothing to read from it, and it is left out.
@@ -36,22 +53,23 @@ def eps_curves(bench: RobBench, archs: Mapping[str, Architecture], attack: str =
         archs: label → architecture.
         attack: one that the store holds.
         width: in inches.
-        options: dataset, training and seed, as for a query.
+        dataset, training, seed: as for a query.
 
     Raises:
         CannotPlot: no architecture, or not an attack.
-        UnknownArchitecture, UnknownMetric, NotMeasured: as for a query.
+        UnknownArchitecture, UnknownMetric, InvalidArgument, NotMeasured: as for a query.
     """
+    where: _Where = {"dataset": dataset, "training": training, "seed": seed}
     name = canonical_name(attack)
     if not archs or TABLE[name].kind != "attack":
         raise CannotPlot(f"eps curves need at least one architecture and an attack; {len(archs)} and {attack!r} were given.")
     figure = new_figure(width, 0.72 * min(width, 4.5))
     ax = figure.subplots()
     for (text, arch), style in zip(archs.items(), _styles(), strict=False):
-        curve = bench.curve(arch, name, **options).sort_index()
+        curve = bench.curve(arch, name, **where).sort_index()
         curve = curve[curve.index < 1]
         eps = [0.0, *(float(level) * GREY_LEVELS for level in curve.index)]
-        ax.plot(eps, [bench.query(arch, "clean", **options), *curve], label=text, clip_on=False, **style)
+        ax.plot(eps, [bench.query(arch, "clean", **where), *curve], label=text, clip_on=False, **style)
     ax.set_xlabel("eps · 255 (0: clean)")
     ax.set_ylabel(f"{name} accuracy")
     ax.set_ylim(0, 1)
@@ -60,6 +78,7 @@ def eps_curves(bench: RobBench, archs: Mapping[str, Architecture], attack: str =
 
 
 @styled
+@options_checked
 def search_curves(
     curves: Mapping[str, Runs], *, best: float | None = None, x: str = "queries", y: str = "incumbent", width: float = COLUMN
 ) -> Figure:

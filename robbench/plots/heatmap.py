@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
 from robbench.plots.style import FULL, MAP, new_figure, styled
 
@@ -18,6 +19,7 @@ _NUMBER = 0.25
 
 
 @styled
+@options_checked
 def correlation_heatmap(matrix: pd.DataFrame, *, width: float = FULL, title: str = "rank correlation") -> Figure:
     """A table of correlations in [-1, 1], such as `analysis.correlation_matrix` makes; NaN is left blank.
 

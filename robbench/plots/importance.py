@@ -1,11 +1,11 @@
-"""What features are worth to a predictor."""
+"""Feature importance."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from robbench.arguments import checked_choice, checked_count, options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.metrics import nearest
 from robbench.plots.style import COLUMN, GREY, OKABE_ITO, new_figure, styled
 
 if TYPE_CHECKING:
@@ -16,23 +16,25 @@ LABELS = {"permutation": "R² lost when permuted", "impurity": "share of impurit
 
 
 @styled
+@options_checked
 def importance_bars(table: pd.DataFrame, *, by: str = "permutation", n: int = 15, width: float = COLUMN, title: str = "") -> Figure:
     """The n most important features of a table that `analysis.importance` makes, most important on top, with their values.
 
     Arguments:
         table: one row a feature.
         by: ``"permutation"`` or ``"impurity"``.
-        n: at most so many.
+        n: how many at most.
         width: in inches.
         title: above the bars.
 
     Raises:
-        CannotPlot: no such column, or no rows.
+        CannotPlot: the table has no rows, or no such column.
+        InvalidArgument: no such importance, or an n that is none.
     """
-    if by not in LABELS or by not in table:
-        raise CannotPlot(f"by={by!r} is not an importance.{nearest(by, LABELS)} Expected {' or '.join(map(repr, LABELS))}.")
-    if table.empty:
-        raise CannotPlot("there are no features to draw; expected a table with one row a feature.")
+    checked_choice(by, "by", tuple(LABELS))
+    checked_count(n, "n", of="features")
+    if table.empty or by not in table:
+        raise CannotPlot(f"there are no features to draw; expected a table with one row a feature, and a column {by}.")
     shown = table[by].sort_values(ascending=False, kind="stable").head(n)
     figure = new_figure(width, 0.17 * len(shown) + 0.65)
     ax = figure.subplots()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.analysis.joining import join
 from robbench.analysis.pareto import pareto_front
+from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.directions import KERNEL_PARAMETERS, directions_of
+from robbench.measurements.directions import directions_of
+from robbench.measurements.joining import join
+from robbench.measurements.metrics import Metric
+from robbench.measurements.question import Where
 from robbench.plots.style import COLUMN, GREY, MAP, OKABE_ITO, label, new_figure, styled
 
 if TYPE_CHECKING:
@@ -21,37 +24,51 @@ if TYPE_CHECKING:
 
 
 @styled
+@options_checked
 def scatter(
-    bench: RobBench, x: str, y: str, *, directions: Mapping[str, str] | None = None, width: float = COLUMN, **options: Any
+    bench: RobBench,
+    x: str | Metric,
+    y: str | Metric,
+    *,
+    directions: Mapping[str, str] | None = None,
+    width: float = COLUMN,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+    interpolate: bool = False,
 ) -> Figure:
-    """Every architecture by two metrics, coloured by its cell kernel parameters, and the Pareto front.
+    """Every architecture by two metrics, coloured by the space's first attribute (kernel parameters), and the Pareto front.
 
-    Points run over classes, or over exact cells where one of the metrics does (see `robbench.analysis.joining`), and are rasterised.  The
+    Points run over classes, or over exact architectures where one of the metrics does (see `robbench.measurements.joining`), and are rasterised.  The
     axes reach over the whole front, and over all but a thousandth of the points on each side; the figure says how many are outside.
 
     Arguments:
         bench: where the measurements are.
-        x: a metric, as for a query.
+        x: a metric, as for a query, with its level.
         y: another.
         directions: as for `analysis.pareto_front`.
         width: in inches.
-        options: dataset, training, seed and interpolate, as for a query.
+        dataset, training, seed, interpolate: as for a query.
 
     Raises:
         As `analysis.pareto_front`.
         CannotPlot: no architecture has both.
     """
+    where: Where = {"dataset": dataset, "training": training, "seed": seed, "interpolate": interpolate}
     one, other = directions_of([x, y], directions)
-    joined = join(bench, list(dict.fromkeys([one, other, KERNEL_PARAMETERS])), **options)
+    shade = next(iter(bench.space.attributes), None)
+    joined = join(bench.measurements, list(dict.fromkeys([one, other, *([shade] if shade else [])])), **where)
     if not joined.measured.any():
         raise CannotPlot(f"no architecture has both {one} and {other}; there is nothing to draw.")
-    front = pareto_front(bench, [one, other], directions=directions, **options)
+    front = pareto_front(bench, [one, other], directions=directions, **where)
     rows = np.flatnonzero(joined.measured)
-    rows = rows[np.argsort(joined.values[KERNEL_PARAMETERS][rows], kind="stable")]
-    across, up, colors = (joined.values[name][rows] for name in (one, other, KERNEL_PARAMETERS))
+    if shade:
+        rows = rows[np.argsort(joined.values[shade][rows], kind="stable")]
+    across, up = (joined.values[name][rows] for name in (one, other))
     figure = new_figure(width, min(0.8 * width, 4.2))
     ax = figure.subplots()
-    points = ax.scatter(across, up, c=colors, cmap=MAP, s=width, linewidths=0, rasterized=True)
+    colors: dict[str, Any] = {"c": joined.values[shade][rows], "cmap": MAP} if shade else {"color": GREY}
+    points = ax.scatter(across, up, s=width, linewidths=0, rasterized=True, **colors)
     style: dict[str, Any] = {"color": OKABE_ITO[1], "markerfacecolor": "white", "markeredgewidth": 0.9}
     ax.plot(front[one], front[other], "-o", label=f"Pareto front ({len(front)})", **style)
     ax.set_xlim(_limits(across, front[one]))
@@ -61,7 +78,8 @@ def scatter(
     shown = _within(across, ax.get_xlim()) & _within(up, ax.get_ylim())
     ax.set_title("" if shown.all() else f"{(~shown).sum()} of {len(shown)} outside", loc="left", fontsize=7, color=GREY)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
-    figure.colorbar(points, ax=ax, label=label(KERNEL_PARAMETERS), fraction=0.06, pad=0.02)
+    if shade:
+        figure.colorbar(points, ax=ax, label=label(shade), fraction=0.06, pad=0.02)
     return figure
 
 

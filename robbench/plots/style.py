@@ -7,7 +7,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from robbench.errors import MissingLibrary
-from robbench.measurements.directions import KERNEL_PARAMETERS
 from robbench.measurements.metrics import parse
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
             raise MissingLibrary(f"a figure needs matplotlib: pip install 'robbench[plots]' ({error}).") from error
         with rc_context(_SETTINGS):
             result = draw(*args, **kwargs)
-            _settle(result)
+            _draw_once(result)
             return result
 
     return drawn
@@ -72,11 +71,11 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def panels(width: float, count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+def panels(width: float, count: int, columns: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """A figure of that many panels in rows of so many columns, each so high in inches; and the panels."""
     rows = -(-count // columns)
     figure = new_figure(width, rows * height)
-    axes = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
@@ -84,7 +83,7 @@ def panels(width: float, count: int, columns: int, height: float, **shared: Any)
 
 def label(metric: str) -> str:
     """What an axis says of a metric: its name as asked for, and its unit."""
-    if metric == KERNEL_PARAMETERS:
+    if metric == "kernel_parameters":
         return "cell kernel parameters"
     entry = parse(metric).entry
     if entry.unit == "fraction":
@@ -93,7 +92,7 @@ def label(metric: str) -> str:
     return metric + unit
 
 
-def _settle(result: object) -> None:
+def _draw_once(result: object) -> None:
     """Draw a figure once, so that ticks, which come into being only then, are made in our style."""
     from matplotlib.figure import Figure
 

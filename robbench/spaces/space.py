@@ -70,6 +70,8 @@ class SearchSpace(Moves[A]):
     """As papers write it: ``"NAS-Bench-201"``."""
     architecture: type[A]
     variables: tuple[Variable, ...]
+    variable_kind: str = "variable"
+    """What each variable is, as tables head it: ``"edge"``."""
     feature_version: int = 1
     """Of `features`: a surrogate is evaluated only on the features that it was fitted on."""
 
@@ -182,6 +184,10 @@ class SearchSpace(Moves[A]):
         if not self.is_valid(code):
             raise UnknownArchitecture(f"{dict(choices)} is not an architecture of {self.title}: its choices do not go together.")
         return self.decode(code)
+
+    def label(self, variable: Variable) -> str:
+        """A variable as tables write it: its name, unless the space has a shorter way."""
+        return variable.name
 
     def spellings(self, arch: A) -> dict[str, str]:
         """Other ways in which the architecture is written, by who writes it so."""

@@ -1,7 +1,7 @@
 """Surrogates: what was not measured, predicted from an architecture's features, with intervals that hold.
 
 models      the interface, and the kinds by name: forest, boosting, networks, blend, one a file
-splits      who learns and who judges
+splits      training side and test side
 conformal   intervals
 surrogate   a fitted model with what is said of it
 fitting     from a bench and a target to a surrogate

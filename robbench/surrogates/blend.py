@@ -12,7 +12,7 @@ from robbench.surrogates.models import Arrays
 from robbench.surrogates.networks import Networks
 
 NETWORKS_SHARE = 0.7
-"""Chosen by benchmarks/selection.py, on groups that judge no split."""
+"""Chosen by benchmarks/selection.py, on groups that are on no test side."""
 
 
 class Blend:

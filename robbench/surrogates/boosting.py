@@ -19,7 +19,7 @@ class Boosting:
 
     version = 1
     fewest_rows = 10
-    # Chosen by benchmarks/selection.py, on groups that judge no split.
+    # Chosen by benchmarks/selection.py, on groups that are on no test side.
     rounds = 400
     parameters: ClassVar[Mapping[str, Any]] = {
         "eta": 0.05,

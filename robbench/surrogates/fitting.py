@@ -1,4 +1,4 @@
-"""Fitting a surrogate: which numbers, of which architectures, judged on which others."""
+"""Fitting a surrogate: which numbers, of which architectures, and its scores on the test side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
 from robbench.version import __version__
 
-FEWEST_JUDGES = 20
+FEWEST_TEST = 20
+"""Architectures on a test side."""
 _SELDOM = 0.01
 _LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
@@ -120,7 +121,7 @@ def fit(
     train: float = 0.8,
     seed: int = 0,
 ) -> Surrogate:
-    """A surrogate of one target, fitted on the training side of a split; the other side judges it and calibrates its intervals.
+    """A surrogate of one target, fitted on the training side of a split; the test side scores it and calibrates its intervals.
 
     Arguments:
         bench: where the measurements are.
@@ -144,15 +145,15 @@ def fit(
     """
     learner, measurements = kind_of(model), bench.measurements
     data = gather(measurements, target, features, dataset=dataset, training=training)
-    inside = splits.split(split, data.twins, train=train, seed=seed)
-    learned, judges = int(inside.sum()), int((~inside).sum())
-    if learned < learner.fewest_rows or judges < FEWEST_JUDGES:
+    train_side = splits.split(split, data.twins, train=train, seed=seed)
+    learned, tested = int(train_side.sum()), int((~train_side).sum())
+    if learned < learner.fewest_rows or tested < FEWEST_TEST:
         raise CannotFit(
-            f"{target} was measured for {len(data.rows)} architectures: {learned} to learn from and {judges} to judge; a {model} needs at least"
-            f" {learner.fewest_rows} and {FEWEST_JUDGES}. Measure more, or choose another model or share (train=…)."
+            f"{target} was measured for {len(data.rows)} architectures: {learned} to train on and {tested} to test on; a {model} needs at least"
+            f" {learner.fewest_rows} and {FEWEST_TEST}. Measure more, or choose another model or share (train=…)."
         )
     start = time.perf_counter()
-    fitted = learner.fit(data.features[inside], data.targets[inside], len(data.outputs), seed)
+    fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
     seconds = time.perf_counter() - start
     outputs = [str(metric) for metric in data.outputs]
     about = About(
@@ -160,7 +161,7 @@ def fit(
         training=data.training,
         target="+".join(str(parse(text)) for text in target.split("+")),
         outputs=outputs,
-        monotone=_curves(data, inside),
+        monotone=_curves(data, train_side),
         model=model,
         model_version=learner.version,
         features=features,
@@ -172,9 +173,9 @@ def fit(
         versions={"robbench": __version__, **_versions()},
         seconds=round(seconds, 2),
     )
-    surrogate = Surrogate(about, fitted, data.rows[inside].astype(np.uint32), np.empty((0, 0), np.float32))
-    means = surrogate.predict(data.features[~inside])
-    measured = data.targets[~inside][:, : len(outputs)]
+    surrogate = Surrogate(about, fitted, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
+    means = surrogate.predict(data.features[~train_side])
+    measured = data.targets[~train_side][:, : len(outputs)]
     surrogate.calibration = np.concatenate([means, measured - means], axis=1).astype(np.float32)
     scored = {output: scores(measured[:, index], means[:, index]) for index, output in enumerate(outputs)}
     surrogate.about = about._replace(scores=scored)
@@ -196,13 +197,13 @@ def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def _curves(data: Data, inside: np.ndarray) -> list[list[int]]:
+def _curves(data: Data, train_side: np.ndarray) -> list[list[int]]:
     """The outputs of one threat in the order of their levels, where the measurements all but never rise along them."""
     found = []
     for name in dict.fromkeys(metric.name for metric in data.outputs):
         levels = {metric.level: index for index, metric in enumerate(data.outputs) if metric.name == name and metric.level is not None}
         curve = [levels[level] for level in sorted(levels)]
-        if len(curve) > 1 and (np.diff(data.targets[inside][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
+        if len(curve) > 1 and (np.diff(data.targets[train_side][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
             found.append(curve)
     return found
 

@@ -42,7 +42,7 @@ class Networks:
 
     version = 1
     fewest_rows = 42
-    # Chosen by benchmarks/selection.py, on groups that judge no split.
+    # Chosen by benchmarks/selection.py, on groups that are on no test side.
     settings = Settings(members=6, hidden=(128, 128, 64), epochs=100, fewest_steps=1500, batch=64, rate=3e-3, decay=0.6)
 
     def __init__(self, arrays: Arrays) -> None:

@@ -1,13 +1,13 @@
-"""Which architectures a surrogate learns from, and which judge it.
+"""Splits: which architectures are on the training side, and which on the test side.
 
 Groups of functional twins:
 
     development  about 30%, by the first two digits of the group's key: in every store, dataset and seed the same ones.  They are
-                 learned from and never judge, so whatever was chosen with them (hyper-parameters: benchmarks/selection.py) was
-                 chosen on the training side of every split.
-    constant     the networks that ignore their input, which always answer the same: learned from, and nothing to judge.
-    the others   learn or judge, as the seed draws.  Those that judge also calibrate the intervals; a training side that is split again
-                 leaves the same kind of group to calibrate, so calibrating and judging groups are exchangeable.
+                 always on the training side, so whatever was chosen with them (hyper-parameters: benchmarks/selection.py) was
+                 chosen without any architecture of a test side.
+    constant     the networks that ignore their input, which always answer the same: on the training side, as there is nothing to predict.
+    the others   on either side, as the seed draws.  The test side also calibrates the intervals; where a training side is split again,
+                 to calibrate on a part of it, that part is of the same kind of group, so calibration and test groups are exchangeable.
 
 As a key is a hash, a development group differs from another one in nothing but what it is used for.
 """
@@ -58,20 +58,20 @@ class Twins:
 def by_twin(twins: Twins, train: float, rng: np.random.Generator) -> np.ndarray:
     """Whole groups on one side, so that no function is on both: the honest split.
 
-    Of all groups that depend on their input a share `train` learns, the development groups among them.
+    Of all groups that depend on their input a share `train` is on the training side, the development groups among them.
     """
     known = np.unique(twins.group[~twins.constant[twins.group]])
-    others, judges = known[~twins.development[known]], len(known) - round(train * len(known))
-    if judges > len(others):
+    others, tested = known[~twins.development[known]], len(known) - round(train * len(known))
+    if tested > len(others):
         raise InvalidArgument(
-            f"train={train!r} leaves {judges} groups of twins to judge, and {len(others)} may: the development groups, about 30%, always"
-            " learn. Give a larger share."
+            f"train={train!r} leaves {tested} groups of twins to the test side, and {len(others)} may be there: the development groups, about 30%, are"
+            " always on the training side. Give a larger share."
         )
-    return np.asarray(~np.isin(twins.group, rng.permutation(others)[:judges]))
+    return np.asarray(~np.isin(twins.group, rng.permutation(others)[:tested]))
 
 
 def at_random(twins: Twins, train: float, rng: np.random.Generator) -> np.ndarray:
-    """Any architecture on either side.  Twins of what was learned are among the judges, which flatters: only to compare with papers."""
+    """Any architecture on either side.  Twins are on both, so scores are too high: only to compare with papers."""
     inside = np.zeros(len(twins.group), bool)
     inside[rng.permutation(len(inside))[: round(train * len(inside))]] = True
     return inside

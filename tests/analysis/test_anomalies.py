@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robbench import NotMeasured, RobBench, UnknownMetric
+from robbench import InvalidArgument, NotMeasured, RobBench
 from robbench.analysis import anomalies, anomaly_counts
-from robbench.store.arrays import Array
 from robbench.spaces.nb201 import SIZE
+from robbench.store.arrays import Array
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, array
+from tests.synthetic import CLASSES, ROWS, array
 
 EPS = {"eps": [1 / 255, 2 / 255, 8 / 255]}
 RISING, MASKED, WEAK, CONSTANT, SNOWY, SLIGHT, GONE = range(7)
@@ -51,7 +51,7 @@ def toy(images: int | None = 1000) -> list[Array]:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> RobBench:
     path = tmp_path_factory.mktemp("anomalies") / "toy.h5"
-    extend(path, toy())
+    extend(path, ROWS, toy())
     return RobBench(path)
 
 
@@ -92,21 +92,21 @@ def test_counts_are_of_the_report(odd: RobBench) -> None:
 
 
 def test_without_the_number_of_images_there_is_no_noise_to_compare_with(tmp_path: Path) -> None:
-    extend(tmp_path / "toy.h5", toy(images=None))
+    extend(tmp_path / "toy.h5", ROWS, toy(images=None))
     with pytest.raises(
-        UnknownMetric, match=r"does not say how many images .* of toy is an accuracy of.*give images=…, such as images=10000"
+        InvalidArgument, match=r"does not say how many images .* of toy is an accuracy of.*give images=…, such as images=10000"
     ):
         anomalies(RobBench(tmp_path / "toy.h5"))
     assert len(anomalies(RobBench(tmp_path / "toy.h5"), images=1000)) == 7
 
 
 def test_a_store_in_which_nothing_can_be_compared_has_no_anomalies(tmp_path: Path) -> None:
-    extend(tmp_path / "toy.h5", toy()[:1])
+    extend(tmp_path / "toy.h5", ROWS, toy()[:1])
     assert anomalies(RobBench(tmp_path / "toy.h5")).empty
 
 
 def test_a_store_without_accuracies_has_nothing_to_compare(tmp_path: Path) -> None:
-    extend(tmp_path / "toy.h5", [array("toy untrained synflow value", np.ones(SIZE), rows="cell")])
+    extend(tmp_path / "toy.h5", ROWS, [array("toy untrained synflow value", np.ones(SIZE), rows="exact")])
     for find in (anomalies, anomaly_counts):
         with pytest.raises(NotMeasured, match=r"toy\.h5 holds no accuracies of toy, so there is nothing to compare"):
             find(RobBench(tmp_path / "toy.h5"))
@@ -116,7 +116,7 @@ def test_a_network_is_constant_under_everything_that_was_measured_of_it(tmp_path
     """An attack that was run on a few networks only hides nothing of the others."""
     late = np.full((CLASSES, 1), np.nan)
     late[RISING] = 0.2
-    extend(tmp_path / "toy.h5", [*toy(), array("toy standard autoattack accuracy", late, {"eps": [8 / 255]})])
+    extend(tmp_path / "toy.h5", ROWS, [*toy(), array("toy standard autoattack accuracy", late, {"eps": [8 / 255]})])
     found = anomalies(RobBench(tmp_path / "toy.h5"))
     found = found[found["kind"] == "constant"]
     assert found["arch"].tolist() == [str(RobBench(tmp_path / "toy.h5").classes[CONSTANT])]
@@ -126,8 +126,18 @@ def test_a_network_is_constant_under_everything_that_was_measured_of_it(tmp_path
 
 
 def test_a_threshold_is_not_negative(odd: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match="threshold=-1 is not a number of standard errors; expected 0 or more, such as 4"):
+    with pytest.raises(InvalidArgument, match="threshold=-1 is not a number of standard errors; expected 0 or more, such as 4"):
         anomalies(odd, threshold=-1)
+
+
+def test_options_are_spelled_and_counts_are_counts(odd: RobBench) -> None:
+    for find in (anomalies, anomaly_counts):
+        with pytest.raises(
+            InvalidArgument, match=r"has no option 'dataste'\. Did you mean 'dataset'\? Its options: bench, images, threshold, dataset"
+        ):
+            find(odd, dataste="toy")  # type: ignore[call-arg]
+        with pytest.raises(InvalidArgument, match="images=0 is not a number of images; expected an integer of at least 1"):
+            find(odd, images=0)
 
 
 def test_published_data(published: RobBench) -> None:

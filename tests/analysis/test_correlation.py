@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robbench import RobBench, UnknownMetric
+from robbench import InvalidArgument, RobBench, UnknownMetric
 from robbench.analysis import correlation_matrix, correlations, rank_correlation
 from robbench.analysis.correlation import KENDALL_RESAMPLES
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, UNMEASURED, array
+from tests.synthetic import CLASSES, ROWS, UNMEASURED, array
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -57,7 +57,7 @@ def test_the_interval_of_independent_pairs_is_as_wide_as_theory_says() -> None:
     assert found != rank_correlation(one, other, np.arange(n), seed=1)
 
 
-def test_isomorphic_cells_are_drawn_together() -> None:
+def test_architectures_of_one_class_are_drawn_together() -> None:
     """Copies of a measurement add no certainty."""
     one, other = np.random.default_rng(2).normal(size=(2, 100))
     alone = rank_correlation(one, other, np.arange(100), resamples=100)
@@ -67,11 +67,11 @@ def test_isomorphic_cells_are_drawn_together() -> None:
 
 def test_pairs_run_over_what_both_were_measured_of(bench: RobBench) -> None:
     found = correlations(bench, "clean", ["pgd@1/255", "synflow", "kernel_parameters"], resamples=5).set_index("metric")
-    cells = ~np.isnan(bench.query_many(bench.cells, "clean", missing="nan"))
-    both = cells & ~np.isnan(bench.query_many(bench.cells, "synflow", missing="nan"))
-    assert found["rows"].tolist() == ["class", "cell", "class"]
+    known = ~np.isnan(bench.query_many(bench.architectures, "clean", missing="nan"))
+    both = known & ~np.isnan(bench.query_many(bench.architectures, "synflow", missing="nan"))
+    assert found["rows"].tolist() == ["class", "exact", "class"]
     assert found["n"].tolist() == [CLASSES - 1, both.sum(), CLASSES - 1]
-    clean, synflow = (bench.query_many(bench.cells, metric, missing="nan")[both] for metric in ("clean", "synflow"))
+    clean, synflow = (bench.query_many(bench.architectures, metric, missing="nan")[both] for metric in ("clean", "synflow"))
     assert found.loc["synflow", "kendall"] == pytest.approx(stats.kendalltau(clean, synflow).statistic)
     assert found.loc["synflow", "spearman"] == pytest.approx(stats.spearmanr(clean, synflow).statistic)
     assert (found["kendall_low"] < found["kendall_high"]).all()
@@ -81,8 +81,8 @@ def test_a_latency_correlates_as_speed(bench: RobBench) -> None:
     found = correlations(bench, ["clean", "edgegpu_latency"], "edgegpu_latency", resamples=0)
     assert found["target_better"].tolist() == ["higher", "lower"]
     assert found["better"].tolist() == ["lower", "lower"]
-    row = np.flatnonzero(~np.isnan(bench.query_many(bench.cells, "clean", missing="nan")))
-    clean, latency = (bench.query_many(bench.cells, metric, missing="nan")[row] for metric in ("clean", "edgegpu_latency"))
+    row = np.flatnonzero(~np.isnan(bench.query_many(bench.architectures, "clean", missing="nan")))
+    clean, latency = (bench.query_many(bench.architectures, metric, missing="nan")[row] for metric in ("clean", "edgegpu_latency"))
     assert found["spearman"].tolist() == pytest.approx([-stats.spearmanr(clean, latency).statistic, 1])
     assert found[["kendall_low", "spearman_high"]].isna().all(axis=None)
 
@@ -115,16 +115,24 @@ def test_what_does_not_vary_or_was_never_measured_together_has_no_correlation(tm
         array("toy standard fgsm accuracy", np.where(half, values, np.nan)[:, np.newaxis], {"eps": [1 / 255]}),
         array("toy standard pgd accuracy", np.where(half, np.nan, values)[:, np.newaxis], {"eps": [1 / 255]}),
     ]
-    extend(tmp_path / "toy.h5", arrays)
+    extend(tmp_path / "toy.h5", ROWS, arrays)
     found = correlations(RobBench(tmp_path / "toy.h5"), "fgsm@1/255", ["clean", "pgd@1/255"])
     assert found["n"].tolist() == [CLASSES // 2, 0]
     assert found[["kendall", "kendall_low", "spearman", "spearman_high"]].isna().all(axis=None)
 
 
 def test_wrong_questions_say_so(bench: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match="resamples=-1 is not a number of resamples; expected an integer of at least 0"):
+    with pytest.raises(InvalidArgument, match="resamples=-1 is not a number of resamples; expected an integer of at least 0"):
         correlations(bench, "clean", "synflow", resamples=-1)
-    with pytest.raises(UnknownMetric, match=r"method='kendal' is not a rank correlation\. Did you mean 'kendall'\? Expected"):
+    with pytest.raises(
+        InvalidArgument, match=r"method='kendal' has no meaning\. Did you mean 'kendall'\? Expected 'kendall' or 'spearman'"
+    ):
         correlation_matrix(bench, ["clean"], method="kendal")
     with pytest.raises(UnknownMetric, match=r"'synflo' is not a metric\. Did you mean 'synflow'"):
         correlations(bench, "clean", "synflo")
+    with pytest.raises(InvalidArgument, match=r"correlations has no option 'dataste'\. Did you mean 'dataset'"):
+        correlations(bench, "clean", "synflow", dataste="toy10")  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match=r"correlation_matrix has no option 'metod'\. Did you mean 'method'"):
+        correlation_matrix(bench, ["clean"], metod="spearman")  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match="seed=-1 is not a seed; expected an integer of at least 0"):
+        correlations(bench, "clean", "synflow", seed=-1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from robbench import NotMeasured, RobBench, UnknownMetric
+from robbench import InvalidArgument, NotMeasured, RobBench
 from robbench.analysis import best, hypervolume, non_dominated, pareto_front
 from robbench.measurements.directions import directions_of
 from robbench.spaces.nb201.identity import class_key
@@ -66,7 +66,7 @@ def test_the_front_of_a_store(bench: RobBench) -> None:
     assert found["pgd@1/255"].tolist() == bench.query_many(found["arch"].tolist(), "pgd@1/255").tolist()
 
 
-def test_cells_compete_where_an_objective_is_theirs_and_isomorphic_equals_are_listed_once(bench: RobBench) -> None:
+def test_exact_architectures_compete_where_an_objective_is_theirs_and_equals_of_a_class_are_listed_once(bench: RobBench) -> None:
     found = pareto_front(bench, ["kernel_parameters", "clean", "edgegpu_latency"], directions={"kernel_parameters": "min"})
     assert not found.duplicated(["class_key", "clean", "edgegpu_latency", "kernel_parameters"]).any()
     assert found["edgegpu_latency"].tolist() == bench.query_many(found["arch"].tolist(), "edgegpu_latency").tolist()
@@ -87,7 +87,7 @@ def test_default_directions_follow_the_table_and_costs_have_none() -> None:
     assert directions_of(["aa@1/255"], {"autoattack@1/255": "min"}) == {"autoattack@1/255": "min"}
     for name in ("params", "flops", "kernel_parameters"):
         with pytest.raises(
-            UnknownMetric, match=rf"{name} is a proxy for accuracy .* and a cost .*; say which: directions=\{{'{name}': 'min'\}}"
+            InvalidArgument, match=rf"{name} is a proxy for accuracy .* and a cost .*; say which: directions=\{{'{name}': 'min'\}}"
         ):
             directions_of(["clean", name])
 
@@ -97,28 +97,35 @@ def test_default_directions_follow_the_table_and_costs_have_none() -> None:
     [
         ({"params": "min"}, r"directions names params, which is not an objective\. Objectives: clean, pgd@1/255\."),
         ({"pgd@2/255": "min"}, r"directions names pgd@2/255, which is not an objective\. Did you mean 'pgd@1/255'\?"),
-        ({"clean": "maximum"}, r"'maximum' is not a direction of clean\. Did you mean 'max'\? Expected 'max' or 'min'\."),
-        ({"clean": -1}, r"-1 is not a direction of clean\. Expected 'max' or 'min'\."),
+        ({"clean": "maximum"}, r"direction of clean='maximum' has no meaning\. Did you mean 'max'\? Expected 'max' or 'min'\."),
+        ({"clean": -1}, r"direction of clean=-1 has no meaning\. Expected 'max' or 'min'\."),
         (["max", "max"], r"directions=\['max', 'max'\] is a list; expected one for each objective's name: \{'clean': 'max'\}"),
     ],
 )
 def test_directions_mixed_up_are_refused(bench: RobBench, directions: Any, message: str) -> None:
-    with pytest.raises(UnknownMetric, match=message):
+    with pytest.raises(InvalidArgument, match=message):
         pareto_front(bench, ["clean", "pgd@1/255"], directions=directions)
 
 
+def test_options_are_spelled(bench: RobBench) -> None:
+    with pytest.raises(InvalidArgument, match=r"pareto_front has no option 'direktions'\. Did you mean 'directions'"):
+        pareto_front(bench, ["clean", "params"], direktions={"params": "min"})  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match=r"best has no option 'datset'\. Did you mean 'dataset'"):
+        best(bench, "clean", {}, datset="toy10")  # type: ignore[call-arg]
+
+
 def test_objectives_are_named_once(bench: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match="pgd@1/255 is among the objectives more than once"):
+    with pytest.raises(InvalidArgument, match="pgd@1/255 is among the objectives more than once"):
         pareto_front(bench, ["pgd@1/255", "clean", "pgd@1/255"])
 
 
 def test_points_and_directions_have_to_fit() -> None:
-    with pytest.raises(UnknownMetric, match=r"points of shape \(4, 3\) were given with 2 directions; expected \(n, 2\)"):
+    with pytest.raises(InvalidArgument, match=r"points of shape \(4, 3\) were given with 2 directions; expected \(n, 2\)"):
         non_dominated(np.zeros((4, 3)), ["max", "min"])
-    with pytest.raises(UnknownMetric, match=r"'up' is not a direction\. Expected 'max' or 'min' for each objective"):
+    with pytest.raises(InvalidArgument, match=r"'up' is not a direction\. Expected 'max' or 'min' for each objective"):
         non_dominated(np.zeros((4, 2)), ["max", "up"])
     for reference in ([0.0], [0.0, np.inf]):
-        with pytest.raises(UnknownMetric, match=r"reference=\[0\.0.* is not one finite number for each of 2 objectives"):
+        with pytest.raises(InvalidArgument, match=r"reference=\[0\.0.* is not one finite number for each of 2 objectives"):
             hypervolume(np.zeros((4, 2)), reference, ["max", "max"])
 
 
@@ -127,7 +134,7 @@ def test_the_best_keep_every_constraint_and_come_first(bench: RobBench) -> None:
     found = best(bench, "pgd@1/255", bounds, 5)
     cells = [
         cell
-        for cell, latency in zip(bench.cells, bench.query_many(bench.cells, "edgegpu_latency"), strict=True)
+        for cell, latency in zip(bench.architectures, bench.query_many(bench.architectures, "edgegpu_latency"), strict=True)
         if cell.kernel_parameters <= 20 and 0.2 <= latency <= 0.5
     ]
     values = bench.query_many(cells, "pgd@1/255", missing="nan")
@@ -146,14 +153,14 @@ def test_the_best_without_constraints_are_the_top(bench: RobBench) -> None:
 
 @pytest.mark.parametrize("bounds", [(3, 1), (None,), "20", 20, (None, "20"), (np.nan, 1)])
 def test_bounds_that_bound_nothing_are_refused(bench: RobBench, bounds: Any) -> None:
-    with pytest.raises(UnknownMetric, match=r"does not bound kernel_parameters; expected \(least, greatest\), either of them None"):
+    with pytest.raises(InvalidArgument, match=r"does not bound kernel_parameters; expected \(least, greatest\), either of them None"):
         best(bench, "clean", {"kernel_parameters": bounds})
 
 
 def test_wrong_questions_about_the_best(bench: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match="n=0 is not a number of architectures; expected an integer of at least 1"):
+    with pytest.raises(InvalidArgument, match="n=0 is not a number of architectures; expected an integer of at least 1"):
         best(bench, "clean", {}, 0)
     with pytest.raises(NotMeasured, match=r"flops \(value\) of toy10 is not in small.h5"):
         best(bench, "clean", {"flops": (None, 50)})
-    with pytest.raises(UnknownMetric, match="kernel_parameters is a proxy for accuracy"):
+    with pytest.raises(InvalidArgument, match="kernel_parameters is a proxy for accuracy"):
         best(bench, "kernel_parameters", {})

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robbench import CannotFit, RobBench, UnknownMetric
+from robbench import CannotFit, InvalidArgument, RobBench
 from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, subsets
-from robbench.surrogates.features import operations
 from robbench.spaces.nb201 import SIZE
+from robbench.spaces.nb201.features import operations
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, array
+from robbench.surrogates.fitting import gather, scores
+from robbench.surrogates.forest import Forest
+from robbench.surrogates.splits import TWIN, split
+from tests.synthetic import CLASSES, ROWS, array
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +22,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> RobBench:
     """Clean accuracy is a function of what the 3×3 convolutions are; for a tenth of the classes."""
     path: Path = tmp_path_factory.mktemp("analysis") / "toy.h5"
     rng = np.random.default_rng(0)
-    extend(path, [array("toy10 standard clean accuracy", np.zeros(CLASSES))])
+    extend(path, ROWS, [array("toy10 standard clean accuracy", np.zeros(CLASSES))])
     applied = operations(RobBench(path).classes).values[:, 4]
     path.unlink()
     values = np.where(rng.random(CLASSES) < 0.1, 0.5 + 0.05 * applied + rng.normal(scale=0.005, size=CLASSES), np.nan)
-    extend(path, [array("toy10 standard clean accuracy", values)])
+    extend(path, ROWS, [array("toy10 standard clean accuracy", values)])
     return RobBench(path)
 
 
@@ -67,9 +70,9 @@ def test_predictability_stands_beside_its_ceiling(toy: RobBench) -> None:
     assert (found["r2"] > 0.8).all()
     assert (found["ceiling"] > 0.95).all()
     np.testing.assert_allclose(found["share"], found["r2"] / found["ceiling"])
-    with pytest.raises(UnknownMetric, match=r"sizes has 9999, and the training side has .* architectures; None means all of them"):
+    with pytest.raises(InvalidArgument, match=r"sizes has 9999, and the training side has .* architectures; None means all of them"):
         predictability(toy, ["clean"], features="operations", model="forest", sizes=[9999])
-    with pytest.raises(CannotFit, match=r"5 architectures to learn from and .* to judge; a forest needs 10 and 20"):
+    with pytest.raises(CannotFit, match=r"5 architectures to train on and \d+ to test on; a forest needs at least 10 and 20"):
         predictability(toy, ["clean"], features="operations", model="forest", sizes=[5])
 
 
@@ -83,14 +86,37 @@ def test_what_matters_is_found(toy: RobBench) -> None:
     assert each["alone"]["all"] == each["without"]["all"]
     assert len(each) == 7
     pd.testing.assert_frame_equal(subsets(toy, "clean", features="operations", split="twin", columns=["alone"]), each[["alone"]])
-    with pytest.raises(UnknownMetric, match="columns has 'only', which is neither 'alone' nor 'without'"):
+    with pytest.raises(InvalidArgument, match="columns has 'only', which is neither 'alone' nor 'without'"):
         subsets(toy, "clean", features="operations", columns=["only"])
+    with pytest.raises(InvalidArgument, match="repeats=0 is not a number of repeats; expected an integer of at least 1"):
+        importance(toy, "clean", features="operations", repeats=0)
+    with pytest.raises(InvalidArgument, match=r"importance has no option 'dataste'\. Did you mean 'dataset'"):
+        importance(toy, "clean", dataste="toy10")  # type: ignore[call-arg]
+
+
+def test_permutation_importance_is_the_r2_lost_when_a_feature_is_shuffled(toy: RobBench) -> None:
+    """A second witness shuffles by itself: the means of many permutations agree within their error, and a constant feature loses nothing."""
+    pytest.importorskip("sklearn")
+    found = importance(toy, "clean", features="operations", repeats=20)["permutation"]
+    data = gather(toy.measurements, "clean", "operations")
+    train_side = split(TWIN, data.twins)
+    forest = Forest.fit(data.features[train_side], data.targets[train_side], 1, 0)
+    tested, measured = data.features[~train_side], data.targets[~train_side, 0]
+    base, rng = scores(measured, forest.predict(tested)[:, 0])["r2"], np.random.default_rng(7)
+    for column, name in enumerate(data.names):
+        lost = []
+        for _ in range(20):
+            shuffled = tested.copy()
+            shuffled[:, column] = rng.permutation(shuffled[:, column])
+            lost.append(base - scores(measured, forest.predict(shuffled)[:, 0])["r2"])
+        assert found[name] == pytest.approx(np.mean(lost), abs=6 * np.std(lost) / np.sqrt(10) + 1e-12)
+        assert np.ptp(tested[:, column]) > 0 or found[name] == 0
 
 
 def test_without_the_only_feature_there_is_nothing_to_learn_from(toy: RobBench, tmp_path: Path) -> None:
     store = tmp_path / "toy.h5"
     store.write_bytes(toy.path.read_bytes())
-    extend(store, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="cell")])
+    extend(store, ROWS, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="exact")])
     with pytest.raises(CannotFit, match="proxies is one feature, synflow, and without it there is none to learn from"):
         subsets(RobBench(store), "clean")
     assert list(subsets(RobBench(store), "clean", columns=["alone"]).index) == ["synflow", "all"]

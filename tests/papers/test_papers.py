@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from robbench import RobBench
-from robbench.cli import main
-from robbench.errors import NotMeasured, UnknownMetric
+from robbench.errors import InvalidArgument, NotMeasured
 from robbench.papers import PAPERS, compare, jung2023, lukasik2023, overview, yang2025
 from robbench.papers.entry import NUMBERS, Setting, beside, published
 from robbench.papers.rendering import markdown_table, readable
 from robbench.sources import import_source
-from robbench.spaces.nb201 import EDGES, cells
+from robbench.spaces import SPACES
+from robbench.spaces.nb201 import EDGES, NASBench201, cells
+from robbench.store.rows import Rows
+from robbench.store.writing import extend
+from tests.synthetic import array
 
 FILES = sorted(NUMBERS.glob("*.csv"))
 FEW = ("synflow", "params", "nwot")
@@ -288,16 +290,34 @@ def test_a_store_that_lacks_something_says_which_import_brings_it(published: Rob
     assert overview(bench)["lacks"].all()
 
 
+def test_a_store_of_another_space_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(NASBench201):
+        name, title = "other", "another space"
+
+    monkeypatch.setitem(SPACES, "other", other := Other())
+    rows = Rows.of(other, (other.members or ())[:9])
+    extend(tmp_path / "other.h5", rows, [array("cifar10 standard clean accuracy", np.zeros(len(rows.keys)))])
+    bench = RobBench(tmp_path / "other.h5")
+    assert set(overview(bench)["lacks"]) == {"architectures of NAS-Bench-201: it holds those of another space"}
+    with pytest.raises(NotMeasured, match=r"from other\.h5, which lacks architectures of NAS-Bench-201: it holds those of another space\."):
+        compare("wu2024", bench)
+
+
+def test_an_overview_reads_no_header(whole: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole.measurements.store, "header", None)
+    assert len(overview(whole)) == len(PAPERS)
+
+
 def test_what_means_nothing_is_refused(bench: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match=r"'jung2023-tabel1' is not a table of a paper. Did you mean 'jung2023-table1'"):
+    with pytest.raises(InvalidArgument, match=r"'jung2023-tabel1' is not a table of a paper. Did you mean 'jung2023-table1'"):
         compare("jung2023-tabel1", bench)
     for wrong in (0, -1, 1.5, True):
-        with pytest.raises(UnknownMetric, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
+        with pytest.raises(InvalidArgument, match=f"runs={wrong!r} is not a number of runs; expected an integer of at least 1"):
             compare("wu2024", bench, runs=wrong)  # type: ignore[arg-type]
     for wrong in (0, -1, 1.5, True):
-        with pytest.raises(UnknownMetric, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
+        with pytest.raises(InvalidArgument, match=f"workers={wrong!r} is not a number of workers; expected an integer of at least 1"):
             compare("wu2024", bench, workers=wrong)  # type: ignore[arg-type]
-    with pytest.raises(UnknownMetric, match="seed=-1 is not a seed; expected an integer of at least 0"):
+    with pytest.raises(InvalidArgument, match="seed=-1 is not a seed; expected an integer of at least 0"):
         compare("wu2024", bench, seed=-1)
 
 
@@ -320,38 +340,3 @@ def test_tables_are_readable_and_bars_are_escaped() -> None:
         r"| \|none~0\| | 0.1235 | +0.0001 | 1 |",
         "| b |  | -3 | 2 |",
     ]
-
-
-def test_the_command_prints_tables_and_what_differs(published_store: Path) -> None:
-    def papers(*arguments: str) -> str:
-        result = CliRunner().invoke(main, ["papers", *arguments, "--store", str(published_store)])
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    text = papers("jung2023-two-3x3")
-    assert "networks                  on a path from input to output      408    408     +0\n" in text
-    assert "What differs:\n- The paper does not say which convolutions count" in text
-    found = json.loads(papers("jung2023-best", "--json"))
-    assert [row["paper"] for row in found["table"]][6] is None
-    assert found["table"][5]["index"] == 3456
-    assert papers("jung2023-two-3x3", "--markdown").startswith("## jung2023-two-3x3\n\nJung, Lukasik, Keuper (ICLR 2023). Figures 7")
-    overview = papers()
-    assert overview.splitlines()[1].startswith("jung2023-table1 ")
-    assert overview.splitlines()[1].endswith(" yes")
-    assert (
-        "\nwu2024 lacks clean, fgsm, pgd, autoattack of cifar10 (pgd-8/255): robbench import nasrobbench201 FILE --into STORE\n" in overview
-    )
-    assert {row["name"] for row in json.loads(papers("--json"))} == set(PAPERS)
-    assert len(papers("--markdown").splitlines()) == len(PAPERS) + 2
-
-
-def test_the_command_refuses_in_one_line(small_store: Path) -> None:
-    result = CliRunner().invoke(main, ["papers", "wu2024", "--store", str(small_store)])
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: NotMeasured: wu2024 cannot be computed from small.h5, which lacks clean, fgsm, pgd, autoattack")
-    result = CliRunner().invoke(main, ["papers", "wu2024", "--workers", "0", "--store", str(small_store)])
-    assert result.exit_code == 1
-    assert result.stderr == "Error: UnknownMetric: workers=0 is not a number of workers; expected an integer of at least 1.\n"
-    result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
-    assert result.exit_code == 2
-    assert "--markdown and --json are two ways of printing" in result.stderr

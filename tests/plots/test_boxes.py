@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robbench import CannotPlot, RobBench, UnknownMetric
+from robbench import CannotPlot, InvalidArgument, RobBench, UnknownMetric
 from robbench.plots import COLUMN, FULL, accuracy_boxes, threats_of
 from tests.plots.legible import assert_legible
 
@@ -48,3 +48,7 @@ def test_what_has_no_levels_is_refused(bench: RobBench) -> None:
         accuracy_boxes(bench, dataset="toy/odd%")
     with pytest.raises(UnknownMetric, match=r"'pdg' is not a metric\. Did you mean 'pgd'"):
         accuracy_boxes(bench, ["pdg"])
+    with pytest.raises(InvalidArgument, match=r"accuracy_boxes has no option 'trainin'\. Did you mean 'training'"):
+        accuracy_boxes(bench, trainin="pgd-8/255")  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match=r"kind='atack' has no meaning\. Did you mean 'attack'\? Expected 'attack' or 'corruption'"):
+        threats_of(bench, "atack")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robbench import CannotPlot, RobBench
+from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.plots import COLUMN, FULL, eps_curves, search_curves
 from tests.plots.legible import assert_clear_of, assert_legible
 
@@ -37,6 +37,13 @@ def test_curves_need_architectures_and_an_attack(bench: RobBench, archs: Any, at
         CannotPlot, match=f"eps curves need at least one architecture and an attack; {len(archs)} and '{attack}' were given"
     ):
         eps_curves(bench, archs, attack)
+
+
+def test_options_are_spelled(bench: RobBench) -> None:
+    with pytest.raises(InvalidArgument, match=r"eps_curves has no option 'dataste'\. Did you mean 'dataset'"):
+        eps_curves(bench, {"a": 0}, dataste="toy10")  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match=r"search_curves has no option 'bset'\. Did you mean 'best'"):
+        search_curves({"a": np.zeros((1, 2))}, bset=1.0)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("width", [COLUMN, FULL])

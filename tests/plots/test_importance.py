@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from robbench import CannotPlot
+from robbench import CannotPlot, InvalidArgument
 from robbench.plots import COLUMN, FULL, importance_bars
 from tests.plots.legible import assert_legible
 
@@ -32,8 +32,12 @@ def test_only_the_first_n_by_the_other_measure() -> None:
 
 def test_wrong_tables_are_refused() -> None:
     with pytest.raises(
-        CannotPlot, match=r"by='impurty' is not an importance\. Did you mean 'impurity'\? Expected 'permutation' or 'impurity'"
+        InvalidArgument, match=r"by='impurty' has no meaning\. Did you mean 'impurity'\? Expected 'permutation' or 'impurity'"
     ):
         importance_bars(TABLE, by="impurty")
     with pytest.raises(CannotPlot, match="there are no features to draw"):
         importance_bars(TABLE.head(0))
+    with pytest.raises(CannotPlot, match="there are no features to draw; expected a table with one row a feature, and a column impurity"):
+        importance_bars(TABLE[["permutation"]], by="impurity")
+    with pytest.raises(InvalidArgument, match="n=0 is not a number of features; expected an integer of at least 1"):
+        importance_bars(TABLE, n=0)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from robbench import CannotPlot, Cell
+from robbench import CannotPlot
 from robbench.plots import cell_drawing, save
+from robbench.spaces.nb201 import NB201, Cell
 
-CELL = Cell(["skip_connect"] * 6)
+CELL = NB201.graph(Cell(["skip_connect"] * 6))
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.pdf", b"%PDF"), ("a.svg", b"<?xml"), ("a.PNG", b"\x89PNG")])

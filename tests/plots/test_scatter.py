@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robbench import CannotPlot, RobBench, UnknownMetric
+from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.analysis import pareto_front
 from robbench.plots import COLUMN, FULL, scatter
 from tests.plots.legible import assert_clear_of, assert_legible
@@ -49,12 +49,14 @@ def test_directions_reach_the_front(bench: RobBench) -> None:
     figure = scatter(bench, "kernel_parameters", "edgegpu_latency", directions={"kernel_parameters": "max"})
     front = pareto_front(bench, ["kernel_parameters", "edgegpu_latency"], directions={"kernel_parameters": "max"})
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xydata(), front[["kernel_parameters", "edgegpu_latency"]])
-    with pytest.raises(UnknownMetric, match="kernel_parameters is a proxy for accuracy"):
+    with pytest.raises(InvalidArgument, match="kernel_parameters is a proxy for accuracy"):
         scatter(bench, "kernel_parameters", "edgegpu_latency")
+    with pytest.raises(InvalidArgument, match=r"scatter has no option 'direction'\. Did you mean 'directions'"):
+        scatter(bench, "clean", "pgd@1/255", direction={})  # type: ignore[call-arg]
 
 
 def test_without_a_point_there_is_no_figure(bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from robbench.analysis.joining import Joined
+    from robbench.measurements.joining import Joined
 
     monkeypatch.setattr(Joined, "measured", np.zeros(CLASSES, bool))
     with pytest.raises(CannotPlot, match="no architecture has both clean and pgd@1/255; there is nothing to draw"):

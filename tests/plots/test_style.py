@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from robbench import Cell, MissingLibrary
+from robbench import MissingLibrary
 from robbench.plots import cell_drawing, save
 from robbench.plots.style import label
+from robbench.spaces.nb201 import NB201, Cell
 
-CELL = Cell(["none"] * 6)
+CELL = NB201.graph(Cell(["none"] * 6))
 
 
 def test_matplotlibs_settings_are_left_alone() -> None:
@@ -21,7 +22,10 @@ def test_matplotlibs_settings_are_left_alone() -> None:
 
 
 def test_pyplot_is_not_even_loaded() -> None:
-    code = "from robbench import Cell, plots; plots.cell_drawing(Cell(['none'] * 6)); import sys; print('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "from robbench import plots; from robbench.spaces.nb201 import NB201, Cell; plots.cell_drawing(NB201.graph(Cell(['none'] * 6)));"
+        "import sys; print('matplotlib.pyplot' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
 
 

@@ -30,6 +30,7 @@ class NASBench201(SearchSpace[Cell]):
     title = "NAS-Bench-201"
     architecture = Cell
     variables = tuple(Variable(f"edge_{source}_{target}", OPERATIONS) for source, target in EDGES)
+    variable_kind = "edge"
 
     def parse(self, arch: Any) -> Cell:
         """The cell that an arch string, six operation names, or a `Cell` means; raises UnknownArchitecture."""
@@ -84,6 +85,10 @@ class NASBench201(SearchSpace[Cell]):
         from robbench.spaces.nb201.features import ENCODINGS
 
         return {**ENCODINGS, **super().encodings}
+
+    def label(self, variable: Variable) -> str:
+        """An edge as an arrow, ``"0→1"``."""
+        return "{}→{}".format(*EDGES[self.variables.index(variable)])
 
     def spellings(self, arch: Cell) -> dict[str, str]:
         """NASLib's tuple."""
