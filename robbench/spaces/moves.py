@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from robbench.errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from robbench.spaces.space import SearchSpace
 
 A = TypeVar("A")
 Code = tuple[int, ...]
@@ -23,8 +20,8 @@ class Moves(ABC, Generic[A]):
 
     @property
     @abstractmethod
-    def space(self) -> SearchSpace[A]:
-        """The whole space."""
+    def space(self) -> Any:
+        """The whole space: a `SearchSpace`, which this module is below of."""
 
     @property
     @abstractmethod

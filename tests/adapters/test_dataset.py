@@ -8,8 +8,8 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import NotMeasured, UnknownMetric
-from robbench.spaces.nb201.identity import twin_key
 from robbench.spaces.nb201 import Cell
+from robbench.spaces.nb201.identity import twin_key
 from tests.synthetic import CLASSES
 
 

@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 
 from builders.errors import BuildError
 from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
-from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.spaces.nb201 import Cell
+from robbench.spaces.nb201.identity import class_key, class_partition
 
 PLAN = Plan("digits", "digits", "digits-light", classes=10, sample_seed=3, seeds=(0, 1), stack=4)
 

@@ -18,10 +18,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from robbench import RobBench, __version__
-from robbench.store.arrays import Array
 from robbench.cli import main
-from robbench.spaces.nb201.identity import class_key, twin_key
 from robbench.spaces.nb201 import Cell
+from robbench.spaces.nb201.identity import class_key, twin_key
+from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests.sources.published import CELL, evaluated, isomorphic, jung, write_csv
 
