@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from builders.networks import CELLS
-from builders.networks.graph import Cell
+from builders.networks.graph import CellGraph
 from robbench.errors import UnknownArchitecture
 from robbench.spaces import SPACES
 from robbench.spaces.space import Features, SearchSpace, Variable
@@ -133,9 +133,9 @@ def register(monkeypatch: pytest.MonkeyPatch) -> ToySpace:
     return TOY
 
 
-def cell(arch: Chain) -> Cell:
+def cell(arch: Chain) -> CellGraph:
     """The chain as a cell of a network."""
-    return Cell.of(3, ((source, target, op) for (source, target), op in zip(EDGES, arch.ops, strict=True)))
+    return CellGraph.of(3, ((source, target, op) for (source, target), op in zip(EDGES, arch.ops, strict=True)))
 
 
 def _applied(op: str, term: str) -> str:

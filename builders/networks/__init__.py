@@ -19,11 +19,11 @@ from typing import Any
 
 from builders.errors import BuildError
 from builders.networks import nb201
-from builders.networks.graph import Cell
+from builders.networks.graph import CellGraph
 from robbench.spaces import SPACES
 from robbench.spaces.space import SearchSpace
 
-CELLS: dict[str, Callable[[Any], Cell]] = {"nb201": nb201.cell}
+CELLS: dict[str, Callable[[Any], CellGraph]] = {"nb201": nb201.cell}
 """By the name of a search space, what makes a cell of one of its architectures."""
 
 
@@ -40,7 +40,7 @@ def space_of(arch: Any) -> SearchSpace[Any]:
     raise BuildError(f"{arch!r} is a {type(arch).__name__}; expected an architecture of {known}, parsed by its search space.")
 
 
-def cell_of(arch: Any) -> Cell:
+def cell_of(arch: Any) -> CellGraph:
     """An architecture as a cell.
 
     Raises:

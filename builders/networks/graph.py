@@ -1,8 +1,8 @@
 """A cell as a graph: what the network of an architecture computes again and again, whatever search space the architecture is of.
 
-    node 0                the cell's input
-    nodes 1 to n − 1      the sum of what their incoming edges compute; the last is the cell's output
-    edge                  (source, target, operation), from a lower node to a higher one
+node 0                the cell's input
+nodes 1 to n − 1      the sum of what their incoming edges compute; the last is the cell's output
+edge                  (source, target, operation), from a lower node to a higher one
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Edge = tuple[int, int, str]
 """Source node, target node, and the name of an operation: a key of `builders.networks.operations.OPERATIONS`."""
 
 
-class Cell(NamedTuple):
+class CellGraph(NamedTuple):
     """A directed acyclic graph with an operation on each edge."""
 
     nodes: int
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
     """By target, then by source: the order in which a node's inputs are summed, and in which weights are drawn."""
 
     @classmethod
-    def of(cls, nodes: int, edges: Iterable[Edge]) -> Cell:
+    def of(cls, nodes: int, edges: Iterable[Edge]) -> CellGraph:
         """The cell with these edges; those whose operation is ``none`` compute nothing and are left out.
 
         Raises:

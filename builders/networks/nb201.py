@@ -5,12 +5,12 @@ Source: Dong and Yang (2020), section 2.1 and figure 1.
 
 from __future__ import annotations
 
-from builders.networks import graph
+from builders.networks.graph import CellGraph
 from robbench.spaces.nb201 import EDGES, Cell
 
 NODES = 4
 
 
-def cell(arch: Cell) -> graph.Cell:
+def cell(arch: Cell) -> CellGraph:
     """The graph of a cell."""
-    return graph.Cell.of(NODES, ((source, target, op) for (source, target), op in zip(EDGES, arch.ops, strict=True)))
+    return CellGraph.of(NODES, ((source, target, op) for (source, target), op in zip(EDGES, arch.ops, strict=True)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import copy
 
 import pytest
 
@@ -32,7 +32,12 @@ def test_a_pair_of_one_class_and_twins_of_two() -> None:
 @pytest.mark.parametrize("arch", TOY.members, ids=str)
 def test_spec_and_code_mean_the_chain(arch: Chain) -> None:
     assert TOY.parse(str(arch)) == TOY.parse(arch) == arch == TOY.decode(TOY.encode(arch))
-    assert pickle.loads(pickle.dumps((TOY, arch))) == (TOY, arch)
+    assert copy.deepcopy((TOY, arch)) == (TOY, arch)
+
+
+def test_a_copy_of_the_space_is_the_space() -> None:
+    """As in a worker, where it comes by its name."""
+    assert TOY.__reduce__() == "TOY"
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders import shards
 from builders.attacks import PGD
 from builders.errors import BuildError
-from builders.merge import merge
 from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
+from builders.results import shards
+from builders.results.merge import merge
+from builders.results.verify import verify
 from builders.run import run
 from builders.train import RECIPES
-from builders.verify import verify
 from robbench.store.embedded import embedded_store
 
 
@@ -23,7 +23,7 @@ def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
     (found,) = verify(embedded_store(), sample=1, seed=150, device="cpu")
     assert found.unit.key == "344ce2896e72c1ac"
     assert found.outcomes == 16 * (360 + 120 * (4 * 4 + 15 * 5))
-    assert found.holds
+    assert found.succeeded
 
 
 def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
@@ -35,10 +35,10 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
         next(verify(tmp_path / "real.h5", sample=2))
     (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
     assert found.same_environment
-    assert (found.different, found.largest, found.shift) == (0, 0.0, 0.0)
-    assert found.holds
+    assert (found.differing_outcomes, found.largest_change, found.mean_change) == (0, 0.0, 0.0)
+    assert found.succeeded
     assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 15 * 5)
-    assert found.proxies == 0
+    assert found.differing_proxies == 0
     (path,) = folder.glob("*.npz")
     shard = shards.read(path)
     shard.outcomes["pgd"][0, 2] ^= True
@@ -46,9 +46,9 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     shards.write(folder, shard)
     merge(folder, tmp_path / "changed.h5")
     (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
-    assert (found.different, found.proxies) == (12, 1)
-    assert found.largest > 0
-    assert not found.holds
+    assert (found.differing_outcomes, found.differing_proxies) == (12, 1)
+    assert found.largest_change > 0
+    assert not found.succeeded
 
 
 def test_names_that_stand_for_something_else_now_are_refused(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_names_that_stand_for_something_else_now_are_refused(tmp_path: Path, tin
     list(run(tmp_path / "build", device="cpu"))
     merge(tmp_path / "build", tmp_path / "store.h5")
     (found,) = verify(tmp_path / "store.h5", sample=1, device="cpu")
-    assert found.holds
+    assert found.succeeded
     monkeypatch.setitem(EVALUATIONS, "digits-light", replace(before, attacks={**before.attacks, "pgd": PGD(steps=7)}))
     with pytest.raises(
         BuildError, match=r"'digits-light' stood for something else \(they differ in pgd\); build it again with the version"
@@ -84,8 +84,8 @@ def test_all_plans_of_a_store_are_built_again(tmp_path: Path, tiny_images: str, 
         list(run(tmp_path / recipe, device="cpu"))
         merge(tmp_path / recipe, tmp_path / "store.h5")
     found = list(verify(tmp_path / "store.h5", sample=2, device="cpu"))
-    assert {comparison.unit.recipe for comparison in found} == {"digits", "digits-pgd"}
-    assert all(comparison.holds and comparison.same_environment for comparison in found)
+    assert {one.unit.recipe for one in found} == {"digits", "digits-pgd"}
+    assert all(one.succeeded and one.same_environment for one in found)
 
 
 def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square
-from builders.attacks.base import Survivors, live_first, put, take
+from builders.attacks.base import ActiveRows, live_first, put, take
 from builders.attacks.streams import bits, image_streams, uniform
 from builders.evaluate import accuracy, project, robust_outcomes
 from robbench.measurements.metrics import TABLE
@@ -209,11 +209,11 @@ def test_take_put_and_live_first() -> None:
     assert values.tolist() == [[-1, 1, -2, 3], [-4, 5, 6, -3]]
 
 
-def test_survivors_return_every_result_to_its_place() -> None:
+def test_active_return_every_result_to_its_place() -> None:
     x = torch.arange(10.0).view(10, 1, 1, 1)
-    survivors = Survivors(x)
-    (x,) = survivors.keep(torch.arange(10) % 2 == 0, x, x)
-    (x,) = survivors.keep(x.flatten() > 3, x + 100, x)
-    assert survivors.all(-x).flatten().tolist() == [100, 1, 102, 3, -4, 5, -6, 7, -8, 9]
-    assert survivors.few(torch.tensor([True, False, False]))
-    assert not survivors.few(torch.tensor([[True, True, True], [False, False, False]]))
+    active = ActiveRows(x)
+    (x,) = active.shrink(torch.arange(10) % 2 == 0, x, x)
+    (x,) = active.shrink(x.flatten() > 3, x + 100, x)
+    assert active.all_results(-x).flatten().tolist() == [100, 1, 102, 3, -4, 5, -6, 7, -8, 9]
+    assert active.can_shrink(torch.tensor([True, False, False]))
+    assert not active.can_shrink(torch.tensor([[True, True, True], [False, False, False]]))

@@ -4,7 +4,7 @@
 
 unit            JSON: the unit
 settings        JSON: what the unit's recipe, evaluation and data set stood for: all their fields, and a checksum
-environment     JSON: library versions, device, threads
+environment     JSON: library versions, device, networks in a stack
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
 images          JSON: for each threat, how many test images
@@ -36,7 +36,7 @@ _PROXIES = "proxies/"
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """One unit's result."""
+    """The result of one unit."""
 
     unit: Unit
     settings: dict[str, Any]
@@ -46,9 +46,9 @@ class Shard:
     trainings: list[dict[str, Any]]
     """For each network, the fields of `builders.train.Training`."""
     seconds: dict[str, float]
-    """Evaluation, for each threat, of the whole stack; of all proxies together under "proxies"."""
+    """Seconds of evaluation of the whole stack, for each threat; of all proxies together under "proxies"."""
     outcomes: dict[str, np.ndarray]
-    """For each threat, bool ``(stack, levels, images)``; ``(stack, images)`` for clean."""
+    """For each threat, whether each image is classified correctly: bool ``(stack, levels, images)``; ``(stack, images)`` for clean."""
     proxies: dict[str, np.ndarray]
     """For each proxy, float64 ``(stack,)``, NaN where there is no value."""
     failures: dict[str, dict[str, int]]
@@ -56,7 +56,7 @@ class Shard:
 
 
 def path_of(folder: Path, unit: Unit) -> Path:
-    """Where the unit's shard stands."""
+    """The file of the unit's shard."""
     return folder / f"{unit.key}.npz"
 
 
@@ -90,7 +90,7 @@ def read(path: Path) -> Shard:
     """The shard in a file.
 
     Raises:
-        ShardError: cut short, damaged, or not a shard.
+        ShardError: the file is cut short, damaged, or not a shard.
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -105,7 +105,7 @@ def read(path: Path) -> Shard:
 
 
 def is_done(folder: Path, unit: Unit) -> bool:
-    """Whether a shard of this unit is there, whole."""
+    """Whether a whole shard of this unit is in the folder."""
     path = path_of(folder, unit)
     if not path.exists():
         return False
@@ -115,7 +115,7 @@ def is_done(folder: Path, unit: Unit) -> bool:
         return False
 
 
-def strangers(folder: Path, units: Iterable[Unit]) -> list[Path]:
-    """Shards in the folder that are of none of these units."""
-    known = {path_of(folder, unit) for unit in units}
-    return sorted(path for path in folder.glob("*.npz") if path not in known)
+def outside_plan(folder: Path, units: Iterable[Unit]) -> list[Path]:
+    """Shards in the folder that belong to none of these units."""
+    planned = {path_of(folder, unit) for unit in units}
+    return sorted(path for path in folder.glob("*.npz") if path not in planned)

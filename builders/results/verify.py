@@ -1,8 +1,7 @@
-"""Units of a store built again, to see that what it holds can be had again."""
+"""Units of a store built again: whether what it holds can be reproduced."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -13,13 +12,14 @@ import torch
 
 from builders.datasets import load
 from builders.errors import BuildError
-from builders.merge import SOURCE
 from builders.plan import EVALUATIONS, Plan, Unit, plan_from
+from builders.results.merge import SOURCE
+from builders.results.shards import Shard
 from builders.run import environment_of, find_device, run_unit, settings_of
-from robbench.store.arrays import Name
-from robbench.spaces.nb201.identity import class_partition
-from robbench.spaces.nb201 import Cell, position
+from robbench.spaces import space_named
 from robbench.store import Store
+from robbench.store.arrays import Name
+from robbench.store.rows import Rows
 
 TOLERANCE = 0.05
 """How far a stack's mean accuracy may move when a unit is built again on another kind of device.
@@ -27,29 +27,31 @@ TOLERANCE = 0.05
 There, rounding lets training take another path, so a single network may move as far as another seed would move it."""
 
 
-class Comparison(NamedTuple):
-    """A unit built again, beside what the store holds."""
+class Reproduction(NamedTuple):
+    """A unit built again, compared with what the store holds."""
 
     unit: Unit
     same_environment: bool
+    """The library versions and the device are those of the store's build."""
     outcomes: int
-    """How many single outcomes were compared."""
-    different: int
-    """How many of them came out otherwise."""
-    proxies: int
-    """How many values of proxies came out otherwise."""
-    largest: float
+    """How many single outcomes were compared: one an image, a network and a level of a threat."""
+    differing_outcomes: int
+    differing_proxies: int
+    """How many values of proxies differ."""
+    largest_change: float
     """The largest difference of one network's accuracy, as a fraction."""
-    shift: float
+    mean_change: float
     """The largest difference of the stack's mean accuracy, as a fraction."""
 
     @property
-    def holds(self) -> bool:
-        """Whether the unit could be had again: bit for bit in the same environment, within `TOLERANCE` in another."""
-        return self.different == self.proxies == 0 if self.same_environment else self.shift <= TOLERANCE
+    def succeeded(self) -> bool:
+        """Whether the unit was reproduced: bit for bit in the same environment, within `TOLERANCE` in another."""
+        if self.same_environment:
+            return self.differing_outcomes == self.differing_proxies == 0
+        return self.mean_change <= TOLERANCE
 
 
-def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Comparison]:
+def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Reproduction]:
     """Build some units of a store's plans again and compare every outcome.
 
     Arguments:
@@ -70,37 +72,43 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
     torch.set_num_threads(1)
     for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
         built, unit = units[int(index)]
-        plan, dataset = built.plan, loaded(unit.dataset)
-        built.refuse_other_settings(store, settings_of(plan.recipe, plan.evaluation, dataset))
-        shard = run_unit(unit, dataset, found)
-        cells = [position(Cell.parse(arch)) for arch in unit.archs]
-        rows = [class_partition().group[cell] for cell in cells]
-        at = plan.seeds.index(unit.seed)
-        different, total, largest, shift = 0, 0, 0.0, 0.0
-        for threat, outcomes in shard.outcomes.items():
-            before = np.unpackbits(built.outcomes[threat][rows][..., at, :], axis=-1, count=outcomes.shape[-1]).astype(bool)
-            different += int((before != outcomes).sum())
-            total += outcomes.size
-            change = before.mean(axis=-1) - outcomes.mean(axis=-1)
-            largest, shift = max(largest, float(np.abs(change).max())), max(shift, float(np.abs(change.mean(axis=0)).max()))
-        proxies = sum(int((~_same(built.proxies[proxy][cells, at], values)).sum()) for proxy, values in shard.proxies.items())
-        yield Comparison(unit, environment_of(found) == built.environment, total, different, proxies, largest, shift)
+        dataset = loaded(unit.dataset)
+        built.refuse_other_settings(store, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
+        yield built.compared(run_unit(unit, dataset, found), environment_of(found))
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray((one == other) | (np.isnan(one) & np.isnan(other)))
+def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray((one != other) & ~(np.isnan(one) & np.isnan(other)))
 
 
 class _Built(NamedTuple):
     """What a store holds of one plan."""
 
     plan: Plan
+    rows: Rows
     environment: dict[str, Any]
     recipe: dict[str, Any]
     measured: dict[str, Any]
     """Of each attack, corruption and proxy, its settings; and the eps of all attacks, as "eps"."""
     outcomes: dict[str, np.ndarray]
+    """For each threat, eight images a byte: ``(classes, levels, seeds, ⌈images/8⌉)``, uint8."""
     proxies: dict[str, np.ndarray]
+    """For each proxy, ``(exact, seeds)``, float64."""
+
+    def compared(self, shard: Shard, environment: dict[str, Any]) -> Reproduction:
+        """What the store holds of a unit, beside the same unit built again in this environment."""
+        space, seed = space_named(self.plan.space), self.plan.seeds.index(shard.unit.seed)
+        classes = [self.rows.class_row[space.key(space.parse(arch))] for arch in shard.unit.archs]
+        exact = [self.rows.exact_row[arch] for arch in shard.unit.archs]
+        differing, total, largest, mean = 0, 0, 0.0, 0.0
+        for threat, outcomes in shard.outcomes.items():
+            before = np.unpackbits(self.outcomes[threat][classes][..., seed, :], axis=-1, count=outcomes.shape[-1]).astype(bool)
+            differing += int((before != outcomes).sum())
+            total += outcomes.size
+            change = before.mean(axis=-1) - outcomes.mean(axis=-1)
+            largest, mean = max(largest, float(np.abs(change).max())), max(mean, float(np.abs(change.mean(axis=0)).max()))
+        proxies = sum(int(_differ(self.proxies[proxy][exact, seed], values).sum()) for proxy, values in shard.proxies.items())
+        return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean)
 
     def refuse_other_settings(self, store: Path, settings: dict[str, Any]) -> None:
         """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
@@ -120,21 +128,24 @@ class _Built(NamedTuple):
         """Of each plan that was merged into a store; raises BuildError if there is none."""
         with Store(store) as opened:
             provenances = {name: opened.header(name).provenance for name in opened.names()}
-            plans = {json.dumps(found["plan"]): found["plan"] for found in provenances.values() if found.get("source") == SOURCE}
+            plans = {name: plan_from(found["plan"]) for name, found in provenances.items() if found.get("source") == SOURCE}
             if not plans:
                 raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")
-            return [cls._read(opened, provenances, plan) for plan in plans.values()]
+            return [
+                cls._read(opened, provenances, plan, [name for name, its in plans.items() if its == plan])
+                for plan in dict.fromkeys(plans.values())
+            ]
 
     @classmethod
-    def _read(cls, opened: Store, provenances: dict[Name, dict[str, Any]], fields: dict[str, Any]) -> _Built:
-        plan = plan_from(fields)
-        first = next(found for found in provenances.values() if found.get("plan") == fields)
+    def _read(cls, opened: Store, provenances: dict[Name, dict[str, Any]], plan: Plan, own: list[Name]) -> _Built:
+        """What the store holds of a plan, whose own arrays are these."""
+        first = provenances[own[0]]
         # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
         shared = EVALUATIONS[plan.evaluation].proxies
         built = {
             name: found
             for name, found in provenances.items()
-            if found.get("plan") == fields or ("proxy" in found and name.dataset == plan.dataset and name.metric in shared)
+            if name in own or ("proxy" in found and name.dataset == plan.dataset and name.metric in shared)
         }
 
         def read(names: list[Name]) -> dict[str, np.ndarray]:
@@ -147,4 +158,4 @@ class _Built(NamedTuple):
         }
         if attacked := [name for name, found in built.items() if "attack" in found]:
             measured["eps"] = opened.header(attacked[0]).axes["eps"]
-        return cls(plan, first["environment"], first["recipe"], measured, outcomes, proxies)
+        return cls(plan, opened.rows, first["environment"], first["recipe"], measured, outcomes, proxies)

@@ -9,15 +9,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders import shards
 from builders.corruptions import CORRUPTIONS
 from builders.datasets import load
 from builders.errors import BuildError
-from builders.merge import merge
-from builders.network import Network, Skeleton
+from builders.networks.plain import Network, Skeleton
 from builders.plan import EVALUATIONS, Evaluation, Plan, Unit, read_plan, write_plan
+from builders.results import shards
+from builders.results.merge import merge
+from builders.results.shards import Shard
 from builders.run import environment_of, run, settings_of
-from builders.shards import Shard
 from robbench import RobBench
 from robbench.spaces.nb201 import cells
 from robbench.store import verify as verify_store
@@ -129,7 +129,7 @@ def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "store.h5").exists()
 
 
-def test_strangers_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
+def test_shards_outside_the_plan_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     stranger = replace(read_plan(folder).units()[0], recipe="digits-pgd")
     shards.write(folder, made_up(stranger))
     with pytest.raises(BuildError, match=rf"holds shards that are not of its plan: {stranger.key}\.npz; take them out"):

@@ -16,7 +16,7 @@ from builders.datasets import load
 from builders.errors import CorruptionError
 from robbench.errors import RobBenchError
 from robbench.measurements.metrics import SEVERITIES, TABLE
-from tests.builders.plain_corruptions import NEEDS_PIL, PLAIN, levels
+from tests.builders.corruptions.plain import NEEDS_PIL, PLAIN, levels
 
 each_corruption = pytest.mark.parametrize("name", CORRUPTIONS)
 DIGITS = load("digits").test_images[:6]

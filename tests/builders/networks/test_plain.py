@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.errors import BuildError
-from builders.network import Network, Skeleton, flops, parameters
+from builders.networks.plain import Network, Skeleton, flops, parameters
 from robbench.spaces.nb201 import Cell
 from tests.strategies import any_cell
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.errors import BuildError
-from builders.layers import Stacked
-from builders.network import Network, Skeleton
-from builders.stacked import StackedNetwork
+from builders.networks.layers import Stacked
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 from robbench.spaces.nb201 import EDGES, Cell
 from tests.strategies import any_cell
 
@@ -187,7 +187,7 @@ def test_networks_that_do_not_go_together() -> None:
         StackedNetwork([one, Network(MIXED[0], Skeleton(8, 1, 2, 4), generator=generator)])
     with pytest.raises(BuildError, match="network 1 has the mean"):
         StackedNetwork([one, Network(MIXED[0], SKELETON, [0.1, 0.2], generator=generator)])
-    with pytest.raises(BuildError, match="network 0 has the cell"):
+    with pytest.raises(BuildError, match="network 0 has the architecture"):
         StackedNetwork([one]).insert(0, Network(MIXED[1], SKELETON, generator=generator))
 
 

@@ -1,4 +1,4 @@
-"""Schedulers and workers here are real processes, but for what it would take four deaths of a worker to see."""
+"""Builds on real schedulers and workers, which are processes here; only a unit that kills four workers is made up."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ import pytest
 torch = pytest.importorskip("torch")
 distributed = pytest.importorskip("distributed")
 
-from builders import cluster, shards
-from builders.cluster import run
+from builders.cluster import client as asking
+from builders.cluster.client import run
 from builders.errors import BuildError
-from builders.merge import merge
 from builders.plan import read_plan
+from builders.results import shards
+from builders.results.merge import merge
+from builders.results.shards import Shard
 from builders.run import run as run_here
 from builders.run import todo
-from builders.shards import Shard
 from robbench.errors import MissingLibrary
-from tests.builders.stores import assert_same_arrays
+from tests.builders.results.stores import assert_same_arrays
 
-CODE = Path(__file__).parents[2]
+CODE = Path(__file__).parents[3]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -116,9 +117,9 @@ def test_unfit_workers_are_refused_before_any_work(
 
 def test_workers_must_be_as_what_was_done_before(folder: Path) -> None:
     plan = read_plan(folder)
-    assert "device" not in cluster._expected(folder, plan, None)
+    assert "device" not in asking._expected(folder, plan, None)
     shards.write(folder, Shard(plan.units()[2], {"recipe": {"epochs": 7}}, {"device": "abacus", "stack": 2}, [], {}, {}, {}, {}))
-    expected = cluster._expected(folder, plan, None)
+    expected = asking._expected(folder, plan, None)
     assert (expected["recipe.epochs"], expected["device"]) == (7, "abacus")
     assert "stack" not in expected
 
@@ -131,7 +132,7 @@ def test_where_all_is_done_no_scheduler_is_asked(folder: Path) -> None:
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
 def test_a_scheduler_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setattr(cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(asking, "CONNECT_TIMEOUT", 0.2)
     with pytest.raises(BuildError, match=rf"no scheduler at '{address}' \(.*\); expected an address as tcp://host:8786"):
         next(run(folder, address))
 
@@ -151,9 +152,9 @@ def test_a_unit_that_kills_its_workers_is_named(folder: Path) -> None:
     unit = read_plan(folder).units()[0]
     killed = distributed.KilledWorker("work-1", SimpleNamespace(address="tcp://last:1"), 3)
     with pytest.raises(BuildError, match=rf"unit {unit.key} was given up: the workers that took it died, the last of them tcp://last:1"):
-        raise cluster._failure(killed, unit)
+        raise asking._failure(killed, unit)
 
 
 def test_what_a_worker_raises_is_raised(folder: Path) -> None:
     error = BuildError("worker tcp://one:1: full")
-    assert cluster._failure(error, read_plan(folder).units()[0]) is error
+    assert asking._failure(error, read_plan(folder).units()[0]) is error

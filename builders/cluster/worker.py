@@ -1,4 +1,4 @@
-"""What a Dask worker runs of a build: units, after a look at whether it is one that may."""
+"""What runs on a Dask worker: units, once the worker is found to have the expected versions, data set and device."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builders.cluster.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
-from builders.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.plan import Plan, Unit
-from builders.run import find_device, run_unit, settle
-from builders.shards import Shard
+from builders.results.shards import Shard
+from builders.run import find_device, prepare_process, run_unit
 from robbench.errors import RobBenchError
 
 if TYPE_CHECKING:
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What workers are told besides a unit."""
+    """What a worker needs besides a unit."""
 
     plan: Plan
     data: Path | None
+    """The folder of the data set's published files, on the worker's machine."""
     device: str
     expected: Fingerprint
+    """That the worker must have."""
 
 
-def gpus(dask_worker: Worker) -> float:
-    """How many the worker offers."""
+def gpu_count(dask_worker: Worker) -> float:
+    """How many GPUs the worker offers, as its resource ``GPU``."""
     return float(dask_worker.state.total_resources.get("GPU", 0))
 
 
-def found(job: Job, dask_worker: Worker) -> Fingerprint:
-    """The worker's fingerprint, and its threads.
+def worker_fingerprint(job: Job, dask_worker: Worker) -> Fingerprint:
+    """The worker's fingerprint, with its number of threads.
 
     Raises:
         DatasetError: the data set is not where the job says, on the worker's machine.
@@ -47,25 +49,25 @@ def found(job: Job, dask_worker: Worker) -> Fingerprint:
     return {**here, "nthreads": dask_worker.state.nthreads}
 
 
-def work(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
-    """A unit's result, and what a person should know of how it came about.
+def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
+    """A unit's shard, and the notices of its run.
 
     Raises:
-        BuildError: the worker, named by its address, is not one that may, or failed.
+        BuildError: the worker, named by its address, has another fingerprint than the job expects, or failed.
     """
     from distributed import get_worker
 
     worker, notices = get_worker(), list[str]()
-    settle()
-    with named(worker.address):
-        # A worker may have come after the others were asked.
-        refuse_others(found(job, worker), job.expected)
+    prepare_process()
+    with errors_of(worker.address):
+        # A worker may have joined after the others were checked.
+        refuse_others(worker_fingerprint(job, worker), job.expected)
         return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), notice=notices.append), notices
 
 
 @contextmanager
-def named(address: str) -> Iterator[None]:
-    """Errors within are those of a worker, and say of which."""
+def errors_of(address: str) -> Iterator[None]:
+    """Errors of ours that are raised within are those of the worker at this address, and say so."""
     try:
         yield
     except RobBenchError as error:

@@ -1,9 +1,9 @@
-"""What must be the same wherever a build's units are done, as one flat dict: so that a difference has a name.
+"""What must be the same on every machine that runs units of a build, as one flat dict, so that a difference has a name.
 
 robbench, code              the version, and a checksum of the builders' source
 dataset                     a checksum of its images and labels
 torch, numpy, python, device
-recipe.epochs, attacks.pgd.steps, …     what the names of recipe and evaluation stand for
+recipe.epochs, attacks.pgd.steps, …     all settings of recipe and evaluation
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ import robbench
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.plan import Plan
+from builders.results.shards import Shard
 from builders.run import environment_of, settings_of
-from builders.shards import Shard
 
 Fingerprint = dict[str, Any]
 
+_SOURCE = Path(__file__).parents[1]
+
 
 def fingerprint(plan: Plan, dataset: Dataset, device: torch.device) -> Fingerprint:
-    """That of this process."""
+    """The fingerprint of this process."""
     return {
         "robbench": robbench.__version__,
-        "code": hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))).hexdigest()[:16],
+        "code": hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCE.rglob("*.py")))).hexdigest()[:16],
         **environment_of(device),
         **_flat(settings_of(plan.recipe, plan.evaluation, dataset)),
     }
 
 
 def of_shard(shard: Shard) -> Fingerprint:
-    """As much as a shard tells."""
+    """The part of the fingerprint that a shard has recorded of the process that made it."""
     return {**_flat(shard.settings), **{name: value for name, value in shard.environment.items() if name != "stack"}}
 
 
 def refuse_others(found: Fingerprint, expected: Fingerprint) -> None:
-    """Do nothing, if they are the same.
+    """Do nothing if the two are the same.
 
     Raises:
-        BuildError: they are not; names the first fields that differ.
+        BuildError: they differ; names the first fields that do.
     """
     absent = "absent"
     differing = [

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from builders.attacks.base import ascent
 from builders.errors import BuildError
-from builders.frozen import FrozenConv, FrozenStack
-from builders.layers import StackedBatchNorm, StackedConv
-from builders.stacked import StackedNetwork
+from builders.networks.frozen import FrozenConv, FrozenStack
+from builders.networks.layers import StackedBatchNorm, StackedConv
+from builders.networks.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
-from tests.builders.test_stacked import MIXED, images, network
+from tests.builders.networks.test_stacked import MIXED, images, network
 from tests.strategies import any_cell
 
 

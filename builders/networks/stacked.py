@@ -1,10 +1,9 @@
-"""Many cells → one module that runs them all at once.
+"""Many networks as one module that runs them all at once, whatever search spaces their architectures are of.
 
-All networks of a benchmark share one macro skeleton, so `stack` of them run as one whose layers are grouped (`layers.py`): on each edge
-of a cell, the networks with the same operation there are gathered, run as one grouped convolution, and added back to their places
-(`places.py`).
+Networks that share a macro skeleton run as one whose layers are grouped (`layers.py`): on each edge of a cell, the networks with the same
+operation there are gathered, run as one grouped convolution, and added back to where they stand in the stack (`gather.py`).
 
-A weight is the plain network's (`network.py`) with the networks that have it as a leading axis, under the same name:
+A weight is the plain network's (`plain.py`) with the networks that have it as a leading axis, under the same name:
 
     plain     body.0.edges.nor_conv_3x3_12.conv.weight    (outputs, inputs, 3, 3)
     stacked   body.0.edges.nor_conv_3x3_12.conv.weight    (members, outputs, inputs, 3, 3)    members: who has a 3×3 on edge 1→2
@@ -16,15 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from builders.errors import BuildError
-from builders.layers import Stacked, StackedAvgPool, StackedBatchNorm, StackedConv, StackedLinear, StackedReLUConvBN
-from builders.network import KERNEL, Network, Skeleton, edge_name
-from builders.places import Places
-from robbench.spaces.nb201 import EDGES, OPERATIONS, Cell
+from builders.networks import cell_of
+from builders.networks.gather import StackIndex
+from builders.networks.graph import CellGraph, Edge
+from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, StackedLinear, StackedReduction
+from builders.networks.operations import OPERATIONS, edge_name, operation
+from builders.networks.plain import Network, Skeleton
 
 
 class StackedNetwork(nn.Module):
@@ -34,7 +36,7 @@ class StackedNetwork(nn.Module):
         networks: at least one; `stack` is their number.
 
     Raises:
-        BuildError: no networks, or networks that differ in skeleton or normalisation.
+        BuildError: no networks, or networks that differ in skeleton, in normalisation, or in how many nodes their cells have.
     """
 
     mean: Tensor
@@ -46,7 +48,8 @@ class StackedNetwork(nn.Module):
             raise BuildError("there are no networks to stack; expected at least one.")
         first = networks[0]
         self.skeleton: Skeleton = first.skeleton
-        self.cells: tuple[Cell, ...] = tuple(network.cell for network in networks)
+        self.archs: tuple[Any, ...] = tuple(network.arch for network in networks)
+        cells = [cell_of(arch) for arch in self.archs]
         self.register_buffer("mean", first.mean.clone())
         self.register_buffer("std", first.std.clone())
         everyone = tuple(range(len(networks)))
@@ -56,7 +59,7 @@ class StackedNetwork(nn.Module):
         for stage, width in enumerate(self.skeleton.widths):
             if stage > 0:
                 self.body.append(StackedReduction(everyone, width))
-            self.body.extend(StackedCell(self.cells, width) for _ in range(self.skeleton.cells))
+            self.body.extend(StackedCell(cells, width) for _ in range(self.skeleton.cells))
         self.head = nn.Sequential(StackedBatchNorm(everyone, last), nn.ReLU())
         self.classifier = StackedLinear(everyone, last, self.skeleton.classes)
         self.to(first.mean.device, first.classifier.weight.dtype).train(first.training)
@@ -65,7 +68,7 @@ class StackedNetwork(nn.Module):
 
     def __len__(self) -> int:
         """How many networks: `stack`."""
-        return len(self.cells)
+        return len(self.archs)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(stack, batch, classes)`` of all networks.
@@ -91,7 +94,7 @@ class StackedNetwork(nn.Module):
 
     def extract(self, k: int) -> Network:
         """The k-th network, with copies of its weights and batch norm statistics, in the stack's mode and on its device."""
-        network = Network(self.cells[k], self.skeleton, self.mean.flatten().tolist(), self.std.flatten().tolist())
+        network = Network(self.archs[k], self.skeleton, self.mean.flatten().tolist(), self.std.flatten().tolist())
         network.to(self.mean.device, self.classifier.weight.dtype).train(self.training)
         _copy(self.state(k), network.state_dict())
         return network
@@ -100,16 +103,16 @@ class StackedNetwork(nn.Module):
         """Overwrite the k-th network's weights and batch norm statistics.
 
         Raises:
-            BuildError: `network` has another cell, skeleton or normalisation.
+            BuildError: `network` has another architecture, skeleton or normalisation.
         """
         for what, given, expected in (
-            ("cell", network.cell, self.cells[k]),
+            ("architecture", network.arch, self.archs[k]),
             ("skeleton", network.skeleton, self.skeleton),
             ("mean", network.mean.tolist(), self.mean.tolist()),
             ("std", network.std.tolist(), self.std.tolist()),
         ):
             if given != expected:
-                raise BuildError(f"network {k} has the {what} {given}; this place of the stack expects {expected}.")
+                raise BuildError(f"network {k} has the {what} {given}; its place in the stack expects {expected}.")
         _copy(network.state_dict(), self.state(k))
 
     def state(self, k: int) -> dict[str, Tensor]:
@@ -122,45 +125,30 @@ class StackedNetwork(nn.Module):
         }
 
 
-def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
-    for name in source.keys() & target.keys():
-        target[name].copy_(source[name])
-
-
-class StackedReduction(nn.Module):
-    """The residual blocks between stages."""
-
-    def __init__(self, members: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.a = StackedReLUConvBN(members, width // 2, width, 3, stride=2)
-        self.b = StackedReLUConvBN(members, width, width, 3)
-        self.pool = StackedAvgPool(2, 2, 0)
-        self.shortcut = StackedConv(members, width // 2, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.shortcut(self.pool(x)) + self.b(self.a(x))
-        return out
-
-
 class StackedCell(nn.Module):
-    """One cell of every network: each edge runs each of its operations once, for the networks that have it there."""
+    """One cell of every network: each edge runs each of its operations once, for the networks that have it there.
 
-    def __init__(self, cells: Sequence[Cell], channels: int) -> None:
+    Arguments:
+        cells: one a network, all of as many nodes.
+    """
+
+    def __init__(self, cells: Sequence[CellGraph], channels: int) -> None:
         super().__init__()
+        nodes = cells[0].nodes
+        if differing := {cell.nodes for cell in cells} - {nodes}:
+            raise BuildError(f"cells of {nodes} and of {min(differing)} nodes cannot be stacked; expected as many in all.")
         self.edges = nn.ModuleDict()
-        self.outgoing: list[list[str]] = [[], [], []]
-        self.incoming: list[list[str]] = [[], [], []]
+        self.outgoing: list[list[str]] = [[] for _ in range(nodes - 1)]
+        self.incoming: list[list[str]] = [[] for _ in range(nodes - 1)]
         members: dict[str, list[int]] = {}
-        for number, (source, target) in enumerate(EDGES):
-            for op in OPERATIONS[1:]:
-                name = edge_name(op, (source, target))
-                members[name] = [k for k, cell in enumerate(cells) if cell.ops[number] == op]
-                if members[name]:
-                    self.edges[name] = _operation(op, members[name], channels)
-                    self.outgoing[source].append(name)
-                    self.incoming[target - 1].append(name)
+        for source, target, op in sorted({edge for cell in cells for edge in cell.edges}, key=_order):
+            name = edge_name(source, target, op)
+            members[name] = [k for k, cell in enumerate(cells) if (source, target, op) in cell.edges]
+            self.edges[name] = operation(op).stacked(members[name], channels)
+            self.outgoing[source].append(name)
+            self.incoming[target - 1].append(name)
         self.sources, self.targets = (
-            nn.ModuleList(Places(len(cells), [members[name] for name in names]) for names in ends)
+            nn.ModuleList(StackIndex(len(cells), [members[name] for name in names]) for names in ends)
             for ends in (self.outgoing, self.incoming)
         )
 
@@ -168,13 +156,16 @@ class StackedCell(nn.Module):
         node, inputs = x, dict[str, Tensor]()
         for outgoing, incoming, source, target in zip(self.outgoing, self.incoming, self.sources, self.targets, strict=True):
             inputs.update(zip(outgoing, source.gather(node), strict=True))  # type: ignore[operator]
-            node = target.total(*(self.edges[name](inputs[name]) for name in incoming)) if incoming else torch.zeros_like(x)  # type: ignore[operator]
+            node = target.scatter_add(*(self.edges[name](inputs[name]) for name in incoming)) if incoming else torch.zeros_like(x)  # type: ignore[operator]
         return node
 
 
-def _operation(op: str, members: Sequence[int], channels: int) -> nn.Module:
-    if op == "skip_connect":
-        return nn.Identity()
-    if op == "avg_pool_3x3":
-        return StackedAvgPool(3, 1, 1)
-    return StackedReLUConvBN(members, channels, channels, KERNEL[op])
+def _order(edge: Edge) -> tuple[int, int, int]:
+    """Edges by target, then by source, then by operation: the order in which a node's inputs are summed, which decides their last bits."""
+    source, target, op = edge
+    return target, source, list(OPERATIONS).index(op)
+
+
+def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
+    for name in source.keys() & target.keys():
+        target[name].copy_(source[name])

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from builders import shards
 from builders.errors import ShardError
 from builders.plan import Unit
-from builders.shards import Shard
+from builders.results import shards
+from builders.results.shards import Shard
 
 UNIT = Unit(("a", "b"), "digits", "digits", "digits-light", 0)
 
@@ -92,10 +92,10 @@ def test_a_flipped_bit_anywhere_is_damage_and_nothing_else(tmp_path: Path) -> No
     assert found == {True, False}  # some bytes of a zip file, dates among them, mean nothing here
 
 
-def test_strangers_are_shards_of_no_unit(tmp_path: Path) -> None:
+def test_shards_outside_the_plan_are_shards_of_no_unit(tmp_path: Path) -> None:
     shards.write(tmp_path, a_shard())
-    assert shards.strangers(tmp_path, [UNIT]) == []
-    assert shards.strangers(tmp_path, [replace(UNIT, seed=1)]) == [shards.path_of(tmp_path, UNIT)]
+    assert shards.outside_plan(tmp_path, [UNIT]) == []
+    assert shards.outside_plan(tmp_path, [replace(UNIT, seed=1)]) == [shards.path_of(tmp_path, UNIT)]
 
 
 def test_a_full_disk_leaves_the_old_shard_and_says_what_to_do(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_full_disk_leaves_the_old_shard_and_says_what_to_do(tmp_path: Path) ->
     program = f"""
 import resource, signal
 from pathlib import Path
-from tests.builders.test_shards import a_shard
-from builders import shards
+from tests.builders.results.test_shards import a_shard
+from builders.results import shards
 from builders.errors import ShardError
 signal.signal(signal.{signal.SIGXFSZ.name}, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, {resource.RLIM_INFINITY}))
@@ -115,7 +115,7 @@ except ShardError as error:
     print(error)
 """
     printed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     ).stdout
     assert "could not be written" in printed
     assert "make room and run again" in printed

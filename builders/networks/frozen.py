@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builders.errors import BuildError
-from builders.layers import StackedBatchNorm, StackedConv, image, networks
-from builders.stacked import StackedNetwork
+from builders.networks.layers import StackedBatchNorm, StackedConv, as_image, as_stack
+from builders.networks.stacked import StackedNetwork
 
 ROWS, INPUTS = 4, 16
 """A product of fewer rows, or of fewer inputs to a row, gains nothing over a convolution on a CPU."""
@@ -106,14 +106,14 @@ class FrozenConv(nn.Module):
         return self._convolve(x)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        return networks(F.conv2d(image(x), self.weight, self.bias, self.stride, self.padding, 1, x.shape[3]), self.stack)
+        return as_stack(F.conv2d(as_image(x), self.weight, self.bias, self.stride, self.padding, 1, x.shape[3]), self.stack)
 
     def _multiply(self, x: Tensor) -> Tensor:
         rows, height, width, stack, inputs = x.shape
         if self._size != (height, width):
             units = torch.eye(height * width * inputs, dtype=x.dtype, device=x.device).view(-1, height, width, 1, inputs)
-            seen = F.conv2d(image(units.expand(-1, -1, -1, stack, -1)), self.weight, None, 1, self.padding, 1, stack)
-            self.matrix = networks(seen, stack).permute(3, 0, 1, 2, 4).reshape(stack, len(units), -1)
+            seen = F.conv2d(as_image(units.expand(-1, -1, -1, stack, -1)), self.weight, None, 1, self.padding, 1, stack)
+            self.matrix = as_stack(seen, stack).permute(3, 0, 1, 2, 4).reshape(stack, len(units), -1)
             self._size = height, width
         bias = self.bias.view(stack, 1, -1).repeat(1, 1, height * width)
         out = torch.baddbmm(bias, x.permute(3, 0, 1, 2, 4).reshape(stack, rows, -1), self.matrix)
