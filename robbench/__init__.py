@@ -4,6 +4,22 @@ from robbench import RobBench
 
 bench = RobBench("jung2023.h5")
 bench.query(arch, "pgd", eps=1 / 255)
+
+    bench.py        RobBench, the face: query, predict, explain, table, top, oracle
+    spaces/         search spaces: what an architecture is, and which are the same
+    measurements/   what can be asked, and how a question becomes a column of numbers
+    store/          the file
+    sources/        published data, read into a store
+    surrogates/     what was not measured, predicted
+    search/         the oracle, and the algorithms that spend its budget
+    analysis/       correlations, fronts, noise ceilings, neighbours, anomalies
+    papers/         the papers' tables beside ours
+    plots/          figures
+    adapters/       other libraries' searches and data formats
+    cli/            the command `robbench`
+    arguments.py    checks of arguments that many functions share
+    errors.py       what can go wrong
+    workers.py      worker processes that end with their parent
 """
 
 from robbench.bench import RobBench
@@ -14,19 +30,21 @@ from robbench.errors import (
     CannotSearch,
     Contradiction,
     DamagedStore,
+    InvalidArgument,
     LevelNotMeasured,
     MissingLibrary,
     NewerFormat,
     NotAStore,
     NotMeasured,
+    ObjectiveFailed,
     RobBenchError,
     SourceError,
     StoreError,
     UnknownArchitecture,
     UnknownMetric,
+    UnknownSpace,
 )
 from robbench.measurements.explanation import Explanation
-from robbench.spaces.nb201 import Cell
 
 __version__ = "0.1.0"
 
@@ -35,19 +53,21 @@ __all__ = [
     "CannotFit",
     "CannotPlot",
     "CannotSearch",
-    "Cell",
     "Contradiction",
     "DamagedStore",
     "Explanation",
+    "InvalidArgument",
     "LevelNotMeasured",
     "MissingLibrary",
     "NewerFormat",
     "NotAStore",
     "NotMeasured",
+    "ObjectiveFailed",
     "RobBench",
     "RobBenchError",
     "SourceError",
     "StoreError",
     "UnknownArchitecture",
     "UnknownMetric",
+    "UnknownSpace",
 ]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from robbench.measurements.columns import Columns, Question
-from robbench.store.embedded import embedded_store
-from robbench.errors import NotMeasured, UnknownMetric
-from robbench.measurements.lookup import Answers, Architecture, Lookup, Rows, several
+from robbench.arguments import checked_choice, options_checked, refuse_unknown_options
+from robbench.errors import NotMeasured
+from robbench.measurements.lookup import Architecture
+from robbench.measurements.measurements import Answer, Measurements
 from robbench.measurements.metrics import Metric
-from robbench.spaces.nb201 import Cell
+from robbench.measurements.question import OPTIONS, Question
+from robbench.spaces import SearchSpace
+from robbench.store.embedded import embedded_store
 from robbench.store.reading import Store
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
     from robbench.adapters.dataset import XY
     from robbench.measurements.explanation import Explanation
+    from robbench.search.objectives import Function
     from robbench.search.oracle import Oracle
-    from robbench.surrogates.answers import Predictions, Surrogates
+    from robbench.surrogates.predictions import Predictions
     from robbench.surrogates.surrogate import Prediction
 
 
@@ -39,38 +41,53 @@ class RobBench:
     (None: the mean over seeds) and ``interpolate`` (between measured levels).  Accuracies are fractions in [0, 1]; eps is in
     units of images in [0, 1]; the same call always gives the same answer.
 
+        bench = RobBench()
+        bench.query(arch, "pgd", eps=16 / 255)
+
     Arguments:
         path: a store; the embedded one if left out.
         dataset: the dataset that a question means when it names none; by default the first that was put into the store.
 
     Raises:
         StoreError: the file is not a store, is damaged, or is of a newer format.
-        UnknownMetric: the store holds no such dataset.
+        UnknownSpace: it is of a search space that this RobBench does not know.
+        NotMeasured: the store holds no such dataset.
     """
 
+    @options_checked
     def __init__(self, path: str | os.PathLike[str] | None = None, *, dataset: str | None = None) -> None:
         self._store = Store(embedded_store() if path is None else path)
+        held = self._store.datasets()
         self.default_dataset = dataset or self._store.default_dataset
-        if self.default_dataset not in self.datasets:
-            raise UnknownMetric(f"dataset {dataset!r} is not in {self._store.file_name}; it holds {', '.join(self.datasets)}.")
-        self._lookup = Lookup(self._store)
-        self._columns = Columns(self._store, self.default_dataset)
-        self._predicted: dict[tuple[object, ...], Predictions] = {}
-        self._answers: dict[Question, Answers] = {}
-        self._asked: dict[tuple[object, ...], Answers] = {}
+        if self.default_dataset not in held:
+            raise NotMeasured(f"dataset {dataset!r} is not in {self._store.file_name}; it holds {', '.join(held)}.")
+        self.measurements = Measurements(self._store, self.default_dataset)
+        """What fitting, analysis and search work on: whole columns."""
+        self._answers = self.measurements.answers
 
     def __reduce__(self) -> tuple[Callable[..., RobBench], tuple[str]]:
         return partial(RobBench, dataset=self.default_dataset), (self._store.path,)
+
+    def __copy__(self) -> RobBench:
+        return self  # nothing that a question does to a bench can be seen
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RobBench:
+        return self
 
     def __repr__(self) -> str:
         return f"RobBench({self._store.path!r}, dataset={self.default_dataset!r})"
 
     @property
     def path(self) -> Path:
-        """The store's file."""
+        """The store's file, absolute."""
         from pathlib import Path
 
         return Path(self._store.path)
+
+    @property
+    def space(self) -> SearchSpace[Any]:
+        """The search space whose architectures the store holds."""
+        return self._store.space
 
     @property
     def datasets(self) -> list[str]:
@@ -78,27 +95,22 @@ class RobBench:
         return self._store.datasets()
 
     @property
-    def columns(self) -> Columns:
-        """The columns of this store: what fitting and analysis work on."""
-        return self._columns
+    def architectures(self) -> tuple[Any, ...]:
+        """Every exact architecture that the store holds, in row order: all 15,625 cells of NAS-Bench-201."""
+        return self.measurements.lookup.exact
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All 15,625 cells, in row order."""
-        return self._lookup.cells
+    def classes(self) -> tuple[Any, ...]:
+        """One architecture for each class that the store holds, in row order: the evaluated one, where the store knows."""
+        return self.measurements.lookup.classes
 
-    @property
-    def classes(self) -> tuple[Cell, ...]:
-        """One cell for each isomorphism class in the store, in row order: the evaluated one, where the store knows."""
-        return self._lookup.classes
-
-    def cell(self, arch: Architecture) -> Cell:
-        """The cell that an arch string, six operations or a published index mean; raises UnknownArchitecture."""
-        return self._lookup.cell(arch)
+    def parse(self, arch: Architecture) -> Any:
+        """The architecture that a text, any other spelling of the space, or a published index means; raises UnknownArchitecture."""
+        return self.measurements.lookup.parse(arch)
 
     def published_index(self, arch: Architecture) -> int | None:
-        """The cell's index in NAS-Bench-201; None in a store that carries no index."""
-        return self._lookup.published_index(self.cell(arch))
+        """The architecture's index in the published benchmark; None in a store that carries no index."""
+        return self.measurements.lookup.published_index(arch)
 
     def query(
         self,
@@ -112,11 +124,12 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        **unknown: Never,
     ) -> Any:
         """One metric of one architecture.
 
         Arguments:
-            arch: an arch string, a Cell, six operation names, or a published index where the store carries it.
+            arch: an architecture, its text or another spelling of the store's space, or a published index where the store carries it.
             metric: a name, or the grammar of `robbench.measurements.metrics`: ``"pgd"``, ``"pgd@1/255"``, ``"clean:confusion"``.
             eps: level of an attack, in units of images in [0, 1]; ``"1/255"`` is taken too.
             severity: level of a corruption, 1 to 5.
@@ -125,43 +138,60 @@ class RobBench:
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
             interpolate: allow a level between two measured ones (monotone cubic); `explain` says when it was used.
+            unknown: any other option is an error that names the nearest.
 
         Returns:
             A float; for confusion ``(classes, classes)`` int64 counts, for outcomes ``(images,)`` bool.
 
         Raises:
-            UnknownArchitecture, UnknownMetric: the question makes no sense; the message says why.
+            UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense; the message says why.
             NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.
         """
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate
         try:
-            values, rows, _ = self._asked[asked]
-            value = values[rows[arch]]
-        except (KeyError, TypeError):  # not asked before, or not hashable
-            return self._answer(arch, asked)
-        return value if value == value else self._answer(arch, asked)
+            values, known, _ = self._answers[asked]
+            value = values[known[arch]]
+        except (KeyError, TypeError):  # asked for the first time, or not hashable
+            return self._first_answer(arch, asked, unknown)
+        if value != value or unknown:
+            return self._first_answer(arch, asked, unknown)
+        return value
 
-    def query_many(self, archs: Sequence[Architecture], metric: str | Metric, *, missing: str = "raise", **options: Any) -> np.ndarray:
+    @options_checked
+    def query_many(
+        self,
+        archs: Sequence[Architecture],
+        metric: str | Metric,
+        *,
+        missing: str = "raise",
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> np.ndarray:
         """One metric of many architectures: ``(len(archs),)``, float64.
 
         Arguments:
             archs: in any mix of the forms that `query` takes.  `bench.classes` itself costs no look-up.
-            metric: as for `query`.
+            metric: as for `query`, and so are the other options.
             missing: what to do where nothing was measured: ``"raise"``, or ``"nan"``.
-            options: as for `query`.
         """
-        if missing not in ("raise", "nan"):
-            raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'nan'.")
-        archs = several(archs, "query")
-        _, rows, column = self._ask(Question.of(metric, **options))
-        if archs is self._lookup.classes and column.rows == "class":
+        checked_choice(missing, "missing", ("raise", "nan"))
+        lookup = self.measurements.lookup
+        archs = lookup.several(archs, "query")
+        answer = self._answer(metric, eps, severity, measure, dataset, training, seed, interpolate)
+        column = answer.column
+        if archs is lookup.classes and column.rows == "class":
             values = column.values.copy()
         else:
-            try:  # an itemgetter is the fastest way through a dict, but of one item it makes no tuple
-                found = itemgetter(*archs)(rows.known) if len(archs) > 1 else [rows[arch] for arch in archs]
-            except (KeyError, TypeError):  # something is new, an index, or not hashable
-                found = [self._row(rows, arch) for arch in archs]
-            values = column.values[np.fromiter(found, np.intp, len(archs))]
+            try:  # an itemgetter is the fastest way through a dict, but of one key it makes no tuple
+                rows = itemgetter(*archs)(answer.known) if len(archs) > 1 else [answer.known[arch] for arch in archs]
+                values = column.values[np.fromiter(rows, np.intp, len(archs))]
+            except (KeyError, TypeError):  # some are met for the first time, or are indices, or not hashable
+                values = np.array([self._value_or_nan(answer, arch) for arch in archs], np.float64)
         if missing == "raise" and np.isnan(values).any():
             first = int(np.isnan(values).argmax())
             raise NotMeasured(
@@ -170,12 +200,14 @@ class RobBench:
             )
         return values
 
+    @options_checked
     def oracle(
         self,
-        metric: str | Metric | Sequence[str | Metric],
+        objectives: str | Metric | Function | Sequence[str | Metric | Function],
         *,
         budget: float | None = None,
         cost: str | Metric | None = None,
+        on: str = "store",
         on_repeat: str = "free",
         identity: str | None = None,
         noise: str | None = None,
@@ -183,16 +215,26 @@ class RobBench:
         directions: Mapping[str, str] | None = None,
         missing: str = "raise",
         history: bool = True,
-        **options: Any,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
     ) -> Oracle:
         """A function from architecture to value, for searches: it counts what is asked, and ends with its budget.
 
         Arguments:
-            metric: one objective, whose value is a float, or a list of them, whose values are a tuple.
+            objectives: one objective, whose value is a float, or a list of them, whose values are a tuple.  An objective is a metric of the store, or any
+                function from an architecture of the space to a number; see `robbench.search.objectives`.
             budget: what may be spent; None for no end.
             cost: what a query costs: 1 if left out, or a metric that the store holds, such as ``"training_seconds"``.
+            on: where metrics come from: what was measured, ``"store"``, or what a surrogate in the store predicts (its mean), ``"surrogate"``.
             on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
-            identity: what counts as the same architecture: ``"class"``, the default where an objective was measured once a class, or ``"exact"``.
+            identity: what counts as the same architecture, ``"class"`` or ``"exact"``; if left out, what all objectives agree on: classes if all of them were
+                measured once a class, else exact architectures.  With ``"class"`` an objective of exact architectures has, for all of a class, the value
+                of its representative (see `classes`).
             noise: ``"twin"`` adds to accuracies what functional twins of about this accuracy differ by; a network has the same noise each
                 time it is asked, and another one where it is charged again, as if it were trained again.  With ``"twin-once"`` it is the
                 same then, too, as if the whole benchmark were trained once more.
@@ -200,25 +242,25 @@ class RobBench:
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
             history: keep every query that is charged.
-            options: as for `query`, for all objectives; a level belongs to each: ``["pgd@1/255", "clean"]``; training and seed don't matter to
-                what belongs to untrained networks.
+            eps, severity, measure, dataset, training, seed, interpolate: as for `query`, for all metrics; a level belongs to each of several:
+                ``["pgd@1/255", "clean"]``; training and seed don't matter to what belongs to untrained networks.
 
         Raises:
-            UnknownMetric, NotMeasured: as `query`, or an option that means nothing.
+            UnknownMetric, NotMeasured: as `query`.
+            InvalidArgument: an option that means nothing.
             CannotFit: noise is wanted, and no two twins were measured.
         """
+        from robbench.search.objectives import objectives_of
         from robbench.search.oracle import Oracle
 
-        single = isinstance(metric, Metric) or not isinstance(metric, list | tuple)
-        metrics: Sequence[Any] = [metric] if single else metric
-        if not metrics:
-            raise UnknownMetric("there are no objectives; expected at least one metric, such as 'pgd@1/255'.")
-        where = {name: options[name] for name in ("dataset", "training", "seed") if name in options}
+        where = {"dataset": dataset, "training": training, "seed": seed}
+        level = {"eps": eps, "severity": severity, "measure": measure, "interpolate": interpolate}
+        single = not isinstance(objectives, list | tuple) or isinstance(objectives, Metric)
         return Oracle(
-            [self._ask(self._columns.placed(Question.of(one, **options))) for one in metrics],
-            self._lookup,
+            objectives_of(self, [objectives] if single else objectives, on=on, **where, **level),  # type: ignore[arg-type]
+            self.measurements.lookup,
             single=single,
-            cost=None if cost is None else self._ask(self._columns.placed(Question.of(cost, **where))),
+            cost=None if cost is None else objectives_of(self, [cost], on="store", **where)[0],  # type: ignore[arg-type]
             budget=budget,
             on_repeat=on_repeat,
             identity=identity,
@@ -227,144 +269,231 @@ class RobBench:
             directions=directions,
             missing=missing,
             history=history,
+            bench=self,
         )
 
+    @options_checked
     def config_space(self, *, seed: int | None = None) -> ConfigurationSpace:
-        """The cells as a ConfigSpace; see `robbench.adapters.configspace`."""
+        """The search space as a ConfigSpace; see `robbench.adapters.configspace`."""
         from robbench.adapters.configspace import config_space
 
-        return config_space(seed=seed)
+        return config_space(self.space, seed=seed)
 
-    def to_xy(self, metric: str, **options: Any) -> XY:
+    @options_checked
+    def to_xy(
+        self,
+        metric: str,
+        *,
+        features: str = "structure",
+        split: str | None = None,
+        train: float = 0.8,
+        seed: int = 0,
+        missing: str = "raise",
+        dataset: str | None = None,
+        training: str | None = None,
+    ) -> XY:
         """Features and measurements as a table for scikit-learn; see `robbench.adapters.dataset.to_xy`, which says what the options are."""
         from robbench.adapters.dataset import to_xy
 
-        return to_xy(self, metric, **options)
+        return to_xy(
+            self.measurements,
+            metric,
+            features=features,
+            split=split,
+            train=train,
+            seed=seed,
+            missing=missing,
+            dataset=dataset,
+            training=training,
+        )
 
-    def explain(self, arch: Architecture, metric: str | Metric, **options: Any) -> Explanation:
+    @options_checked
+    def explain(
+        self,
+        arch: Architecture,
+        metric: str | Metric,
+        *,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
         from robbench.measurements.explanation import explained
 
-        return explained(self, arch, metric, **options)
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        value = self._first_answer(arch, asked, {})
+        return explained(self.measurements, self.parse(arch), value, self._question(*asked))
 
-    def predict(self, arch: Architecture, metric: str | Metric, *, level: float = 0.9, **options: Any) -> Prediction:
+    @options_checked
+    def predict(
+        self,
+        arch: Architecture,
+        metric: str | Metric,
+        *,
+        level: float = 0.9,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+    ) -> Prediction:
         """What a surrogate expects of one metric of one architecture, measured or not; `query` gives what was measured.
 
         Arguments:
-            arch: as for `query`.
+            arch: as for `query`; it need not be in the store.
             metric: as for `query`; one that a surrogate in the store was fitted to (`surrogates` lists them).
             level: the share of new measurements that fall into the interval.
-            options: eps, severity, measure, dataset and training, as for `query`.
+            eps, severity, measure, dataset, training: as for `query`.
 
         Returns:
             mean, low, high, level.
 
         Raises:
-            UnknownArchitecture, UnknownMetric: the question makes no sense.
+            UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.
             NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.
             MissingLibrary: the surrogate's own library is not installed.
         """
-        asked = metric, level, *options.items()
-        try:
-            column = self._predicted[asked]
-            row = self._lookup.rows["cell"][arch]
-        except (KeyError, TypeError):  # not asked before, or not hashable
-            column = self._predictions(metric, level, asked, options)
-            row = self._row(self._lookup.rows["cell"], arch)
-        return column.prediction(row)
+        return self._predictions(metric, level, eps, severity, measure, dataset, training).prediction(arch)
 
-    def predict_many(self, archs: Sequence[Architecture], metric: str | Metric, *, level: float = 0.9, **options: Any) -> np.ndarray:
+    @options_checked
+    def predict_many(
+        self,
+        archs: Sequence[Architecture],
+        metric: str | Metric,
+        *,
+        level: float = 0.9,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+    ) -> np.ndarray:
         """Predictions of many architectures: ``(len(archs), 3)``, float64: mean, low, high; arguments as for `predict`."""
-        archs = several(archs, "predict")
-        column = self._predictions(metric, level, (metric, level, *options.items()), options)
-        rows = self._lookup.rows["cell"]
-        return column.many(np.fromiter((self._row(rows, arch) for arch in archs), np.intp))
+        archs = self.measurements.lookup.several(archs, "predict")
+        return self._predictions(metric, level, eps, severity, measure, dataset, training).many(archs)
 
     def surrogates(self) -> pd.DataFrame:
         """The surrogates in this store: one row for each number that one of them predicts, with its scores on unseen architectures."""
         return self._surrogates.table()
 
-    def curve(self, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
+    @options_checked
+    def curve(
+        self,
+        arch: Architecture,
+        metric: str | Metric,
+        *,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+    ) -> pd.Series[float]:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
         from robbench.measurements import tables
 
-        return tables.curve(self, arch, metric, **options)
+        question = self._question(metric, None, None, measure, dataset, training, seed, False)
+        return tables.curve(self.measurements, self.parse(arch), question)
 
-    def table(self, dataset: str | None = None, metrics: Sequence[str | Metric] | None = None, **options: Any) -> pd.DataFrame:
-        """One row for each class, indexed by the arch string of its representative; one column for each metric; NaN where not measured.
+    @options_checked
+    def table(
+        self,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
+        *,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> pd.DataFrame:
+        """One row for each class, indexed by the text of its representative; one column for each metric; NaN where not measured.
 
         Arguments:
+            metrics: one or several, as for `query`; by default every number that the store holds for the dataset and its default training.
             dataset: the bench's default if left out.
-            metrics: as for `query`; by default every number that the store holds for the dataset and its default training.
-            options: training, seed and interpolate, as for `query`; training and seed don't matter to what belongs to untrained networks.
+            training, seed, interpolate: as for `query`; training and seed don't matter to what belongs to untrained networks.
         """
         from robbench.measurements import tables
 
-        return tables.table(self, metrics, dataset=dataset, **options)
+        return tables.table(self.measurements, metrics, dataset=dataset, training=training, seed=seed, interpolate=interpolate)
 
-    def top(self, metric: str | Metric, n: int = 10, **options: Any) -> pd.DataFrame:
-        """The n best architectures by a metric, best first: arch string, class key, value; equal ones in row order.
+    @options_checked
+    def top(
+        self,
+        metric: str | Metric,
+        n: int = 10,
+        *,
+        eps: float | str | None = None,
+        severity: int | None = None,
+        measure: str | None = None,
+        dataset: str | None = None,
+        training: str | None = None,
+        seed: int | None = None,
+        interpolate: bool = False,
+    ) -> pd.DataFrame:
+        """The n best architectures by a metric, best first: text, class key, value; equal ones in row order; options as for `query`.
 
-        Classes compete where the metric was measured once a class, exact cells where it belongs to these.
+        Classes compete where the metric was measured once a class, exact architectures where it belongs to these.
         """
         from robbench.measurements import tables
 
-        return tables.top(self, metric, n, **options)
+        return tables.top(self.measurements, self._question(metric, eps, severity, measure, dataset, training, seed, interpolate), n)
 
     def metrics(self) -> pd.DataFrame:
         """What this store holds: one row for each array of measurements."""
         from robbench.measurements import tables
 
-        return tables.metrics(self)
+        return tables.metrics(self.measurements)
 
-    def _ask(self, question: Question) -> Answers:
-        """The answers to a question, kept for the next time."""
+    @staticmethod
+    def _question(metric: str | Metric, *options: Any) -> Question:
+        return Question.of(metric, **dict(zip(OPTIONS, options, strict=True)))  # type: ignore[arg-type]
+
+    def _answer(self, *asked: Any) -> Answer:
+        """The answer to the arguments of `query` from the metric on, kept for the next time."""
         try:
-            return self._answers[question]
-        except (KeyError, TypeError):  # not asked before; or not hashable, and then the column will say what is wrong
-            column = self._columns.column(question)
-        answers = self._answers[question] = Answers(column.values.tolist(), self._lookup.rows[column.rows], column)
-        return answers
+            return self._answers[asked]
+        except (KeyError, TypeError):  # asked for the first time, or not hashable
+            return self.measurements.asked(asked)
 
-    @cached_property
-    def _surrogates(self) -> Surrogates:
-        from robbench.surrogates.answers import Surrogates
-
-        return Surrogates(self._columns)
-
-    def _predictions(self, metric: str | Metric, level: float, asked: tuple[object, ...], options: dict[str, Any]) -> Predictions:
-        """The predictions for every cell, kept for the next time."""
-        column = self._surrogates.predictions(Question.of(metric, **options), level)
-        with suppress(TypeError):  # not hashable
-            self._predicted[asked] = column
-        return column
-
-    def _answer(self, arch: Architecture, asked: tuple[Any, ...]) -> Any:
-        """The answer the long way, which leaves the column behind for the next time."""
-        question = self._columns.resolve(Question.of(*asked))
-        if not self._columns.is_number(question):
+    def _first_answer(self, arch: Architecture, asked: tuple[Any, ...], unknown: Mapping[str, object]) -> Any:
+        """The answer the long way, which leaves the column and the architecture's row behind for the next time."""
+        refuse_unknown_options("query", unknown, OPTIONS)
+        question = self.measurements.resolve(self._question(*asked))
+        if not self.measurements.is_number(question):
             return self._array(arch, question)
-        values, rows, _ = self._asked[asked] = self._ask(question)
-        value = values[self._row(rows, arch)]
+        answer = self.measurements.asked(asked)
+        value = answer.values[self.measurements.lookup.row(answer.column.rows, arch)]
         if value != value:
             raise self._not_measured(arch, question)
         return value
 
     def _array(self, arch: Architecture, question: Question) -> np.ndarray:
         """The answer where it is an array: only the architecture's row is read."""
-        rows = self._lookup.rows[self._store.header(question.name()).rows]
-        values = self._columns.row(question, self._row(rows, arch))
-        if np.isnan(values).any():
+        row = self.measurements.lookup.row(self._store.header(question.name()).rows, arch)
+        values = self.measurements.row(question, row)
+        if values is None:
             raise self._not_measured(arch, question)
         return values.astype(np.int64) if question.metric.measure == "confusion" else values
 
-    def _row(self, rows: Rows, arch: Architecture) -> int:
-        """The row of anything: what cannot be a dict's key is read as a cell first."""
+    def _value_or_nan(self, answer: Answer, arch: Architecture) -> float:
+        parsed = self.parse(arch)
         try:
-            return rows[arch]
-        except TypeError:
-            return rows[self.cell(arch)]
+            return answer.values[self.measurements.lookup.row(answer.column.rows, arch)]
+        except NotMeasured:  # the store has no row of it
+            assert parsed is not None
+            return np.nan
 
     def _not_measured(self, arch: Architecture, question: Question) -> NotMeasured:
-        question = self._columns.resolve(question)
-        return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.cell(arch)}.")
+        return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.parse(arch)}.")
+
+    @cached_property
+    def _surrogates(self) -> Any:
+        from robbench.surrogates.predictions import Surrogates
+
+        return Surrogates(self.measurements)
+
+    def _predictions(self, metric: str | Metric, level: float, *options: Any) -> Predictions:
+        """The predictions of one metric; `Surrogates` keeps them for the next time."""
+        return self._surrogates.predictions(metric, level, options)  # type: ignore[no-any-return]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from robbench.store.arrays import Name
-from robbench.measurements.columns import at_level, not_at_level, over_seeds, position
 from robbench.errors import LevelNotMeasured, NotMeasured
-from robbench.measurements.metrics import TABLE, Metric
-
-if TYPE_CHECKING:
-    from robbench.measurements.columns import Columns, Question
+from robbench.measurements.columns import Columns
+from robbench.measurements.levels import at_level, not_at_level, over_seeds, position
+from robbench.measurements.metrics import Metric
+from robbench.measurements.question import Question
+from robbench.store.arrays import Header, Name
 
 Parts = tuple[Name, ...]
+
+_BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1)
+"""How many bits of each byte are set."""
 
 
 class Derived(NamedTuple):
@@ -29,15 +31,15 @@ def _mean(kind: str) -> Derived:
     """Over all threats of a kind and all their levels, with equal weights (Jung et al., 2023, section 3)."""
 
     def compute(columns: Columns, question: Question) -> tuple[Parts, np.ndarray]:
-        parts = _held(columns, question, kind, "accuracy")
+        parts = columns.held(question, kind, "accuracy")
         values = [
-            columns.column(question._replace(metric=Metric(name.metric, float(level), "accuracy"))).values
+            columns.column(question._replace(metric=Metric(name.metric, level, "accuracy"))).values
             for name in parts
-            for level in columns.store.header(name).axes[str(TABLE[name.metric].axis)]
+            for level in columns.store.header(name).levels
         ]
         return parts, np.mean(values, axis=0)
 
-    return Derived(compute, lambda columns, question: bool(_held(columns, question, kind, "accuracy")))
+    return Derived(compute, lambda columns, question: bool(columns.held(question, kind, "accuracy")))
 
 
 def _harmonic_mean(attack: str) -> Derived:
@@ -57,32 +59,41 @@ def _harmonic_mean(attack: str) -> Derived:
 
 
 def _worst_case() -> Derived:
-    """The share of images that withstand every attack measured at this eps: exact, from the outcomes image by image."""
+    """The share of images that are correct under every attack measured at this eps: exact, from the outcomes image by image."""
 
     def compute(columns: Columns, question: Question) -> tuple[Parts, np.ndarray]:
-        headers = {name: columns.store.header(name) for name in _held(columns, question, "attack", "outcomes")}
-        parts = tuple(name for name, header in headers.items() if position(question.metric, header) is not None)
-        if not parts:
-            levels = sorted({float(level) for header in headers.values() for level in header.axes["eps"]})
-            raise LevelNotMeasured(not_at_level(question, levels))
-        images = {headers[name].provenance["images"] for name in parts}
-        if len(images) > 1:
-            raise NotMeasured(f"worst_case needs the same images under every attack; {', '.join(map(str, parts))} have {images} images.")
-        survivors = np.bitwise_and.reduce([at_level(question, headers[name], columns.array(name)) for name in parts])
-        header = headers[parts[0]]
-        shares = np.bitwise_count(survivors).sum(axis=-1) / header.provenance["images"]
-        accuracies = [
-            columns.column(question._replace(metric=Metric(name.metric, question.metric.level, "accuracy"))).values for name in parts
-        ]
-        without_images = header._replace(axes={axis: values for axis, values in header.axes.items() if axis != "image"})
-        return parts, np.where(np.isnan(accuracies).any(axis=0), np.nan, over_seeds(question, without_images, shares))
+        parts = _at_this_eps(columns, question)
+        headers = [columns.store.header(name) for name in parts]
+        images = _common_images(headers, parts)
+        correct = np.bitwise_and.reduce(
+            [at_level(question, header, columns.array(name)) for name, header in zip(parts, headers, strict=True)]
+        )
+        shares = over_seeds(question, _without_images(headers[0]), _BITS_SET[correct].sum(axis=-1) / images)
+        accuracies = [columns.column(question._replace(metric=Metric(name.metric, question.metric.level, "accuracy"))) for name in parts]
+        unmeasured = np.isnan([column.values for column in accuracies]).any(axis=0)
+        return parts, np.where(unmeasured, np.nan, shares)
 
-    return Derived(compute, lambda columns, question: bool(_held(columns, question, "attack", "outcomes")))
+    return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")))
 
 
-def _held(columns: Columns, question: Question, kind: str, measure: str) -> Parts:
-    names = (question.name(metric, measure) for metric, entry in TABLE.items() if entry.kind == kind)
-    return tuple(name for name in names if name in columns.store)
+def _at_this_eps(columns: Columns, question: Question) -> Parts:
+    """The outcomes of the attacks that were measured at the question's eps."""
+    held = columns.held(question, "attack", "outcomes")
+    parts = tuple(name for name in held if position(question.metric, columns.store.header(name)) is not None)
+    if not parts:
+        raise LevelNotMeasured(not_at_level(question, sorted({level for name in held for level in columns.store.header(name).levels})))
+    return parts
+
+
+def _common_images(headers: list[Header], parts: Parts) -> int:
+    counts = {int(header.provenance["images"]) for header in headers}
+    if len(counts) > 1:
+        raise NotMeasured(f"worst_case needs the same images under every attack; {', '.join(map(str, parts))} have {counts} images.")
+    return counts.pop()
+
+
+def _without_images(header: Header) -> Header:
+    return header._replace(axes={axis: values for axis, values in header.axes.items() if axis != "image"})
 
 
 DERIVED: dict[str, Derived] = {

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from numbers import Real
 from typing import NamedTuple
 
-from robbench.errors import UnknownMetric
+from robbench.arguments import nearest
+from robbench.errors import InvalidArgument, UnknownMetric
 
 GREY_LEVELS = 255
 SEVERITIES = (1, 2, 3, 4, 5)
-LEVEL_AXES = ("eps", "severity")
 LEVEL_TOLERANCE = 1e-6
 """Relative: two eps are the same level when they agree so far (so 0.003921569 is 1/255, and 0.0039 is not)."""
 
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     """One name that can be asked for."""
 
     kind: str
-    """clean, attack, corruption, derived, proxy or cost."""
+    """clean, attack, corruption, derived, proxy, cost or attribute."""
     axis: str | None
     """What its levels are called: eps, severity, or None where it has no level."""
     unit: str
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     @property
     def measure(self) -> str:
         """The measure meant when none is named."""
-        return "value" if self.kind in ("proxy", "cost") else "accuracy"
+        return "value" if self.kind in ("proxy", "cost", "attribute") else "accuracy"
 
 
 def _clean() -> Entry:
@@ -141,7 +141,11 @@ TABLE: dict[str, Entry] = {
     "eyeriss_arithmetic_intensity": _cost("Eyeriss", "operations a byte moved", "1/byte")._replace(higher_is_better=True),
     "fpga_latency": _cost("an FPGA", "latency", "ms"),
     "fpga_energy": _cost("an FPGA", "energy", "mJ"),
+    "kernel_parameters": Entry(
+        "attribute", None, "1", True, "1 for each 1×1 and 9 for each 3×3 convolution of a NAS-Bench-201 cell (Jung et al., 2023)"
+    ),
 }
+"""Attributes follow from an architecture's structure, so no store needs to hold them; which a space has, its `attributes` say."""
 
 MEASURES: dict[str, str] = {
     "accuracy": "fraction of the test images classified correctly",
@@ -187,7 +191,8 @@ def parse(text: str | Metric, *, eps: float | str | None = None, severity: int |
         measure: one of `MEASURES`; by default the accuracy of a threat, the value of a proxy or cost.
 
     Raises:
-        UnknownMetric: a name, level or measure that means nothing, or that is given twice.
+        UnknownMetric: a name that is none.
+        InvalidArgument: a level or measure that means nothing, or that is given twice.
     """
     if isinstance(text, Metric):
         if eps is None and severity is None and measure is None and text.name in TABLE:
@@ -195,20 +200,20 @@ def parse(text: str | Metric, *, eps: float | str | None = None, severity: int |
         canonical_name(text.name)
         text = str(text)
     if not isinstance(text, str):
-        raise UnknownMetric(f"{text!r} is a {type(text).__name__}; expected a metric's name, such as 'pgd@1/255'.")
+        raise InvalidArgument(f"{text!r} is a {type(text).__name__}; expected a metric's name, such as 'pgd@1/255'.")
     rest, colon, written_measure = text.partition(":")
     written_name, at, written_level = rest.replace("@Linf", "").partition("@")
     name = canonical_name(written_name)
     if at:
         if eps is not None or severity is not None:
-            raise UnknownMetric(f"{text!r} already names a level; leave eps and severity out.")
+            raise InvalidArgument(f"{text!r} already names a level; leave eps and severity out.")
         if TABLE[name].axis == "severity":
             severity = _severity_from_text(name, written_level)
         else:
             eps = written_level
     if colon:
         if measure is not None:
-            raise UnknownMetric(f"{text!r} already names a measure; leave measure={measure!r} out.")
+            raise InvalidArgument(f"{text!r} already names a measure; leave measure={measure!r} out.")
         measure = written_measure
     return Metric(name, _level(name, eps, severity), _measure(name, measure))
 
@@ -219,14 +224,6 @@ def canonical_name(name: str) -> str:
     if found not in TABLE:
         raise UnknownMetric(f"{name!r} is not a metric.{nearest(name, TABLE)} Known: {', '.join(TABLE)}.")
     return found
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that offers the known names most like this one, with a space before it; empty where none is near."""
-    from difflib import get_close_matches
-
-    matches = get_close_matches(str(name).lower(), list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def level_text(name: str, level: float) -> str:
@@ -243,12 +240,12 @@ def parse_eps(eps: float | str) -> float:
     """An eps in [0, 1] from a number or a string such as ``"1/255"``.
 
     Raises:
-        UnknownMetric: not a number, not finite, negative, or above 1 (then it was meant in grey levels: the message says so).
+        InvalidArgument: not a number, not finite, negative, or above 1 (then it was meant in grey levels: the message says so).
     """
     if isinstance(eps, str):
         match = _NUMBER.fullmatch(eps)
         if match is None or (match[2] is not None and float(match[2]) == 0):
-            raise UnknownMetric(f"eps={eps!r} is not a number; expected one such as '1/255' or 0.00392.")
+            raise InvalidArgument(f"eps={eps!r} is not a number; expected one such as '1/255' or 0.00392.")
         value = float(match[1]) / float(match[2] or 1)
     elif isinstance(eps, Real):
         try:
@@ -256,11 +253,11 @@ def parse_eps(eps: float | str) -> float:
         except OverflowError:
             value = math.inf
     else:
-        raise UnknownMetric(f"eps={eps!r} is a {type(eps).__name__}; expected a number, or a string such as '1/255'.")
+        raise InvalidArgument(f"eps={eps!r} is a {type(eps).__name__}; expected a number, or a string such as '1/255'.")
     if math.isnan(value) or value < 0:
-        raise UnknownMetric(f"eps={eps} is not a distance; expected a number in [0, 1], such as 1/255.")
+        raise InvalidArgument(f"eps={eps} is not a distance; expected a number in [0, 1], such as 1/255.")
     if value > 1:
-        raise UnknownMetric(f"eps={eps} is outside [0, 1]: images are in [0, 1], so {value:g} grey levels are eps={value:g}/{GREY_LEVELS}.")
+        raise InvalidArgument(f"eps={eps} is outside [0, 1]: images are in [0, 1], so {value:g} grey levels are eps={value:g}/{GREY_LEVELS}.")
     return value
 
 
@@ -268,22 +265,22 @@ def _level(name: str, eps: float | str | None, severity: int | None) -> float | 
     axis = TABLE[name].axis
     if eps is not None and axis != "eps":
         hint = "it has a severity from 1 to 5: severity=…" if axis == "severity" else "it has no level: leave eps out"
-        raise UnknownMetric(f"{name} is not an attack, so eps={eps} has no meaning; {hint}.")
+        raise InvalidArgument(f"{name} is not an attack, so eps={eps} has no meaning; {hint}.")
     if severity is not None and axis != "severity":
         hint = "it has an eps in [0, 1]: eps=1/255, for example" if axis == "eps" else "it has no level: leave severity out"
-        raise UnknownMetric(f"{name} is not a corruption, so severity={severity} has no meaning; {hint}.")
+        raise InvalidArgument(f"{name} is not a corruption, so severity={severity} has no meaning; {hint}.")
     if eps is not None:
         return parse_eps(eps)
     if severity is None:
         return None
     if not isinstance(severity, Hashable) or severity not in SEVERITIES:  # by equality, as a dict compares: 3 and 3.0 are the same question
-        raise UnknownMetric(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
+        raise InvalidArgument(f"severity={severity!r} is not a severity; expected an integer from 1 to 5.")
     return SEVERITIES[SEVERITIES.index(severity)]
 
 
 def _severity_from_text(name: str, text: str) -> int:
     if text not in map(str, SEVERITIES):
-        raise UnknownMetric(f"{text!r} is not a level of {name}; expected a severity from 1 to 5, as in '{name}@3'.")
+        raise InvalidArgument(f"{text!r} is not a level of {name}; expected a severity from 1 to 5, as in '{name}@3'.")
     return int(text)
 
 
@@ -293,7 +290,7 @@ def _measure(name: str, measure: str | None) -> str:
         return default
     found = _MEASURE_ALIASES.get(measure, measure) if isinstance(measure, str) else measure
     if not isinstance(found, str) or found not in MEASURES:
-        raise UnknownMetric(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
+        raise InvalidArgument(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
     if (default == "value" or TABLE[name].kind == "derived") and found != default:
-        raise UnknownMetric(f"{name} has only the measure {default!r}; {measure!r} belongs to threats.")
+        raise InvalidArgument(f"{name} has only the measure {default!r}; {measure!r} belongs to threats.")
     return found

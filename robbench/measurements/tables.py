@@ -3,78 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from robbench.measurements.columns import Question
-from robbench.errors import UnknownMetric
-from robbench.measurements.lookup import Architecture
+from robbench.arguments import checked_count
+from robbench.errors import InvalidArgument
+from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import TABLE, Metric, level_text, parse
-from robbench.spaces.nb201.identity import class_key
+from robbench.measurements.question import Question, Where
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robbench.bench import RobBench
 
-
-def curve(bench: RobBench, arch: Architecture, metric: str | Metric, **options: Any) -> pd.Series[float]:
+def curve(measurements: Measurements, arch: Any, question: Question) -> pd.Series[float]:
     """A threat over all its measured levels."""
     import pandas as pd
 
-    question = Question.of(metric, **options)
-    name, axis = question.metric.name, question.metric.entry.axis
-    if axis is None or question.metric.entry.kind == "derived":
-        raise UnknownMetric(f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
-    if question.metric.level is not None:
-        raise UnknownMetric(f"{question.metric} is one point of a curve, which runs over all levels; leave the {axis} out.")
-    question = bench.columns.resolve(question)
-    where: dict[str, Any] = {"dataset": question.dataset, "training": question.training, "seed": question.seed}
-    levels = [float(level) for level in bench.columns.store.header(question.name()).axes[axis]]
-    values = [bench.query(arch, Metric(name, level, question.metric.measure), **where) for level in levels]
-    return pd.Series(values, index=pd.Index(levels, name=axis), name=name)
+    metric, axis = question.metric, question.metric.entry.axis
+    if axis is None or metric.entry.kind == "derived":
+        raise InvalidArgument(f"{metric.name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
+    if metric.level is not None:
+        raise InvalidArgument(f"{metric} is one point of a curve, which runs over all levels; leave the {axis} out.")
+    question = measurements.resolve(question)
+    levels = measurements.store.header(question.name()).levels
+    answers = [measurements.answer(question._replace(metric=metric._replace(level=level))) for level in levels]
+    values = [answer.values[measurements.lookup.row(answer.column.rows, arch)] for answer in answers]
+    if any(value != value for value in values):
+        from robbench.errors import NotMeasured
+
+        raise NotMeasured(f"{metric.name} of {question.dataset} ({question.training}) was not measured for {arch}.")
+    return pd.Series(values, index=pd.Index(levels, name=axis), name=metric.name)
 
 
-def table(bench: RobBench, metrics: Sequence[str | Metric] | None, **options: Any) -> pd.DataFrame:
+def table(measurements: Measurements, metrics: str | Metric | Sequence[str | Metric] | None, **where: Unpack[Where]) -> pd.DataFrame:
     """Metrics of every class, side by side."""
     import pandas as pd
 
-    asked = [parse(metric) for metric in metrics] if metrics is not None else bench.columns.numbers(Question(parse("clean"), **options))
-    placed = [bench.columns.placed(Question.of(metric, **options)) for metric in asked]
-    columns = {str(question.metric): bench.query_many(bench.classes, missing="nan", **question._asdict()) for question in placed}
-    return pd.DataFrame(columns, index=pd.Index(map(str, bench.classes), name="arch"))
+    lookup = measurements.lookup
+    if metrics is None:
+        asked = measurements.numbers(Question.of("clean", **where))
+    else:
+        asked = [parse(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
+    exact_row = None
+    columns = {}
+    for metric in asked:
+        column = measurements.column(measurements.without_training(Question.of(metric, **where)))
+        if column.rows == "exact" and exact_row is None:
+            exact_row = np.array([lookup.row("exact", arch) for arch in lookup.classes], np.intp)
+        columns[str(metric)] = column.values if column.rows == "class" else column.values[exact_row]
+    return pd.DataFrame(columns, index=pd.Index(map(str, lookup.classes), name="arch"))
 
 
-def top(bench: RobBench, metric: str | Metric, n: int, **options: Any) -> pd.DataFrame:
+def top(measurements: Measurements, question: Question, n: int) -> pd.DataFrame:
     """The best architectures by a metric."""
     import pandas as pd
 
-    if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-        raise UnknownMetric(f"n={n!r} is not a number of architectures; expected an integer of at least 1.")
-    column = bench.columns.column(Question.of(metric, **options))
-    cells = bench.classes if column.rows == "class" else bench.cells
+    checked_count(n, "n", of="architectures")
+    column = measurements.column(question)
+    archs = measurements.lookup.archs(column.rows)
     sign = -1 if column.question.metric.entry.higher_is_better else 1
     best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
     return pd.DataFrame(
         {
-            "arch": [str(cells[row]) for row in best],
-            "class_key": [class_key(cells[row]) for row in best],
+            "arch": [str(archs[row]) for row in best],
+            "class_key": [measurements.store.space.key(archs[row]) for row in best],
             str(column.question.metric): column.values[best],
         }
     )
 
 
-def metrics(bench: RobBench) -> pd.DataFrame:
+def metrics(measurements: Measurements) -> pd.DataFrame:
     """What the store holds."""
     import pandas as pd
 
     records = []
-    for name in bench.columns.store.names():
-        header = bench.columns.store.header(name)
-        entry = TABLE.get(name.metric)
-        levels = [level_text(name.metric, float(level)) for level in header.axes.get(entry.axis, [])] if entry and entry.axis else []
+    for name in measurements.store.names():
+        header = measurements.store.header(name)
+        known = name.metric in TABLE
         records.append(
             {
                 **name._asdict(),
@@ -82,7 +89,7 @@ def metrics(bench: RobBench) -> pd.DataFrame:
                 "unit": header.unit,
                 "source": header.provenance.get("source"),
                 "seeds": ", ".join(map(str, header.axes.get("seed", []))),
-                "levels": ", ".join(levels),
+                "levels": ", ".join(level_text(name.metric, level) for level in header.levels) if known else "",
             }
         )
     return pd.DataFrame.from_records(records)

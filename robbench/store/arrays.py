@@ -9,6 +9,9 @@ import numpy as np
 MISSING = 65535
 """The packed code of a value that was not measured."""
 
+LEVEL_AXES = ("eps", "severity")
+"""The axes that a threat's strength runs over; an array has one of them at the most."""
+
 _DENOMINATORS = (1000, 10000)
 
 
@@ -28,11 +31,27 @@ class Header(NamedTuple):
     """What is said of an array."""
 
     rows: str
-    """"class" or "cell"."""
+    """"class" or "exact": what the first axis runs over."""
     axes: dict[str, list[float | int | str]]
     """Name and values of each axis after the first; no values where it only counts (label, prediction, image)."""
     unit: str
     provenance: dict[str, Any]
+
+    @property
+    def level_axis(self) -> str | None:
+        """The name of the axis of levels, eps or severity; None where there is none."""
+        return next((axis for axis in LEVEL_AXES if axis in self.axes), None)
+
+    @property
+    def levels(self) -> list[float]:
+        """The values along the axis of levels; empty where there is none."""
+        axis = self.level_axis
+        return [] if axis is None else [float(level) for level in self.axes[axis]]  # type: ignore[arg-type]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the array holds one number for each row, level and seed."""
+        return self.axes.keys() <= {*LEVEL_AXES, "seed"}
 
 
 class Array(NamedTuple):
@@ -52,7 +71,7 @@ class Fitted(NamedTuple):
     training: str
     target: str
     training_rows: np.ndarray
-    """``(n,)``, uint16: the class or cell rows it was fitted on."""
+    """``(n,)``, uint32: the class or exact rows it was fitted on."""
     calibration: np.ndarray
     """``(m, 2·outputs)``, float32: predicted, and measured minus predicted, of architectures it has not seen."""
     arrays: dict[str, np.ndarray]

@@ -6,95 +6,114 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from robbench.store.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
 from robbench.errors import Contradiction, StoreError
-from robbench.spaces import nb201
-from robbench.spaces.nb201.identity import class_partition
+from robbench.store.arrays import MISSING, Array, Fitted, Header, Name, as_floats, pack, unpack
 from robbench.store.layout import (
     FORMAT,
     FORMAT_VERSION,
+    ROOT,
+    VERSION_1_ROWS,
     blocks,
     damage_named,
     digest_of,
+    digest_of_root,
     header_of,
     path_of,
     path_of_surrogate,
-    paths_of_rows,
+    paths_of_datasets,
 )
 from robbench.store.reading import Store
+from robbench.store.rows import Rows
 
 _CHUNK_BYTES = 1 << 20
 
 
 class Changes(NamedTuple):
-    """What `extend` did: names of arrays added, filled where they had gaps, and found already there."""
+    """What `extend` did: names of arrays added, filled where they had gaps, and found already there; and how many rows were added."""
 
     added: list[Name]
     filled: list[Name]
     unchanged: list[Name]
+    rows: int
 
 
-def extend(path: str | os.PathLike[str], arrays: Iterable[Array], published_index: np.ndarray | None = None) -> Changes:
+def extend(path: str | os.PathLike[str], rows: Rows, arrays: Iterable[Array], *, published_index: np.ndarray | None = None) -> Changes:
     """Put arrays into a store, which is made if there is none; all of them, or none.
 
-    The new file takes the old one's place when it is complete, so a reader or a crash never sees half of it.  Where every array is
-    already there, the file is not touched.  Arrays are taken one at a time, so they may be made one at a time.
+    Rows that the store lacks are added, and "not measured" is what they hold in the arrays that were there.  The new file takes the old one's place when it
+    is complete, so a reader or a crash never sees half of it.  Where everything is already there, the file is not touched.  Arrays are taken one at a time,
+    so they may be made one at a time.  While another process writes the same file, this one waits.
 
     Arguments:
         path: the store.
-        arrays: measurements over all classes, or all cells, in the order of `spaces.nb201`.
-        published_index: ``(15625,)``: the index in NAS-Bench-201 of each cell; None if the source has none.
+        rows: what the arrays run over.
+        arrays: measurements over all of its classes, or all of its exact architectures.
+        published_index: ``(exact,)``: the index of each architecture in the published benchmark; None if the source has none.
 
     Returns:
         What changed.
 
     Raises:
         Contradiction: an array differs from what the store holds under its name, or the index does.
-        StoreError: the file at `path` is not a store that can be extended, or is read-only, or the folder cannot be written.
+        StoreError: the file at `path` is not a store that can be extended, or is of another search space, or is read-only; or the folder cannot be written.
     """
-    from robbench.store.atomic import replacing_hdf5
-
     path = Path(path)
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is not a folder; make it first, or name another path for the store.")
-    try:
-        with replacing_hdf5(path) as new:
-            changes = _fill(new, path, arrays, published_index)
-            _refuse_read_only(path)
-        if changes.filled:  # what was replaced would stay in the file as dead space
-            with replacing_hdf5(path) as new:
+    with _replaced(path) as begin:
+        try:
+            with begin() as new:
+                changes = _Extension(new, path, rows).put(arrays, published_index)
+                _refuse_read_only(path)
+        except _Unchanged as nothing:
+            return nothing.changes
+        if changes.filled or changes.rows:  # what was replaced would stay in the file as dead space
+            with begin() as new:
                 _copy(path, new)
-    except _Unchanged as nothing:
-        return nothing.changes
-    except OSError as error:
-        raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
     return changes
 
 
 def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
     """Put a surrogate into a store, in the place of one of the same dataset, training and target.
 
-    The new file takes the old one's place when it is complete.
+    The new file takes the old one's place when it is complete.  While another process writes the same file, this one waits.
 
     Raises:
         StoreError: the file at `path` is not a store, is read-only, or cannot be written; it stays as it was.
     """
-    from robbench.store.atomic import replacing_hdf5
-
     path = Path(path)
     with Store(path):  # else there would be nothing to copy
         pass
     _refuse_read_only(path)
+    where = path_of_surrogate(fitted.dataset, fitted.training, fitted.target)
+    parts = {"training_rows": fitted.training_rows.astype(np.uint32), "calibration": fitted.calibration, **fitted.arrays}
+    with _replaced(path) as begin, begin() as new:
+        manifest = _copy(path, new, but=where)
+        for name, values in parts.items():
+            # Weights, which are float32, hardly shrink, and to inflate them takes as long as to read them and everything else.
+            _create(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
+        new[where]["training_rows"].attrs["about"] = json.dumps(fitted.about, sort_keys=True)
+        manifest = {item: digest for item, digest in manifest.items() if not item.startswith(f"{where}/")}
+        _write_manifest(new, manifest, changed=[f"{where}/{name}" for name in parts])
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Callable[[], Any]]:
+    """Begin new files that take the place of a store, as the only process that does; what the system refuses is a StoreError."""
+    from robbench.store.atomic import replacing_hdf5
+    from robbench.store.locking import only_writer
+
     try:
-        with replacing_hdf5(path) as new:
-            _put_surrogate(new, path, fitted)
+        with only_writer(path):
+            yield lambda: replacing_hdf5(path)
     except OSError as error:
         raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
 
@@ -102,19 +121,6 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
 def _refuse_read_only(path: Path) -> None:
     if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
         raise StoreError(f"{path} is read-only, so nothing can be put into it; copy it, or make it writable.")
-
-
-def _put_surrogate(new: h5py.File, path: Path, fitted: Fitted) -> None:
-    where = path_of_surrogate(fitted.dataset, fitted.training, fitted.target)
-    _copy(path, new, but=where)
-    parts = {"training_rows": fitted.training_rows, "calibration": fitted.calibration, **fitted.arrays}
-    for name, values in parts.items():
-        # Weights, which are float32, hardly shrink, and to inflate them takes as long as to read them and everything else.
-        _create(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
-    new[where]["training_rows"].attrs["about"] = json.dumps(fitted.about, sort_keys=True)
-    manifest = {item: digest for item, digest in json.loads(new["manifest"][()]).items() if not item.startswith(f"{where}/")}
-    manifest |= {f"{where}/{name}": digest_of(new[f"{where}/{name}"]) for name in parts}
-    _write_manifest(new, manifest)
 
 
 class _Unchanged(Exception):
@@ -125,34 +131,159 @@ class _Unchanged(Exception):
         self.changes = changes
 
 
-def _fill(new: h5py.File, path: Path, arrays: Iterable[Array], published_index: np.ndarray | None) -> Changes:
-    """Write what is at `path` and the arrays into a new file; raises _Unchanged where that would be the same again."""
-    if path.exists():
-        _copy(path, new)
-    else:
-        new.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, space="nb201")
-        _write_rows(new)
-    manifest = json.loads(new["manifest"][()]) if "manifest" in new else {}
-    indexed = published_index is not None and _add_index(new, published_index)
-    changes = Changes([], [], [])
-    for array in arrays:
-        new.attrs.setdefault("default_dataset", array.name.dataset)
-        getattr(changes, _put(new, array)).append(array.name)
-    if not (changes.added or changes.filled or indexed):
-        raise _Unchanged(changes)
-    touched = {path_of(name) for name in changes.added + changes.filled} | (paths_of_rows(new) if indexed or not manifest else set())
-    manifest |= {item: digest_of(new[item]) for item in sorted(touched)}
-    _write_manifest(new, manifest)
-    return changes
+class _Extension:
+    """A new file with what is at `path`, which arrays are put into.
+
+    Arguments:
+        new: the file, still empty.
+        path: the store that it extends, if there is one.
+        rows: what the arrays run over.
+    """
+
+    def __init__(self, new: h5py.File, path: Path, rows: Rows) -> None:
+        self.file, self.rows = new, rows
+        self.changed: set[str] = set()
+        """Paths of datasets whose digests are to be taken."""
+        if path.exists():
+            held = _held_rows(path, rows)
+            self.manifest = _copy(path, new)
+            self.union = held.joined(rows)
+            self.added_rows = len(self.union.exact) - len(held.exact)
+            if self.added_rows:
+                self._add_rows(held)
+        else:
+            self.manifest, self.union, self.added_rows = {}, rows, 0
+            new.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, space=rows.space)
+            self._write_rows()
+        self.places = {kind: self.union.places(kind, rows) for kind in ("class", "exact")}
+
+    def put(self, arrays: Iterable[Array], published_index: np.ndarray | None) -> Changes:
+        """Write the arrays; raises _Unchanged where the file would be the same again."""
+        indexed = published_index is not None and self._put_index(published_index)
+        changes = Changes([], [], [], self.added_rows)
+        for array in arrays:
+            self.file.attrs.setdefault("default_dataset", array.name.dataset)
+            self._put(self._placed(array), changes)
+        if not (changes.added or changes.filled or changes.rows or indexed):
+            raise _Unchanged(changes)
+        _write_manifest(self.file, self.manifest, changed=self.changed)
+        return changes
+
+    def _write_rows(self) -> None:
+        for path, values in {
+            "/classes/key": np.array([key.encode() for key in self.union.keys]),
+            "/classes/spec": np.array([spec.encode() for spec in self.union.classes]),
+            "/exact/spec": np.array([spec.encode() for spec in self.union.exact]),
+            "/exact/class": self.union.class_of,
+        }.items():
+            self.file.pop(path, None)
+            _create(self.file, path, values)
+            self.changed.add(path)
+
+    def _add_rows(self, held: Rows) -> None:
+        """Pad every array with what says "not measured"; rows that were there keep their numbers."""
+        if "exact/published_index" in self.file:
+            raise StoreError("the store carries a published index of all its architectures, so architectures without one cannot be added to it.")
+        self._write_rows()
+        for name in _names(self.file):
+            dataset = self.file[path_of(name)]
+            more = (self.union.count(header_of(dataset).rows) or 0) - len(dataset)
+            if more:
+                values, attributes = dataset[()], dict(dataset.attrs.items())
+                del self.file[path_of(name)]
+                padded = _create(self.file, path_of(name), np.concatenate([values, np.full((more, *values.shape[1:]), _missing(values.dtype))]))
+                padded.attrs.update(attributes)
+                self.changed.add(path_of(name))
+
+    def _put_index(self, index: np.ndarray) -> bool:
+        """Write the published index, and make the evaluated member of each class (that of the lowest index) its representative."""
+        place = self.places["exact"]
+        if place is not None and len(place) < len(self.union.exact):
+            raise StoreError("the source numbers some of the store's architectures only; a store has a published index of all, or none.")
+        if place is not None:
+            index = index[np.argsort(place)]
+        if "exact/published_index" in self.file:
+            if not np.array_equal(self.file["exact/published_index"][()], index):
+                raise Contradiction("the source numbers the architectures in another way than the store does; one of them is damaged.")
+            return False
+        _create(self.file, "/exact/published_index", index.astype(np.uint32))
+        order = np.lexsort((index, self.union.class_of))
+        _, first = np.unique(self.union.class_of[order], return_index=True)
+        self.file["classes/spec"][...] = self.file["exact/spec"][()][order[first]]
+        self.changed |= {"/classes/spec", "/exact/published_index"}
+        return True
+
+    def _placed(self, array: Array) -> Array:
+        """The array over the rows of the store."""
+        _check(array, self.rows)
+        place = self.places[array.header.rows]
+        if place is None:
+            return array
+        values = np.full((self.union.count(array.header.rows) or 0, *array.values.shape[1:]), _missing(array.values.dtype))
+        values[place] = array.values
+        return array._replace(values=values)
+
+    def _put(self, array: Array, changes: Changes) -> None:
+        """Write an array, or compare it with the one that is there, and note which."""
+        path = path_of(array.name)
+        if path not in self.file:
+            _write(self.file, array)
+            changes.added.append(array.name)
+        elif self._has_gaps_for(array):
+            _write(self.file, self._filled(array))
+            changes.filled.append(array.name)
+        else:
+            changes.unchanged.append(array.name)
+            return
+        self.changed.add(path)
+
+    def _has_gaps_for(self, array: Array) -> bool:
+        """Whether the array has measurements that the one in the store lacks; raises Contradiction where they disagree."""
+        present = self.file[path_of(array.name)]
+        header = header_of(present)
+        if (header.rows, list(header.axes.items()), present.shape) != (array.header.rows, list(array.header.axes.items()), array.values.shape):
+            raise Contradiction(_disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}"))
+        gaps = False
+        for block in blocks(present):
+            with damage_named(self.file.filename, path_of(array.name)):
+                old = unpack(present[block], present.attrs.get("denominator"))
+            new = as_floats(array.values[block])
+            differ = (old != new) & ~np.isnan(old) & ~np.isnan(new)
+            if differ.any():
+                where = tuple(index[0] for index in np.nonzero(differ))
+                specs = self.union.classes if header.rows == "class" else self.union.exact
+                spec = specs[where[0] + block.start]
+                raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
+            gaps |= bool((np.isnan(old) & ~np.isnan(new)).any())
+        if gaps and header.provenance.get("source") != array.header.provenance.get("source"):
+            raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
+        return gaps
+
+    def _filled(self, array: Array) -> Array:
+        """The array with what the store has where it lacks a measurement; the store's is taken out."""
+        present, filled = self.file[path_of(array.name)], array.values.copy()
+        for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
+            old, missing = unpack(present[block], present.attrs.get("denominator")), np.isnan(as_floats(filled[block]))
+            filled[block][missing] = (np.where(np.isnan(old), MISSING, old) if filled.dtype == np.uint16 else old)[missing]
+        del self.file[path_of(array.name)]
+        return array._replace(values=filled)
 
 
-def _write_manifest(file: h5py.File, manifest: dict[str, str]) -> None:
-    file.pop("manifest", None)
-    file["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
+def _held_rows(path: Path, rows: Rows) -> Rows:
+    """The rows of a store, read whole; raises StoreError where it is of another search space."""
+    with Store(path) as store:
+        if store.space.name != rows.space:
+            raise StoreError(f"{path} is of the search space {store.space.name}, and what is to be put into it is of {rows.space}; name another file.")
+        held = store.rows
+        return Rows(held.space, held.exact, held.class_of, held.keys, held.classes)
 
 
-def _copy(path: Path, new: h5py.File, but: str = "") -> None:
-    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay."""
+def _copy(path: Path, new: h5py.File, but: str = "") -> dict[str, str]:
+    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay.
+
+    Returns:
+        The manifest, which the new file has, too.
+    """
     with Store(path) as old:
 
         def copy(item: str) -> None:
@@ -166,79 +297,57 @@ def _copy(path: Path, new: h5py.File, but: str = "") -> None:
             with damage_named(path, f"/{name}"):
                 copy(f"/{name}")
         new.attrs.update(old._file.attrs)
+        version = old.version
+    manifest: dict[str, str] = json.loads(new["manifest"][()])
+    return _upgraded(new, manifest) if version == 1 else manifest
 
 
-def _write_rows(file: h5py.File) -> None:
-    """The rows that every store of NAS-Bench-201 has, in the order of `spaces.nb201.cells`."""
-    partition = class_partition()
-    specs = np.array([str(cell).encode() for cell in nb201.cells()])
-    _create(file, "/classes/key", np.array([key.encode() for key in partition.keys]))
-    _create(file, "/classes/spec", specs[list(partition.representative)])
-    _create(file, "/cells/spec", specs)
-    _create(file, "/cells/class", np.array(partition.group, np.uint16))
+def _upgraded(new: h5py.File, manifest: dict[str, str]) -> dict[str, str]:
+    """Turn what was copied from a store of version 1 into version 2, and give its manifest."""
+    new.move("cells", "exact")
+    manifest = {item: digest for item, digest in manifest.items() if not item.startswith("/cells/")}
+    for item in ("/exact/class", "/exact/published_index", *(path for path in paths_of_datasets(new) if path.endswith("/training_rows"))):
+        if item in new:
+            values, attributes = new[item][()], dict(new[item].attrs.items())
+            del new[item]
+            _create(new, item, values.astype(np.uint32)).attrs.update(attributes)
+    for name in _names(new):
+        attributes = new[path_of(name)].attrs
+        attributes["rows"] = VERSION_1_ROWS.get(attributes["rows"], attributes["rows"])
+    new.attrs["format_version"] = FORMAT_VERSION
+    return _write_manifest(new, manifest, changed=paths_of_datasets(new))
 
 
-def _add_index(file: h5py.File, index: np.ndarray) -> bool:
-    """Write the published index, and make the evaluated cell of each class (its lowest index) the representative."""
-    if "cells/published_index" in file:
-        if not np.array_equal(file["cells/published_index"][()], index):
-            raise Contradiction("the source numbers the cells of NAS-Bench-201 in another way than the store does; one of them is damaged.")
-        return False
-    _create(file, "/cells/published_index", index.astype(np.uint16))
-    order = np.lexsort((index, file["cells/class"][()]))
-    _, first = np.unique(file["cells/class"][()][order], return_index=True)
-    file["classes/spec"][...] = file["cells/spec"][()][order[first]]
-    return True
+def _names(file: h5py.File) -> list[Name]:
+    """The names of all arrays of measurements."""
+    from robbench.store.layout import unescaped
+
+    paths = (path.split("/")[2:] for path in paths_of_datasets(file) if path.startswith("/metrics/"))
+    return [Name(*map(unescaped, parts)) for parts in paths]
 
 
-def _put(file: h5py.File, array: Array) -> str:
-    """Write an array, or compare it with the one that is there; returns the field of `Changes` that it belongs to."""
-    _check(array)
-    path = path_of(array.name)
-    if path not in file:
-        _write(file, array)
-        return "added"
-    present = file[path]
-    header = header_of(present)
-    if (header.rows, list(header.axes.items())) != (
-        array.header.rows,
-        list(array.header.axes.items()),
-    ) or present.shape != array.values.shape:
-        raise Contradiction(_disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}"))
-    gaps = False
-    for block in blocks(present):
-        with damage_named(Path(file.filename), path):
-            old = unpack(present[block], present.attrs.get("denominator"))
-        new = as_floats(array.values[block])
-        differ = (old != new) & ~np.isnan(old) & ~np.isnan(new)
-        if differ.any():
-            where = tuple(index[0] for index in np.nonzero(differ))
-            row = where[0] + block.start
-            spec = file["classes/spec" if header.rows == "class" else "cells/spec"][row].decode()
-            raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
-        gaps |= bool((np.isnan(old) & ~np.isnan(new)).any())
-    if not gaps:
-        return "unchanged"
-    if header.provenance.get("source") != array.header.provenance.get("source"):
-        raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
-    filled = array.values.copy()
-    for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
-        old, missing = unpack(present[block], present.attrs.get("denominator")), np.isnan(as_floats(filled[block]))
-        filled[block][missing] = (np.where(np.isnan(old), MISSING, old) if filled.dtype == np.uint16 else old)[missing]
-    del file[path]
-    _write(file, array._replace(values=filled))
-    return "filled"
+def _write_manifest(file: h5py.File, manifest: dict[str, str], changed: Iterable[str]) -> dict[str, str]:
+    """Take the digests of what changed, and write the manifest."""
+    manifest = {**manifest, **{item: digest_of(file[item]) for item in sorted(changed)}, ROOT: digest_of_root(file)}
+    file.pop("manifest", None)
+    file["manifest"] = json.dumps(manifest, sort_keys=True, indent=0)
+    return manifest
 
 
-def _check(array: Array) -> None:
+def _check(array: Array, rows: Rows) -> None:
     """Refuse an array that is not what its header says."""
-    rows = {"class": len(class_partition().keys), "cell": nb201.SIZE}.get(array.header.rows)
-    shape = (rows, *(len(points) or None for points in array.header.axes.values()))
+    count = rows.count(array.header.rows)
+    shape = (count, *(len(points) or None for points in array.header.axes.values()))
     fits = len(shape) == array.values.ndim and all(want in (None, have) for want, have in zip(shape, array.values.shape, strict=True))
-    if rows is None or not fits:
+    if count is None or not fits:
         raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
     if any(part in ("", ".", "..") for part in array.name):
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
+
+
+def _missing(dtype: np.dtype[Any]) -> np.generic:
+    """What says "not measured" in an array as it is stored, or as a source gives it; of outcomes, a missing accuracy says so."""
+    return dtype.type({"u": MISSING if dtype == np.uint16 else 0}.get(dtype.kind, np.nan))
 
 
 def _disagreement(array: Array, present: Header, what: str) -> str:

@@ -1,0 +1,96 @@
+"""From an array over levels and seeds to one number, or one array, a row: selected, averaged over seeds, or interpolated between levels."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from robbench.errors import LevelNotMeasured, NotMeasured
+from robbench.measurements.metrics import Metric, level_text, same_level
+from robbench.measurements.question import Question
+from robbench.store.arrays import Header
+
+
+def position(metric: Metric, header: Header) -> int | None:
+    """Where the level of a metric stands on an array's level axis; None if it was not measured, or none was asked for."""
+    if metric.level is None:
+        return None
+    return next((place for place, level in enumerate(header.levels) if same_level(level, metric.level)), None)
+
+
+def at_level(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
+    """The values ``(rows, levels, …)`` at the level asked for: ``(rows, …)``; those of an array without levels as they are.
+
+    Raises:
+        LevelNotMeasured: the level was not measured, or none was asked for.
+    """
+    axis = header.level_axis
+    if axis is None:
+        return values
+    found = position(question.metric, header)
+    if found is None:
+        raise LevelNotMeasured(not_at_level(question, header.levels))
+    return np.asarray(np.take(values, found, axis=1 + list(header.axes).index(axis)))
+
+
+def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
+    """The values ``(rows, seeds, …)``, level already chosen, of the seed asked for, or their mean: ``(rows, …)``.
+
+    Raises:
+        NotMeasured: there is no such seed; or the mean is asked of what is an array for each seed.
+    """
+    if "seed" not in header.axes:
+        if question.seed is not None:
+            raise NotMeasured(f"{question.metric} is stored without seeds; leave seed={question.seed} out.")
+        return values
+    seeds = [int(seed) for seed in header.axes["seed"]]
+    if question.seed is not None:
+        if not isinstance(question.seed, Hashable) or question.seed not in seeds:
+            raise NotMeasured(f"{question.metric} was not measured with seed {question.seed!r}; measured: {', '.join(map(str, seeds))}.")
+        return np.asarray(np.take(values, seeds.index(question.seed), axis=1))
+    if len(seeds) == 1:
+        return values[:, 0]
+    if not header.is_number:
+        raise NotMeasured(
+            f"{question.metric} is an array for each seed, and these are not averaged; name one: seed={seeds[0]}, for example."
+        )
+    measured = ~np.isnan(values)
+    total = np.where(measured, values, 0).sum(axis=1)
+    return np.asarray(np.divide(total, measured.sum(axis=1), out=np.full_like(total, np.nan), where=measured.any(axis=1)))
+
+
+def interpolated(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
+    """The values ``(rows, levels, …)`` at a level between two measured ones: ``(rows, …)``.
+
+    Piecewise cubic Hermite interpolation, which is monotone wherever the measurements are (Fritsch and Carlson, 1980).
+
+    Raises:
+        LevelNotMeasured: the level is not between two measured ones.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    levels, level = header.levels, question.metric.level
+    if level is None or not levels or not min(levels) < level < max(levels):
+        raise LevelNotMeasured(not_at_level(question, levels) + " Only levels between these are interpolated.")
+    order, along = np.argsort(levels), 1 + list(header.axes).index(str(header.level_axis))
+    ordered = np.moveaxis(np.take(values, order, axis=along), along, -1)
+    measured = ~np.isnan(ordered).any(axis=-1)
+    result = np.full(measured.shape, np.nan)
+    if measured.any():
+        result[measured] = PchipInterpolator(np.take(levels, order), ordered[measured], axis=-1)(level)
+    return result
+
+
+def not_at_level(question: Question, levels: list[float]) -> str:
+    """What to say when a level is missing, or was not measured."""
+    metric = question.metric
+    measured = f"Measured: {', '.join(level_text(metric.name, level) for level in sorted(levels))}."
+    if metric.level is None:
+        return f"{metric.name} on {question.dataset} needs a level: {metric.entry.axis}=…. {measured}"
+    if metric.entry.axis == "severity":
+        return f"{metric.name} on {question.dataset} was not measured at severity {metric.level:g}. {measured}"
+    return (
+        f"{metric.name} on {question.dataset} was not measured at eps {metric.level:.6g} (= {level_text(metric.name, metric.level)})."
+        f" Images are in [0, 1], so one grey level is eps=1/255. {measured}"
+    )

@@ -1,0 +1,170 @@
+"""Everything that one store answers: questions resolved, columns measured, interpolated, derived or computed, and kept for the next time.
+
+measurements = Measurements(store, "cifar10")
+measurements.column(Question.of("pgd", eps=1 / 255)).values        (rows,)
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robbench.arguments import nearest
+from robbench.errors import InvalidArgument, NotMeasured
+from robbench.measurements.columns import Column, Columns
+from robbench.measurements.derived import DERIVED
+from robbench.measurements.levels import position
+from robbench.measurements.lookup import Architecture, Lookup
+from robbench.measurements.metrics import TABLE, Metric
+from robbench.measurements.question import OPTIONS, STANDARD, UNTRAINED, Question
+from robbench.store.arrays import Name
+from robbench.store.reading import Store
+
+
+class Answer(NamedTuple):
+    """A question's answer for all architectures, ready to be picked from: ``values[known[arch]]``."""
+
+    values: list[float]
+    known: dict[Architecture, int]
+    """Architecture, as it was written when it was looked up → row; `Lookup.row` adds to it."""
+    column: Column
+
+
+class Measurements:
+    """The answers of one store.  Names and headers are read once a store, each array once, and each question is answered once."""
+
+    def __init__(self, store: Store, default_dataset: str) -> None:
+        self.store = store
+        self.default_dataset = default_dataset
+        self.lookup = Lookup(store)
+        self._columns = Columns(store)
+        self.answers: dict[tuple[Any, ...], Answer] = {}
+        """By what was asked: a `Question`, or the arguments of `RobBench.query` as they were given."""
+
+    def answer(self, question: Question) -> Answer:
+        """The answer to a question about a metric that is one number an architecture; raises as `column`."""
+        try:
+            return self.answers[question]
+        except (KeyError, TypeError):  # not asked before; or not hashable, and then resolving says what is wrong
+            resolved = self.resolve(question)
+        if resolved not in self.answers:
+            column = self._column(resolved)
+            self.answers[resolved] = Answer(column.values.tolist(), self.lookup.known[column.rows], column)
+        self.answers[question] = self.answers[resolved]
+        return self.answers[question]
+
+    def asked(self, arguments: tuple[Any, ...]) -> Answer:
+        """The answer to the arguments of `RobBench.query` from the metric on, kept under these arguments; raises as `column`."""
+        metric, *options = arguments
+        answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))  # type: ignore[arg-type]
+        self.answers[arguments] = answer
+        return answer
+
+    def column(self, question: Question) -> Column:
+        """The whole column of a metric that is one number an architecture.
+
+        Raises:
+            InvalidArgument: a metric that is an array for each architecture.
+            NotMeasured: the store does not hold it; LevelNotMeasured where it does, at other levels.
+        """
+        return self.answer(question).column
+
+    def row(self, question: Question, row: int) -> np.ndarray | None:
+        """A metric that is an array for each architecture, of one row, of which alone it is read; None where it was not measured."""
+        question = self.resolve(question)
+        values = self._columns.row(question, row)
+        if values.dtype == bool:  # outcomes have no value that says "not measured"; their accuracy has
+            accuracy = self.column(question._replace(metric=question.metric._replace(measure="accuracy")))
+            return None if np.isnan(accuracy.values[row]) else values
+        return None if np.isnan(values).any() else values
+
+    def is_number(self, question: Question) -> bool:
+        """Whether a resolved question's answer is one number an architecture."""
+        return question.metric.entry.kind in ("derived", "attribute") or self._columns.is_number(question)
+
+    def numbers(self, question: Question) -> list[Metric]:
+        """Every metric that is a number, level by level, of the question's dataset and training, whatever metric it names."""
+        dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        found: list[Metric] = []
+        for name in self.store.names():
+            metric = Metric(name.metric, None, name.measure)
+            if name.dataset == dataset and name.metric in TABLE and self._is_answered_by(question._replace(metric=metric), name):
+                header = self.store.header(name)
+                if header.is_number:
+                    found += [metric._replace(level=level) for level in header.levels or [None]]
+        return found
+
+    def resolve(self, question: Question) -> Question:
+        """The question with dataset and training filled in, once it is sure that the store holds what it asks for.
+
+        Raises:
+            NotMeasured: no such dataset or training, or no array of the metric; the message says which there are.
+        """
+        metric = question.metric
+        dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        if metric.entry.kind == "attribute":
+            self._among("attribute", metric.name, list(self.store.space.attributes))
+            return question._replace(dataset=dataset, training=UNTRAINED)
+        trainings = self.store.trainings(dataset)
+        if question.training is not None:
+            self._among("training", question.training, trainings)
+        holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
+        if metric.entry.kind in ("proxy", "cost"):
+            default = next((training for training in (UNTRAINED, STANDARD) if training in holding), None)
+        else:
+            # Where a dataset has standard training, a threat means that one, so that no adversarially trained network slips in.
+            default = STANDARD if STANDARD in trainings else None
+        training = question.training or default
+        if training in holding:
+            return question._replace(dataset=dataset, training=training)
+        if training is None and len(holding) == 1:
+            return question._replace(dataset=dataset, training=holding[0])
+        what = f"{metric.name} ({metric.measure}) of {dataset}"
+        if not holding:
+            raise NotMeasured(f"{what} is not in {self.store.file_name}; `metrics()` lists what is.")
+        if training is None:
+            raise NotMeasured(f"{what} was measured under {', '.join(holding)}; name one: training={holding[0]!r}, for example.")
+        raise NotMeasured(
+            f"{what} was not measured under {training}; it was under {', '.join(holding)}: training={holding[0]!r}, for example."
+        )
+
+    def without_training(self, question: Question) -> Question:
+        """The question, asked of untrained networks where its metric belongs to these: training and seed don't matter to it."""
+        dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        untrained = Name(dataset, UNTRAINED, question.metric.name, question.metric.measure)
+        return Question(question.metric, question.dataset, UNTRAINED) if untrained in self.store else question
+
+    def _column(self, question: Question) -> Column:
+        """The column of a resolved question."""
+        name, kind = question.metric.name, question.metric.entry.kind
+        if kind == "attribute":
+            values = np.array([self.store.space.attributes[name](arch) for arch in self.lookup.exact], np.float64)
+            return Column(question, "computed", (), "exact", values)
+        if kind != "derived":
+            return self._columns.column(question)
+        parts, values = DERIVED[name].compute(self._columns, question)
+        levels = [position(question.metric, self.store.header(part)) for part in parts if part.metric != "clean"]
+        between = question.metric.level is not None and None in levels
+        return Column(question, "derived, interpolated" if between else "derived", parts, "class", values)
+
+    def _holds(self, question: Question) -> bool:
+        if question.metric.entry.kind == "derived":
+            return DERIVED[question.metric.name].computable(self._columns, question)
+        return self._columns.holds(question)
+
+    def _is_answered_by(self, question: Question, name: Name) -> bool:
+        """Whether the array that answers this question is that one."""
+        try:
+            return self.resolve(question).name() == name
+        except NotMeasured:
+            return False
+
+    def _among(self, what: str, given: str, held: list[str]) -> str:
+        if not isinstance(given, str):
+            raise InvalidArgument(f"{what}={given!r} is a {type(given).__name__}; expected a name, such as {(held or ['cifar10'])[0]!r}.")
+        if given not in held:
+            raise NotMeasured(
+                f"{what} {given!r} is not in {self.store.file_name}.{nearest(given, held)} It holds {', '.join(held) or 'none'}."
+            )
+        return given
