@@ -7,10 +7,12 @@ import pytest
 from hypothesis import settings
 
 from robbench import RobBench
-from robbench.store.arrays import Array
 from robbench.sources import import_source
+from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
+from tests.toy_space import register
+from tests.toy_store import write_toy_store
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("robbench", deadline=None)
@@ -50,7 +52,7 @@ def synthetic_arrays() -> list[Array]:
 def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of made-up measurements, which needs no published data.  Shared: copy it before changing it."""
     path = tmp_path_factory.mktemp("small") / "small.h5"
-    extend(path, synthetic_arrays, synthetic.published_index())
+    extend(path, synthetic.ROWS, synthetic_arrays, published_index=synthetic.published_index())
     return path
 
 
@@ -58,3 +60,16 @@ def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPath
 def bench(small_store: Path) -> RobBench:
     """A fresh bench on `small_store`: nothing asked yet."""
     return RobBench(small_store)
+
+
+@pytest.fixture
+def toy_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the toy space, which this process knows while the test runs."""
+    register(monkeypatch)
+    write_toy_store(tmp_path / "toy.h5")
+    return tmp_path / "toy.h5"
+
+
+@pytest.fixture
+def toy_bench(toy_store: Path) -> RobBench:
+    return RobBench(toy_store)
