@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("ConfigSpace")
 
+from ConfigSpace import CategoricalHyperparameter
+
 from robbench import RobBench
 from robbench.adapters.configspace import config_space, configuration_of
 from robbench.errors import InvalidArgument, MissingLibrary
@@ -24,7 +26,10 @@ def test_the_variables_are_the_spaces_own(space: SearchSpace[Any]) -> None:
     config = config_space(space)
     assert config.estimate_size() == space.size
     assert config.name == space.title
-    assert {name: parameter.choices for name, parameter in config.items()} == dict(space.variables)
+    for variable in space.variables:
+        parameter = config[variable.name]
+        assert isinstance(parameter, CategoricalHyperparameter)
+        assert parameter.choices == variable.choices
 
 
 def test_a_bench_has_the_space_of_its_store(bench: RobBench, toy_bench: RobBench) -> None:

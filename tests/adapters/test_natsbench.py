@@ -93,5 +93,5 @@ def test_unknown_architectures_raise(api: NATSBench, tmp_path: Path) -> None:
 
 
 def test_a_store_of_another_space_is_refused(toy_bench: RobBench) -> None:
-    with pytest.raises(InvalidArgument, match="toy.h5 is of the toy space; NATS-Bench's topology space is NAS-Bench-201"):
+    with pytest.raises(InvalidArgument, match=r"toy\.h5 is of the toy space; NATS-Bench's topology space is NAS-Bench-201"):
         NATSBench(toy_bench)
