@@ -23,7 +23,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 def options_checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """`function`, which answers a misspelt option with InvalidArgument and the nearest of its own, instead of Python's TypeError."""
-    code = function.__code__  # type: ignore[attr-defined]
+    code = function.__code__
     names = [name for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if name not in ("self", "cls")]
 
     @wraps(function)

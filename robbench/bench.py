@@ -256,7 +256,7 @@ class RobBench:
         checked_choice(on, "on", ("store", "surrogate"))
         single = not isinstance(objectives, list | tuple) or isinstance(objectives, Metric)
         found = objectives_of(
-            [objectives] if single else objectives,  # type: ignore[arg-type]
+            [objectives] if single else objectives,  # type: ignore[arg-type, list-item]
             self.measurements,
             self._surrogates if on == "surrogate" else None,
             eps=eps,
@@ -459,7 +459,7 @@ class RobBench:
 
     @staticmethod
     def _question(metric: str | Metric, *options: Any) -> Question:
-        return Question.of(metric, **dict(zip(OPTIONS, options, strict=True)))  # type: ignore[arg-type]
+        return Question.of(metric, **dict(zip(OPTIONS, options, strict=True)))
 
     def _answer(self, *asked: Any) -> Answer:
         """The answer to the arguments of `query` from the metric on, kept for the next time."""

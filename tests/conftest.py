@@ -11,6 +11,7 @@ from robbench.sources import import_source
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
+from tests.synthetic import ROWS
 from tests.toy_space import register
 from tests.toy_store import write_toy_store
 
@@ -52,7 +53,7 @@ def synthetic_arrays() -> list[Array]:
 def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of made-up measurements, which needs no published data.  Shared: copy it before changing it."""
     path = tmp_path_factory.mktemp("small") / "small.h5"
-    extend(path, synthetic.ROWS, synthetic_arrays, published_index=synthetic.published_index())
+    extend(path, ROWS, synthetic_arrays, published_index=synthetic.published_index())
     return path
 
 

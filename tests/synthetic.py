@@ -10,7 +10,7 @@ from robbench.spaces.nb201 import NB201, SIZE
 from robbench.store.arrays import MISSING, Array, Header, Name
 from robbench.store.rows import Rows
 
-ROWS = Rows.of(NB201, NB201.members)
+ROWS = Rows.of(NB201, NB201.members or ())
 CLASSES = len(ROWS.keys)
 IMAGES = 20
 """Not a multiple of eight, so that the last byte of outcomes is padded."""

@@ -79,7 +79,7 @@ class Measurements:
     def asked(self, arguments: tuple[Any, ...]) -> Answer:
         """The answer to the arguments of `RobBench.query` from the metric on, kept under these arguments; raises as `column`."""
         metric, *options = arguments
-        answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))  # type: ignore[arg-type]
+        answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))
         self.answers[arguments] = answer
         return answer
 
@@ -114,7 +114,7 @@ class Measurements:
             if name.dataset == dataset and name.metric in TABLE and self._is_answered_by(question._replace(metric=metric), name):
                 header = self.store.header(name)
                 if header.is_number:
-                    found += [metric._replace(level=level) for level in header.levels or [None]]
+                    found += [metric._replace(level=level) for level in header.levels] if header.levels else [metric]
         return found
 
     def resolve(self, question: Question) -> Question:

@@ -9,7 +9,7 @@ value is a difference between twins of about its accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class TwinNoise:
         means, self._differences = differences(values, twin_groups(lookup.space, lookup.archs(rows.pop())))
         self._means = means[:, 0]
 
-    def added(self, values: list[float], identity: Hashable, training: int) -> list[float]:
+    def added(self, values: list[float], identity: int, training: int) -> list[float]:
         """The values, each accuracy with noise, which is the same for the same seed, architecture and training."""
         place = int(np.searchsorted(self._means, values[self._noisy[0]]))
         first = max(0, min(place - NEAR // 2, len(self._means) - NEAR))

@@ -184,7 +184,8 @@ class Oracle:
         values = self._values()
         kept = ~np.isnan(values).any(axis=1)
         kept[kept] = non_dominated(values[kept] * signs)
-        return self.history()[kept]
+        history: pd.DataFrame = self.history().loc[kept]
+        return history
 
     def incumbents(self) -> np.ndarray:
         """The best value so far after each query that was charged: ``(queries,)``, float64; NaN before the first value.
@@ -227,7 +228,7 @@ class Oracle:
         except KeyError:  # met for the first time
             with suppress(NotMeasured):
                 return self._lookup.row(self.identity, arch)
-        return self.space.key(arch) if self.identity == CLASS else arch  # type: ignore[no-any-return]
+        return self.space.key(arch) if self.identity == CLASS else arch
 
     def _evaluated(self, arch: Any) -> Any:
         """The architecture whose values this one gets: itself, or, where classes are counted and an objective tells their members apart, the representative."""
@@ -242,6 +243,7 @@ class Oracle:
         if self._lacking_raises and any(value != value for value in values):
             raise self._not_measured(arch, values)
         if self._noise is not None:
+            assert isinstance(identity, int), "what has an accuracy in the store has a row there"
             values = self._noise.added(values, identity, training)
         return values[0] if self._single else tuple(values)
 

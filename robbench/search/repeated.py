@@ -12,8 +12,9 @@ import math
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from robbench.arguments import checked_count, checked_seed, refuse_unknown_optio
 from robbench.bench import RobBench
 from robbench.errors import CannotSearch
 from robbench.measurements.metrics import Metric
-from robbench.measurements.question import Options
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.objectives import Function
 from robbench.search.oracle import Query
@@ -36,9 +36,15 @@ CHUNKS = 8
 """How many parts the runs are cut into for other processes: enough to keep several busy, few enough to send little."""
 
 
-class OracleOptions(Options, total=False):
+class OracleOptions(TypedDict, total=False):
     """The options of `RobBench.oracle` that all runs share; with noise, each run has noise of its own."""
 
+    eps: float | str | None
+    severity: int | None
+    measure: str | None
+    dataset: str | None
+    training: str | None
+    interpolate: bool
     cost: str | Metric | None
     on: str
     on_repeat: str
@@ -100,6 +106,7 @@ def repeat(
         InvalidArgument: a misspelt option, a number of runs or a seed that is none; otherwise as `RobBench.oracle`.
     """
     _check_options(algorithm, {**(options or {}), **({} if proxy is None else {"proxy": proxy})})
+    refuse_unknown_options("repeat", oracle, tuple(OracleOptions.__annotations__))
     checked_seed(seed)
     checked_count(runs, "runs")
     if space is None:
@@ -108,7 +115,7 @@ def repeat(
     task = _Task(algorithm, bench.path, bench.default_dataset, objectives, budget, seed, space, proxy, dict(options or {}), oracle)
     if executor is None:
         return (task.run(bench, space, i) for i in range(runs))
-    return executor.map(task, range(runs), chunksize=math.ceil(runs / CHUNKS))
+    return executor.map(task.run_in_worker, range(runs), chunksize=math.ceil(runs / CHUNKS))
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
@@ -132,7 +139,8 @@ def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
         raise CannotSearch(f"{algorithm} is guided by a proxy; name one that the store holds, such as proxy='synflow'.")
 
 
-class _Task(NamedTuple):
+@dataclass(frozen=True)
+class _Task:
     """All that a process needs to know for any one of the runs."""
 
     algorithm: str
@@ -146,7 +154,7 @@ class _Task(NamedTuple):
     options: dict[str, Any]
     oracle: OracleOptions
 
-    def __call__(self, index: int) -> Run:
+    def run_in_worker(self, index: int) -> Run:
         return self.run(_bench(self.path, self.dataset), self.space, index)
 
     def run(self, bench: RobBench, space: Moves[Any], index: int) -> Run:

@@ -357,9 +357,11 @@ def _check(array: Array, rows: Rows) -> None:
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
 
 
-def _missing(dtype: np.dtype[Any]) -> np.generic:
+def _missing(dtype: np.dtype[Any]) -> Any:
     """What says "not measured" in an array as it is stored, or as a source gives it; of outcomes, a missing accuracy says so."""
-    return dtype.type({"u": MISSING if dtype == np.uint16 else 0}.get(dtype.kind, np.nan))
+    if dtype.kind == "f":
+        return dtype.type(np.nan)
+    return dtype.type(MISSING if dtype == np.uint16 else 0)
 
 
 def _disagreement(array: Array, present: Header, what: str) -> str:
