@@ -97,7 +97,7 @@ def correlation(bench: RobBench, metric: str, others: tuple[str, ...], width: fl
 @where_options
 @direction_option
 def scatter(bench: RobBench, x: str, y: str, width: float, **options: Any) -> Figure:
-    """Two metrics of every architecture, X and Y, and their Pareto front."""
+    """Every architecture by two metrics, X and Y, and the front."""
     return plots.scatter(bench, x, y, width=width, **options)
 
 
@@ -106,7 +106,7 @@ def scatter(bench: RobBench, x: str, y: str, width: float, **options: Any) -> Fi
 @dataset_options
 @click.option("--features", default="proxies", show_default=True, help="Feature sets, joined by '+'.")
 def importance(bench: RobBench, metric: str, width: float, **options: Any) -> Figure:
-    """What each feature is worth to a random forest that predicts a METRIC."""
+    """What features are worth to a forest that predicts METRIC."""
     return plots.importance_bars(analysis.importance(bench, metric, progress=True, **options), width=width, title=metric)
 
 
@@ -115,7 +115,10 @@ def importance(bench: RobBench, metric: str, width: float, **options: Any) -> Fi
 @click.argument("archs", metavar="ARCH...", nargs=-1, required=True)
 @where_options
 def curves(bench: RobBench, attack: str, archs: tuple[str, ...], width: float, **where: Any) -> Figure:
-    """Accuracy under an ATTACK over eps, a line for each ARCH; LABEL=ARCH names one in the legend."""
+    """Accuracy under an ATTACK over eps, a line for each ARCH.
+
+    LABEL=ARCH names an architecture in the legend; else its class key or index does.
+    """
     labelled = {}
     for text in archs:
         name, _, arch = text.rpartition("=")
@@ -130,7 +133,10 @@ def curves(bench: RobBench, attack: str, archs: tuple[str, ...], width: float, *
 @click.option("--budget", default=300, show_default=True, help="Queries of a run.")
 @click.option("--runs", default=30, show_default=True, help="Runs of each algorithm.")
 def search(bench: RobBench, metric: str, algorithms: tuple[str, ...], width: float, budget: int, runs: int, **where: Any) -> Figure:
-    """The best value of a METRIC so far after each query, over repeated searches by each ALGORITHM: random and evolution if left out."""
+    """The best METRIC so far, over the queries of repeated searches.
+
+    ALGORITHM is as for `robbench search`; random and evolution if left out.
+    """
     from robbench.search.repeated import repeat
 
     incumbents = {}

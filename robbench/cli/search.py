@@ -52,7 +52,7 @@ def search(
 
     ALGORITHM is random, local, evolution, bananas, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255.
 
-    What is searched are the architectures of which the store has every METRIC.
+    What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
     """
     from tqdm import tqdm
 

@@ -12,7 +12,7 @@ from robbench import RobBench
 from robbench.analysis import anomalies, anomaly_counts, best, correlations, neighbors, pareto_front
 from robbench.cli import main
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, UNMEASURED, array
+from tests.synthetic import CLASSES, ROWS, UNMEASURED, array
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 
@@ -35,7 +35,7 @@ def test_correlate_prints_what_the_library_finds(small_store: Path, bench: RobBe
     assert lines[0] == "with pgd@1/255 (higher is better):"
     assert lines[2].split("  ")[0] == "metric"
     row = expected.loc[1]
-    assert lines[4].split()[:5] == ["edgegpu_latency", "lower", "cell", str(row["n"]), f"{row['kendall']:.3f}"]
+    assert lines[4].split()[:5] == ["edgegpu_latency", "lower", "exact", str(row["n"]), f"{row['kendall']:.3f}"]
     assert f"{row['spearman_low']:.3f} to {row['spearman_high']:.3f}" in lines[4]
 
 
@@ -47,7 +47,7 @@ def test_correlate_without_intervals_is_null_in_json(small_store: Path) -> None:
 
 def test_a_seed_that_is_none_is_one_line(small_store: Path) -> None:
     found = run(small_store, "correlate", "clean", "pgd@1/255", "--seed", "-1")
-    assert (found.exit_code, found.stderr) == (1, "Error: UnknownMetric: seed=-1 is not a seed; expected an integer of at least 0.\n")
+    assert (found.exit_code, found.stderr) == (1, "Error: InvalidArgument: seed=-1 is not a seed; expected an integer of at least 0.\n")
 
 
 def test_pareto_prints_the_front(small_store: Path, bench: RobBench) -> None:
@@ -73,9 +73,9 @@ def test_pareto_measures_the_front_from_a_reference(small_store: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["clean", "params"], 1, "UnknownMetric: params is a proxy for accuracy (more is better) and a cost"),
-        (["clean", "--direction", "pgd@1/255=min"], 1, "UnknownMetric: directions names pgd@1/255, which is not an objective"),
-        (["clean", "--direction", "clean=up"], 1, "UnknownMetric: 'up' is not a direction of clean"),
+        (["clean", "params"], 1, "InvalidArgument: params is a proxy for accuracy (more is better) and a cost"),
+        (["clean", "--direction", "pgd@1/255=min"], 1, "InvalidArgument: directions names pgd@1/255, which is not an objective"),
+        (["clean", "--direction", "clean=up"], 1, "InvalidArgument: direction of clean='up' has no meaning"),
         (["clean", "--direction", "min"], 2, "'min' is not METRIC=…, as in params=min"),
         (["clean", "--reference", "clean=low"], 2, "could not convert string to float: 'low'; expected METRIC=NUMBER"),
         (["clean", "pgd@1/255", "--reference", "clean=0"], 2, "it is for clean; expected one number for each of clean, pgd@1/255"),
@@ -114,9 +114,9 @@ def test_best_says_when_nothing_is_left(small_store: Path) -> None:
     [
         (["clean", "--at-most", "clean"], 2, "'clean' is not METRIC=…, as in params=min"),
         (["clean", "--at-least", "clean=high"], 2, "could not convert string to float: 'high'; expected METRIC=NUMBER"),
-        (["clean", "--at-least", "clean=0.9", "--at-most", "clean=0.8"], 1, "UnknownMetric: (0.9, 0.8) does not bound clean"),
-        (["clean", "--at-most", "clean=nan"], 1, "UnknownMetric: (None, nan) does not bound clean"),
-        (["kernel_parameters"], 1, "UnknownMetric: kernel_parameters is a proxy for accuracy (more is better) and a cost"),
+        (["clean", "--at-least", "clean=0.9", "--at-most", "clean=0.8"], 1, "InvalidArgument: (0.9, 0.8) does not bound clean"),
+        (["clean", "--at-most", "clean=nan"], 1, "InvalidArgument: (None, nan) does not bound clean"),
+        (["kernel_parameters"], 1, "InvalidArgument: kernel_parameters is a proxy for accuracy (more is better) and a cost"),
         (["clean", "-n", "0"], 2, "Invalid value for '-n'"),
     ],
 )
@@ -132,7 +132,7 @@ def odd(tmp_path: Path) -> Path:
     accuracies = np.tile([0.7, 0.6], (CLASSES, 1))
     accuracies[0], accuracies[1] = (0, 1), (0.6, 0.7)
     fgsm = array("toy standard fgsm accuracy", accuracies, {"eps": [1 / 255, 2 / 255]})
-    extend(tmp_path / "odd.h5", [fgsm._replace(header=fgsm.header._replace(provenance={"source": "toy"}))])
+    extend(tmp_path / "odd.h5", ROWS, [fgsm._replace(header=fgsm.header._replace(provenance={"source": "toy"}))])
     return tmp_path / "odd.h5"
 
 
@@ -169,11 +169,22 @@ def test_neighbors_lists_the_best_change_first(small_store: Path, bench: RobBenc
     assert answer(small_store, "neighbors", ARCH, "pgd@1/255") == expected.to_dict("records")
     lines = run(small_store, "neighbors", ARCH, "pgd@1/255").stdout.splitlines()
     assert len(lines) == 1 + 24
-    assert lines[0].split() == ["edge", "from", "to", "value", "difference", "same_class", "arch"]
-    assert lines[1].split()[4] == f"{expected['difference'].max():+.6g}"
-    assert lines[-1].split()[4] == f"{expected['difference'].min():+.6g}"
+    assert lines[0].split() == [*expected.columns.drop("arch"), "arch"]
+    difference = lines[0].split().index("difference")
+    assert lines[1].split()[difference] == f"{expected['difference'].max():+.6g}"
+    assert lines[-1].split()[difference] == f"{expected['difference'].min():+.6g}"
 
 
 def test_what_was_not_measured_is_null(small_store: Path, bench: RobBench) -> None:
     found = answer(small_store, "neighbors", str(bench.classes[UNMEASURED]), "clean")
     assert {row["difference"] for row in found} == {None}
+
+
+def test_any_space_is_analysed(toy_store: Path, toy_bench: RobBench) -> None:
+    arch = str(toy_bench.architectures[0])
+    assert len(answer(toy_store, "neighbors", arch, "edgegpu_latency")) == 4
+    (found,) = answer(toy_store, "correlate", "edgegpu_latency", "synflow", "--resamples", "5")
+    assert (found["rows"], found["n"]) == ("exact", 12)
+    front = pareto_front(toy_bench, ["clean", "edgegpu_latency"])
+    assert answer(toy_store, "pareto", "clean", "edgegpu_latency")["front"] == front.to_dict("records")
+    assert len(answer(toy_store, "best", "clean", "--at-most", "kernel_parameters=1")) > 1

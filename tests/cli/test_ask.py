@@ -19,15 +19,16 @@ def test_info_lists_what_the_store_holds(run: Run, small_store: Path) -> None:
     lines = text.splitlines()
     assert lines[0].startswith(f"{small_store}: 18 arrays, ")
     assert lines[0].endswith("default dataset toy10")
-    assert lines[2].split()[:4] == ["dataset", "training", "metric", "measure"]
-    assert len(lines) == 3 + 18
+    assert lines[1] == "15625 architectures of NAS-Bench-201 in 6466 classes"
+    assert lines[3].split()[:4] == ["dataset", "training", "metric", "measure"]
+    assert len(lines) == 4 + 18
     assert re.search(r"toy10 +standard +pgd +accuracy +class +fraction +synthetic +0\.5/255, 1/255, 2/255, 8/255", text)
     assert re.search(r"toy10 +pgd-8/255 +clean +accuracy +class +fraction +synthetic +777, 888, 999", text)
 
 
 def test_info_as_json_says_the_same(run: Run, small_store: Path) -> None:
     found = json.loads(answer(run("info", "--store", small_store, "--json")))
-    assert (found["store"], found["default_dataset"]) == (str(small_store), "toy10")
+    assert (found["store"], found["space"], found["default_dataset"]) == (str(small_store), "nb201", "toy10")
     assert found["metrics"] == RobBench(small_store).metrics().to_dict("records")
 
 
@@ -137,3 +138,25 @@ def test_explain_says_where_a_number_comes_from(run: Run, small_store: Path, ben
 def test_explain_of_an_array_is_json_too(run: Run, small_store: Path, bench: RobBench) -> None:
     found = json.loads(answer(run("explain", ARCH, "clean:confusion", "--store", small_store, "--json")))
     assert found["value"] == bench.query(ARCH, "clean", measure="confusion").tolist()
+
+
+def test_a_store_of_any_space_answers(run: Run, toy_store: Path, toy_bench: RobBench) -> None:
+    assert "\n12 architectures of the toy space in 8 classes\n" in answer(run("info", "--store", toy_store))
+    arch = str(toy_bench.architectures[7])
+    assert float(answer(run("query", arch, "edgegpu_latency", "--store", toy_store))) == toy_bench.query(arch, "edgegpu_latency")
+    assert len(answer(run("top", "synflow", "-n", 12, "--store", toy_store)).splitlines()) == 13
+    text = answer(run("table", "--store", toy_store))
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text), index_col="arch"), toy_bench.table())
+
+
+def test_an_architecture_of_another_space_is_named_so(run: Run, toy_store: Path) -> None:
+    error = refusal(run("query", ARCH, "clean", "--store", toy_store))
+    assert error == f"Error: UnknownArchitecture: {ARCH} is an architecture of NAS-Bench-201; expected one of the toy space.\n"
+
+
+def test_top_and_table_interpolate_where_they_are_told(run: Run, small_store: Path, bench: RobBench) -> None:
+    expected = bench.top("pgd@1.5/255", 1, interpolate=True)
+    assert json.loads(answer(run("top", "pgd@1.5/255", "-n", 1, "--interpolate", "--store", small_store, "--json"))) == expected.to_dict(
+        "records"
+    )
+    assert len(answer(run("table", "pgd@1.5/255", "--interpolate", "--store", small_store)).splitlines()) == 1 + len(bench.classes)

@@ -46,6 +46,39 @@ def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Pat
     assert "mean" not in found(search("random", "clean", "--store", small_store, "--budget", 5))
 
 
+def test_any_space_is_searched(toy_store: Path, toy_bench: RobBench) -> None:
+    text = found(search("evolution", "pgd@1/255", "--store", toy_store, "--budget", 8))
+    assert text.startswith("evolution for pgd@1/255 (max): 1 run of 8 queries, in 12 of 12 architectures\n")
+    assert float(text.split()[-1]) == toy_bench.top("pgd@1/255", 1)["pgd@1/255"][0]
+
+
+def test_what_counts_as_the_same_architecture_can_be_said(toy_store: Path, toy_bench: RobBench) -> None:
+    spent = {}
+    for identity in ("class", "exact"):
+        arguments = (
+            "nsga2",
+            "clean",
+            "edgegpu_latency",
+            "--store",
+            toy_store,
+            "--budget",
+            500,
+            "--identity",
+            identity,
+            "--out",
+            toy_store.parent / "h.csv",
+        )
+        found(search(*arguments))
+        spent[identity] = len(pd.read_csv(toy_store.parent / "h.csv"))
+    assert spent == {"class": len(toy_bench.classes), "exact": len(toy_bench.architectures)}
+
+
+def test_predictions_are_searched_where_it_is_said() -> None:
+    answer = json.loads(found(search("random", "pgd@16/255", "--on", "surrogate", "--budget", 5, "--json")))
+    (best,) = answer["found"]
+    assert best["pgd@16/255"] == RobBench().predict(best["arch"], "pgd@16/255").mean
+
+
 def test_several_metrics_have_a_front(small_store: Path) -> None:
     arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--direction", "pgd@1/255=min")
     text = found(search(*arguments))
@@ -79,6 +112,8 @@ def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
         (["random", "claen"], 1, "UnknownMetric: 'claen' is not a metric"),
         (["random", "clean", "--budget", 0], 1, "budget=0 is not a budget"),
         (["random", "clean", "--budget", "many"], 2, "'many' is not a valid integer"),
+        (["random", "clean", "--on-repeat", "chrage"], 2, "Invalid value for '--on-repeat'"),
+        (["random", "clean", "--identity", "cell"], 2, "Invalid value for '--identity'"),
         (["random", "clean", "--runs", 0], 1, "runs=0 is not a number of runs"),
         (["random", "clean", "--seed", -1], 1, "seed=-1 is not a seed"),
         (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),

@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from robbench import RobBench
 from robbench.spaces.nb201 import NB201, Cell
 from robbench.store.arrays import Array
+from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from tests import synthetic
 from tests.cli.running import ARCH, FIRST, Run, answer, refusal
 from tests.sources.published import CELL, evaluated, isomorphic
+from tests.toy_space import TOY
 
 
 def facts(run: Run, *arguments: object) -> dict[str, Any]:
@@ -72,3 +75,34 @@ def test_show_without_twins_says_none(run: Run, small_store: Path) -> None:
 def test_show_of_nonsense_is_refused(run: Run, small_store: Path) -> None:
     assert "UnknownArchitecture: '|x~0|' has 1 parts" in refusal(run("show", "|x~0|", "--store", small_store))
     assert "UnknownArchitecture: 99999 is not a published index" in refusal(run("show", "99999", "--store", small_store))
+
+
+def test_any_space_shows_its_architectures(run: Run, toy_store: Path, toy_bench: RobBench) -> None:
+    """A chain whose short way is open and whose long way is dead, and its twin the other way round."""
+    found = facts(run, "none/nor_conv_1x1/skip_connect", "--store", toy_store)
+    space = toy_bench.space
+    assert found == {
+        "arch": "none/nor_conv_1x1/skip_connect",
+        "published index": None,
+        "class key": space.key(space.parse("none/nor_conv_1x1/skip_connect")),
+        "twin key": space.twin_key(space.parse("nor_conv_1x1/none/skip_connect")),
+        "form": "(0)@nor_conv_1x1+#",
+        "members in store": 2,
+        "representative": "none/nor_conv_1x1/skip_connect",
+        "twins": ["skip_connect/none/nor_conv_1x1"],
+        "kernel_parameters": 1,
+        "depends on input": True,
+    }
+    assert answer(run("show", "none/none/skip_connect", "--store", toy_store)).startswith(
+        "none/none/skip_connect\n\narch                none/"
+    )
+    assert facts(run, "none/none/skip_connect", "--store", toy_store)["depends on input"] is False
+
+
+def test_what_the_store_does_not_hold_is_shown_all_the_same(run: Run, toy_store: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.h5"
+    held = Rows.of(TOY, TOY.members[:2])
+    extend(few, held, [synthetic.array("toy10 standard clean accuracy", np.full(len(held.keys), 0.5))])
+    found = facts(run, TOY.members[-1], "--store", few)
+    assert (found["members in store"], found["representative"], found["twins"]) == (0, None, [])
+    assert "\nrepresentative      not in this store\n" in answer(run("show", TOY.members[-1], "--store", few))

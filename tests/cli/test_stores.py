@@ -11,6 +11,8 @@ from pathlib import Path
 import h5py
 import pytest
 
+from robbench import RobBench
+from robbench.store.locking import only_writer
 from tests.cli.running import FIRST, Run, answer, refusal
 from tests.sources.published import CELL, jung, write_csv
 
@@ -123,3 +125,34 @@ def test_import_shows_a_bar_that_gets_to_the_end_on_a_terminal(folder: Path, tmp
     assert process.returncode == 0
     assert b"jung:" in shown
     assert b"100%" in shown
+
+
+def test_of_two_imports_into_one_store_one_waits_and_says_so(tmp_path: Path) -> None:
+    """Real processes: while the first holds the lock, two imports wait; then both put their data into the one store."""
+    store = tmp_path / "new.h5"
+    jung(tmp_path / "jung", {"cifar10/clean_accuracy": {FIRST: 0.5}})
+    write_csv(tmp_path / "hw_cifar10.csv", ["net", "fpga_energy"], [[str(CELL[int(FIRST)].to_naslib()), 0.25]])
+    sources = {"jung2023": tmp_path / "jung", "hwnasbench": tmp_path / "hw_cifar10.csv"}
+    notice = f"{store} is being written by another process; waiting for it to end.\n"
+    with only_writer(store):
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", IMPORT, "import", source, str(path), "--into", str(store)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for source, path in sources.items()
+        ]
+        for process in started:
+            assert process.stderr is not None
+            assert process.stderr.readline() == notice
+        assert not store.exists()
+    for process in started:
+        output, rest = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert output.startswith(f"{store}: 1 arrays added")
+        assert set(rest.splitlines(keepends=True)) <= {notice}  # whoever comes second may wait once more
+    bench = RobBench(store)
+    assert (bench.query(CELL[int(FIRST)], "clean"), bench.query(CELL[int(FIRST)], "fpga_energy")) == (0.5, 0.25)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
