@@ -152,7 +152,7 @@ def search(bench: RobBench, metric: str, algorithms: tuple[str, ...], width: flo
 @arch_argument
 def architecture(bench: RobBench, arch: str, width: float) -> Figure:
     """An architecture as papers draw it."""
-    return plots.cell_drawing(bench.parse(as_architecture(arch)), width=width)
+    return plots.cell_drawing(bench.space.graph(bench.parse(as_architecture(arch))), width=width)
 
 
 @figure("full")

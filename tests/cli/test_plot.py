@@ -97,3 +97,9 @@ def test_any_space_is_drawn(kind: str, toy_store: Path, tmp_path: Path) -> None:
     )
     found = plot(toy_store, kind, *arguments, "--out", tmp_path / "figure.svg")
     assert (found.exit_code, found.stdout) == (0, ""), found.output
+
+
+def test_a_space_that_does_not_say_how_it_is_drawn_has_no_figure(toy_store: Path, tmp_path: Path) -> None:
+    found = plot(toy_store, "architecture", "none/none/skip_connect", "--out", tmp_path / "figure.svg")
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert found.stderr == "Error: CannotPlot: there is no figure of architectures of the toy space; `drawing` has one in text.\n"
