@@ -11,6 +11,7 @@ from robbench.sources import import_source
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
+from tests.few import write_few
 from tests.synthetic import ROWS
 from tests.toy_space import register
 from tests.toy_store import write_toy_store
@@ -55,6 +56,19 @@ def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("small") / "small.h5"
     extend(path, ROWS, synthetic_arrays, published_index=synthetic.published_index())
     return path
+
+
+@pytest.fixture(scope="session")
+def few_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few hundred architectures of `small_store`.  Shared: copy it before changing it."""
+    path = tmp_path_factory.mktemp("few") / "few.h5"
+    write_few(path)
+    return path
+
+
+@pytest.fixture
+def few_bench(few_store: Path) -> RobBench:
+    return RobBench(few_store)
 
 
 @pytest.fixture

@@ -29,19 +29,19 @@ def plot(store: Path, *arguments: object) -> Result:
 
 
 @pytest.mark.parametrize("kind", group.commands)
-def test_every_kind_is_drawn(kind: str, small_store: Path, tmp_path: Path) -> None:
+def test_every_kind_is_drawn(kind: str, few_store: Path, tmp_path: Path) -> None:
     if kind == "importance":
         pytest.importorskip("sklearn")
-    found = plot(small_store, kind, *DRAWN[kind], "--out", tmp_path / "figure.svg")
+    found = plot(few_store, kind, *DRAWN[kind], "--out", tmp_path / "figure.svg")
     assert (found.exit_code, found.stdout) == (0, ""), found.output
     assert (tmp_path / "figure.svg").read_text("utf-8").startswith("<?xml")
 
 
 @pytest.mark.parametrize(("width", "inches"), [("column", 3.3), ("full", 6.8)])
-def test_width_and_resolution_are_as_asked(width: str, inches: float, small_store: Path, tmp_path: Path) -> None:
+def test_width_and_resolution_are_as_asked(width: str, inches: float, few_store: Path, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    assert plot(small_store, "architecture", ARCH, "--width", width, "--dpi", 100, "--out", tmp_path / "figure.png").exit_code == 0
+    assert plot(few_store, "architecture", ARCH, "--width", width, "--dpi", 100, "--out", tmp_path / "figure.png").exit_code == 0
     assert imread(tmp_path / "figure.png").shape[1] == round(100 * inches)
 
 
@@ -60,8 +60,8 @@ def test_width_and_resolution_are_as_asked(width: str, inches: float, small_stor
         (["boxes", "clean"], 1, "CannotPlot: clean has no levels in this store"),
     ],
 )
-def test_a_wrong_call_writes_nothing_and_says_why(arguments: list[str], code: int, message: str, small_store: Path, tmp_path: Path) -> None:
-    found = plot(small_store, *arguments, "--out", tmp_path / "figure.png")
+def test_a_wrong_call_writes_nothing_and_says_why(arguments: list[str], code: int, message: str, few_store: Path, tmp_path: Path) -> None:
+    found = plot(few_store, *arguments, "--out", tmp_path / "figure.png")
     assert (found.exit_code, found.stdout) == (code, "")
     assert re.search(message, found.stderr)  # click's words differ a little from version to version
     assert list(tmp_path.iterdir()) == []
@@ -73,8 +73,8 @@ def test_the_format_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
     assert found.stderr.startswith("Error: CannotPlot: 'figure.jpg' is not in a format that figures are written in")
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_one_line(small_store: Path, tmp_path: Path) -> None:
-    found = plot(small_store, "architecture", ARCH, "--out", tmp_path / "absent" / "figure.svg")
+def test_a_folder_that_is_not_there_is_an_error_of_one_line(few_store: Path, tmp_path: Path) -> None:
+    found = plot(few_store, "architecture", ARCH, "--out", tmp_path / "absent" / "figure.svg")
     assert found.exit_code == 1
     assert found.stderr.startswith(f"Error: {tmp_path / 'absent' / 'figure.svg'} cannot be written: ")
 

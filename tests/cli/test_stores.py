@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,7 @@ def test_of_two_imports_into_one_store_one_waits_and_says_so(tmp_path: Path) -> 
         ]
         for process in started:
             assert process.stderr is not None
+            assert select.select([process.stderr], [], [], 60)[0], "it neither waits nor ends"
             assert process.stderr.readline() == notice
         assert not store.exists()
     for process in started:
