@@ -43,8 +43,8 @@ from builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, DeepFo
 from builders.attacks.streams import image_streams
 from builders.datasets import load
 from builders.evaluate import robust_outcomes
-from builders.network import Network, Skeleton
-from builders.stacked import StackedNetwork
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 from builders.train import RECIPES, train
 from robbench.spaces.nb201 import sample
 

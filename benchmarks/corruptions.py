@@ -5,7 +5,7 @@
 On the first test images of CIFAR-10 in the reference data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository).  Implied:
 
     analytic    expectation over the noise, given the images' histogram, or the formula itself: the noises, contrast, brightness
-    second      the plain second implementation that the tests use (tests/builders/plain_corruptions.py), with other random numbers
+    second      the plain second implementation that the tests use (tests/builders/corruptions/plain.py), with other random numbers
     photographs frost, mixed with crops of the authors' five photographs at a fifth of their size, if --frost names the folder they are in
                 (frost1.png, frost2.png, frost3.png, frost4.jpg, frost5.jpg of their repository, which are not ours to ship)
 
@@ -24,7 +24,7 @@ from scipy.stats import norm, poisson
 
 from builders.corruptions import CORRUPTIONS, as_floats, corrupt, generator
 from robbench.measurements.metrics import SEVERITIES
-from tests.builders.plain_corruptions import PLAIN
+from tests.builders.corruptions.plain import PLAIN
 
 REFERENCE = Path(os.environ.get("ROBBENCH_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
 PHOTOGRAPHS = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from builders.merge import merge
 from builders.plan import EVALUATIONS, Plan, write_plan
-from builders.proxies import PROXIES, r_score
+from builders.proxies import PROXIES, r_scores
+from builders.results.merge import merge
 from builders.run import run
 from robbench import RobBench
 from robbench.analysis import noise_ceiling
@@ -97,7 +97,7 @@ def proxies_table(store: RobBench) -> None:
     print("\n| proxy |", " | ".join(HERE), "|")
     print("|---|" + "---|" * len(HERE))
     found = {name: store.query_many(store.classes, name, missing="nan") for name in PROXIES}
-    found |= {name: r_score(*(found[f"r_score_{part}{name[7:]}"] for part in ("psi", "phi"))) for name in ("r_score", "r_score_equations")}
+    found |= {name: r_scores(*(found[f"r_score_{part}{name[7:]}"] for part in ("psi", "phi"))) for name in ("r_score", "r_score_equations")}
     accuracies = [store.query_many(store.classes, metric) for metric in HERE]
     for name, values in found.items():
         there = ~np.isnan(values)

@@ -31,15 +31,15 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 
 from builders.datasets import Dataset
-from builders.network import Skeleton, parameters
-from builders.proxies import PROXIES, Proxy, initialised, r_score, score
+from builders.networks.plain import Skeleton, parameters
+from builders.proxies import PROXIES, Proxy, initialised, r_scores, score
 from builders.proxies.croze import EQUATIONS, RELEASED, Croze
 from builders.proxies.rscore import Psi
 from robbench import RobBench
-from robbench.store.atomic import replacing
 from robbench.sources import import_source
-from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import Cell, cells
+from robbench.spaces.nb201.identity import class_partition
+from robbench.store.atomic import replacing
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scratch" / "fidelity"
@@ -225,7 +225,7 @@ def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, f
     for suffix in ("", "_equations"):
         psi, phi = (found.get(f"r_score_{part}{suffix}", {}) for part in ("psi", "phi"))
         if psi and phi:
-            made[f"r_score{suffix}"] = dict(zip(psi, r_score(list(psi.values()), [phi[cell] for cell in psi]).tolist(), strict=True))
+            made[f"r_score{suffix}"] = dict(zip(psi, r_scores(list(psi.values()), [phi[cell] for cell in psi]).tolist(), strict=True))
     return made
 
 

@@ -52,7 +52,7 @@ FIGURES = {
         "search fgsm@1/255 random local evolution bananas --dpi 150",
         "The best network so far of 30 searches of each kind: mean, and the 10th to the 90th percentile; repeats are charged.",
     ),
-    "cell": (f"cell '{BEST_CLEAN}'", "The cell of the best clean accuracy."),
+    "cell": (f"architecture '{BEST_CLEAN}'", "The cell of the best clean accuracy."),
     "best": ("best clean pgd@1/255 mean_adversarial mean_corruption", "The best cells by four metrics."),
 }
 DENSE = ("corruptions", "scatter", "latency", "search")

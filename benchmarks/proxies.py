@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from builders.network import Skeleton
+from builders.networks.plain import Skeleton
 from builders.proxies import PROXIES, initialised, score
 from robbench.spaces.nb201 import sample
 

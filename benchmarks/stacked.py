@@ -47,11 +47,11 @@ import torch
 from builders.attacks.base import ascent
 from builders.datasets import Dataset, load
 from builders.evaluate import robust_outcomes
-from builders.frozen import FrozenStack
-from builders.network import Network, flops
+from builders.networks.frozen import FrozenStack
+from builders.networks.plain import Network, flops
+from builders.networks.stacked import StackedNetwork
 from builders.plan import EVALUATIONS, Plan
-from builders.run import BATCH, settle
-from builders.stacked import StackedNetwork
+from builders.run import BATCH, prepare_process
 from builders.train import RECIPES, Recipe, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
@@ -139,7 +139,7 @@ _barrier: Barrier
 
 def start_worker(barrier: Barrier) -> None:
     global _barrier
-    settle()
+    prepare_process()
     _barrier = barrier
 
 
@@ -179,7 +179,7 @@ def main() -> None:
     print(f"{hardware}; torch {torch.__version__}; recipe {recipe.name} on {data.name}; two stacks of {given.stack}; best of {REPEATS}")
 
     threads = torch.get_num_threads()
-    settle()
+    prepare_process()
     each = [tasks(stacks, data, recipe, device, stacked=stacked) for stacked in (False, True)]
     if cuda:
         alone, stacked = (seconds(work, time.perf_counter, lambda: torch.cuda.synchronize(device)) for work in each)

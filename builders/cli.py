@@ -14,11 +14,12 @@ from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
+_space = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")
 _device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
 
 
-def _known(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if it is among those that the plan module knows: asked only when a plan is made, since torch is slow to load."""
+def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
+    """The value, if there is such a recipe or evaluation; looked up only when a plan is made, since torch is slow to load."""
     from builders.plan import EVALUATIONS
     from builders.train import RECIPES
 
@@ -37,25 +38,38 @@ def build() -> None:
 
 @build.command()
 @_folder
+@_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, callback=_known, help="How networks are trained: digits, nb201-12, nb201-200, …")
-@click.option("--evaluation", required=True, callback=_known, help="What they are put through: published, digits, digits-light.")
-@click.option("--classes", default=6466, show_default=True, help="How many isomorphism classes, drawn at random.")
+@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: digits, nb201-12, nb201-200, …")
+@click.option("--evaluation", required=True, callback=_checked_name, help="What they are put through: published, digits, digits-light.")
+@click.option(
+    "--classes", type=int, help="How many of the space's classes (of NAS-Bench-201: isomorphic cells), drawn at random; all if left out."
+)
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
 @click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
 @_device
 @_data
-def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds: tuple[int, ...], **fields: str | int) -> None:
-    """Say what is to be built, in FOLDER/plan.json."""
+def plan(
+    folder: Path,
+    space: str,
+    classes: int | None,
+    stack: int | None,
+    device: str,
+    data: Path | None,
+    seeds: tuple[int, ...],
+    **fields: str | int,
+) -> None:
+    """Write down what is to be built, in FOLDER/plan.json."""
     from builders.datasets import load
-    from builders.plan import Plan, write_plan
+    from builders.plan import Plan, class_count, write_plan
     from builders.run import find_device, stack_for
     from builders.train import RECIPES
 
     dataset = load(str(fields["dataset"]), data)
     size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
-    made = Plan(seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    drawn = class_count(space) if classes is None else classes
+    made = Plan(space=space, classes=drawn, seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
     write_plan(folder, made)
     click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
 
@@ -67,7 +81,7 @@ def plan(folder: Path, stack: int | None, device: str, data: Path | None, seeds:
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
 @_data
 def run(folder: Path, device: str, workers: int | None, scheduler: str | None, data: Path | None) -> None:
-    """Do what is left of FOLDER's plan.  Stop it whenever you like; run it again to go on."""
+    """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
     from builders.plan import read_plan
     from builders.run import run as run_here
     from builders.run import todo
@@ -79,7 +93,7 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, d
     total, left = len(read_plan(folder).units()), len(todo(folder))
     with tqdm(total=total, initial=total - left, unit="unit", file=sys.stderr) as bar:
         if scheduler:
-            from builders.cluster import run as run_on_cluster
+            from builders.cluster.client import run as run_on_cluster
 
             done = run_on_cluster(folder, scheduler, device=device, data=data, notice=bar.write)
         else:
@@ -110,7 +124,7 @@ def status(folder: Path) -> None:
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 def merge(folder: Path, into: Path) -> None:
     """Put all of FOLDER's shards into a store: all of them, or nothing."""
-    from builders.merge import merge as merge_shards
+    from builders.results.merge import merge as merge_shards
 
     changes = merge_shards(folder, into)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
@@ -123,17 +137,17 @@ def merge(folder: Path, into: Path) -> None:
 @_device
 @_data
 def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) -> None:
-    """Build some units of STORE again and compare every outcome with it."""
-    from builders.verify import TOLERANCE
-    from builders.verify import verify as verify_units
+    """Build some units of STORE again and compare every outcome with what it holds."""
+    from builders.results.verify import TOLERANCE
+    from builders.results.verify import verify as verify_units
 
     failed = False
     for found in verify_units(store, sample=sample, seed=seed, device=device, data=data):
-        failed |= not found.holds
+        failed |= not found.succeeded
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
         click.echo(
-            f"unit {found.unit.key}, {where}: {found.different} of {found.outcomes} outcomes and {found.proxies} proxies differ; accuracies move by at most"
-            f" {found.largest:.3f}, their means over the unit by {found.shift:.3f}"
+            f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ; accuracies move by at most"
+            f" {found.largest_change:.3f}, their means over the unit by {found.mean_change:.3f}"
         )
     if failed:
         raise click.ClickException(f"{store} could not be built again as it is.")
@@ -141,6 +155,7 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 
 @click.command()
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
+@_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
 @click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
@@ -152,7 +167,14 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
 @_data
 def proxies(
-    archs: tuple[str, ...], dataset: str, names: tuple[str, ...], device: str, as_json: bool, data: Path | None, **options: str | int
+    archs: tuple[str, ...],
+    space: str,
+    dataset: str,
+    names: tuple[str, ...],
+    device: str,
+    as_json: bool,
+    data: Path | None,
+    **options: str | int,
 ) -> None:
     """Zero-cost proxies of untrained networks of architectures, given as arch strings.
 
@@ -161,14 +183,14 @@ def proxies(
     if find_spec("torch") is None:
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
-    from builders.proxies import PROXIES, score_cells
+    from builders.proxies import PROXIES, score_untrained
     from builders.run import find_device
-    from robbench.spaces.nb201 import Cell
+    from robbench.spaces import parse, space_named
 
-    cells = [Cell.parse(arch) for arch in archs]
+    parsed = [parse(space_named(space), arch) for arch in archs]
     with tqdm(total=len(set(names or PROXIES)), unit="proxy", delay=SECONDS_BEFORE_A_BAR, leave=False, file=sys.stderr) as bar:
-        found = score_cells(
-            cells,
+        found = score_untrained(
+            parsed,
             load(dataset, data),
             names or None,
             device=find_device(device),
@@ -176,7 +198,7 @@ def proxies(
             **options,  # type: ignore[arg-type]
         )
     if as_json:
-        values = [{name: None if value[k] != value[k] else value[k] for name, value in found.values.items()} for k in range(len(cells))]
+        values = [{name: None if value[k] != value[k] else value[k] for name, value in found.values.items()} for k in range(len(parsed))]
         click.echo(json.dumps({"values": dict(zip(archs, values, strict=True)), "failures": found.failures, "settings": found.settings}))
         return
     for k, arch in enumerate(archs):
@@ -185,4 +207,4 @@ def proxies(
             click.echo(f"  {name:28}{'-' if value[k] != value[k] else f'{value[k]:.6g}'}")
     for name, reasons in found.failures.items():
         for reason, count in reasons.items():
-            click.echo(f"{name} is missing for {count} of {len(cells)}: {reason}", err=True)
+            click.echo(f"{name} is missing for {count} of {len(parsed)}: {reason}", err=True)

@@ -1,4 +1,4 @@
-"""What can go wrong in a build."""
+"""The errors that builders raise on purpose."""
 
 from robbench.errors import RobBenchError
 

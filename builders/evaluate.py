@@ -1,7 +1,7 @@
-"""Which images a network still classifies correctly: clean, corrupted, and under an attack whose rules are enforced here.
+"""Which images a network classifies correctly: clean, corrupted, and under attack, where this module enforces the rules.
 
-An attack only proposes.  This module projects what it proposes on the L∞ ball and on [0, 1], and asks the network again.  Each network
-attacks only the images that it classifies correctly when clean.  Every eps is attacked on its own, as in the published dataset:
+An attack only proposes images.  This module projects them on the L∞ ball and on [0, 1], and asks the network again.  Of each network, only
+the images that it classifies correctly when clean are attacked.  Every eps is attacked on its own, as in the published dataset:
 an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.
 
 A network is any callable from images ``(…, batch, channels, height, width)`` to logits ``(…, batch, classes)`` that treats images one
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Network, ball, correct, live_first, pixels, put, take
+from builders.attacks.base import Attack, Classifier, ball, correct, live_first, pixels, put, take
 from builders.attacks.streams import image_streams
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
@@ -28,7 +28,7 @@ from robbench.measurements.metrics import SEVERITIES
 
 
 @exact_convolutions()
-def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
+def clean_outcomes(network: Classifier, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
     """Whether each image is classified correctly, ``(…, images)``.
 
     Arguments:
@@ -40,12 +40,12 @@ def clean_outcomes(network: Network, images: Tensor, labels: Tensor, *, batch_si
         AttackError: if images, labels or the network do not fit.
     """
     _check(network, images, labels, batch_size)
-    return _array(_clean(network, images, labels, batch_size))
+    return _as_array(_clean(network, images, labels, batch_size))
 
 
 @exact_convolutions()
 def robust_outcomes(
-    network: Network,
+    network: Classifier,
     images: Tensor,
     labels: Tensor,
     attack: Attack,
@@ -84,14 +84,14 @@ def robust_outcomes(
         which, eps = index // n_eps, grid[index % n_eps]
         given = images[which]
         proposed = attack(network, given, labels[which], eps, streams=streams[which])
-        survived = _judge(network, given, proposed, labels[which], eps)
+        survived = _survived(network, given, proposed, labels[which], eps)
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
         put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
-    return _array(outcomes.view(*clean.shape, n_eps).transpose(-2, -1))
+    return _as_array(outcomes.view(*clean.shape, n_eps).transpose(-2, -1))
 
 
 def corruption_outcomes(
-    network: Network,
+    network: Classifier,
     corrupted: CorruptedImages,
     labels: Tensor,
     name: str,
@@ -122,8 +122,8 @@ def corruption_outcomes(
 
 @exact_convolutions()
 def transfer_outcomes(
-    sources: Network,
-    targets: Network,
+    sources: Classifier,
+    targets: Classifier,
     images: Tensor,
     labels: Tensor,
     attack: Attack,
@@ -158,7 +158,7 @@ def transfer_outcomes(
         found = project(_checked_proposal(proposed, given), given, radii)
         put(crafted, index, torch.where(pixels(take(attackable, index)), found, given))
     outcomes = [_clean(targets, one, labels, batch_size) & clean for one in crafted.reshape(-1, *images.shape)]
-    return _array(torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape))
+    return _as_array(torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape))
 
 
 def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -177,7 +177,7 @@ def project(proposed: Tensor, images: Tensor, eps: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _judge(network: Network, images: Tensor, proposed: Tensor, labels: Tensor, eps: Tensor) -> Tensor:
+def _survived(network: Classifier, images: Tensor, proposed: Tensor, labels: Tensor, eps: Tensor) -> Tensor:
     return correct(network(project(_checked_proposal(proposed, images), images, eps)), labels)
 
 
@@ -190,7 +190,7 @@ def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _clean(network: Network, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
     outcomes = []
     for index in _batches(torch.arange(len(images), device=images.device), batch_size):
         batch, truth = images[index], labels[index]
@@ -213,11 +213,11 @@ def _batches(index: Tensor, batch_size: int) -> Iterator[Tensor]:
         yield from index.tensor_split(math.ceil(index.shape[-1] / batch_size), dim=-1)
 
 
-def _array(outcomes: Tensor) -> NDArray[np.bool_]:
+def _as_array(outcomes: Tensor) -> NDArray[np.bool_]:
     return np.asarray(outcomes.cpu().numpy(), dtype=np.bool_)
 
 
-def _check(network: Network, images: Tensor, labels: Tensor, batch_size: int) -> None:
+def _check(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> None:
     if images.ndim != 4 or not images.is_floating_point() or not len(images):
         raise AttackError(
             f"images of shape {tuple(images.shape)} and {images.dtype}; expected floats, (images, channels, height, width), at least one image."

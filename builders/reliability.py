@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from builders.attacks import AutoAttack
-from builders.attacks.base import Network, ascent
+from builders.attacks.base import Classifier, ascent
 from builders.evaluate import accuracy, robust_outcomes
 
 CALLS = 5
@@ -67,7 +67,7 @@ def _networks(which: NDArray[np.bool_]) -> str:
 
 
 def reliability(
-    network: Network,
+    network: Classifier,
     images: Tensor,
     labels: Tensor,
     eps_grid: Sequence[float],
@@ -96,7 +96,7 @@ def reliability(
 
 
 @torch.no_grad()
-def _answers(network: Network, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _answers(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether answers to the same images differ, and whether they are probabilities."""
     answers = torch.stack([network(images) for _ in range(CALLS)])
     directions = answers / (answers.norm(dim=-1, keepdim=True) + 1e-10)
@@ -106,7 +106,7 @@ def _answers(network: Network, images: Tensor) -> tuple[NDArray[np.bool_], NDArr
     return (apart > RANDOM).numpy(force=True), (sums_to_1 & (logits > -PROBABILITY).flatten(-2).all(-1)).numpy(force=True)
 
 
-def _blind(network: Network, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
+def _blind(network: Classifier, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
     """Which images have no gradient, ``(…, batch)``."""
     with torch.no_grad():
         lead = network(images).shape[:-2]

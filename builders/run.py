@@ -1,4 +1,4 @@
-"""A unit, end to end; and all units of a folder, in this process or in several.
+"""A unit, end to end: train a stack of networks, evaluate them, score their proxies; and all units of a folder, in one process or several.
 
 Every unit runs on one CPU thread (or one GPU), so that its bits do not depend on how many run beside it: use more workers, not more threads.
 """
@@ -16,34 +16,34 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from builders import shards
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
-from builders.frozen import FrozenStack
 from builders.memory import keep_freed_memory
+from builders.networks.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Unit, read_plan
-from builders.proxies import Scores, score_cells
-from builders.shards import Shard
+from builders.proxies import Scores, score_untrained
+from builders.results import shards
+from builders.results.shards import Shard
 from builders.train import RECIPES, Recipe, exact_convolutions, train
-from robbench.spaces.nb201 import Cell
+from robbench.spaces import space_named
 from robbench.workers import end_with_parent
 
 Notice = Callable[[str], None]
-"""Told what a person should know while a build goes on."""
+"""Called with a sentence for the user, such as that a stack was halved."""
 
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
-"""How proxies are measured in a build: of the weights that training starts from, on the unit's seed's training images."""
+"""How proxies are measured in a build: on the weights that training starts from, and on training images drawn by the unit's seed."""
 
 BATCH = {"cpu": 200, "cuda": 512}
-"""Images at a time for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
+"""Images at a time in an evaluation, for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
 
 
 def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
@@ -52,10 +52,10 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     Where the device's memory does not hold the stack, its halves are run one after the other; the shard's environment says so.
 
     Arguments:
-        unit: what to do.
-        dataset: the unit's, loaded.
-        device: where to do it.
-        notice: told when a stack is halved.
+        unit: which networks, how they are trained, and on what they are evaluated.
+        dataset: the unit's data set, loaded.
+        device: where to train and evaluate.
+        notice: called when a stack is halved.
 
     Raises:
         BuildError: one network alone does not fit into memory.
@@ -63,7 +63,7 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     try:
         return _run_stack(unit, dataset, device)
     except (MemoryError, RuntimeError) as error:
-        if not _is_of_memory(error):
+        if not _out_of_memory(error):
             raise
         if len(unit.archs) == 1:
             raise BuildError(f"{unit.archs[0]} alone does not fit into the memory of {device}: {error}.") from error
@@ -71,10 +71,7 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
         torch.cuda.empty_cache()
     half = len(unit.archs) // 2
     notice(f"{len(unit.archs)} networks do not fit into the memory of {device}; going on with {half} at a time.")
-    parts = [
-        run_unit(Unit(archs, unit.dataset, unit.recipe, unit.evaluation, unit.seed), dataset, device, notice=notice)
-        for archs in (unit.archs[:half], unit.archs[half:])
-    ]
+    parts = [run_unit(replace(unit, archs=archs), dataset, device, notice=notice) for archs in (unit.archs[:half], unit.archs[half:])]
     return Shard(
         unit,
         parts[0].settings,
@@ -87,25 +84,26 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
     )
 
 
-def _is_of_memory(error: MemoryError | RuntimeError) -> bool:
-    """Torch has a class for the caching allocator of a GPU only: a CPU's, and CUDA's libraries, say it in words."""
+def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Torch has an exception for a GPU's caching allocator only; a CPU's allocator and CUDA's libraries say it in words."""
     words = "can't allocate memory", "out of memory", "ALLOC_FAILED"
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(said in str(error) for said in words)
 
 
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
-    cells, recipe, evaluation = [Cell.parse(arch) for arch in unit.archs], RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
+    archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
+    recipe, evaluation = RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
     scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
     with exact_convolutions():
         if evaluation.proxies:
             with _timed("proxies", seconds):
-                scores = score_cells(
-                    cells, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
+                scores = score_untrained(
+                    archs, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
                     device=device, **SCORING,
                 )  # fmt: skip
-        stack, trainings = train(cells, dataset, recipe, unit.seed, device)
+        stack, trainings = train(archs, dataset, recipe, unit.seed, device)
         network, batch = FrozenStack(stack), BATCH[device.type]
         with _timed("clean", seconds):
             outcomes["clean"] = clean_outcomes(network, images, labels, batch_size=batch)
@@ -129,7 +127,7 @@ def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """What the names of a recipe, an evaluation and a data set stand for today, as JSON has it."""
+    """All settings that the names of a recipe, an evaluation and a data set stand for in this version, as JSON has them."""
     found = EVALUATIONS[evaluation]
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
@@ -147,7 +145,7 @@ def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any
 
 
 def environment_of(device: torch.device) -> dict[str, Any]:
-    """What a result's last bits depend on besides the unit."""
+    """Library versions and the device: what the last bits of a result depend on besides the unit."""
     return {
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -179,7 +177,7 @@ def find_device(name: str) -> torch.device:
 
 
 def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
-    """How many networks to stack: what half of the free memory holds, at most 16 on a CPU, where more gain nothing.
+    """How many networks to stack: as many as half of the free memory holds, at most 16 on a CPU, where more gain nothing.
 
     A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
     keeps half as many, of `BATCH` images.
@@ -201,15 +199,15 @@ def todo(folder: Path) -> list[Unit]:
         BuildError: no plan, or shards of another one.
     """
     units = read_plan(folder).units()
-    if strange := shards.strangers(folder, units):
-        raise BuildError(f"{strange[0]} and {len(strange) - 1} more are not of the plan in {folder}; give each plan its own folder.")
+    if others := shards.outside_plan(folder, units):
+        raise BuildError(f"{others[0]} and {len(others) - 1} more are not of the plan in {folder}; give each plan its own folder.")
     return [unit for unit in units if not shards.is_done(folder, unit)]
 
 
 def run(
     folder: Path, *, device: str = "auto", workers: int = 1, data: Path | None = None, notice: Notice = lambda text: None
 ) -> Iterator[Unit]:
-    """Do what is left of a folder's plan; yields each unit when its shard is written.
+    """Run the units of a folder's plan that are not done; yields each when its shard is written.
 
     Stop it at any moment: what was yielded is done, and the next run goes on from there.
 
@@ -218,7 +216,7 @@ def run(
         device: as for `find_device`.
         workers: processes; 1 runs in this one.
         data: the folder of the data set's published files, for those that need one.
-        notice: told what a person should know.
+        notice: called with what the user should know.
 
     Raises:
         BuildError: the plan cannot be run here, or a worker died.
@@ -227,14 +225,14 @@ def run(
     found = find_device(device)
     dataset = load(read_plan(folder).dataset, data)
     if workers == 1:
-        settle()
+        prepare_process()
         for unit in units:
             shards.write(folder, run_unit(unit, dataset, found, notice=notice))
             yield unit
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder)) as pool:
-        futures = {pool.submit(_work, unit): unit for unit in units}
+        futures = {pool.submit(_run_in_worker, unit): unit for unit in units}
         try:
             for future in as_completed(futures):
                 for text in future.result():
@@ -257,17 +255,17 @@ def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    settle()
+    prepare_process()
     _worker = dataset, torch.device(device), folder
 
 
-def settle() -> None:
-    """Make this process one that builds."""
+def prepare_process() -> None:
+    """Set this process up to build: one thread, and memory that is freed stays with it."""
     torch.set_num_threads(1)
     keep_freed_memory()
 
 
-def _work(unit: Unit) -> list[str]:
+def _run_in_worker(unit: Unit) -> list[str]:
     assert _worker is not None
     dataset, device, folder = _worker
     notices: list[str] = []

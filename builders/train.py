@@ -1,6 +1,6 @@
-"""Recipes as data, and the one loop that trains a stack of networks by one of them.
+"""Training recipes as data, and the loop that trains a stack of networks by one of them.
 
-What a network becomes depends on the recipe, the data, the seed and its own cell: the seed and the cell draw its first weights; the seed
+A trained network depends on the recipe, the data, the seed and its own architecture: seed and architecture draw its initial weights; the seed
 alone draws the order of the images and their augmentation, so all networks see the same batches.  On the same device, with the same
 library versions, number of threads and stack, a rerun gives the same bits.
 """
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +21,8 @@ from torch import Generator, Tensor, nn
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.network import Network, Skeleton
-from builders.stacked import StackedNetwork
-from robbench.spaces.nb201 import Cell
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Adversary:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How networks are built and trained: SGD with Nesterov momentum, the learning rate on a half cosine down to 0."""
+    """How networks are built and trained: SGD with Nesterov momentum, the learning rate annealed to 0 on a half cosine."""
 
     name: str
     epochs: int
@@ -81,20 +81,20 @@ RECIPES: dict[str, Recipe] = {
 
 @dataclass(frozen=True)
 class Training:
-    """What is known of one network's training."""
+    """How the training of one network went."""
 
     loss: float
-    """Mean over the images of the last epoch, as they were trained on (augmented, attacked); nats."""
+    """Cross-entropy, the mean over the images of the last epoch as they were trained on (augmented, attacked); in nats."""
     accuracy: float
-    """Likewise: a fraction in [0, 1]."""
+    """On the same images: a fraction in [0, 1]."""
     seconds: float
     """The stack's wall-clock time, divided by its networks."""
     diverged: str | None
-    """Why the network is no use, or none."""
+    """Why the network cannot be used, because its loss or weights are not finite; None if it can."""
 
 
 def train(
-    cells: Sequence[Cell],
+    archs: Sequence[Any],
     dataset: Dataset,
     recipe: Recipe,
     seed: int,
@@ -102,22 +102,22 @@ def train(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[StackedNetwork, tuple[Training, ...]]:
-    """Trained networks, in eval mode and with frozen parameters, and how their training went, in the order of the cells.
+    """Trained networks, in eval mode and with frozen parameters, and how their training went, in the order of the architectures.
 
     A network that diverges is reported in its `Training`, not raised: the others of the stack are not touched by it.
 
     Arguments:
-        cells: all are trained at once; how many fit is a question of memory.
-        seed: draws first weights (with the cell), the order of the images, and their augmentation.
+        archs: of search spaces in `builders.networks.CELLS`; all are trained at once, as far as memory allows.
+        seed: draws initial weights (with the architecture), the order of the images, and their augmentation.
         progress: called after each epoch, with the epochs done and the epochs in all.
 
     Raises:
-        BuildError: no cells, or a precision that the device does not offer.
+        BuildError: no architectures, or of a space that no networks can be built of, or a precision that the device does not offer.
     """
     started = time.perf_counter()
     skeleton = recipe.skeleton(dataset)
     stack = StackedNetwork(
-        [Network(cell, skeleton, dataset.mean, dataset.std, generator=generator(seed, f"weights/{cell}")) for cell in cells]
+        [Network(arch, skeleton, dataset.mean, dataset.std, generator=generator(seed, f"weights/{arch}")) for arch in archs]
     ).to(device)
     loss, accuracy, first_bad = fit(stack, len(stack), dataset, recipe, seed, progress=progress)
     stack.eval().requires_grad_(False)
@@ -204,7 +204,7 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Within, convolutions, and products that stand for some, keep all bits of float32 (a GPU's TF32: ten), and a rerun gives the same."""
+    """Within, convolutions and matrix products are computed in full float32 (on a GPU, TF32 would keep ten bits), deterministically."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -215,7 +215,7 @@ def exact_convolutions() -> Iterator[None]:
 
 
 def generator(seed: int, purpose: str) -> Generator:
-    """Random numbers, on the CPU, for one purpose under one seed."""
+    """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers."""
     return Generator().manual_seed(_derived(seed, purpose))
 
 

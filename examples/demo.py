@@ -40,7 +40,7 @@ def tour(bench: RobBench, eps: str) -> None:
     metric = f"pgd@{eps}"
     best = bench.top(metric, 3)
     arch = best["arch"][0]
-    print(f"Which cells of NAS-Bench-201 withstand an attack by {metric} best, on {bench.default_dataset}?  (accuracy under attack)")
+    print(f"Which architectures of {bench.space.title} withstand {metric} best, on {bench.default_dataset}?  (accuracy under attack)")
     for _, row in best.iterrows():
         print(f"  {row[metric]:.3f}  {row['arch']}")
     print("\nThe first of them, when each pixel may move by eps (images in [0, 1]; L∞ PGD):")
@@ -48,7 +48,7 @@ def tour(bench: RobBench, eps: str) -> None:
     for level, accuracy in bench.curve(arch, "pgd").items():
         print(f"  {float(level) * 255:>5g}/255  {accuracy:.3f}  {'#' * round(40 * accuracy)}")  # type: ignore[arg-type]
     answer = bench.explain(arch, metric)
-    print(f"\nWhere {answer.value:.3f} comes from: it was {answer.how}, once for all cells of class {answer.class_key}, as")
+    print(f"\nWhere {answer.value:.3f} comes from: it was {answer.how}, once for all architectures of class {answer.class_key}, as")
     for name, provenance in answer.sources.items():
         shown = {field: provenance[field] for field in ("source", "attack", "steps", "images", "citation") if field in provenance}
         print(f"  {name}: {shown}")

@@ -11,7 +11,10 @@ from robbench.sources import import_source
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
+from tests.few import write_few
 from tests.synthetic import ROWS
+from tests.toy_space import register
+from tests.toy_store import write_toy_store
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("robbench", deadline=None)
@@ -55,7 +58,33 @@ def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPath
     return path
 
 
+@pytest.fixture(scope="session")
+def few_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few hundred architectures of `small_store`.  Shared: copy it before changing it."""
+    path = tmp_path_factory.mktemp("few") / "few.h5"
+    write_few(path)
+    return path
+
+
+@pytest.fixture
+def few_bench(few_store: Path) -> RobBench:
+    return RobBench(few_store)
+
+
 @pytest.fixture
 def bench(small_store: Path) -> RobBench:
     """A fresh bench on `small_store`: nothing asked yet."""
     return RobBench(small_store)
+
+
+@pytest.fixture
+def toy_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the toy space, which this process knows while the test runs."""
+    register(monkeypatch)
+    write_toy_store(tmp_path / "toy.h5")
+    return tmp_path / "toy.h5"
+
+
+@pytest.fixture
+def toy_bench(toy_store: Path) -> RobBench:
+    return RobBench(toy_store)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("pandas", "scipy", "sklearn", "torch", "matplotlib", "xgboost", "click", "tqdm", "ijson")
+HEAVY = ("pandas", "scipy", "sklearn", "torch", "matplotlib", "xgboost", "click", "tqdm", "ijson", "moocore")
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -21,8 +21,12 @@ def test_analyses_and_figures_load_what_they_need_when_they_are_called() -> None
     assert not loaded_after("from robbench import analysis, plots") & set(HEAVY)
 
 
-def test_cells_alone_load_as_little() -> None:
-    assert not loaded_after("from robbench.spaces.nb201 import Cell") & set(HEAVY)
+def test_a_search_space_alone_loads_as_little() -> None:
+    assert not loaded_after("from robbench.spaces.nb201 import NB201; len(NB201.members)") & set(HEAVY)
+
+
+def test_the_command_line_loads_what_a_command_needs_when_it_is_called() -> None:
+    assert not loaded_after("from robbench.cli import main") & (set(HEAVY) - {"click", "tqdm", "ijson"})
 
 
 def test_the_list_is_of_modules_that_would_be_seen_there() -> None:

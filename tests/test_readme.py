@@ -41,7 +41,7 @@ def test_the_whole_tour_prints_what_the_readme_shows() -> None:
 
 @pytest.mark.usefixtures("in_tour")
 def test_shell_blocks_print_what_the_readme_shows() -> None:
-    commands = re.findall(r"^\$ robbench ((?:query|top|cell) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
+    commands = re.findall(r"^\$ robbench ((?:query|top|show) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
     assert len(commands) == 3
     for command, shown in commands:
         printed = CliRunner().invoke(main, shlex.split(command)).output

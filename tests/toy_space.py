@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from builders.networks import CELLS
 from builders.networks.graph import CellGraph
-
 from robbench.errors import UnknownArchitecture
 from robbench.spaces import SPACES
 from robbench.spaces.space import Features, SearchSpace, Variable

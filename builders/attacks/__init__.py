@@ -6,7 +6,7 @@ Any other recipe is the same class with other fields, ``PGD(steps=10)``; `settin
 
 from builders.attacks.apgd import APGD, APGDDLR, APGDT
 from builders.attacks.autoattack import AutoAttack
-from builders.attacks.base import Attack, Network
+from builders.attacks.base import Attack, Classifier
 from builders.attacks.deepfool import DeepFool
 from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
@@ -42,7 +42,7 @@ __all__ = [
     "Attack",
     "AttackError",
     "AutoAttack",
+    "Classifier",
     "DeepFool",
-    "Network",
     "Square",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ascent, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.base import ActiveRows, Classifier, ascent, ball, correct, cross_entropy, least_likely, per_row, pixels
 from builders.attacks.cascade import in_turn, toward_each
 from builders.attacks.losses import dlr
 from builders.attacks.streams import uniform
@@ -24,6 +24,75 @@ def checkpoints(steps: int) -> tuple[int, ...]:
         found.append(-(-here * steps // 100))
         last, here = here, here + max(here - last - 3, 6)
     return tuple(dict.fromkeys(found))  # few steps: neighbours may coincide
+
+
+class _State(NamedTuple):
+    """What APGD knows of each row; every tensor is ``(…, batch)``, or of the images' shape."""
+
+    labels: Tensor
+    classes: Tensor
+    """The target classes, or the labels."""
+    low: Tensor
+    high: Tensor
+    """The bounds of the ball."""
+    live: Tensor
+    """No iterate has been misclassified yet."""
+    x: Tensor
+    x_before: Tensor
+    step_size: Tensor
+    loss: Tensor
+    gradient: Tensor
+    """Of the loss at x."""
+    x_best: Tensor
+    """The iterate with the largest loss so far, with its loss and gradient."""
+    loss_best: Tensor
+    gradient_best: Tensor
+    x_broken: Tensor
+    """The last iterate that was misclassified, where the row is not live."""
+    loss_checked: Tensor
+    """The best loss at the last checkpoint."""
+    was_halved: Tensor
+    """The step size was halved at the last checkpoint."""
+    rises: Tensor
+    """In how many steps since the last checkpoint the loss rose."""
+
+    @property
+    def result(self) -> Tensor:
+        """The attack's answer, were it to stop here."""
+        return torch.where(pixels(self.live), self.x_best, self.x_broken)
+
+    def step(self, alpha: float) -> Tensor:
+        """The next iterate."""
+        z = (self.x + pixels(self.step_size) * self.gradient.sign()).clamp_(self.low, self.high)
+        return (self.x + alpha * (z - self.x) + (1 - alpha) * (self.x - self.x_before)).clamp_(self.low, self.high)
+
+    def moved(self, x: Tensor, logits: Tensor, loss: Tensor, gradient: Tensor) -> _State:
+        """After a step to x, where the network gave these logits, loss and gradient."""
+        wrong, better = ~correct(logits, self.labels), loss > self.loss_best
+        return self._replace(
+            live=self.live & ~wrong,
+            x=x,
+            x_before=self.x,
+            loss=loss,
+            gradient=gradient,
+            x_best=torch.where(pixels(better), x, self.x_best),
+            loss_best=torch.where(better, loss, self.loss_best),
+            gradient_best=torch.where(pixels(better), gradient, self.gradient_best),
+            x_broken=torch.where(pixels(wrong), x, self.x_broken),
+            rises=self.rises + (loss > self.loss),
+        )
+
+    def checked(self, enough_rises: float) -> _State:
+        """After a checkpoint: rows that made too little progress halve their step size and go back to their best point."""
+        halve = (self.rises <= enough_rises) | (~self.was_halved & (self.loss_best <= self.loss_checked))
+        return self._replace(
+            x=torch.where(pixels(halve), self.x_best, self.x),
+            step_size=torch.where(halve, self.step_size / 2, self.step_size),
+            gradient=torch.where(pixels(halve), self.gradient_best, self.gradient),
+            loss_checked=self.loss_best,
+            was_halved=halve,
+            rises=torch.zeros_like(self.rises),
+        )
 
 
 @dataclass(frozen=True)
@@ -53,71 +122,48 @@ class APGD:
     name: ClassVar[str] = "apgd-ce"
 
     def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        """What the attack raises, ``(…, batch)``."""
+        """The loss that the attack raises, ``(…, batch)``."""
         return cross_entropy(logits, labels, targets)
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": self.name, "norm": "Linf", "restarts": 1, **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel."""
         targets = least_likely(network, images) if self.targeted else None
         return self.climb(network, images, labels, targets, eps, streams)
 
     def climb(
-        self, network: Network, images: Tensor, labels: Tensor, targets: Tensor | None, eps: float | Tensor, streams: Tensor
+        self, network: Classifier, images: Tensor, labels: Tensor, targets: Tensor | None, eps: float | Tensor, streams: Tensor
     ) -> Tensor:
-        """The attack, towards the targets if there are any; ``(…, batch)``."""
-        labels, eps, streams, classes = rows(images, labels, eps, streams, labels if targets is None else targets)
+        """The attack, towards target classes ``(…, batch)`` if there are any."""
+        labels, eps, streams, classes = per_row(images, labels, eps, streams, labels if targets is None else targets)
 
-        def look(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def look(x: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return ascent(network, x, labels, None if targets is None else classes, self.loss)
 
         low, high = ball(images, eps)
         x = self._start(images, eps, streams).clamp(low, high)
-        logits, loss, gradient = look(x)
-        live = correct(logits, labels)
-
-        x_before, size = x, 2 * eps
-        x_best, loss_best, gradient_best = x, loss, gradient
-        fooling = x  # a misclassified point where live is False
-        loss_checked, was_halved, rises = loss, torch.ones_like(live), torch.zeros_like(labels)
-        survivors = Survivors(x)
+        logits, loss, gradient = look(x, labels, classes)
+        state = _State(
+            labels, classes, low, high, live=correct(logits, labels), x=x, x_before=x, step_size=2 * eps, loss=loss, gradient=gradient,
+            x_best=x, loss_best=loss, gradient_best=gradient, x_broken=x,
+            loss_checked=loss, was_halved=torch.ones_like(labels, dtype=torch.bool), rises=torch.zeros_like(labels),
+        )  # fmt: skip
+        active = ActiveRows(x)
         schedule = (0, *checkpoints(self.steps))
         for step in range(1, self.steps + 1):
-            if self.early_stop and survivors.few(live):
-                state = (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
-                         loss_checked, was_halved, rises)  # fmt: skip
-                (live, labels, classes, low, high, x, x_before, size, loss, gradient, x_best, loss_best, gradient_best, fooling,
-                 loss_checked, was_halved, rises) = survivors.keep(live, torch.where(pixels(live), x_best, fooling), *state)  # fmt: skip
-                if not x.numel():
+            if self.early_stop and active.can_shrink(state.live):
+                state = _State(*active.shrink(state.live, state.result, *state))
+                if not state.x.numel():
                     break
-
-            z = (x + pixels(size) * gradient.sign()).clamp_(low, high)
-            alpha = self.momentum if step > 1 else 1.0
-            x, x_before = (x + alpha * (z - x) + (1 - alpha) * (x - x_before)).clamp_(low, high), x
-            loss_before = loss
-            logits, loss, gradient = look(x)
-
-            wrong = ~correct(logits, labels)
-            fooling = torch.where(pixels(wrong), x, fooling)
-            live = live & ~wrong
-            rises = rises + (loss > loss_before)
-            better = loss > loss_best
-            x_best = torch.where(pixels(better), x, x_best)
-            gradient_best = torch.where(pixels(better), gradient, gradient_best)
-            loss_best = torch.where(better, loss, loss_best)
-
+            x = state.step(self.momentum if step > 1 else 1.0)
+            state = state.moved(x, *look(x, state.labels, state.classes))
             if step in schedule:
-                since = step - schedule[schedule.index(step) - 1]
-                halve = (rises <= self.rho * since) | (~was_halved & (loss_best <= loss_checked))
-                size = torch.where(halve, size / 2, size)
-                x = torch.where(pixels(halve), x_best, x)
-                gradient = torch.where(pixels(halve), gradient_best, gradient)
-                loss_checked, was_halved, rises = loss_best, halve, torch.zeros_like(rises)
-        return survivors.all(torch.where(pixels(live), x_best, fooling))
+                state = state.checked(self.rho * (step - schedule[schedule.index(step) - 1]))
+        return active.all_results(state.result)
 
     def _start(self, images: Tensor, eps: Tensor, streams: Tensor) -> Tensor:
         noise = 2 * uniform(streams, 0, images.shape[-3:].numel()).view(images.shape) - 1
@@ -131,7 +177,7 @@ class APGDDLR(APGD):
     name: ClassVar[str] = "apgd-dlr"
 
     def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        """What the attack raises, ``(…, batch)``."""
+        """The loss that the attack raises, ``(…, batch)``."""
         return dlr(logits, labels, targets)
 
 
@@ -151,11 +197,11 @@ class APGDT:
     early_stop: bool = True
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "apgd-t", "norm": "Linf", "restarts": 1, **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel, the same for all targets."""
         apgd = APGDDLR(self.steps, self.momentum, self.rho, early_stop=self.early_stop)
         return in_turn(network, images, labels, eps, streams, toward_each(network, images, self.targets, apgd.climb))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from torch import Tensor
 
 from builders.attacks.apgd import APGD, APGDT
-from builders.attacks.base import Network
+from builders.attacks.base import Classifier
 from builders.attacks.cascade import InTurn
 from builders.attacks.fab import FABT
 from builders.attacks.square import Square
@@ -40,10 +40,10 @@ class AutoAttack:
         return Square(queries=self.queries)
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         attacks = "apgd-ce, apgd-t, fab-t, square"
         return {"attack": "autoattack", "version": "standard", "attacks": attacks, "norm": "Linf", **asdict(self)}
 
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  All draw from the same streams."""
         return InTurn((self.white_box, self.black_box))(network, images, labels, eps, streams=streams)

@@ -1,4 +1,4 @@
-"""What every attack shares: its interface, the input gradient, the eps ball, and letting broken images leave the batch.
+"""What all attacks share: their interface, the input gradient, the L∞ ball, and batches that broken images leave.
 
 Shapes throughout, with ``…`` the stack (absent for a plain network, ``(stack,)`` for stacked ones):
 
@@ -21,22 +21,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
+Classifier = Callable[[Tensor], Tensor]
+"""From images ``(…, batch, channels, height, width)`` in [0, 1] to logits ``(…, batch, classes)``: a network, a stack of them, or any function."""
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""From logits, labels, and the classes to go for (or None: anywhere but the label) to what an attack raises, ``(…, batch)``."""
+"""From logits, labels, and target classes (or None, for any class but the label) to the loss that an attack raises, ``(…, batch)``."""
 
 
 class Attack(Protocol):
     """An L∞ attack: from images to images that the network should get wrong."""
 
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates, of the images' shape.  What comes back is checked by `builders.evaluate`, never trusted."""
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
 
 
-def rows(images: Tensor, *values: float | Tensor) -> tuple[Tensor, ...]:
+def per_row(images: Tensor, *values: float | Tensor) -> tuple[Tensor, ...]:
     """Each value broadcast to one entry a row, ``(…, batch)``, on the images' device; floats take the images' dtype."""
     shape = images.shape[:-3]
     return tuple(
@@ -51,7 +52,7 @@ def pixels(value: Tensor) -> Tensor:
 
 
 def ball(images: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest value of every pixel in the L∞ ball of radius eps, ``(…, batch)``, intersected with [0, 1]."""
+    """Lower and upper bound of every pixel in the L∞ ball of radius eps, ``(…, batch)``, intersected with [0, 1]."""
     return (images - pixels(eps)).clamp_(min=0), (images + pixels(eps)).clamp_(max=1)
 
 
@@ -62,7 +63,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor | None = None)
 
 
 def ascent(
-    network: Network, x: Tensor, labels: Tensor, targets: Tensor | None = None, loss: Loss = cross_entropy
+    network: Classifier, x: Tensor, labels: Tensor, targets: Tensor | None = None, loss: Loss = cross_entropy
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, the loss of every row, and its gradient with respect to the images; parameters keep their ``.grad``.
 
@@ -76,13 +77,13 @@ def ascent(
     return logits.detach(), value.detach(), torch.zeros_like(x) if gradient is None else gradient
 
 
-def least_likely(network: Network, images: Tensor) -> Tensor:
+def least_likely(network: Classifier, images: Tensor) -> Tensor:
     """The class with the smallest logit on the clean image, ``(…, batch)``.  Source: Kurakin et al. (2017), section 2.3."""
     with torch.no_grad():
         return network(images).argmin(-1)
 
 
-def likely(network: Network, images: Tensor, labels: Tensor, count: int) -> Tensor:
+def likely(network: Classifier, images: Tensor, labels: Tensor, count: int) -> Tensor:
     """The classes other than the label, most likely first, on the clean image: ``(…, batch, n)``, n the lesser of count and all there are."""
     with torch.no_grad():
         logits = network(images)
@@ -115,7 +116,7 @@ def _flat_index(index: Tensor, batch: int) -> Tensor:
 
 
 def live_first(live: Tensor) -> Tensor:
-    """Where the live rows are, ``(…, n)`` int64, n the largest number any one network has.
+    """The positions of the live rows, ``(…, n)`` int64, n the largest number that any one network has.
 
     Networks are stacked, so all must keep equally many rows: those with fewer live ones fill up with rows that are not.
     """
@@ -123,10 +124,13 @@ def live_first(live: Tensor) -> Tensor:
     return (~live).to(torch.uint8).argsort(dim=-1, stable=True)[..., :most]
 
 
-class Survivors:
-    """The rows an attack still works on; it can drop the broken ones, and puts every result back in its place.
+class ActiveRows:
+    """The rows that an attack still works on: broken ones can leave the batch, and every row's result is kept.
 
-    Broken rows that stay (to keep a stack rectangular) are attacked on, in vain: an attack never gives up a point that broke the network.
+    Some broken rows stay, to keep a stack rectangular, and are attacked further to no effect: an attack keeps the point that broke the network.
+
+    Arguments:
+        like: the images that are attacked, ``(…, batch, channels, height, width)``.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -134,18 +138,18 @@ class Survivors:
         self._results = like.clone(memory_format=torch.contiguous_format)
         self._index = torch.arange(shape[-1], device=like.device).expand(shape)
 
-    def few(self, live: Tensor) -> bool:
-        """Whether so few rows are live that going on without the others saves more than `keep` costs.  Makes the device wait."""
+    def can_shrink(self, live: Tensor) -> bool:
+        """Whether so few rows are live that going on without the others saves more than `shrink` costs.  Synchronises with a GPU."""
         return int(live.sum(-1).max()) <= 0.8 * live.shape[-1]
 
-    def keep(self, live: Tensor, results: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """The state for the live rows only; results, the answer so far of every row, are kept for those that leave."""
+    def shrink(self, live: Tensor, results: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """The attack's state of the live rows only; of those that leave, the results so far are kept."""
         put(self._results, self._index, results)
         index = live_first(live)
         self._index = take(self._index, index)
         return tuple(take(values, index) for values in state)
 
-    def all(self, results: Tensor) -> Tensor:
-        """The results of all rows: of those that left, and these, of those that stayed to the end."""
+    def all_results(self, results: Tensor) -> Tensor:
+        """The results of all rows, from those of the rows that stayed to the end."""
         put(self._results, self._index, results)
         return self._results

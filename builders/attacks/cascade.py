@@ -9,13 +9,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Attack, Network, Survivors, ball, correct, likely, pixels, rows
+from builders.attacks.base import ActiveRows, Attack, Classifier, ball, correct, likely, per_row, pixels
 
 
 class Attempt(Protocol):
-    """What an attack does when called."""
+    """An attack without settings: what is called."""
 
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates, of the images' shape."""
 
 
@@ -26,44 +26,46 @@ class InTurn:
     attacks: tuple[Attack, ...]
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         settings = [attack.settings() for attack in self.attacks]
         parts = {f"{part['attack']}/{key}": value for part in settings for key, value in part.items() if key != "attack"}
         return {"attack": ", ".join(str(part["attack"]) for part in settings), **parts}
 
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  All draw from the same streams."""
         return in_turn(network, images, labels, eps, streams, self.attacks)
 
 
-Towards = Callable[[Network, Tensor, Tensor, Tensor, float | Tensor, Tensor], Tensor]
-"""From network, images, labels, targets, eps and streams to adversarial candidates that should be taken for the targets."""
+TargetedAttack = Callable[[Classifier, Tensor, Tensor, Tensor, float | Tensor, Tensor], Tensor]
+"""From network, images, labels, targets, eps and streams to adversarial candidates that the network should take for the targets."""
 
 
 @torch.no_grad()
-def in_turn(network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, streams: Tensor, attempts: Sequence[Attempt]) -> Tensor:
+def in_turn(
+    network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, streams: Tensor, attempts: Sequence[Attempt]
+) -> Tensor:
     """Adversarial candidates: of each row, from the first attempt that breaks it, else from the last."""
-    labels, eps, streams = rows(images, labels, eps, streams)
+    labels, eps, streams = per_row(images, labels, eps, streams)
     found, live = images, correct(network(images), labels)
-    survivors = Survivors(images)
+    active = ActiveRows(images)
     for attempt in attempts:
-        if survivors.few(live):
+        if active.can_shrink(live):
             state = (live, images, labels, eps, streams, found)
-            live, images, labels, eps, streams, found = survivors.keep(live, found, *state)
+            live, images, labels, eps, streams, found = active.shrink(live, found, *state)
             if not images.numel():
                 break
         proposed = attempt(network, images, labels, eps, streams=streams).clamp(*ball(images, eps))
         found = torch.where(pixels(live), proposed, found)
         live = live & correct(network(proposed), labels)
-    return survivors.all(found)
+    return active.all_results(found)
 
 
-def toward_each(network: Network, images: Tensor, count: int, attack: Towards) -> list[Attempt]:
+def toward_each(network: Classifier, images: Tensor, count: int, attack: TargetedAttack) -> list[Attempt]:
     """An attempt towards each of the classes that are most likely on the clean image, the label left out; at most count."""
     classes = network(images[..., :1, :, :, :]).shape[-1]
 
     def toward(rank: int) -> Attempt:
-        def attempt(network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        def attempt(network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
             return attack(network, images, labels, likely(network, images, labels, rank + 1)[..., rank], eps, streams)
 
         return attempt

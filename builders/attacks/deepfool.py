@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ball, correct, likely, pixels, rows
-from builders.attacks.losses import of
+from builders.attacks.base import ActiveRows, Classifier, ball, correct, likely, per_row, pixels
+from builders.attacks.losses import logit_of
 
 # Steps that end at 0 or 1 fall short, and would only ever creep up on the boundary.  So in the authors' code, and in Foolbox's.
 NUDGE = 1e-4
@@ -31,25 +31,25 @@ class DeepFool:
     overshoot: float = 0.02
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "deepfool", "norm": "Linf", **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
-        labels, eps = rows(images, labels, eps)
+        labels, eps = per_row(images, labels, eps)
         low, high = ball(images, eps)
         classes = likely(network, images, labels, self.candidates - 1)
         if not classes.shape[-1]:  # without another class there is no boundary
             return images
         x, total = images, torch.zeros_like(images)
-        survivors = Survivors(x)
+        active = ActiveRows(x)
         for _ in range(self.steps):
             logits, leads, gradients = leads_of(network, x, labels, classes)
             live = correct(logits, labels)
-            if survivors.few(live):
+            if active.can_shrink(live):
                 state = (live, images, labels, classes, x, total, leads, gradients)
-                live, images, labels, classes, x, total, leads, gradients = survivors.keep(live, x, *state)
+                live, images, labels, classes, x, total, leads, gradients = active.shrink(live, x, *state)
                 if not x.numel():
                     break
             distances = leads.abs() / (gradients.abs().sum((-3, -2, -1)) + 1e-8) + NUDGE
@@ -57,10 +57,10 @@ class DeepFool:
             gradient = gradients.take_along_dim(nearest[..., None, None, None], -4).squeeze(-4)
             total = total + pixels(distances.gather(-1, nearest)[..., 0]) * gradient.sign()
             x = torch.where(pixels(live), (images + (1 + self.overshoot) * total).clamp(0, 1), x)
-        return survivors.all(x).clamp(low, high)
+        return active.all_results(x).clamp(low, high)
 
 
-def leads_of(network: Network, x: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def leads_of(network: Classifier, x: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Logits; by how much each class leads the label, ``(…, batch, n)``; the gradients of that, ``(…, batch, n, channels, height, width)``.
 
     Arguments:
@@ -69,7 +69,7 @@ def leads_of(network: Network, x: Tensor, labels: Tensor, classes: Tensor) -> tu
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         logits = network(x)
-        leads = logits.gather(-1, classes) - of(logits, labels)[..., None]
+        leads = logits.gather(-1, classes) - logit_of(logits, labels)[..., None]
         gradients = [
             torch.autograd.grad(lead.sum(), x, retain_graph=True, allow_unused=True)[0] if leads.requires_grad else None
             for lead in leads.unbind(-1)

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ascent, ball, correct, pixels, rows
+from builders.attacks.base import ActiveRows, Classifier, ascent, ball, correct, per_row, pixels
 from builders.attacks.cascade import in_turn, toward_each
-from builders.attacks.losses import of
+from builders.attacks.losses import logit_of
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,25 @@ class FABT:
     early_stop: bool = True
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "fab-t", "norm": "Linf", "restarts": 1, **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
         return in_turn(network, images, labels, eps, streams, toward_each(network, images, self.targets, self._walk))
 
-    def _walk(self, network: Network, images: Tensor, labels: Tensor, targets: Tensor, eps: float | Tensor, streams: Tensor) -> Tensor:
-        labels, eps = rows(images, labels, eps)
+    def _walk(self, network: Classifier, images: Tensor, labels: Tensor, targets: Tensor, eps: float | Tensor, streams: Tensor) -> Tensor:
+        labels, eps = per_row(images, labels, eps)
         low, high = ball(images, eps)
         x, best = images, images
         closest = torch.full_like(eps, torch.inf)
-        survivors = Survivors(images)
+        active = ActiveRows(images)
         for _ in range(self.steps):
             live = closest > eps
-            if self.early_stop and survivors.few(live):
+            if self.early_stop and active.can_shrink(live):
                 state = (live, images, labels, targets, eps, x, best, closest)
-                live, images, labels, targets, eps, x, best, closest = survivors.keep(live, best, *state)
+                live, images, labels, targets, eps, x, best, closest = active.shrink(live, best, *state)
                 if not x.numel():
                     break
             _, lead, gradient = ascent(network, x, labels, targets, _lead)
@@ -73,7 +73,7 @@ class FABT:
             closer = broken & (distance < closest) & (live if self.early_stop else True)
             best, closest = torch.where(pixels(closer), x, best), torch.where(closer, distance, closest)
             x = torch.where(pixels(broken), images + self.beta * (x - images), x)
-        return survivors.all(best).clamp(low, high)
+        return active.all_results(best).clamp(low, high)
 
 
 def to_hyperplane(start: Tensor, x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def to_hyperplane(start: Tensor, x: Tensor, value: Tensor, gradient: Tensor) -> 
 
 def _lead(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
     assert targets is not None
-    return of(logits, targets) - of(logits, labels)
+    return logit_of(logits, targets) - logit_of(logits, labels)
 
 
 def _length(step: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, ascent, ball, least_likely, live_first, pixels, rows, take
+from builders.attacks.base import Classifier, ascent, ball, least_likely, live_first, per_row, pixels, take
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class FGSM:
     targeted: bool = False
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "fgsm", "norm": "Linf", "targeted": self.targeted}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
-        labels, eps = rows(images, labels, eps)
+        labels, eps = per_row(images, labels, eps)
         # Neighbours with the same image and label, as the evaluation has them at several eps, have the same gradient.
         new = torch.ones_like(labels, dtype=torch.bool)
         new[..., 1:] = (images.diff(dim=-4) != 0).flatten(-3).any(-1) | (labels.diff() != 0)
@@ -38,7 +38,7 @@ class FGSM:
             step = take(self._step(network, take(images, asked), take(labels, asked)), new.cumsum(-1) - 1)
         return (images + pixels(eps) * step).clamp(*ball(images, eps))
 
-    def _step(self, network: Network, images: Tensor, labels: Tensor) -> Tensor:
+    def _step(self, network: Classifier, images: Tensor, labels: Tensor) -> Tensor:
         classes, sign = (least_likely(network, images), -1) if self.targeted else (labels, 1)
         _, _, gradient = ascent(network, images, classes)
         return sign * gradient.sign()

@@ -18,7 +18,7 @@ def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Ten
     """How far the best class leads that should not; positive where the attack has won.  Carlini and Wagner (2017), section V.A, f₆."""
     if targets is not None:
         return -margin(logits, targets)
-    return logits.scatter(-1, labels[..., None], -torch.inf).amax(-1) - of(logits, labels)
+    return logits.scatter(-1, labels[..., None], -torch.inf).amax(-1) - logit_of(logits, labels)
 
 
 def dlr(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
@@ -36,13 +36,13 @@ def dlr(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor
     top = logits.topk(least).values
     if targets is None:
         return margin(logits, labels) / (top[..., 0] - top[..., 2] + TINY)
-    return (of(logits, targets) - of(logits, labels)) / (top[..., 0] - (top[..., 2] + top[..., 3]) / 2 + TINY)
+    return (logit_of(logits, targets) - logit_of(logits, labels)) / (top[..., 0] - (top[..., 2] + top[..., 3]) / 2 + TINY)
 
 
 # Where all logits are equal, the loss is 0 and not NaN.
 TINY = 1e-12
 
 
-def of(logits: Tensor, classes: Tensor) -> Tensor:
-    """Each row's logit of its class, ``(…, batch)``."""
+def logit_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Of each row, the logit of its class, ``(…, batch)``."""
     return logits.gather(-1, classes[..., None])[..., 0]

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ascent, ball, correct, cross_entropy, least_likely, pixels, rows
+from builders.attacks.base import ActiveRows, Classifier, ascent, ball, correct, cross_entropy, least_likely, per_row, pixels
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
@@ -35,17 +35,17 @@ class PGD:
     name: ClassVar[str] = "pgd"
 
     def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        """What the attack raises, ``(…, batch)``."""
+        """The loss that the attack raises, ``(…, batch)``."""
         return cross_entropy(logits, labels, targets)
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": self.name, "norm": "Linf", **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws one number a pixel, if it starts at random."""
-        labels, eps, streams = rows(images, labels, eps, streams)
+        labels, eps, streams = per_row(images, labels, eps, streams)
         targets = least_likely(network, images) if self.targeted else labels
         low, high = ball(images, eps)
         step = self.relative_step * pixels(eps)
@@ -53,7 +53,7 @@ class PGD:
         if self.random_start:
             noise = uniform(streams, 0, images.shape[-3:].numel()).view(images.shape)
             x = (images + pixels(eps) * (2 * noise - 1)).clamp(low, high)
-        survivors = Survivors(x)
+        active = ActiveRows(x)
         for _ in range(self.steps):
             logits, _, gradient = ascent(network, x, labels, targets if self.targeted else None, self.loss)
             moved = (x + step * gradient.sign()).clamp_(low, high)
@@ -62,11 +62,11 @@ class PGD:
                 continue
             live = correct(logits, labels)
             x = torch.where(pixels(live), moved, x)
-            if survivors.few(live):
-                x, labels, targets, step, low, high = survivors.keep(live, x, x, labels, targets, step, low, high)
+            if active.can_shrink(live):
+                x, labels, targets, step, low, high = active.shrink(live, x, x, labels, targets, step, low, high)
                 if not x.numel():
                     break
-        return survivors.all(x)
+        return active.all_results(x)
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,5 @@ class CW(PGD):
     name: ClassVar[str] = "cw"
 
     def loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
-        """What the attack raises, ``(…, batch)``."""
+        """The loss that the attack raises, ``(…, batch)``."""
         return margin(logits, labels, targets)

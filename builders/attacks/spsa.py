@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, Survivors, ball, correct, pixels, rows
+from builders.attacks.base import ActiveRows, Classifier, ball, correct, per_row, pixels
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
@@ -37,21 +37,21 @@ class SPSA:
     early_stop: bool = True
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "spsa", "norm": "Linf", **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws steps · samples numbers a pixel."""
-        labels, eps, streams = rows(images, labels, eps, streams)
+        labels, eps, streams = per_row(images, labels, eps, streams)
         low, high = ball(images, eps)
         x, mean, square = images, torch.zeros_like(images), torch.zeros_like(images)
-        survivors = Survivors(x)
+        active = ActiveRows(x)
         for step in range(self.steps):
             live = correct(network(x), labels)
-            if self.early_stop and survivors.few(live):
+            if self.early_stop and active.can_shrink(live):
                 state = (live, labels, streams, low, high, x, mean, square)
-                live, labels, streams, low, high, x, mean, square = survivors.keep(live, x, *state)
+                live, labels, streams, low, high, x, mean, square = active.shrink(live, x, *state)
                 if not x.numel():
                     break
             gradient = self._estimate(network, x, labels, streams, step)
@@ -61,9 +61,9 @@ class SPSA:
             unbiased, scale = (moment / (1 - decay ** (step + 1)) for decay, moment in zip(DECAYS, (mean, square), strict=True))
             moved = (x + self.learning_rate * unbiased / (scale.sqrt() + TINY)).clamp(low, high)
             x = torch.where(pixels(live), moved, x)
-        return survivors.all(x)
+        return active.all_results(x)
 
-    def _estimate(self, network: Network, x: Tensor, labels: Tensor, streams: Tensor, step: int) -> Tensor:
+    def _estimate(self, network: Classifier, x: Tensor, labels: Tensor, streams: Tensor, step: int) -> Tensor:
         total, size = torch.zeros_like(x), x.shape[-3:].numel()
         for sample in range(self.samples):
             draws = uniform(streams, (step * self.samples + sample) * size, size).view(x.shape)

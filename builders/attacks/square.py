@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Network, ball, correct, cross_entropy, least_likely, live_first, pixels, put, rows, take
+from builders.attacks.base import Classifier, ball, correct, cross_entropy, least_likely, live_first, per_row, pixels, put, take
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 
@@ -51,19 +51,19 @@ class Square:
     early_stop: bool = True
 
     def settings(self) -> dict[str, str | int | float | bool]:
-        """What a number measured with this attack must be stored with."""
+        """The name and the parameters of the attack, for the provenance of what is measured with it."""
         return {"attack": "square", "norm": "Linf", "restarts": 1, **asdict(self)}
 
     @torch.no_grad()
-    def __call__(self, network: Network, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws channels · width + queries · (channels + 2) numbers."""
-        labels, eps, streams = rows(images, labels, eps, streams)
+        labels, eps, streams = per_row(images, labels, eps, streams)
         classes = least_likely(network, images) if self.targeted else labels
         channels, height, width = images.shape[-3:]
         low, high = ball(images, eps)
         stripes = uniform(streams, 0, channels * width).view(*streams.shape, channels, 1, width)
         x = (images + pixels(eps) * _sign(stripes)).clamp(low, high).contiguous()
-        loss, live = (each.contiguous() for each in self._judge(network(x), labels, classes))
+        loss, live = (each.contiguous() for each in self._loss_and_correct(network(x), labels, classes))
         for query in range(self.queries):
             if query % BLOCK == 0:
                 first = channels * width + query * (channels + 2)
@@ -74,27 +74,27 @@ class Square:
             shift = 2 * eps[..., None] * _sign(draw[..., 2:])
             tried = (x + square * shift[..., None, None]).clamp_(low, high)
             if not self.early_stop:
-                x, loss, live = self._ask(network, tried, x, loss, live, labels, classes)
+                x, loss, live = self._query(network, tried, x, loss, live, labels, classes)
                 continue
             # Half of the smallest squares find their pixels where they would move them.
             asked = live_first(live & (tried != x).flatten(-3).any(-1))
             if asked.numel():
                 state = (take(values, asked) for values in (tried, x, loss, live, labels, classes))
-                for values, new in zip((x, loss, live), self._ask(network, *state), strict=True):
+                for values, new in zip((x, loss, live), self._query(network, *state), strict=True):
                     put(values, asked, new)
             elif not live.any():
                 break
         return x
 
-    def _ask(
-        self, network: Network, tried: Tensor, x: Tensor, loss: Tensor, live: Tensor, labels: Tensor, classes: Tensor
+    def _query(
+        self, network: Classifier, tried: Tensor, x: Tensor, loss: Tensor, live: Tensor, labels: Tensor, classes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The points, their losses, and whether they are still classified correctly, after the network has answered what was tried."""
-        loss_tried, live_tried = self._judge(network(tried), labels, classes)
+        loss_tried, live_tried = self._loss_and_correct(network(tried), labels, classes)
         accept = live & ((loss_tried < loss) | ~live_tried)
         return torch.where(pixels(accept), tried, x), torch.where(accept, loss_tried, loss), live & live_tried
 
-    def _judge(self, logits: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss_and_correct(self, logits: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The loss to lower, and whether the image is still classified correctly; both ``(…, batch)``."""
         if self.targeted:
             return cross_entropy(logits, classes), correct(logits, labels)

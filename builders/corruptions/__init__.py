@@ -70,7 +70,7 @@ class CorruptedImages(Protocol):
         """Grey levels, ``(images, channels, height, width)``."""
 
     def settings(self, name: str) -> dict[str, Any]:
-        """What a number measured on them must be stored with."""
+        """The corruption's name and parameters, for the provenance of what is measured on the images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class Corrupted:
         return self._made[name, severity]
 
     def settings(self, name: str) -> dict[str, Any]:
-        """What a number measured on them must be stored with; raises as `corrupt` does."""
+        """The corruption's name and parameters, for the provenance of what is measured on the images; raises as `corrupt` does."""
         return {**find(name).settings(), "seed": self.seed}
 
 

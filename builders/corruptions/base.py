@@ -32,7 +32,7 @@ class Corruption:
     parameters: tuple[tuple[float, ...], ...]
 
     def settings(self) -> dict[str, Any]:
-        """What a number measured with this corruption must be stored with."""
+        """The corruption's name and parameters, for the provenance of what is measured with it."""
         return {"corruption": self.apply.__name__, "parameters": [list(severity) for severity in self.parameters]}
 
 

@@ -66,7 +66,7 @@ class PublishedCorruptions:
         return np.ascontiguousarray(stored[(severity - 1) * n : severity * n].transpose(0, 3, 1, 2))
 
     def settings(self, name: str) -> dict[str, Any]:
-        """What a number measured on them must be stored with."""
+        """The corruption's name, for the provenance of what is measured on the images."""
         return {"corruption": name, "published": True}
 
     def _array(self, name: str) -> npt.NDArray[Any]:

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from builders.networks.stacked import StackedNetwork
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import (
     Gradients,
@@ -41,7 +42,6 @@ from builders.proxies.passes import (
     weights,
     without_batch_norm,
 )
-from builders.stacked import StackedNetwork
 from builders.train import generator
 
 _TINY = 1e-30  # keeps a layer without a gradient where it is
@@ -236,7 +236,7 @@ def _norm(weight: Tensor) -> Tensor:
 
 def _directions(passes: Passes) -> dict[str, Tensor]:
     given = passes.stack
-    drawn = initialised(given.cells, given.skeleton, seed=passes.seed, init="gaussian", purpose="croze")
+    drawn = initialised(given.archs, given.skeleton, seed=passes.seed, init="gaussian", purpose="croze")
     return {path: weight.detach().to(passes.images.device).double() for path, weight in weights(drawn).items()}
 
 

@@ -1,6 +1,6 @@
-"""Untrained networks: how their first weights are drawn.
+"""Untrained networks, and how their weights are drawn.
 
-random      uniform in ±fan_in^-½, biases too: what the networks of the search space are trained from (network.py)
+random      uniform in ±fan_in^-½, biases too: what networks are trained from (builders.networks.plain)
 kaiming     normal, variance 2 / fan_in: He et al. (2015), equation 10; biases zero
 xavier      uniform, variance 2 / (fan_in + fan_out): Glorot and Bengio (2010), equation 12; biases zero
 gaussian    standard normal: Lin et al. (2021); biases zero
@@ -9,15 +9,16 @@ gaussian    standard normal: Lin et al. (2021); biases zero
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from builders.errors import ProxyError
-from builders.network import Conv, Linear, Network, Skeleton
-from builders.stacked import StackedNetwork
+from builders.networks.layers import Conv, Linear
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 from builders.train import generator
-from robbench.spaces.nb201 import Cell
 
 
 def _kaiming(weight: Tensor, random: Generator) -> None:
@@ -39,7 +40,7 @@ INITIALISATIONS = ("random", *_DRAWS)
 
 
 def initialised(
-    cells: Sequence[Cell],
+    archs: Sequence[Any],
     skeleton: Skeleton,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -48,31 +49,32 @@ def initialised(
     init: str = "random",
     purpose: str = "weights",
 ) -> StackedNetwork:
-    """Untrained networks, in training mode; what a cell's network is depends on nothing but the cell and the settings.
+    """Untrained networks, in training mode; an architecture's weights depend on nothing but the architecture and the arguments.
 
     With the defaults these are the networks that `builders.train.train` starts from.
 
     Arguments:
+        archs: of search spaces in `builders.networks.CELLS`.
         mean, std: of the data set, one number an image channel.
         init: one of `INITIALISATIONS`.
-        purpose: weights for another purpose are other draws of the same seed.
+        purpose: under one seed, weights for different purposes are drawn independently.
 
     Raises:
         ProxyError: there is no such initialisation.
-        BuildError: no cells, or mean or std of the wrong length.
+        BuildError: no architectures, or of a space that no networks can be built of, or mean or std of the wrong length.
     """
     if init not in INITIALISATIONS:
         raise ProxyError(f"{init!r} is not an initialisation; expected one of {', '.join(INITIALISATIONS)}.")
-    return StackedNetwork([_network(cell, skeleton, mean, std, init, generator(seed, f"{purpose}/{cell}")) for cell in cells])
+    return StackedNetwork([_network(arch, skeleton, mean, std, init, generator(seed, f"{purpose}/{arch}")) for arch in archs])
 
 
 @torch.no_grad()
 def _network(
-    cell: Cell, skeleton: Skeleton, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
+    arch: Any, skeleton: Skeleton, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
 ) -> Network:
     if init == "random":
-        return Network(cell, skeleton, mean, std, generator=random)
-    network = Network(cell, skeleton, mean, std)
+        return Network(arch, skeleton, mean, std, generator=random)
+    network = Network(arch, skeleton, mean, std)
     for module in network.modules():
         if isinstance(module, Conv | Linear):
             _DRAWS[init](module.weight, random)

@@ -1,4 +1,4 @@
-"""What proxies share: the layers of a stack, what a forward pass leaves behind, and passes that are made once for all who ask.
+"""What proxies share: the layers of a stack, recorded forward and backward passes, each made once for all proxies that need it.
 
 Shapes throughout, with each network's own rows first:
 
@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.layers import Stacked
-from builders.stacked import StackedNetwork
+from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, StackedLinear, StackedReduction, StackedReLUConvBN
+from builders.networks.stacked import StackedNetwork
 
 T = TypeVar("T")
 Members = tuple[int, ...]
@@ -31,11 +31,11 @@ _MOMENTUM = 0.1  # of torch's batch norm
 
 
 class Activation(NamedTuple):
-    """What some networks of a stack computed at one place."""
+    """What a layer took or gave, of the networks of a stack that have it."""
 
     members: Members
     raw: Tensor
-    """As the engine has it, its networks along `axis`."""
+    """As stacked layers have it, with the networks along `axis`."""
     axis: int
 
     @property
@@ -45,12 +45,13 @@ class Activation(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A forward pass and what it left behind."""
+    """A forward pass, with what its layers took and gave."""
 
     images: Tensor
     logits: Tensor
     """``(stack, batch, classes)``."""
     relu_inputs: list[Activation]
+    """In the order of the pass."""
     outputs: dict[str, Activation]
     """Of convolutions and the linear layer, by path."""
     features: list[Tensor]
@@ -68,16 +69,12 @@ class Gradients(NamedTuple):
 
 def layers(stack: StackedNetwork) -> dict[str, Stacked]:
     """Convolutions and the linear layer, by path, from the stem to the classifier."""
-    return {path: module for path, module in _stacked(stack).items() if module.get_parameter("weight").dim() > 2}
+    return {path: module for path, module in stack.named_modules() if isinstance(module, StackedConv | StackedLinear)}
 
 
-def batch_norms(stack: StackedNetwork) -> dict[str, Stacked]:
+def batch_norms(stack: StackedNetwork) -> dict[str, StackedBatchNorm]:
     """Batch norms, by path."""
-    return {path: module for path, module in _stacked(stack).items() if "running_mean" in dict(module.named_buffers())}
-
-
-def _stacked(stack: StackedNetwork) -> dict[str, Stacked]:
-    return {path: module for path, module in stack.named_modules() if isinstance(module, Stacked)}
+    return {path: module for path, module in stack.named_modules() if isinstance(module, StackedBatchNorm)}
 
 
 def weights(stack: StackedNetwork) -> dict[str, Tensor]:
@@ -87,20 +84,21 @@ def weights(stack: StackedNetwork) -> dict[str, Tensor]:
 
 def without_batch_norm(stack: StackedNetwork, *, in_reductions: bool = True) -> StackedNetwork:
     """The same stack with the identity in place of every batch norm, or of those outside the reductions; changed in place."""
+    reductions = tuple(f"{path}." for path, module in stack.named_modules() if isinstance(module, StackedReduction))
     for path in batch_norms(stack):
         parent, _, name = path.rpartition(".")
-        if in_reductions or not parent.endswith((".a", ".b")):
+        if in_reductions or not path.startswith(reductions):
             setattr(stack.get_submodule(parent), name, nn.Identity())
     return stack
 
 
 def standardised(stack: StackedNetwork, images: Tensor) -> Tensor:
-    """What the stack's first layer makes of images in [0, 1]: mean 0 and deviation 1 a channel, over the data set."""
+    """Images in [0, 1], normalised as by the stack's first step: mean 0 and standard deviation 1 a channel, over the data set."""
     return (images - stack.mean) / stack.std
 
 
 def unstandardised(stack: StackedNetwork, images: Tensor) -> Tensor:
-    """The images whose `standardised` are these."""
+    """The inverse of `standardised`."""
     return images * stack.std + stack.mean
 
 
@@ -110,13 +108,17 @@ def own(stack: StackedNetwork, images: Tensor) -> Tensor:
 
 
 def record(stack: StackedNetwork, images: Tensor) -> Record:
-    """One forward pass of all networks, written down."""
+    """A recorded forward pass of all networks."""
     by = layers(stack)
     outputs: dict[str, Tensor] = {}
-    relu_inputs: dict[str, Tensor] = {}
+    relu_inputs: list[Activation] = []
     features: list[Tensor] = []
     head: list[Tensor] = []
     hooks = []
+    everyone = tuple(range(len(stack)))
+
+    def note_relu(members: Members, value: Tensor) -> None:
+        relu_inputs.append(Activation(members, value, 3))
 
     def before(module: nn.Module, note: Callable[[Tensor], None]) -> None:
         hooks.append(module.register_forward_pre_hook(lambda _, given: note(given[0])))
@@ -126,9 +128,11 @@ def record(stack: StackedNetwork, images: Tensor) -> Record:
 
     for path, layer in by.items():
         after(layer, partial(outputs.__setitem__, path))
-        if path.endswith(".conv"):  # ReLU, convolution, batch norm: what this module is given, its ReLU is given
-            before(stack.get_submodule(path.removesuffix(".conv")), partial(relu_inputs.__setitem__, path))
-    before(stack.head[1], partial(relu_inputs.__setitem__, "classifier"))
+    for module in stack.modules():
+        if isinstance(module, StackedReLUConvBN):  # begins with its ReLU, which takes what the module takes
+            before(module, partial(note_relu, module.conv.members))
+        elif isinstance(module, nn.ReLU):
+            before(module, partial(note_relu, everyone))
     stage = stack.skeleton.cells + 1  # the cells and the reduction after them
     for module in (stack.stem, stack.body[stage - 1], stack.body[2 * stage - 1], stack.body[-1]):
         after(module, features.append)
@@ -142,8 +146,8 @@ def record(stack: StackedNetwork, images: Tensor) -> Record:
     return Record(
         images,
         logits,
-        [Activation(by[path].members, value, 3) for path, value in relu_inputs.items()],
-        {path: Activation(by[path].members, value, 0 if path == "classifier" else 3) for path, value in outputs.items()},
+        relu_inputs,
+        {path: Activation(by[path].members, value, 0 if isinstance(by[path], StackedLinear) else 3) for path, value in outputs.items()},
         [*(value.movedim(3, 0) for value in features[:-1]), features[-1].movedim(1, 0)],
         head[0].movedim(3, 0),
     )
@@ -156,7 +160,7 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def gradients(stack: StackedNetwork, of: Record, labels: Tensor, *, differentiable: bool = False) -> Gradients:
-    """Of each network's mean loss with respect to the weights and outputs of `layers`; the pass can be walked back again.
+    """Of each network's mean loss with respect to the weights and outputs of `layers`; the recorded pass can be differentiated again.
 
     Arguments:
         differentiable: the gradients can be differentiated, too.
@@ -179,7 +183,7 @@ def total(stack: StackedNetwork, values: dict[str, Tensor]) -> Tensor:
 
 
 def summed(stack: int, parts: Iterable[tuple[Members, Tensor]]) -> Tensor:
-    """The sum of parts ``(members, …)`` at their networks' places, ``(stack, …)``."""
+    """Scatter-add of parts ``(members, …)`` along the stack, ``(stack, …)``."""
     result: Tensor | None = None
     for members, value in parts:
         if result is None:
@@ -190,14 +194,14 @@ def summed(stack: int, parts: Iterable[tuple[Members, Tensor]]) -> Tensor:
 
 
 class Passes:
-    """Forward and backward passes of a stack on one batch, each made when a proxy first asks for it, and once.
+    """Forward and backward passes of a stack on one batch, each made when a proxy first needs it, and only once.
 
     In the stack's mode: in training mode batch norm takes the batch's statistics, as an initialised network has no others; in eval
     mode the running ones, as a trained network is used.
 
     Arguments:
         images: ``(batch, channels, height, width)``, in [0, 1]; labels: ``(batch,)``, int64.
-        seed: of whatever a proxy draws.
+        seed: of the random numbers that proxies draw.
         order: how often the shared pass will be differentiated: 0, 1 or 2.
     """
 
@@ -207,7 +211,7 @@ class Passes:
         self._kept: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """What `compute` gave when this key was first asked for."""
+        """What `compute` returned when it was first called with this key."""
         if key not in self._kept:
             self._kept[key] = compute()
         kept: T = self._kept[key]
@@ -233,7 +237,7 @@ class Passes:
 
     @cached_property
     def frozen(self) -> StackedNetwork:
-        """In eval mode, so that images are treated one by one; an initialised stack takes this batch's statistics, and keeps them."""
+        """The stack in eval mode, so that images are treated one by one; a stack in training mode gets this batch's statistics as running ones."""
         if self.stack.training:
             return calibrated(self.stack, self.images).eval()
         return self.stack

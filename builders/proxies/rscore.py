@@ -1,7 +1,7 @@
 """R-Score: how many linear regions a network has, and how consistent it stays.  Yang et al. (2025).
 
 The paper's equations and its authors' implementation differ, as CRoZe's do.  Two numbers are stored for a network; the score itself
-is formed over a population (`r_score`) and means nothing for one network alone.
+is formed over a population (`r_scores`) and means nothing for one network alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOW, _HIGH = 1.0, 100.0
 _MOST_IMAGES = 31  # a pattern is an int32
 
 
-def r_score(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Ψ^½ · Φ of each architecture of a population, ``(architectures,)``; NaN where either is missing.
 
     Both are put on a logarithmic scale and stretched to [1, 100] over the population first, as in the released code: a score changes
@@ -102,7 +102,7 @@ def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
     mean, std = given.mean.flatten().tolist(), given.std.flatten().tolist()
     found = torch.zeros(len(given), 2, dtype=torch.float64)
     for repeat in range(repeats):
-        draw = partial(initialised, given.cells, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
+        draw = partial(initialised, given.archs, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
         passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
         for k in range(len(given)):
             mine = [activation.value[activation.members.index(k)] for activation in passed.relu_inputs if k in activation.members]

@@ -1,4 +1,4 @@
-"""The proxies by name, and what asks them of a stack: which can answer, what they share, and why an answer is missing."""
+"""The proxies by name, and how a stack is scored: which proxies apply, which passes they share, and why a value is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from builders.datasets import Dataset
 from builders.errors import ProxyError
-from builders.network import Skeleton
+from builders.networks import space_of
+from builders.networks.plain import Skeleton
+from builders.networks.stacked import StackedNetwork
 from builders.proxies.activations import nwot
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
 from builders.proxies.initialise import initialised
@@ -25,29 +27,25 @@ from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
 from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
-from builders.stacked import StackedNetwork
 from builders.train import exact_convolutions, generator
-from robbench.spaces.nb201.identity import expression
 from robbench.measurements.metrics import nearest
-from robbench.spaces.nb201 import Cell
 
 Notice = Callable[[str], object]
-"""Told the name of a proxy when its values are there."""
+"""Called with the name of a proxy when its values have been computed."""
 
-
-_DEAF = "the output ignores the input"
+_CONSTANT_OUTPUT = "the output ignores the input"
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """One proxy, and what it needs in order to mean something.
+    """One proxy, and what it needs for its values to mean something.
 
     Arguments:
         compute: from the passes to ``(stack,)``.
-        order: how often it differentiates the shared pass.
-        images, labels: the least batch, and how many different labels it must have.
-        signal: a network whose output ignores its input has no score.
-        loss: it follows the loss, which is always zero for a data set of one class.
+        order: how often it differentiates the shared forward pass.
+        images, labels: the smallest batch, and the fewest different labels in it.
+        signal: it has no value for a network whose output ignores the input.
+        loss: it depends on the loss, which is always zero for a data set of one class.
     """
 
     compute: Callable[[Passes], Tensor]
@@ -58,7 +56,7 @@ class Proxy:
     loss: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """What a value must be stored with: one level of names and numbers."""
+        """The proxy's parameters, for the provenance of its values: a flat dict."""
         compute: Any = self.compute
         fields = asdict(compute) if is_dataclass(compute) and not isinstance(compute, type) else {}
         return {**fields.pop("form", {}), **fields}
@@ -98,14 +96,14 @@ PROXIES: dict[str, Proxy] = {
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What `score` found."""
+    """Proxies of the networks of a stack."""
 
     values: dict[str, npt.NDArray[np.float64]]
-    """By proxy, ``(stack,)``; NaN where there is none."""
+    """By proxy, float64 ``(stack,)``; NaN where there is no value."""
     failures: dict[str, dict[str, int]]
-    """By proxy, why values are missing, and how often; proxies that have all theirs are left out."""
+    """By proxy, why values are missing, and how often; proxies without missing values are left out."""
     settings: dict[str, dict[str, Any]]
-    """By proxy, what its values must be stored with."""
+    """By proxy, its parameters and how it was measured, for the provenance of its values."""
 
 
 def score(
@@ -126,9 +124,9 @@ def score(
     Arguments:
         images: ``(batch, channels, height, width)``, float, in [0, 1]; labels: ``(batch,)``, int64.
         names: of `proxies`; all of them if left out.
-        seed: of whatever a proxy draws: weights, noise, directions.
-        proxies: what can be asked for; `PROXIES` if left out.
-        notice: told each proxy's name when its values are there.
+        seed: of the random numbers that proxies draw: weights, noise, directions.
+        proxies: those that can be computed; `PROXIES` if left out.
+        notice: called with each proxy's name when its values have been computed.
 
     Raises:
         ProxyError: an unknown name, or images and labels that are not a batch for these networks.
@@ -136,16 +134,16 @@ def score(
     known = PROXIES if proxies is None else proxies
     chosen = list(known) if names is None else list(dict.fromkeys(names))
     _check(chosen, known, stack.skeleton, images, labels)
-    missing = {name: _unfit(known[name], stack, images, labels) for name in chosen}
-    able = [name for name in chosen if missing[name] is None]
-    passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in able), default=0))
+    missing = {name: _not_applicable(known[name], stack, images, labels) for name in chosen}
+    applicable = [name for name in chosen if missing[name] is None]
+    passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in applicable), default=0))
     values, failures = {}, {}
     for name in chosen:
         if (why := missing[name]) is not None:
             values[name], reasons = np.full(len(stack), np.nan), [why] * len(stack)
         else:
             with exact_convolutions():
-                values[name], reasons = _judged(known[name], known[name].compute(passes), stack)
+                values[name], reasons = _checked_values(known[name], known[name].compute(passes), stack)
         if reasons:
             failures[name] = dict(Counter(reasons))
         notice(name)
@@ -153,8 +151,8 @@ def score(
     return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
 
 
-def score_cells(
-    cells: Sequence[Cell],
+def score_untrained(
+    archs: Sequence[Any],
     dataset: Dataset,
     names: Sequence[str] | None = None,
     *,
@@ -170,6 +168,7 @@ def score_cells(
     """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
 
     Arguments:
+        archs: of search spaces in `builders.networks.CELLS`.
         init: one of `INITIALISATIONS`.
         batch_size: images, all of the training images if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
@@ -180,7 +179,7 @@ def score_cells(
         ProxyError, BuildError: as `initialised` and `score`.
     """
     skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
-    stack = initialised(cells, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
+    stack = initialised(archs, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
     chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
     images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
     found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
@@ -203,8 +202,8 @@ def _check(names: Sequence[str], known: dict[str, Proxy], skeleton: Skeleton, im
         raise ProxyError(f"labels are {found}; expected 0 to {skeleton.classes - 1}, as these networks have {skeleton.classes} classes.")
 
 
-def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:
-    """Why no network has a score on this batch, or none."""
+def _not_applicable(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:
+    """Why no network has a value on this batch, or None."""
     if len(images) < proxy.images:
         return f"a batch of {len(images)} images, of at least {proxy.images}"
     different = int(labels.unique().numel())
@@ -212,15 +211,19 @@ def _unfit(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) 
         return f"{different} class in the batch, of at least {proxy.labels}"
     if proxy.loss and stack.skeleton.classes < 2:
         return "a data set of one class, whose loss is always zero"
-    if proxy.signal and not any(expression(cell) for cell in stack.cells):
-        return _DEAF
+    if proxy.signal and all(_is_constant(arch) for arch in stack.archs):
+        return _CONSTANT_OUTPUT
     return None
 
 
-def _judged(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """The values, NaN where there is no telling, and why."""
+def _checked_values(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """The values, NaN where they mean nothing, and the reasons."""
     array = np.asarray(values.detach().double().cpu().numpy()).copy()
-    deaf = np.array([proxy.signal and not expression(cell) for cell in stack.cells])
-    infinite = ~np.isfinite(array) & ~deaf
-    array[deaf | infinite] = np.nan
-    return array, [_DEAF] * int(deaf.sum()) + ["the value is not finite"] * int(infinite.sum())
+    constant = np.array([proxy.signal and _is_constant(arch) for arch in stack.archs])
+    infinite = ~np.isfinite(array) & ~constant
+    array[constant | infinite] = np.nan
+    return array, [_CONSTANT_OUTPUT] * int(constant.sum()) + ["the value is not finite"] * int(infinite.sum())
+
+
+def _is_constant(arch: Any) -> bool:
+    return space_of(arch).is_constant(arch)

@@ -1,12 +1,12 @@
-"""Proxies that look at no data: how large a network is."""
+"""Proxies that take no data: the size of a network."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from builders.network import flops as flops_of
-from builders.network import parameters
+from builders.networks.plain import flops as flops_of
+from builders.networks.plain import parameters
 from builders.proxies.passes import Passes, total, weights
 
 _MILLION = 1e6
@@ -15,13 +15,13 @@ _MILLION = 1e6
 def params(passes: Passes) -> Tensor:
     """Trainable parameters, ``(stack,)``, float64, in millions."""
     stack = passes.stack
-    return torch.tensor([parameters(cell, stack.skeleton) / _MILLION for cell in stack.cells], dtype=torch.float64)
+    return torch.tensor([parameters(arch, stack.skeleton) / _MILLION for arch in stack.archs], dtype=torch.float64)
 
 
 def flops(passes: Passes) -> Tensor:
-    """Operations for one image, ``(stack,)``, float64, in millions; counted as the published ones are (`builders.network.flops`)."""
+    """FLOPs for one image, ``(stack,)``, float64, in millions; counted as the published ones are (`builders.networks.cost`)."""
     size, skeleton = tuple(passes.images.shape[-2:]), passes.stack.skeleton
-    return torch.tensor([flops_of(cell, skeleton, (size[0], size[1])) / _MILLION for cell in passes.stack.cells], dtype=torch.float64)
+    return torch.tensor([flops_of(arch, skeleton, (size[0], size[1])) / _MILLION for arch in passes.stack.archs], dtype=torch.float64)
 
 
 def l2_norm(passes: Passes) -> Tensor:

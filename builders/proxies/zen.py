@@ -33,7 +33,7 @@ class Zen:
         """``(stack,)``, float64; the batch has as many inputs as there are images."""
         given, random = passes.stack, generator(passes.seed, "zen")
         # Without a mean and a deviation, the network's first layer leaves its inputs as they are.
-        stack = initialised(given.cells, given.skeleton, seed=passes.seed, init="gaussian", purpose="zen").to(passes.images)
+        stack = initialised(given.archs, given.skeleton, seed=passes.seed, init="gaussian", purpose="zen").to(passes.images)
         x, epsilon = (torch.randn(passes.images.shape, generator=random).to(passes.images) for _ in range(2))
         near, far = (record(stack, inputs).head for inputs in (x, x + self.alpha * epsilon))
         moved = (near - far).double().flatten(2).norm(dim=-1).mean(-1)

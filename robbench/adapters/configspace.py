@@ -1,40 +1,53 @@
-"""ConfigSpace: NAS-Bench-201 as six categorical hyper-parameters, one for each edge.
+"""ConfigSpace: a search space as categorical hyper-parameters, one for each variable.
 
-space = bench.config_space(seed=0)
-oracle(cell_of(space.sample_configuration()))      # robbench.adapters.cell_of
+config = bench.config_space(seed=0)
+oracle(bench.space.from_assignment(config.sample_configuration()))
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from robbench.adapters import EDGE_NAMES, needs
-from robbench.spaces.nb201 import OPERATIONS, Cell
+from robbench.adapters import needs
+from robbench.arguments import checked_seed
+from robbench.spaces import SearchSpace
 
 if TYPE_CHECKING:
     from ConfigSpace import Configuration, ConfigurationSpace
 
+A = TypeVar("A")
 
-def config_space(*, seed: int | None = None) -> ConfigurationSpace:
-    """All 15,625 cells.
+
+def config_space(space: SearchSpace[Any], *, seed: int | None = None) -> ConfigurationSpace:
+    """All architectures of a search space, as a ConfigSpace.
 
     Arguments:
+        space: its variables become the hyper-parameters, under the same names and with the same choices.
         seed: of its sampling; None for another one each time.
 
     Raises:
+        InvalidArgument: a seed that is none.
         MissingLibrary: ConfigSpace is not installed.
     """
+    if seed is not None:
+        seed = checked_seed(seed)
     try:
         from ConfigSpace import Categorical, ConfigurationSpace
     except ImportError as error:
         raise needs("ConfigSpace", "configspace", error) from error
-    space = ConfigurationSpace(name="NAS-Bench-201", seed=seed)
-    space.add(Categorical(name, OPERATIONS) for name in EDGE_NAMES)
-    return space
+    config = ConfigurationSpace(name=space.title, seed=seed)
+    config.add(Categorical(variable.name, variable.choices) for variable in space.variables)
+    return config
 
 
-def configuration_of(cell: Cell, space: ConfigurationSpace) -> Configuration:
-    """The cell as a configuration of a space that `config_space` made."""
+def configuration_of(arch: A, space: SearchSpace[A], config: ConfigurationSpace) -> Configuration:
+    """An architecture as a configuration; `SearchSpace.from_assignment` is the way back.
+
+    Arguments:
+        arch: an architecture of the search space.
+        space: the search space.
+        config: what `config_space` made of it.
+    """
     from ConfigSpace import Configuration
 
-    return Configuration(space, values=dict(zip(EDGE_NAMES, cell.ops, strict=True)))
+    return Configuration(config, values=space.assignment(arch))

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from robbench.errors import NotMeasured, UnknownMetric
+from robbench.arguments import checked_choice
+from robbench.errors import NotMeasured
+from robbench.measurements.measurements import Measurements
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import gather
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robbench.bench import RobBench
-
 
 class XY(NamedTuple):
     """Architectures by features, and what was measured of them."""
 
     X: pd.DataFrame
-    """``(n, features)``, float64; indexed by arch string, a named column for each feature."""
+    """``(n, features)``, float64; indexed by the architecture's text, a named column for each feature."""
     y: pd.Series[float] | pd.DataFrame
     """``(n,)``, or ``(n, metrics)`` where there are several; in the metric's unit, the same index."""
     groups: np.ndarray
@@ -30,7 +30,7 @@ class XY(NamedTuple):
 
 
 def to_xy(
-    bench: RobBench,
+    measurements: Measurements,
     metric: str,
     *,
     features: str = "structure",
@@ -41,10 +41,10 @@ def to_xy(
     dataset: str | None = None,
     training: str | None = None,
 ) -> XY:
-    """Features and measurements of every class, or of every cell where the metric belongs to these.
+    """Features and measurements of every class, or of every exact architecture where the metric belongs to these.
 
     Arguments:
-        bench: where the measurements are.
+        measurements: of a bench.
         metric: one, or several joined by "+"; an attack or corruption without a level means its whole curve.
         features: sets joined by "+"; see `robbench.surrogates.features`.
         split: ``"twin"``, where no function is on both sides, or ``"random"``, as papers do; None: everything is for training.
@@ -55,24 +55,25 @@ def to_xy(
         training: the protocol; as for a query.
 
     Raises:
-        UnknownMetric, NotMeasured: as for a query; an option that means nothing; or missing values.
-        CannotFit: metrics of classes and of exact cells together.
+        UnknownMetric: as for a query.
+        InvalidArgument: no such features, split, share or seed.
+        NotMeasured: as for a query; or values are missing.
+        CannotFit: metrics of classes and of exact architectures together.
     """
     import pandas as pd
 
-    if missing not in ("raise", "drop"):
-        raise UnknownMetric(f"missing={missing!r} is neither 'raise' nor 'drop'.")
-    rows = gather(bench, metric, features, dataset=dataset, training=training)
-    archs = bench.classes if rows.kind == "class" else bench.cells
-    whole = ~np.isnan(rows.features).any(axis=1)
+    checked_choice(missing, "missing", ("raise", "drop"))
+    data = gather(measurements, metric, features, dataset=dataset, training=training)
+    archs = measurements.lookup.archs(data.kind)
+    whole = ~np.isnan(data.features).any(axis=1)
     if missing == "raise" and whole.sum() < len(archs):
         raise NotMeasured(
-            f"{len(archs) - whole.sum()} of {len(archs)} {'classes' if rows.kind == 'class' else 'cells'} lack {metric}, or one of the features"
-            f" {features}; missing='drop' leaves them out."
+            f"{len(archs) - whole.sum()} of {len(archs)} {'classes' if data.kind == 'class' else 'architectures'} lack {metric}, or one of the"
+            f" features {features}; missing='drop' leaves them out."
         )
-    groups = rows.groups[whole]
-    inside = np.ones(len(groups), bool) if split is None else splits.split(split, groups, train=train, seed=seed)
-    index = pd.Index([str(archs[row]) for row in rows.rows[whole]], name="arch")
-    names = [str(output) for output in rows.outputs]
-    y = pd.DataFrame(rows.targets[whole, : len(names)], index, names)
-    return XY(pd.DataFrame(rows.features[whole], index, list(rows.names)), y[names[0]] if len(names) == 1 else y, groups, inside)
+    twins = data.twins.of_rows(whole)
+    inside = np.ones(len(twins.group), bool) if split is None else splits.split(split, twins, train=train, seed=seed)
+    index = pd.Index([str(archs[row]) for row in data.rows[whole]], name="arch")
+    names = [str(output) for output in data.outputs]
+    y = pd.DataFrame(data.targets[whole, : len(names)], index, names)
+    return XY(pd.DataFrame(data.features[whole], index, list(data.names)), y[names[0]] if len(names) == 1 else y, twins.group, inside)

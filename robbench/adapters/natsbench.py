@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from robbench.errors import NotMeasured, UnknownArchitecture
+from robbench.errors import InvalidArgument, NotMeasured, UnknownArchitecture
 from robbench.measurements.lookup import Architecture
 from robbench.sources.natsbench import TRAINING
-from robbench.spaces.nb201 import SIZE
+from robbench.spaces.nb201 import NB201, SIZE
 
 if TYPE_CHECKING:
     from robbench.bench import RobBench
@@ -47,11 +47,14 @@ class NATSBench:
         bench: of a store that carries the published index (natsbench or jung2023).
 
     Raises:
-        UnknownArchitecture: it carries none.
+        InvalidArgument: its store is of another search space.
+        UnknownArchitecture: it carries no index.
     """
 
     def __init__(self, bench: RobBench) -> None:
-        bench.cell(0)
+        if bench.space is not NB201:
+            raise InvalidArgument(f"{bench.path.name} is of {bench.space.title}; NATS-Bench's topology space is {NB201.title}.")
+        bench.parse(0)
         self._bench = bench
         arrays = bench.metrics()
         clean = arrays[(arrays["metric"] == "clean") & (arrays["measure"] == "accuracy")]
@@ -71,7 +74,7 @@ class NATSBench:
         """The arch string of a published index; raises UnknownArchitecture."""
         if isinstance(index, str):
             raise UnknownArchitecture(f"{index!r} is a string; arch takes a published index, query_index_by_arch an arch string.")
-        return str(self._bench.cell(index))
+        return str(self._bench.parse(index))
 
     def query_index_by_arch(self, arch: Architecture) -> int:
         """The published index of an arch string, a Cell, six operations, or an index; raises UnknownArchitecture, and is never -1."""
@@ -113,5 +116,5 @@ class NATSBench:
             raise NotMeasured(
                 f"the store has no test accuracy of {dataset!r}; it has those of {', '.join(self._protocol) or 'no dataset'}."
             )
-        cell = self._bench.cell(self.query_index_by_arch(index))
+        cell = self._bench.parse(self.query_index_by_arch(index))
         return Info({KEYS[dataset]: 100 * self._bench.query(cell, "clean", dataset=dataset, training=self._protocol[dataset])})

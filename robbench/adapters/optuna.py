@@ -1,9 +1,9 @@
-"""Optuna: an oracle as an objective, six categorical suggestions a trial.
+"""Optuna: an oracle as an objective; a trial suggests one choice for each variable of the search space.
 
 oracle = bench.oracle("pgd@1/255", budget=300)
 study = optuna.create_study(directions=directions(oracle))
-study.optimize(objective(oracle))                  # ends with the oracle's budget
-cell_of(study.best_trial.params)                   # robbench.adapters.cell_of
+study.optimize(objective(oracle))                            # ends with the oracle's budget
+oracle.space.from_assignment(study.best_trial.params)        # the best architecture
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from robbench.adapters import EDGE_NAMES, needs
+from robbench.adapters import needs
 from robbench.errors import BudgetExhausted
 from robbench.search.oracle import Oracle, Value
-from robbench.spaces.nb201 import OPERATIONS, Cell
 
 if TYPE_CHECKING:
     import optuna
@@ -28,17 +27,22 @@ def objective(oracle: Oracle) -> Callable[[optuna.Trial], Value]:
 
     Raises:
         MissingLibrary: Optuna is not installed.
-        NotMeasured: from within a trial, as the oracle; with ``missing="nan"``, Optuna counts the trial as failed.
+        NotMeasured, ObjectiveFailed: from within a trial, as the oracle; with ``missing="nan"``, Optuna counts a trial that was not measured
+            as failed.
+        UnknownArchitecture: from within a trial, where choices of the space do not go together.
     """
     try:
         from optuna import TrialPruned
     except ImportError as error:
         raise needs("Optuna", "optuna", error) from error
+    space = oracle.space
 
     def value(trial: optuna.Trial) -> Value:
-        cell = Cell([trial.suggest_categorical(edge, OPERATIONS) for edge in EDGE_NAMES])
+        arch = space.from_assignment(
+            {variable.name: trial.suggest_categorical(variable.name, variable.choices) for variable in space.variables}
+        )
         try:
-            return oracle(cell)
+            return oracle(arch)
         except BudgetExhausted as error:
             trial.study.stop()
             raise TrialPruned(str(error)) from error

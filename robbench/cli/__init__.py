@@ -1,13 +1,14 @@
 """The `robbench` command: each subcommand is a few lines over the library.
 
     main.py      the group
-    options.py   options and ways of printing that commands share
-    ask.py       info, query, top, table, explain, predict, cell
-    keep.py      import, fit, verify
+    options.py   options, and ways of printing, that commands share
+    ask.py       info, query, top, table, explain, predict
+    show.py      show: one architecture, and which others are the same
+    stores.py    import, fit, verify
     analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
     papers.py    papers
-    plot.py      plot
+    plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

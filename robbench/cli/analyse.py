@@ -12,8 +12,9 @@ from robbench import analysis
 from robbench.bench import RobBench
 from robbench.cli.options import (
     arch_argument,
-    architecture,
+    as_architecture,
     assignments,
+    dataset_options,
     direction_option,
     interpolate_option,
     json_option,
@@ -35,13 +36,12 @@ if TYPE_CHECKING:
 @store_option
 @click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Of the bootstrap; 0 for no intervals.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--dataset", help="The dataset; the store's default if left out.")
-@click.option("--training", help="The training protocol.")
+@dataset_options
 @json_option
 def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json: bool, **options: Any) -> None:
     """Rank correlations of METRICS with TARGET, such as: robbench correlate pgd@1/255 synflow nwot params.
 
-    Between goodnesses: 1 if both always prefer the same architecture; intervals are 95%.
+    A metric of which less is better is turned round first: 1 if both always prefer the same architecture.  Intervals are 95%.
     """
     found = analysis.correlations(RobBench(store), target, metrics, progress=True, **options)
     if as_json:
@@ -143,15 +143,15 @@ def anomalies(store: Path | None, counts: bool, as_json: bool, **options: Any) -
 @interpolate_option
 @json_option
 def neighbors(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
-    """What each of the 24 changes to one edge does to a METRIC of an architecture, such as: robbench neighbors 3456 pgd@1/255."""
-    found = analysis.neighbors(RobBench(store), architecture(arch), metric, **options)
+    """What each change of a single choice does to a METRIC of an architecture, such as: robbench neighbors 3456 pgd@1/255."""
+    found = analysis.neighbors(RobBench(store), as_architecture(arch), metric, **options)
     if as_json:
         click.echo(json.dumps(records(found)))
         return
     shown = found.sort_values("difference", ascending=False, kind="stable")
     shown["difference"] = [f"{value:+.6g}" for value in shown["difference"]]
     shown["same_class"] = ["yes" if same else "" for same in shown["same_class"]]
-    click.echo(text_table(shown[["edge", "from", "to", "value", "difference", "same_class", "arch"]]))
+    click.echo(text_table(shown[[*(column for column in shown if column != "arch"), "arch"]]))  # the text of an architecture is long
 
 
 COMMANDS = (correlate, pareto, best, neighbors, anomalies)

@@ -11,7 +11,8 @@ import click
 from robbench.bench import RobBench
 from robbench.cli.options import (
     arch_argument,
-    architecture,
+    as_architecture,
+    dataset_options,
     interpolate_option,
     json_option,
     metric_argument,
@@ -20,9 +21,6 @@ from robbench.cli.options import (
     where_options,
     write_table,
 )
-from robbench.spaces import nb201
-from robbench.spaces.nb201.drawing import drawing
-from robbench.spaces.nb201.identity import canonical_form, class_key, class_partition, twin_key, twin_partition
 
 
 @click.command()
@@ -33,9 +31,20 @@ def info(store: Path | None, as_json: bool) -> None:
     bench = RobBench(store)
     table = bench.metrics()
     if as_json:
-        click.echo(json.dumps({"store": str(bench.path), "default_dataset": bench.default_dataset, "metrics": table.to_dict("records")}))
+        click.echo(
+            json.dumps(
+                {
+                    "store": str(bench.path),
+                    "space": bench.space.name,
+                    "default_dataset": bench.default_dataset,
+                    "metrics": table.to_dict("records"),
+                }
+            )
+        )
         return
-    click.echo(f"{bench.path}: {len(table)} arrays, {bench.path.stat().st_size / 1e6:.1f} MB, default dataset {bench.default_dataset}\n")
+    size = bench.path.stat().st_size / 1e6
+    click.echo(f"{bench.path}: {len(table)} arrays, {size:.1f} MB, default dataset {bench.default_dataset}")
+    click.echo(f"{len(bench.architectures)} architectures of {bench.space.title} in {len(bench.classes)} classes\n")
     click.echo(text_table(table))
 
 
@@ -48,7 +57,7 @@ def info(store: Path | None, as_json: bool) -> None:
 @json_option
 def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """One METRIC of one architecture, such as: robbench query 3456 pgd@1/255."""
-    value = RobBench(store).query(architecture(arch), metric, **options)
+    value = RobBench(store).query(as_architecture(arch), metric, **options)
     plain = value.tolist() if hasattr(value, "tolist") else value
     click.echo(json.dumps({"arch": arch, "metric": metric, "value": plain}) if as_json else value)
 
@@ -57,6 +66,7 @@ def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: 
 @metric_argument
 @store_option
 @where_options
+@interpolate_option
 @click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many.")
 @json_option
 def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
@@ -69,10 +79,11 @@ def top(metric: str, store: Path | None, count: int, as_json: bool, **options: A
 @click.argument("metrics", nargs=-1)
 @store_option
 @where_options
+@interpolate_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write here: .parquet (needs pyarrow), else CSV; stdout if left out.")
 def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **options: Any) -> None:
     """One row for each class, one column for each of METRICS (by default all that the dataset has)."""
-    found = RobBench(store).table(metrics=metrics or None, **options)
+    found = RobBench(store).table(metrics or None, **options)
     if out is None:
         click.echo(found.to_csv(), nl=False)
         return
@@ -88,7 +99,7 @@ def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **opti
 @json_option
 def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """Where the METRIC of an architecture comes from: measured, interpolated or derived, by whom and how."""
-    found = RobBench(store).explain(architecture(arch), metric, **options)._asdict()
+    found = RobBench(store).explain(as_architecture(arch), metric, **options)._asdict()
     found["value"] = found["value"].tolist() if hasattr(found["value"], "tolist") else found["value"]
     if as_json:
         click.echo(json.dumps(found))
@@ -107,48 +118,13 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
 @metric_argument
 @store_option
 @click.option("--level", default=0.9, show_default=True, help="The share of new measurements inside the interval.")
-@click.option("--dataset", help="The dataset; the store's default if left out.")
-@click.option("--training", help="The training protocol.")
+@dataset_options
 @json_option
 def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
-    found = RobBench(store).predict(architecture(arch), metric, **options)
+    found = RobBench(store).predict(as_architecture(arch), metric, **options)
     text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted)"
     click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
 
 
-@click.command()
-@arch_argument
-@store_option
-@json_option
-def cell(arch: str, store: Path | None, as_json: bool) -> None:
-    """An architecture drawn in text, with its keys, its representative, and its functional twins."""
-    bench = RobBench(store)
-    found = bench.cell(architecture(arch))
-    position = nb201.position(found)
-    classes, twins = class_partition(), twin_partition()
-    group = classes.group[position]
-    twin_classes = {classes.group[other] for other, twin in enumerate(twins.group) if twin == twins.group[position]} - {group}
-    facts = {
-        "arch": str(found),
-        "published index": bench.published_index(found),
-        "class key": class_key(found),
-        "twin key": twin_key(found),
-        "form": canonical_form(found),
-        "cells of the class": classes.group.count(group),
-        "representative": str(bench.classes[group]),
-        "twins": [str(bench.classes[other]) for other in sorted(twin_classes)],
-        "kernel parameters": found.kernel_parameters,
-        "depends on input": found.depends_on_input,
-        "naslib": str(found.to_naslib()),
-    }
-    if as_json:
-        click.echo(json.dumps(facts))
-        return
-    click.echo(drawing(found) + "\n")
-    for field, value in facts.items():
-        shown = value if not isinstance(value, list) else "\n".join(value).replace("\n", "\n" + " " * 20) or "none"
-        click.echo(f"{field:<20}{'unknown without a store that carries it' if value is None else shown}")
-
-
-COMMANDS = (info, query, top, table, explain, predict, cell)
+COMMANDS = (info, query, top, table, explain, predict)

@@ -1,4 +1,4 @@
-"""Options, arguments and ways of printing that commands share."""
+"""Options, arguments, and ways of printing, that commands share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from robbench.measurements.lookup import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-
+Function = Callable[..., Any]
 SECONDS_BEFORE_A_BAR = 2
 """Nobody minds waiting so long without a progress bar."""
 
 
-def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
+def store_option(function: Function) -> Function:
+    """--store, or the environment's ROBBENCH_STORE."""
     return click.option(
         "--store",
         envvar="ROBBENCH_STORE",
@@ -28,9 +29,9 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def dataset_options(function: Function) -> Function:
+    """--dataset and --training."""
     for option in (
-        click.option("--seed", type=int, help="One seed; the mean over seeds if left out."),
         click.option("--training", help="The training protocol."),
         click.option("--dataset", help="The dataset; the store's default if left out."),
     ):
@@ -38,7 +39,13 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+def where_options(function: Function) -> Function:
+    """--dataset, --training and --seed."""
+    return dataset_options(click.option("--seed", type=int, help="One seed; the mean over seeds if left out.")(function))
+
+
+def json_option(function: Function) -> Function:
+    """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
 
 
@@ -47,7 +54,8 @@ arch_argument = click.argument("arch")
 metric_argument = click.argument("metric")
 
 
-def architecture(text: str) -> Architecture:
+def as_architecture(text: str) -> Architecture:
+    """What an argument ARCH means: digits alone are a published index, anything else is an architecture's text."""
     return int(text) if text.isascii() and text.isdigit() else text
 
 
@@ -70,13 +78,14 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def text_table(frame: pd.DataFrame) -> str:
+    """The columns side by side, each as wide as its widest entry; numbers to six digits."""
     columns = [[str(name), *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
     padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
 
 
 def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write Parquet where the name says so, else CSV."""
+    """Write Parquet where the name ends in .parquet, else CSV; what cannot be written is click's error."""
     try:
         if path.suffix == ".parquet":
             _write_parquet(frame, path, index)

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import SECONDS_BEFORE_A_BAR, direction_option, json_option, store_option, text_table, write_table
+from robbench.cli.options import SECONDS_BEFORE_A_BAR, dataset_options, direction_option, json_option, store_option, text_table, write_table
 from robbench.search.repeated import Run, repeat
-from robbench.spaces.nb201 import SIZE
-from robbench.spaces.subset import Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +22,18 @@ if TYPE_CHECKING:
 @click.option("--budget", default=300, show_default=True, help="How many architectures each run may ask for.")
 @click.option("--runs", default=1, show_default=True, help="How many runs, each from a seed of its own.")
 @click.option("--seed", default=0, show_default=True, help="Of all runs: run i starts from (seed, i).")
-@click.option("--on-repeat", default="free", show_default=True, help="What asking again costs: free, or charge.")
+@click.option("--on", default="store", show_default=True, type=click.Choice(["store", "surrogate"]), help="Measurements, or predictions.")
+@click.option("--on-repeat", default="free", show_default=True, type=click.Choice(["free", "charge"]), help="What asking again costs.")
+@click.option("--identity", type=click.Choice(["class", "exact"]), help="What is charged once; what all METRICS tell apart if left out.")
 @direction_option
-@click.option("--noise", help="twin: accuracies as another training would have them; twin-once: one such training for all queries.")
+@click.option(
+    "--noise",
+    type=click.Choice(["twin", "twin-once"]),
+    help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
+)
 @click.option("--proxy", help="The metric that guides warmup and warmup-move.")
 @store_option
-@click.option("--dataset", help="The dataset; the store's default if left out.")
-@click.option("--training", help="The training protocol.")
+@dataset_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write every query here: .parquet (needs pyarrow), else CSV.")
 @json_option
 def search(
@@ -49,13 +52,13 @@ def search(
 
     ALGORITHM is random, local, evolution, bananas, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255.
 
-    What is searched are the architectures that the store has a value of every METRIC for.
+    What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
     """
     from tqdm import tqdm
 
     bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
     asked = bench.oracle(metric, budget=budget, **oracle)
-    space = Space.answered_by(asked)
+    space = asked.subset()
     found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, **oracle)
     done = list(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
     best = _best(done, asked.objectives)
@@ -67,7 +70,8 @@ def search(
         )
         return
     wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
-    click.echo(f"{algorithm} for {wanted}: {runs} run{'s' if runs > 1 else ''} of {budget} queries, in {len(space)} of {SIZE} cells\n")
+    size = f"{len(space)} of {bench.space.size:.7g} architectures"
+    click.echo(f"{algorithm} for {wanted}: {runs} run{'s' if runs > 1 else ''} of {budget} queries, in {size}\n")
     click.echo(text_table(best))
     if runs > 1 and not asked.several:
         values = best[asked.objectives[0]]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from robbench.bench import RobBench
+from robbench.cli.options import dataset_options
 from robbench.sources import SOURCES, Report, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
@@ -19,7 +20,10 @@ from robbench.surrogates import fit as fit_surrogate
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--training", help="Put the data under this training protocol's name.")
 def import_(source: str, path: Path, into: Path, training: str | None) -> None:
-    """Read the published files of SOURCE at PATH into a store: all of them, or nothing."""
+    """Read the published files of SOURCE at PATH into a store: all of them, or nothing.
+
+    While another process writes the same store, this one waits.
+    """
     report = import_source(source, path, into, training=training, progress=True)
     click.echo(_summary(report, into))
 
@@ -29,11 +33,13 @@ def import_(source: str, path: Path, into: Path, training: str | None) -> None:
 @click.option("--target", "targets", multiple=True, required=True, help="A metric, or several joined by '+'; may be given again.")
 @click.option("--model", default="blend", show_default=True, help="forest, boosting, networks, or blend.")
 @click.option("--features", default="structure", show_default=True, help="Feature sets, joined by '+'.")
-@click.option("--dataset", help="The dataset; the store's default if left out.")
-@click.option("--training", help="The training protocol.")
+@dataset_options
 @click.option("--seed", default=0, show_default=True, help="Of the split and of the model.")
 def fit(store: Path, targets: tuple[str, ...], **options: Any) -> None:
-    """Fit a surrogate to each target, and put it into STORE."""
+    """Fit a surrogate to each target, and put it into STORE.
+
+    While another process writes the same store, this one waits.
+    """
     for target in targets:
         surrogate = fit_surrogate(RobBench(store), target, **options)
         surrogate.save(store)

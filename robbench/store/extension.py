@@ -254,9 +254,9 @@ def _missing(dtype: np.dtype[Any]) -> Any:
 def _is_missing(values: np.ndarray) -> np.ndarray:
     """Where an array that a source gives has no measurement: ``(rows, axes…)``, bool."""
     if isinstance(values, np.ma.MaskedArray):
-        return np.ma.getmaskarray(values)
+        return np.asarray(np.ma.getmaskarray(values))
     if values.dtype.kind == "f":
-        return np.isnan(values)
+        return np.asarray(np.isnan(values))
     return np.asarray(values == MISSING) if values.dtype == np.uint16 else np.zeros(values.shape, bool)
 
 

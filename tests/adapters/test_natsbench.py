@@ -10,7 +10,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.adapters.natsbench import KEYS, NATSBench
-from robbench.errors import NotMeasured, UnknownArchitecture
+from robbench.errors import InvalidArgument, NotMeasured, UnknownArchitecture
 from robbench.sources import import_source
 from tests.sources.published import CELL, evaluated, jung
 
@@ -90,3 +90,8 @@ def test_unknown_architectures_raise(api: NATSBench, tmp_path: Path) -> None:
         api.arch(str(CELL[0]))  # type: ignore[arg-type]
     with pytest.raises(UnknownArchitecture, match="carries no published index"):
         NATSBench(RobBench())
+
+
+def test_a_store_of_another_space_is_refused(toy_bench: RobBench) -> None:
+    with pytest.raises(InvalidArgument, match=r"toy\.h5 is of the toy space; NATS-Bench's topology space is NAS-Bench-201"):
+        NATSBench(toy_bench)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
 from robbench import RobBench
-from robbench.adapters import EDGE_NAMES, cell_of
 from robbench.adapters.optuna import directions, objective
-from robbench.errors import MissingLibrary, NotMeasured, UnknownArchitecture
-from robbench.spaces.nb201 import OPERATIONS, Cell
+from robbench.errors import MissingLibrary, NotMeasured
 from tests.synthetic import UNMEASURED
 
 optuna = pytest.importorskip("optuna")
@@ -29,7 +28,7 @@ def test_a_study_ends_with_the_budget_and_finds_what_the_oracle_knows(bench: Rob
     told = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
     assert [trial.state for trial in study.trials[len(told) :]] == [TrialState.PRUNED]
     assert oracle.spent == 12 == len(told)
-    assert [trial.value for trial in told] == [bench.query(cell_of(trial.params), "pgd@1/255") for trial in told]
+    assert [trial.value for trial in told] == [bench.query(bench.space.from_assignment(trial.params), "pgd@1/255") for trial in told]
     assert study.best_value == oracle.incumbents()[-1] == max(trial.value for trial in told)
 
 
@@ -45,7 +44,7 @@ def test_several_objectives_have_a_direction_each(bench: RobBench) -> None:
 
 
 def test_what_was_not_measured_fails_loudly_or_as_a_failed_trial(bench: RobBench) -> None:
-    ops = dict(zip(EDGE_NAMES, bench.classes[UNMEASURED].ops, strict=True))
+    ops = bench.space.assignment(bench.classes[UNMEASURED])
     study = optuna.create_study()
     study.enqueue_trial(ops)
     with pytest.raises(NotMeasured):
@@ -55,15 +54,24 @@ def test_what_was_not_measured_fails_loudly_or_as_a_failed_trial(bench: RobBench
     assert study.trials[-1].state == TrialState.FAIL
 
 
-def test_choices_are_read_back_as_a_cell() -> None:
-    cell = Cell([*OPERATIONS, "none"])
-    assert cell_of(dict(zip(EDGE_NAMES, cell.ops, strict=True))) == cell
-    with pytest.raises(UnknownArchitecture, match=r"has no operation for edge_0_1, edge_2_3; expected one for each of the six edges"):
-        cell_of(dict.fromkeys(EDGE_NAMES[1:-1], "none"))
-    with pytest.raises(UnknownArchitecture, match=r"'none' is a str; expected an operation for each of edge_0_1"):
-        cell_of("none")  # type: ignore[arg-type]
-    with pytest.raises(UnknownArchitecture, match="'nor_conv_5x5' on edge 0→1"):
-        cell_of(dict.fromkeys(EDGE_NAMES, "nor_conv_5x5"))
+def test_any_space_is_suggested_by_its_variables(toy_bench: RobBench) -> None:
+    oracle = toy_bench.oracle("pgd@1/255")
+    study = optuna.create_study(directions=directions(oracle), sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective(oracle), n_trials=60)
+    assert oracle.asked == len(toy_bench.classes)
+    assert study.best_value == toy_bench.top("pgd@1/255", 1)["pgd@1/255"][0]
+    assert oracle(toy_bench.space.from_assignment(study.best_trial.params)) == study.best_value
+
+
+def test_functions_are_objectives_too(toy_bench: RobBench) -> None:
+    def convolutions(arch: Any) -> float:
+        return str(arch).count("conv")
+
+    oracle = toy_bench.oracle(["clean", convolutions], directions={"convolutions": "min"}, on_repeat="charge", budget=9)
+    assert directions(oracle) == ["maximize", "minimize"]
+    study = optuna.create_study(directions=directions(oracle), sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective(oracle))
+    assert [tuple(trial.values) for trial in study.trials[:9]] == [query.value for query in oracle.queries]
 
 
 def test_without_optuna_the_extra_is_named(bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:

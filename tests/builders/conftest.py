@@ -29,7 +29,7 @@ def folder(tmp_path: Path, tiny_images: str) -> Path:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
     """The store of the same plan, built without a break."""
-    from builders.merge import merge
+    from builders.results.merge import merge
     from builders.run import run
 
     folder = planned(tmp_path_factory.mktemp("undisturbed"), tiny_images)

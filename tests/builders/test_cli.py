@@ -49,7 +49,7 @@ def test_a_stack_of_none_is_not_taken_for_one_left_out(tmp_path: Path, tiny_imag
         "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--stack", 0, "--device", "cpu"
     )
     assert code == 1
-    assert "stack=0, seeds=(0,); expected a stack of at least 1" in printed
+    assert "stack=0" in printed
     assert not list(tmp_path.iterdir())
 
 
@@ -99,7 +99,7 @@ def test_a_cluster_is_asked_where_its_scheduler_is_given(tmp_path: Path, tiny_im
 
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|"
-DEAF = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+CONSTANT = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 
 def scored(*arguments: object) -> tuple[int, str, str]:
@@ -110,10 +110,10 @@ def scored(*arguments: object) -> tuple[int, str, str]:
 
 
 def test_proxies_of_architectures(tiny_images: str) -> None:
-    code, printed, missing = scored(CELL, DEAF, "--dataset", tiny_images, "--proxy", "params", "--proxy", "snip")
+    code, printed, missing = scored(CELL, CONSTANT, "--dataset", tiny_images, "--proxy", "params", "--proxy", "snip")
     assert code == 0
     lines = printed.splitlines()
-    assert (lines[0], lines[3]) == (CELL, DEAF)
+    assert (lines[0], lines[3]) == (CELL, CONSTANT)
     assert lines[1].split()[0] == "params"
     assert lines[5].split() == ["snip", "-"]
     assert missing == "snip is missing for 1 of 2: the output ignores the input\n"
@@ -134,10 +134,10 @@ def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> Non
 def test_proxies_as_json(tiny_images: str) -> None:
     import json
 
-    code, printed, _ = scored(CELL, DEAF, "--dataset", tiny_images, "--proxy", "snip", "--json")
+    code, printed, _ = scored(CELL, CONSTANT, "--dataset", tiny_images, "--proxy", "snip", "--json")
     found = json.loads(printed)
     assert code == 0
     assert found["values"][CELL]["snip"] > 0
-    assert found["values"][DEAF]["snip"] is None
+    assert found["values"][CONSTANT]["snip"] is None
     assert found["failures"] == {"snip": {"the output ignores the input": 1}}
     assert found["settings"]["snip"]["init"] == "random"

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, Attack, AutoAttack, DeepFool, Square
 from builders.datasets import Dataset
 from builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
-from builders.frozen import FrozenStack
-from builders.proxies import PROXIES, score, score_cells
+from builders.networks.frozen import FrozenStack
+from builders.networks.stacked import StackedNetwork
+from builders.proxies import PROXIES, score, score_untrained
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.reliability import reliability
-from builders.stacked import StackedNetwork
 from builders.train import RECIPES, Adversary, train
 from tests.builders.elsewhere import CPU, CUDA, Elsewhere, TwoDevices
-from tests.builders.proxies.small import CELLS, DEAF
+from tests.builders.proxies.small import CELLS, CONSTANT
 
 STRONGEST = AutoAttack(steps=2, targets=2, queries=3)
 ATTACKS: tuple[Attack, ...] = (
@@ -56,7 +56,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 @pytest.fixture
 def trained(elsewhere: Elsewhere, dataset: Dataset) -> StackedNetwork:
     small = replace(RECIPES["digits"], epochs=1, channels=2, flip=True, crop=1 / 8, adversary=Adversary(0.1, 0.05, 2))
-    stack, _ = train((*CELLS[:2], DEAF), dataset, small, 0, CUDA)
+    stack, _ = train((*CELLS[:2], CONSTANT), dataset, small, 0, CUDA)
     assert stack.classifier.weight.device == CUDA
     return stack
 
@@ -78,7 +78,7 @@ def test_proxies_of_trained_and_of_untrained_networks(trained: StackedNetwork, d
         "jacob_fro",
         "nwot",
     }
-    untrained = score_cells(CELLS[:2], dataset, proxies=QUICK, channels=2, cells_a_stage=1, device=CUDA)
+    untrained = score_untrained(CELLS[:2], dataset, proxies=QUICK, channels=2, cells_a_stage=1, device=CUDA)
     assert untrained.failures == {}
 
 

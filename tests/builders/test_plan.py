@@ -10,8 +10,10 @@ pytest.importorskip("torch")
 
 from builders.errors import BuildError
 from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
+from robbench.errors import RobBenchError
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.nb201.identity import class_key, class_partition
+from tests.toy_space import register
 
 PLAN = Plan("digits", "digits", "digits-light", classes=10, sample_seed=3, seeds=(0, 1), stack=4)
 
@@ -21,18 +23,18 @@ def test_units_hold_every_drawn_class_once_for_each_seed() -> None:
     assert [len(unit.archs) for unit in units] == [4, 4, 2] * 2
     for seed in PLAN.seeds:
         keys = [class_key(Cell.parse(arch)) for unit in units if unit.seed == seed for arch in unit.archs]
-        assert keys == [class_partition().keys[row] for row in PLAN.rows()]
+        assert keys == [class_partition().keys[row] for row in PLAN.classes_drawn()]
     assert len({unit.key for unit in units}) == len(units)
 
 
 def test_draws_are_the_same_for_the_same_seed_and_nested_for_more_classes() -> None:
-    assert PLAN.rows() == replace(PLAN, stack=1).rows()
-    assert PLAN.rows() != replace(PLAN, sample_seed=4).rows()
-    assert set(PLAN.rows()) < set(replace(PLAN, classes=20).rows())
+    assert PLAN.classes_drawn() == replace(PLAN, stack=1).classes_drawn()
+    assert PLAN.classes_drawn() != replace(PLAN, sample_seed=4).classes_drawn()
+    assert set(PLAN.classes_drawn()) < set(replace(PLAN, classes=20).classes_drawn())
 
 
 def test_all_classes_come_in_row_order() -> None:
-    assert replace(PLAN, classes=6466).rows() == list(range(6466))
+    assert replace(PLAN, classes=6466).classes_drawn() == list(range(6466))
 
 
 def test_a_units_key_is_pinned() -> None:
@@ -45,17 +47,18 @@ def test_a_units_key_is_pinned() -> None:
     [
         ({"recipe": "digit"}, r"'digit' is not a recipe\. Did you mean 'digits'"),
         ({"evaluation": "digit-light"}, r"'digit-light' is not an evaluation\. Did you mean 'digits-light'"),
-        ({"classes": 0}, r"classes=0; expected 1 to 6466"),
-        ({"classes": 6467}, r"classes=6467; expected 1 to 6466"),
-        ({"sample_seed": -1}, r"sample_seed=-1; expected at least 0"),
-        ({"stack": 0}, r"stack=0, .*expected a stack of at least 1"),
+        ({"classes": 0}, r"classes=0 .*at least 1"),
+        ({"classes": 6467}, r"classes=6467; expected 1 to 6466, the classes of NAS-Bench-201"),
+        ({"sample_seed": -1}, r"sample_seed=-1 .*at least 0"),
+        ({"stack": 0}, r"stack=0 .*at least 1"),
         ({"seeds": ()}, r"seeds=\(\); expected"),
-        ({"seeds": (1, 1)}, r"different seeds"),
-        ({"seeds": (-1,)}, r"seeds of at least 0"),
+        ({"seeds": (1, 1)}, r"seeds=\(1, 1\); expected at least one, and each once"),
+        ({"seeds": (-1,)}, r"seeds=-1 .*at least 0"),
+        ({"space": "nb2o1"}, r"'nb2o1' is not a search space\. Did you mean 'nb201'"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, object], message: str) -> None:
-    with pytest.raises(BuildError, match=message):
+    with pytest.raises(RobBenchError, match=message):
         replace(PLAN, **change)  # type: ignore[arg-type]
 
 
@@ -90,3 +93,23 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / PLAN_FILE).write_text(text)
     with pytest.raises(BuildError, match=r"plan\.json is not a plan"):
         read_plan(tmp_path)
+
+
+def test_plans_and_units_without_a_space_are_of_nas_bench_201() -> None:
+    """As those of versions that knew no other."""
+    fields = json.loads(json.dumps(asdict(PLAN)))
+    del fields["space"]
+    assert plan_from(fields) == PLAN
+    assert PLAN.space == PLAN.units()[0].space == "nb201"
+
+
+def test_a_plan_of_another_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = register(monkeypatch)
+    plan = Plan("digits", "digits", "digits-light", classes=8, sample_seed=3, seeds=(0,), stack=5, space="toy")
+    archs = [toy.parse(arch) for unit in plan.units() for arch in unit.archs]
+    assert len(archs) == len(set(map(toy.key, archs))) == 8
+    assert [len(unit.archs) for unit in plan.units()] == [5, 3]
+    unit = plan.units()[0]
+    assert unit.key != replace(unit, space="nb201").key
+    with pytest.raises(BuildError, match=r"classes=9; expected 1 to 8, the classes of the toy space"):
+        replace(plan, classes=9)

@@ -18,20 +18,20 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from builders import run as running
-from builders import shards
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes
-from builders.frozen import FrozenStack
-from builders.merge import merge
+from builders.networks.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
-from builders.proxies import PROXIES, score_cells
+from builders.proxies import PROXIES, score_untrained
+from builders.results import shards
+from builders.results.merge import merge
 from builders.run import find_device, run, run_unit, stack_for, todo
 from builders.train import RECIPES, train
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
-from tests.builders.stores import assert_same_arrays
+from tests.builders.results.stores import assert_same_arrays
 
 CPU = torch.device("cpu")
 
@@ -67,7 +67,7 @@ def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
 def test_proxies_are_of_the_weights_that_training_starts_from(folder: Path) -> None:
     unit = read_plan(folder).units()[3]
     dataset, cells = load(unit.dataset), [Cell.parse(arch) for arch in unit.archs]
-    alone = score_cells(cells, dataset, ["synflow", "snip"], seed=1, channels=8, cells_a_stage=1)
+    alone = score_untrained(cells, dataset, ["synflow", "snip"], seed=1, channels=8, cells_a_stage=1)
     shard = run_unit(unit, dataset, CPU)
     assert unit.seed == 1
     assert [shard.proxies[name].tolist() for name in alone.values] == [values.tolist() for values in alone.values.values()]

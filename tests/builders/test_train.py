@@ -11,7 +11,7 @@ import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.network import Network
+from builders.networks.plain import Network
 from builders.train import RECIPES, Adversary, Recipe, augment, exact_convolutions, fit, generator, train
 from robbench.spaces.nb201 import Cell
 

@@ -38,16 +38,43 @@ def test_it_searches_among_what_was_measured() -> None:
     assert answer["space"] == 6461
 
 
-def test_a_table_says_what_was_wanted_found_and_how_runs_differ(small_store: Path) -> None:
-    text = found(search("random", "clean", "--store", small_store, "--runs", 3, "--budget", 20))
+def test_a_table_says_what_was_wanted_found_and_how_runs_differ(few_store: Path) -> None:
+    text = found(search("random", "clean", "--store", few_store, "--runs", 3, "--budget", 20))
     assert text.startswith("random for clean (max): 3 runs of 20 queries, in ")
     values = [float(line.split()[-1]) for line in text.splitlines()[3:6]]
     assert f"mean {sum(values) / 3:.6g} ± " in text
-    assert "mean" not in found(search("random", "clean", "--store", small_store, "--budget", 5))
+    assert "mean" not in found(search("random", "clean", "--store", few_store, "--budget", 5))
 
 
-def test_several_metrics_have_a_front(small_store: Path) -> None:
-    arguments = ("nsga2", "clean", "pgd@1/255", "--store", small_store, "--budget", 60, "--direction", "pgd@1/255=min")
+def test_any_space_is_searched(toy_store: Path, toy_bench: RobBench) -> None:
+    text = found(search("evolution", "pgd@1/255", "--store", toy_store, "--budget", 8))
+    assert text.startswith("evolution for pgd@1/255 (max): 1 run of 8 queries, in 12 of 12 architectures\n")
+    assert float(text.split()[-1]) == toy_bench.top("pgd@1/255", 1)["pgd@1/255"][0]
+
+
+def test_what_counts_as_the_same_architecture_can_be_said(toy_store: Path, toy_bench: RobBench) -> None:
+    spent = {}
+    for identity in ("class", "exact"):
+        arguments = (
+            "nsga2",
+            "clean",
+            "edgegpu_latency",
+            "--store",
+            toy_store,
+            "--budget",
+            500,
+            "--identity",
+            identity,
+            "--out",
+            toy_store.parent / "h.csv",
+        )
+        found(search(*arguments))
+        spent[identity] = len(pd.read_csv(toy_store.parent / "h.csv"))
+    assert spent == {"class": len(toy_bench.classes), "exact": len(toy_bench.architectures)}
+
+
+def test_several_metrics_have_a_front(few_store: Path) -> None:
+    arguments = ("nsga2", "clean", "pgd@1/255", "--store", few_store, "--budget", 60, "--direction", "pgd@1/255=min")
     text = found(search(*arguments))
     assert "nsga2 for clean (max), pgd@1/255 (min): 1 run of 60 queries" in text
     points = [tuple(map(float, line.split()[-2:])) for line in text.splitlines()[3:]]
@@ -55,20 +82,20 @@ def test_several_metrics_have_a_front(small_store: Path) -> None:
     assert len(points) > 1
 
 
-def test_every_query_can_be_kept(small_store: Path, tmp_path: Path) -> None:
+def test_every_query_can_be_kept(few_store: Path, tmp_path: Path) -> None:
     out = tmp_path / "history.csv"
-    arguments = ("random", "clean", "--store", small_store, "--runs", 2, "--budget", 15, "--on-repeat", "charge", "--out", out)
+    arguments = ("random", "clean", "--store", few_store, "--runs", 2, "--budget", 15, "--on-repeat", "charge", "--out", out)
     found(search(*arguments))
     table = pd.read_csv(out)
     assert list(table.columns) == ["run", "arch", "clean", "cost"]
     assert table["run"].tolist() == [0] * 15 + [1] * 15
     assert table["cost"].tolist() == [*range(1, 16)] * 2
-    assert table["clean"].tolist() == RobBench(small_store).query_many(table["arch"].tolist(), "clean").tolist()
+    assert table["clean"].tolist() == RobBench(few_store).query_many(table["arch"].tolist(), "clean").tolist()
 
 
-def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
-    assert "warmup for clean" in found(search("warmup", "clean", "--store", small_store, "--proxy", "synflow", "--budget", 3))
-    noisy, plain = (found(search("random", "clean", "--store", small_store, "--budget", 3, *noise)) for noise in ([], ["--noise", "twin"]))
+def test_a_proxy_and_noise_are_named(few_store: Path) -> None:
+    assert "warmup for clean" in found(search("warmup", "clean", "--store", few_store, "--proxy", "synflow", "--budget", 3))
+    noisy, plain = (found(search("random", "clean", "--store", few_store, "--budget", 3, *noise)) for noise in ([], ["--noise", "twin"]))
     assert noisy != plain
 
 
@@ -79,6 +106,8 @@ def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
         (["random", "claen"], 1, "UnknownMetric: 'claen' is not a metric"),
         (["random", "clean", "--budget", 0], 1, "budget=0 is not a budget"),
         (["random", "clean", "--budget", "many"], 2, "'many' is not a valid integer"),
+        (["random", "clean", "--on-repeat", "chrage"], 2, "Invalid value for '--on-repeat'"),
+        (["random", "clean", "--identity", "cell"], 2, "Invalid value for '--identity'"),
         (["random", "clean", "--runs", 0], 1, "runs=0 is not a number of runs"),
         (["random", "clean", "--seed", -1], 1, "seed=-1 is not a seed"),
         (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),
@@ -89,8 +118,8 @@ def test_a_proxy_and_noise_are_named(small_store: Path) -> None:
         (["random", "clean", "--budget", 3, "--out", "no/such/folder.csv"], 1, "cannot be written"),
     ],
 )
-def test_what_means_nothing_is_refused(arguments: list[object], code: int, message: str, small_store: Path) -> None:
-    result = search(*arguments, "--store", small_store)
+def test_what_means_nothing_is_refused(arguments: list[object], code: int, message: str, few_store: Path) -> None:
+    result = search(*arguments, "--store", few_store)
     assert result.exit_code == code
     assert message in result.stderr
     assert "Traceback" not in result.output

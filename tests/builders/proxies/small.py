@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.network import Conv, Linear, Network, ReLUConvBN, Skeleton
+from builders.networks.layers import Conv, Linear, ReLUConvBN
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 from builders.proxies import PROXIES, Proxy, initialised, score
-from builders.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
 
 torch.set_num_threads(1)
@@ -30,7 +31,7 @@ CELLS = tuple(
         ),
     )
 )
-DEAF = Cell.parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+CONSTANT = Cell.parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 NOTHING = Cell.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 
 Values = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.network import Network
+from builders.networks.plain import Network
 from builders.proxies import Passes
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, feature_number, pair
 from builders.proxies.passes import layers

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.network import Network, Skeleton
+from builders.networks.plain import Network, Skeleton
 from builders.proxies import ProxyError, initialised
 from builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, weighted

@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 import torch
 import torch.nn.functional as F
 
-from builders.network import Network
+from builders.networks.plain import Network
 from builders.proxies import Passes, initialised
 from builders.proxies.jacobians import Hessian, JacobFro, epe_nas
 from builders.train import generator

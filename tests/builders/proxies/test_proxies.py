@@ -12,12 +12,12 @@ pytest.importorskip("torch")
 import torch
 
 from builders.datasets import load
-from builders.proxies import PROXIES, Passes, Proxy, ProxyError, Scores, initialised, score, score_cells
+from builders.networks.stacked import StackedNetwork
+from builders.proxies import PROXIES, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
-from builders.stacked import StackedNetwork
 from robbench.measurements.metrics import TABLE
-from tests.builders.proxies.small import CELLS, DEAF, MEAN, NOTHING, SKELETON, STD, images, labels, stacked
+from tests.builders.proxies.small import CELLS, CONSTANT, MEAN, NOTHING, SKELETON, STD, images, labels, stacked
 
 QUICK = PROXIES | {
     "hessian": replace(PROXIES["hessian"], compute=Hessian(iterations=3)),
@@ -117,7 +117,7 @@ def test_a_trained_stack_is_scored_with_its_running_statistics() -> None:
 
 
 def test_a_network_whose_output_ignores_its_input_has_no_score_but_a_size() -> None:
-    for cells in ((*CELLS, DEAF), (DEAF,), (NOTHING,)):
+    for cells in ((*CELLS, CONSTANT), (CONSTANT,), (NOTHING,)):
         found = scored(stacked(cells))
         for name in PROXIES:
             if name in ("params", "flops", "l2_norm"):
@@ -193,9 +193,9 @@ def test_who_waits_is_told_of_every_proxy_that_is_done() -> None:
 def test_cells_are_scored_on_a_seeded_batch_of_a_data_set(tiny_images: str) -> None:
     data = load(tiny_images)
     options = {"channels": 3, "cells_a_stage": 1, "batch_size": 8, "init": "xavier"}
-    found = score_cells(CELLS, data, ["snip", "params"], **options)  # type: ignore[arg-type]
-    assert np.array_equal(found.values["snip"], score_cells(CELLS, data, ["snip"], **options).values["snip"])  # type: ignore[arg-type]
-    other = score_cells(CELLS, data, ["snip"], seed=1, **options)  # type: ignore[arg-type]
+    found = score_untrained(CELLS, data, ["snip", "params"], **options)  # type: ignore[arg-type]
+    assert np.array_equal(found.values["snip"], score_untrained(CELLS, data, ["snip"], **options).values["snip"])  # type: ignore[arg-type]
+    other = score_untrained(CELLS, data, ["snip"], seed=1, **options)  # type: ignore[arg-type]
     assert not np.array_equal(found.values["snip"], other.values["snip"])
     assert found.settings["snip"] == {
         "init": "xavier",

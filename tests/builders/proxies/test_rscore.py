@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.network import Network
-from builders.proxies import ProxyError, initialised, r_score
+from builders.networks.plain import Network
+from builders.proxies import ProxyError, initialised, r_scores
 from builders.proxies.rscore import Psi
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, plain, relu_inputs, value
 from tests.builders.proxies.twins import by_the_equations, released
@@ -70,9 +70,9 @@ def test_phi_by_the_equations_compares_directions() -> None:
 
 def test_r_score_is_stretched_over_its_population() -> None:
     psi, phi = np.array([1.0, 10.0, 100.0, np.nan]), np.exp([3.0, 1.0, 2.0, 0.0])
-    np.testing.assert_allclose(r_score(psi, phi)[:3], [1 * 100**1.0, np.sqrt(50.5) * (1 + 99 / 3), 10 * (1 + 99 * 2 / 3)])
-    assert np.isnan(r_score(psi, phi)[3])
-    assert r_score([5.0, 5.0], [2.0, 2.0]).tolist() == [1.0, 1.0]
+    np.testing.assert_allclose(r_scores(psi, phi)[:3], [1 * 100**1.0, np.sqrt(50.5) * (1 + 99 / 3), 10 * (1 + 99 * 2 / 3)])
+    assert np.isnan(r_scores(psi, phi)[3])
+    assert r_scores([5.0, 5.0], [2.0, 2.0]).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_r_score_is_stretched_over_its_population() -> None:
 )
 def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], message: str) -> None:
     with pytest.raises(ProxyError, match=message):
-        r_score(psi, phi)
+        r_scores(psi, phi)
 
 
 def test_r_score_depends_on_the_company() -> None:
     psi, phi = np.array([1.0, 10.0, 100.0]), np.array([2.0, 3.0, 5.0])
-    assert r_score(psi, phi)[1] != r_score(psi[:2], phi[:2])[1]
+    assert r_scores(psi, phi)[1] != r_scores(psi[:2], phi[:2])[1]
 
 
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"images": 0}, {"images": 32}])

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor, nn
 
-from builders.network import Network
+from builders.networks.plain import Network
 from builders.proxies import initialised
 from builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, images, plain, value

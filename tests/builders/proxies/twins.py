@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.network import CellModule, Network, Reduction
+from builders.networks.layers import Reduction
+from builders.networks.plain import CellModule, Network
 from builders.proxies import initialised
 from builders.train import generator
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, labels, stacked, weighted, without_batch_norm
@@ -29,7 +30,7 @@ class Twin(NamedTuple):
 
 def released(network: Network, *, gaussian: bool = False) -> tuple[Twin, Twin]:
     """As the released code: no batch norm, absolute weights, β = 2, ε = 0.01 down the loss of standardised images, a stage's features."""
-    k, twin = CELLS.index(network.cell), stacked().extract(CELLS.index(network.cell))
+    k, twin = CELLS.index(network.arch), stacked().extract(CELLS.index(network.arch))
     for bare in (network, twin):
         without_batch_norm(bare)
         with torch.no_grad():
@@ -55,7 +56,7 @@ def released(network: Network, *, gaussian: bool = False) -> tuple[Twin, Twin]:
 
 def by_the_equations(network: Network) -> tuple[Twin, Twin]:
     """As the paper: batch norm, signed weights, β = 0.1, ε = 0.01 up the loss of images in [0, 1], a layer's own output."""
-    twin = stacked().extract(CELLS.index(network.cell))
+    twin = stacked().extract(CELLS.index(network.arch))
     _step(twin, _gradients(network, (X - CENTRE) / SPREAD), 0.1)
     point = X.clone().requires_grad_()
     slope = torch.autograd.grad(F.cross_entropy(twin(point), Y), point)[0]

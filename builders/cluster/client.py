@@ -1,0 +1,196 @@
+"""The process that runs a folder's plan on a Dask cluster: it hands out units, and is the only one that writes.
+
+    todo ──Unit──▶ scheduler ──▶ a worker: run_unit ──Shard──▶ scheduler ──▶ here: shards.write
+
+The unit of a worker that dies is run again, by Dask's own rescheduling.  Units are handed out two a worker, one to run and one to run next:
+so results do not pile up, and deaths are not counted against thousands of units that only waited (Dask gives up a task whose workers keep
+dying).  Each worker loads the data set for itself: a copy scattered over workers is lost with the last worker that held it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from builders.cluster import worker
+from builders.cluster.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
+from builders.cluster.worker import Job
+from builders.datasets import load
+from builders.errors import BuildError
+from builders.plan import Plan, Unit, read_plan
+from builders.results import shards
+from builders.results.shards import Shard
+from builders.run import Notice, todo
+from robbench.errors import MissingLibrary
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT_TIMEOUT = 5
+"""Seconds in which a scheduler has to answer."""
+
+POLL = 5
+"""Seconds after which the number of workers is looked at again."""
+
+_Result = tuple[Shard, list[str]]
+"""A unit's shard, and the notices of its run."""
+
+
+def run(
+    folder: Path,
+    scheduler: str,
+    *,
+    device: str = "auto",
+    data: Path | None = None,
+    patience: float = 60,
+    notice: Notice = lambda text: None,
+) -> Iterator[Unit]:
+    """Run the units of a folder's plan that are not done, on a cluster; yields each when its shard is written, as `builders.run.run` does.
+
+    Stop it at any moment: what was yielded is done, and the next run goes on from there, on a cluster or not.
+
+    Arguments:
+        folder: with a plan; workers need no access to it.
+        scheduler: its address, as ``tcp://host:8786``.
+        device: ``cpu``; ``cuda``, for workers that offer a resource ``GPU``; ``auto`` is ``cuda`` where a worker does.
+        data: the folder of the data set's published files, at the same path here and for every worker.
+        patience: seconds to wait for the first worker.
+        notice: called with what the user should know.
+
+    Raises:
+        BuildError: no scheduler, no worker that can be used, a worker of another version, a unit that killed its workers, a scheduler that
+            went away.
+        DatasetError: the data set is not here.
+        MissingLibrary: distributed is not installed.
+    """
+    units, plan = todo(folder), read_plan(folder)
+    if device not in ("auto", "cpu", "cuda"):
+        raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
+    if not units:
+        return
+    job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
+    with _connected(scheduler) as client:
+        job = _check_workers(client, scheduler, job, patience)
+        for shard, notices in _results(client, scheduler, units, job, notice):
+            for text in notices:
+                notice(text)
+            shards.write(folder, shard)
+            yield shard.unit
+
+
+def _expected(folder: Path, plan: Plan, data: Path | None) -> Fingerprint:
+    """The fingerprint that workers must have: that of the folder's shards and of this process, without this process's device."""
+    here = fingerprint(plan, load(plan.dataset, data), torch.device("cpu"))
+    del here["device"]
+    done = next((unit for unit in plan.units() if shards.is_done(folder, unit)), None)
+    return {**here, **(of_shard(shards.read(shards.path_of(folder, done))) if done else {}), "nthreads": 1}
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingLibrary(f"a build on a cluster needs distributed: pip install 'robbench[cluster]' ({error}).") from error
+    try:
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BuildError(
+            f"no scheduler at {scheduler!r} ({error}); expected an address as tcp://host:8786: `dask scheduler` starts one and says its address."
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _scheduler_errors(client: Client, scheduler: str) -> Iterator[None]:
+    """Within, what fails because the scheduler went away is a BuildError that says so."""
+    try:
+        if client.status != "running":
+            raise CancelledError("connection lost")
+        yield
+    except (CancelledError, OSError) as error:
+        raise BuildError(
+            f"the scheduler at {scheduler} went away; what was done is kept. Start it and its workers again, and run again: it goes on from there."
+        ) from error
+
+
+def _check_workers(client: Client, scheduler: str, job: Job, patience: float) -> Job:
+    """The job, with the device that workers have, once every worker that can take part has the expected fingerprint."""
+    start = f"`dask worker {scheduler} --nthreads 1"
+    with _scheduler_errors(client, scheduler):
+        try:
+            client.wait_for_workers(1, timeout=patience)
+        except TimeoutError as error:
+            raise BuildError(f"no worker came to {scheduler} within {patience:g} s; start some, each with {start}`.") from error
+        gpus = [address for address, number in _on_each_worker(client, None, worker.gpu_count).items() if number]
+        if job.device == "cuda" and not gpus:
+            raise BuildError(
+                f"no worker at {scheduler} offers a GPU; start some, each with {start} --resources GPU=1`, or ask for --device cpu."
+            )
+        job = replace(job, device="cuda" if gpus and job.device != "cpu" else "cpu")
+        found = _on_each_worker(client, gpus if job.device == "cuda" else None, worker.worker_fingerprint, job)
+    # Which device it is does not matter where nothing is done yet, only that there is one kind.
+    expected = dict(job.expected)
+    for address, there in found.items():
+        expected.setdefault("device", there["device"])
+        with worker.errors_of(address):
+            refuse_others(there, expected)
+    return replace(job, expected=expected)
+
+
+def _on_each_worker(client: Client, addresses: list[str] | None, function: Callable[..., Any], *arguments: Job) -> dict[str, Any]:
+    """What a function returns on each worker, by address."""
+    answers = sorted(client.run(function, *arguments, workers=addresses, on_error="return").items())
+    for address, answer in answers:
+        if isinstance(answer, Exception):
+            raise BuildError(f"worker {address}: {answer}") from answer
+    return dict(answers)
+
+
+def _results(client: Client, scheduler: str, units: list[Unit], job: Job, notice: Notice) -> Iterator[_Result]:
+    """The results of the units, in the order in which workers return them."""
+    from distributed import wait
+
+    resources = {"GPU": 1} if job.device == "cuda" else None
+    left, running, waiting = iter(units), dict["Future[_Result]", Unit](), False
+    while True:
+        done: set[Future[_Result]] = set()
+        with _scheduler_errors(client, scheduler):
+            present = len(client.nthreads())
+            for unit in islice(left, max(0, 2 * max(1, present) - len(running))):
+                running[client.submit(worker.run_on_worker, unit, job, resources=resources, pure=False)] = unit
+            if not running:
+                return
+            with client.as_current(), suppress(TimeoutError):
+                done = wait(list(running), timeout=POLL, return_when="FIRST_COMPLETED").done
+        if not present and not waiting:
+            notice("no worker is left; waiting for new ones.")
+        waiting = not present
+        # What succeeded is written before an error ends it all.
+        for future in sorted(done, key=lambda future: future.status == "error"):
+            unit = running.pop(future)
+            if future.status == "error":
+                raise _failure(future.exception(), unit)
+            with _scheduler_errors(client, scheduler):
+                result = future.result()
+            yield result
+
+
+def _failure(error: BaseException, unit: Unit) -> BaseException:
+    """What to raise: the error that a worker raised, or that the unit's workers keep dying."""
+    from distributed import KilledWorker
+
+    if not isinstance(error, KilledWorker):
+        return error
+    return BuildError(
+        f"unit {unit.key} was given up: the workers that took it died, the last of them {error.last_worker.address} (its log may say of what;"
+        " often memory). What was done is kept; run again with more memory a worker, or plan a smaller stack."
+    )

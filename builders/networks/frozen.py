@@ -1,0 +1,120 @@
+"""A stack for evaluation only: the same logits and input gradients, but for rounding, in less time.
+
+In eval mode a batch norm is an affine function of each channel, so the convolution before it can do its work:
+
+    s · (W ∗ x − mean) + bias  =  (s W) ∗ x + (bias − s mean),    s = weight / √(var + ε), for each output channel
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builders.errors import BuildError
+from builders.networks.layers import StackedBatchNorm, StackedConv, as_image, as_stack
+from builders.networks.stacked import StackedNetwork
+
+ROWS, INPUTS = 4, 16
+"""A product of fewer rows, or of fewer inputs to a row, gains nothing over a convolution on a CPU."""
+
+
+class FrozenStack(nn.Module):
+    """What a stack in eval mode computes, with every batch norm that follows a convolution folded into it; takes no gradients for weights.
+
+    A copy: later changes of the stack do not reach it.  It has no networks to extract, and no training mode.
+
+    Arguments:
+        stack: in eval mode.
+
+    Raises:
+        BuildError: the stack is in training mode, where batch norm is not affine.
+    """
+
+    def __init__(self, stack: StackedNetwork) -> None:
+        super().__init__()
+        if stack.training:
+            raise BuildError("the stack is in training mode, where batch norm depends on the batch; call stack.eval() first.")
+        self._stack = copy.deepcopy(stack).requires_grad_(False)
+        for block in list(self._stack.modules()):
+            for (name, conv), (after, norm) in pairwise([*block.named_children(), ("", None)]):
+                if isinstance(conv, StackedConv):
+                    folded = norm if isinstance(norm, StackedBatchNorm) else None
+                    setattr(block, name, FrozenConv(conv, folded))
+                    if folded:
+                        setattr(block, after, nn.Identity())
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(stack, batch, classes)``; images as for `StackedNetwork`."""
+        logits: Tensor = self._stack(images)
+        return logits
+
+    def train(self, mode: bool = True) -> Self:
+        """Refused, but for ``mode=False``.
+
+        Raises:
+            BuildError: mode is true.
+        """
+        if mode:
+            raise BuildError("a frozen stack has no training mode; train the stack that it was made from, and freeze it again.")
+        return super().train(False)
+
+
+class FrozenConv(nn.Module):
+    """A stack's convolution with the batch norm after it, grouped or as a matrix product, whichever is faster.
+
+    Where a kernel sees the whole image from every pixel (3×3, up to 2×2 pixels), convolving is a linear map of images, and its matrix
+    is what it makes of unit images.  A 1×1 kernel does that to every pixel, and takes pixels in any shape: a line is faster than a square.
+
+    Arguments:
+        conv: kernels as trained.
+        norm: the batch norm after it, in eval mode; None if there is none.
+    """
+
+    weight: Tensor
+    """``(members·outputs, inputs, kernel, kernel)``, channels last."""
+    bias: Tensor
+    """``(members·outputs,)``"""
+    matrix: Tensor
+    """``(members, h·w·inputs, h·w·outputs)`` for images of the size that came last; empty before any came."""
+
+    def __init__(self, conv: StackedConv, norm: StackedBatchNorm | None) -> None:
+        super().__init__()
+        self.stack, self.stride, self.padding = len(conv.members), conv.stride, conv.padding
+        self.pixelwise = self.padding == 0 and self.stride == 1
+        weight, bias = conv.weight, torch.zeros_like(conv.weight[:, :, 0, 0, 0])
+        if norm is not None:
+            scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+            weight, bias = weight * scale[..., None, None, None], norm.bias - scale * norm.running_mean
+        self.register_buffer("weight", weight.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        self.register_buffer("bias", bias.flatten())
+        self.register_buffer("matrix", weight.new_empty(0))
+        self._size: tuple[int, int] | None = None  # of the images that the matrix is for
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, height, width, _, inputs = x.shape
+        if self.pixelwise:
+            out = self._multiply(x.flatten(0, 2)[:, None, None]) if inputs >= INPUTS else self._convolve(x.flatten(1, 2)[:, None])
+            return out.view(batch, height, width, self.stack, -1)
+        if self.stride == 1 and max(height, width) <= self.padding + 1 and batch >= ROWS:
+            return self._multiply(x)
+        return self._convolve(x)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        return as_stack(F.conv2d(as_image(x), self.weight, self.bias, self.stride, self.padding, 1, x.shape[3]), self.stack)
+
+    def _multiply(self, x: Tensor) -> Tensor:
+        rows, height, width, stack, inputs = x.shape
+        if self._size != (height, width):
+            units = torch.eye(height * width * inputs, dtype=x.dtype, device=x.device).view(-1, height, width, 1, inputs)
+            seen = F.conv2d(as_image(units.expand(-1, -1, -1, stack, -1)), self.weight, None, 1, self.padding, 1, stack)
+            self.matrix = as_stack(seen, stack).permute(3, 0, 1, 2, 4).reshape(stack, len(units), -1)
+            self._size = height, width
+        bias = self.bias.view(stack, 1, -1).repeat(1, 1, height * width)
+        out = torch.baddbmm(bias, x.permute(3, 0, 1, 2, 4).reshape(stack, rows, -1), self.matrix)
+        return out.view(stack, rows, height, width, -1).permute(1, 2, 3, 0, 4)

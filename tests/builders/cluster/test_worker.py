@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+distributed = pytest.importorskip("distributed")
+
+from builders.cluster import worker as working
+from builders.cluster.worker import Job, gpu_count, run_on_worker, worker_fingerprint
+from builders.datasets import Dataset
+from builders.errors import BuildError
+from builders.plan import Unit, read_plan
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a worker says of itself, with this process in its place."""
+    made = SimpleNamespace(address="tcp://late:1", state=SimpleNamespace(nthreads=1, total_resources={"GPU": 2}))
+    monkeypatch.setattr(distributed, "get_worker", lambda: made)
+    return made
+
+
+@pytest.fixture
+def job(folder: Path, worker: Any) -> Job:
+    job = Job(read_plan(folder), None, "cpu", {})
+    return replace(job, expected=worker_fingerprint(job, worker))
+
+
+def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_unit(unit: Unit, dataset: Dataset, device: object, *, notice: Callable[[str], None]) -> tuple[object, ...]:
+        notice("halved")
+        return unit, dataset.name, str(device), torch.get_num_threads()
+
+    monkeypatch.setattr(working, "run_unit", run_unit)
+    unit = job.plan.units()[3]
+    done: object = run_on_worker(unit, job)
+    assert done == ((unit, unit.dataset, "cpu", 1), ["halved"])
+
+
+def test_a_worker_that_came_late_is_asked_too(job: Job, worker: Any) -> None:
+    worker.state.nthreads = 8
+    with pytest.raises(BuildError, match=r"^worker tcp://late:1: nthreads is 8, not 1; all results"):
+        run_on_worker(job.plan.units()[0], job)
+
+
+def test_a_data_set_that_a_worker_lacks_is_named_with_the_worker(job: Job) -> None:
+    with pytest.raises(BuildError, match=r"^worker tcp://late:1: .*nowhere\.npz"):
+        run_on_worker(job.plan.units()[0], replace(job, plan=replace(job.plan, dataset="npz:nowhere.npz")))
+
+
+def test_gpus_are_what_a_worker_offers(worker: Any) -> None:
+    assert gpu_count(worker) == 2
+    worker.state.total_resources = {}
+    assert gpu_count(worker) == 0

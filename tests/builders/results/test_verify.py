@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from builders.attacks import PGD
+from builders.errors import BuildError
+from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
+from builders.results import shards
+from builders.results.merge import merge
+from builders.results.verify import verify
+from builders.run import run
+from builders.train import RECIPES
+from robbench.store.embedded import embedded_store
+
+
+def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
+    """Where it was built, bit for bit.  This unit's grasp tells whether memory is laid out in another way."""
+    (found,) = verify(embedded_store(), sample=1, seed=150, device="cpu")
+    assert found.unit.key == "344ce2896e72c1ac"
+    assert found.outcomes == 16 * (360 + 120 * (4 * 4 + 15 * 5))
+    assert found.succeeded
+
+
+def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
+    folder = tmp_path / "real"
+    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
+    list(run(folder, device="cpu"))
+    merge(folder, tmp_path / "real.h5")
+    with pytest.raises(BuildError, match="sample=2; expected 1 to 1, the units of the store's plans"):
+        next(verify(tmp_path / "real.h5", sample=2))
+    (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
+    assert found.same_environment
+    assert (found.differing_outcomes, found.largest_change, found.mean_change) == (0, 0.0, 0.0)
+    assert found.succeeded
+    assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 15 * 5)
+    assert found.differing_proxies == 0
+    (path,) = folder.glob("*.npz")
+    shard = shards.read(path)
+    shard.outcomes["pgd"][0, 2] ^= True
+    shard.proxies["snip"][1] += 1
+    shards.write(folder, shard)
+    merge(folder, tmp_path / "changed.h5")
+    (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
+    assert (found.differing_outcomes, found.differing_proxies) == (12, 1)
+    assert found.largest_change > 0
+    assert not found.succeeded
+
+
+def test_names_that_stand_for_something_else_now_are_refused(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    light = EVALUATIONS["digits-light"]
+    before = Evaluation("digits-light", {"fgsm": light.attacks["fgsm"], "pgd": light.attacks["pgd"]}, light.eps)
+    monkeypatch.setitem(EVALUATIONS, "digits-light", before)
+    write_plan(tmp_path / "build", Plan(tiny_images, "digits", "digits-light", classes=1, sample_seed=0, seeds=(0,), stack=1))
+    list(run(tmp_path / "build", device="cpu"))
+    merge(tmp_path / "build", tmp_path / "store.h5")
+    (found,) = verify(tmp_path / "store.h5", sample=1, device="cpu")
+    assert found.succeeded
+    monkeypatch.setitem(EVALUATIONS, "digits-light", replace(before, attacks={**before.attacks, "pgd": PGD(steps=7)}))
+    with pytest.raises(
+        BuildError, match=r"'digits-light' stood for something else \(they differ in pgd\); build it again with the version"
+    ):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+    monkeypatch.setitem(EVALUATIONS, "digits-light", replace(before, eps=before.eps[:2]))
+    with pytest.raises(BuildError, match=r"they differ in eps"):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+    monkeypatch.setitem(EVALUATIONS, "digits-light", before)
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=9))
+    with pytest.raises(BuildError, match=r"they differ in the recipe"):
+        next(verify(tmp_path / "store.h5", sample=1, device="cpu"))
+
+
+def test_all_plans_of_a_store_are_built_again(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of networks that were trained in two ways, which share the proxies of the untrained ones."""
+    light = EVALUATIONS["digits-light"]
+    small = Evaluation("digits-light", {"fgsm": light.attacks["fgsm"]}, light.eps[:1], proxies={"snip": light.proxies["snip"]})
+    monkeypatch.setitem(EVALUATIONS, "digits-light", small)
+    for recipe in ("digits", "digits-pgd"):
+        write_plan(tmp_path / recipe, Plan(tiny_images, recipe, "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
+        list(run(tmp_path / recipe, device="cpu"))
+        merge(tmp_path / recipe, tmp_path / "store.h5")
+    found = list(verify(tmp_path / "store.h5", sample=2, device="cpu"))
+    assert {one.unit.recipe for one in found} == {"digits", "digits-pgd"}
+    assert all(one.succeeded and one.same_environment for one in found)
+
+
+def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
+    with pytest.raises(BuildError, match="holds nothing that was built here"):
+        next(verify(small_store, sample=1))
