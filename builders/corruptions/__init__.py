@@ -22,7 +22,8 @@ from builders.corruptions.digital import DIGITAL
 from builders.corruptions.noise import NOISE
 from builders.corruptions.weather import WEATHER
 from builders.errors import CorruptionError
-from robbench.measurements.metrics import SEVERITIES, nearest
+from robbench.arguments import checked_count, checked_seed, nearest
+from robbench.measurements.metrics import SEVERITIES
 
 CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
 
@@ -48,7 +49,8 @@ def corrupt(images: npt.NDArray[Any], name: str, severity: int, seed: int = 0, *
         ``(images, channels, height, width)``, float32.
 
     Raises:
-        CorruptionError: an unknown name, a severity or seed that is none, images that do not fit or are smaller than 8×8 pixels.
+        CorruptionError: an unknown name, a severity that is none, images that do not fit or are smaller than 8×8 pixels.
+        InvalidArgument: a seed or a place that is no integer of at least 0.
     """
     return as_floats(_grey_levels(images, name, severity, seed, first))
 
@@ -117,8 +119,8 @@ def check_severity(severity: int) -> None:
 def _grey_levels(images: npt.NDArray[Any], name: str, severity: int, seed: int, first: int) -> npt.NDArray[np.uint8]:
     corruption = find(name)
     check_severity(severity)
-    if seed < 0 or first < 0:
-        raise CorruptionError(f"seed={seed}, first={first}; expected integers of at least 0.")
+    checked_seed(seed)
+    checked_count(first, "first", least=0, of="images before")
     _check(images, name)
     found = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), _BATCH):

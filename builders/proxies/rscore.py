@@ -18,10 +18,11 @@ from builders.errors import ProxyError
 from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import Passes, layers, record, total, weights
+from robbench.arguments import checked_count
 
 _EPSILON = 1e-8  # added to every probability by the released code
 _LOW, _HIGH = 1.0, 100.0
-_MOST_IMAGES = 31  # a pattern is an int32
+_MOST_IMAGES = 31  # a pattern is an int32 without its sign
 
 
 def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -74,7 +75,8 @@ class Psi:
         images: how many, the first of the batch; at most 31.
 
     Raises:
-        ProxyError: no repeats, or images that a pattern has no room for.
+        InvalidArgument: repeats or images is not an integer of at least 1.
+        ProxyError: more images than an activation pattern has bits.
 
     Source: Yang et al. (2025), Ψ of equations 2 to 6.
     """
@@ -84,10 +86,9 @@ class Psi:
     images: int = 16
 
     def __post_init__(self) -> None:
-        if self.repeats < 1 or not 1 <= self.images <= _MOST_IMAGES:
-            raise ProxyError(
-                f"Ψ was given repeats={self.repeats} and images={self.images}; expected at least 1 of each, and at most {_MOST_IMAGES} images."
-            )
+        checked_count(self.repeats, "repeats", of="initialisations")
+        if checked_count(self.images, "images") > _MOST_IMAGES:
+            raise ProxyError(f"Ψ was given {self.images} images; expected at most {_MOST_IMAGES}, the bits of a pattern.")
 
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64."""

@@ -28,7 +28,7 @@ from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
 from builders.train import exact_convolutions, generator
-from robbench.measurements.metrics import nearest
+from robbench.arguments import nearest
 
 Notice = Callable[[str], object]
 """Called with the name of a proxy when its values have been computed."""
