@@ -293,7 +293,7 @@ def _fetch(name: str) -> Path:
     address, md5, folder = _ARCHIVES[name]
     archive = Path(pooch.retrieve(address, f"md5:{md5}", path=pooch.os_cache("robbench")))
     target = archive.parent / name
-    if not (target / folder).is_dir():
+    if not all((target / folder / file).is_file() for file in _FILES[name]):  # none yet, or unpacking was interrupted
         with tarfile.open(archive) as tar:
             tar.extractall(target, filter="data")
     return target / folder
