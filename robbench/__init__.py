@@ -45,8 +45,7 @@ from robbench.errors import (
     UnknownSpace,
 )
 from robbench.measurements.explanation import Explanation
-
-__version__ = "0.1.0"
+from robbench.version import __version__
 
 __all__ = [
     "BudgetExhausted",
@@ -70,4 +69,5 @@ __all__ = [
     "UnknownArchitecture",
     "UnknownMetric",
     "UnknownSpace",
+    "__version__",
 ]

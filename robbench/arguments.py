@@ -23,7 +23,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 def options_checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """`function`, which answers a misspelt option with InvalidArgument and the nearest of its own, instead of Python's TypeError."""
-    code = function.__code__  # type: ignore[attr-defined]
+    code = function.__code__
     names = [name for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if name not in ("self", "cls")]
 
     @wraps(function)
@@ -39,7 +39,9 @@ def refuse_unknown_options(function: str, given: Mapping[str, object], known: Co
     """Raise InvalidArgument if an option that was given is not among the known ones."""
     for option in given:
         if option not in known:
-            raise InvalidArgument(f"{function} has no option {option!r}.{nearest(option, known)} Its options: {', '.join(known) or 'none'}.")
+            raise InvalidArgument(
+                f"{function} has no option {option!r}.{nearest(option, known)} Its options: {', '.join(known) or 'none'}."
+            )
 
 
 def checked_seed(seed: int, name: str = "seed") -> int:

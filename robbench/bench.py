@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from robbench.measurements.explanation import Explanation
     from robbench.search.objectives import Function
     from robbench.search.oracle import Oracle
-    from robbench.surrogates.predictions import Predictions
+    from robbench.surrogates.predictions import Predictions, Surrogates
     from robbench.surrogates.surrogate import Prediction
 
 
@@ -253,14 +253,26 @@ class RobBench:
         from robbench.search.objectives import objectives_of
         from robbench.search.oracle import Oracle
 
-        where = {"dataset": dataset, "training": training, "seed": seed}
-        level = {"eps": eps, "severity": severity, "measure": measure, "interpolate": interpolate}
+        checked_choice(on, "on", ("store", "surrogate"))
         single = not isinstance(objectives, list | tuple) or isinstance(objectives, Metric)
+        found = objectives_of(
+            [objectives] if single else objectives,  # type: ignore[arg-type, list-item]
+            self.measurements,
+            self._surrogates if on == "surrogate" else None,
+            eps=eps,
+            severity=severity,
+            measure=measure,
+            dataset=dataset,
+            training=training,
+            seed=seed,
+            interpolate=interpolate,
+        )
+        price = None if cost is None else objectives_of([cost], self.measurements, dataset=dataset, training=training, seed=seed)[0]
         return Oracle(
-            objectives_of(self, [objectives] if single else objectives, on=on, **where, **level),  # type: ignore[arg-type]
-            self.measurements.lookup,
+            found,
+            self.measurements,
             single=single,
-            cost=None if cost is None else objectives_of(self, [cost], on="store", **where)[0],  # type: ignore[arg-type]
+            cost=price,
             budget=budget,
             on_repeat=on_repeat,
             identity=identity,
@@ -269,7 +281,6 @@ class RobBench:
             directions=directions,
             missing=missing,
             history=history,
-            bench=self,
         )
 
     @options_checked
@@ -448,7 +459,7 @@ class RobBench:
 
     @staticmethod
     def _question(metric: str | Metric, *options: Any) -> Question:
-        return Question.of(metric, **dict(zip(OPTIONS, options, strict=True)))  # type: ignore[arg-type]
+        return Question.of(metric, **dict(zip(OPTIONS, options, strict=True)))
 
     def _answer(self, *asked: Any) -> Answer:
         """The answer to the arguments of `query` from the metric on, kept for the next time."""
@@ -489,11 +500,15 @@ class RobBench:
         return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.parse(arch)}.")
 
     @cached_property
-    def _surrogates(self) -> Any:
+    def _surrogates(self) -> Surrogates:
         from robbench.surrogates.predictions import Surrogates
 
         return Surrogates(self.measurements)
 
     def _predictions(self, metric: str | Metric, level: float, *options: Any) -> Predictions:
         """The predictions of one metric; `Surrogates` keeps them for the next time."""
-        return self._surrogates.predictions(metric, level, options)  # type: ignore[no-any-return]
+        asked = metric, level, *options
+        try:
+            return self._surrogates.asked[asked]
+        except (KeyError, TypeError):  # asked for the first time, or not hashable
+            return self._surrogates.ask(asked, self._question(metric, *options, None, False), level)

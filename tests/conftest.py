@@ -7,10 +7,11 @@ import pytest
 from hypothesis import settings
 
 from robbench import RobBench
-from robbench.store.arrays import Array
 from robbench.sources import import_source
+from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
+from tests.synthetic import ROWS
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("robbench", deadline=None)
@@ -50,7 +51,7 @@ def synthetic_arrays() -> list[Array]:
 def small_store(synthetic_arrays: list[Array], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of made-up measurements, which needs no published data.  Shared: copy it before changing it."""
     path = tmp_path_factory.mktemp("small") / "small.h5"
-    extend(path, synthetic_arrays, synthetic.published_index())
+    extend(path, ROWS, synthetic_arrays, published_index=synthetic.published_index())
     return path
 
 

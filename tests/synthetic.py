@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from robbench.spaces.nb201 import NB201, SIZE
 from robbench.store.arrays import MISSING, Array, Header, Name
-from robbench.spaces.nb201.identity import class_partition
-from robbench.spaces.nb201 import SIZE
+from robbench.store.rows import Rows
 
-CLASSES = len(class_partition().keys)
+ROWS = Rows.of(NB201, NB201.members or ())
+CLASSES = len(ROWS.keys)
 IMAGES = 20
 """Not a multiple of eight, so that the last byte of outcomes is padded."""
 UNMEASURED = 5
@@ -83,8 +84,8 @@ def arrays() -> list[Array]:
         array("toy10 pgd-8/255 pgd accuracy", thousandths(2, 3), two_eps | seeds),
         array("toy10 pgd-8/255 square accuracy", thousandths(2, 3), two_eps | seeds),
         array("toy10 pgd-8/255 clean confusion", rng.integers(0, 9, (CLASSES, 3, 3, 3), np.uint16), seeds | confusion, unit="count"),
-        array("toy10 untrained synflow value", proxy, rows="cell", unit="1"),
-        array("toy10 untrained edgegpu_latency value", np.round(rng.random(SIZE), 3), rows="cell", unit="ms"),
+        array("toy10 untrained synflow value", proxy, rows="exact", unit="1"),
+        array("toy10 untrained edgegpu_latency value", np.round(rng.random(SIZE), 3), rows="exact", unit="ms"),
         array("toy100 standard clean accuracy", thousandths()),
         array("toy100 standard pgd accuracy", thousandths(4), eps),
         array("toy/odd% pgd-8/255 clean accuracy", thousandths()),

@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import Cell, LevelNotMeasured, NotMeasured, RobBench, RobBenchError, StoreError, UnknownArchitecture, UnknownMetric
-from robbench.store.arrays import Array
 from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.sources import import_source
-from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.spaces.nb201 import SIZE, cells, position
+from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.store import Store
+from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests import synthetic
 from tests.reader import checksum
 from tests.strategies import any_cell
-from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, SEEDS, UNMEASURED, array
+from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
 
 ALL = list(cells())
 ARCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"
@@ -178,7 +178,7 @@ def test_what_names_no_architecture_is_refused_in_every_method(shared: RobBench,
 
 
 def test_an_index_in_a_store_without_indices_is_refused(tmp_path: Path) -> None:
-    extend(tmp_path / "plain.h5", [array("toy standard clean accuracy", np.full(CLASSES, 0.5))])
+    extend(tmp_path / "plain.h5", ROWS, [array("toy standard clean accuracy", np.full(CLASSES, 0.5))])
     bench = RobBench(tmp_path / "plain.h5")
     assert bench.query(ARCH, "clean") == 0.5
     assert bench.published_index(ARCH) is None
@@ -544,7 +544,7 @@ def test_a_metric_of_another_version_is_listed_and_does_not_disturb(tmp_path: Pa
         array("toy standard clean accuracy", np.full(CLASSES, 0.5)),
         array("toy standard warp_drive accuracy", np.full(CLASSES, 0.25)),
     ]
-    extend(tmp_path / "s.h5", arrays)
+    extend(tmp_path / "s.h5", ROWS, arrays)
     bench = RobBench(tmp_path / "s.h5")
     assert set(bench.metrics()["metric"]) == {"clean", "warp_drive"}
     assert list(bench.table().columns) == ["clean"]
@@ -612,7 +612,7 @@ def test_a_reader_goes_on_while_the_store_is_extended(small_store: Path, tmp_pat
     path.write_bytes(small_store.read_bytes())
     bench = RobBench(path)
     before = bench.query(ARCH, "clean")
-    extend(path, [array("toy10 standard frost accuracy", np.full((CLASSES, 5), 0.25), {"severity": [1, 2, 3, 4, 5]})])
+    extend(path, ROWS, [array("toy10 standard frost accuracy", np.full((CLASSES, 5), 0.25), {"severity": [1, 2, 3, 4, 5]})])
     assert bench.query(ARCH, "pgd@1/255") == RobBench(path).query(ARCH, "pgd@1/255")
     assert bench.query(ARCH, "clean") == before
     with pytest.raises(NotMeasured):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robbench.analysis.joining import Joined, join
-from robbench.measurements.columns import Question
 from robbench.errors import NotMeasured, UnknownMetric
+from robbench.measurements.columns import Question
 from robbench.measurements.metrics import TABLE, Metric, parse, same_level
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robbench.analysis.joining import join
-from robbench.errors import UnknownMetric
-from robbench.measurements.metrics import nearest
-from robbench.measurements.directions import higher_is_better, listed
 from robbench.arguments import checked_seed
+from robbench.errors import UnknownMetric
+from robbench.measurements.directions import higher_is_better, listed
+from robbench.measurements.metrics import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

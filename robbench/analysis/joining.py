@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robbench.measurements.columns import Question
-from robbench.measurements.metrics import Metric, parse
 from robbench.measurements.directions import KERNEL_PARAMETERS, spelled
+from robbench.measurements.metrics import Metric, parse
 from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.measurements.lookup import Architecture
-from robbench.spaces.nb201.identity import class_key
 from robbench.spaces.nb201 import EDGES
+from robbench.spaces.nb201.identity import class_key
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ import numpy as np
 
 from robbench.analysis.joining import Joined, join
 from robbench.errors import UnknownMetric
-from robbench.measurements.metrics import nearest
 from robbench.measurements.directions import SIGNS, directions_of, spelled
+from robbench.measurements.metrics import nearest
 from robbench.spaces.nb201.identity import class_key
 
 if TYPE_CHECKING:

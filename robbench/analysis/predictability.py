@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robbench.measurements.columns import Question
-from robbench.errors import CannotFit, UnknownMetric
-from robbench.measurements.metrics import parse
 from robbench.arguments import checked_seed
+from robbench.errors import CannotFit, UnknownMetric
+from robbench.measurements.columns import Question
+from robbench.measurements.metrics import parse
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_JUDGES, Rows, gather, scores
 from robbench.surrogates.models import kind_of

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import click
 
-from robbench import __version__
 from robbench.cli import analyse, ask, keep, papers, plot, search
 from robbench.errors import RobBenchError
+from robbench.version import __version__
 
 
 class _Group(click.Group):

@@ -81,4 +81,6 @@ class Columns:
         name = question.name()
         header = self.store.header(name)
         values = over_seeds(question, header, at_level(question, header, self.store.read(name, row)[np.newaxis]))[0]
-        return np.unpackbits(values, axis=-1, count=header.provenance["images"]).astype(bool) if "image" in header.axes else np.asarray(values)
+        return (
+            np.unpackbits(values, axis=-1, count=header.provenance["images"]).astype(bool) if "image" in header.axes else np.asarray(values)
+        )

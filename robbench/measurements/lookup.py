@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from robbench.errors import NotMeasured, UnknownArchitecture
-from robbench.spaces import parse
+from robbench.spaces import SearchSpace, parse
 from robbench.store.reading import Store
 
 Architecture = Any
@@ -66,6 +66,11 @@ class Lookup:
         if isinstance(archs, str | bytes | Integral | self._store.space.architecture):
             raise UnknownArchitecture(f"{archs!r} is one architecture; {question}_many takes a sequence of them, and {question} takes one.")
         return list(archs)
+
+    @property
+    def space(self) -> SearchSpace[Any]:
+        """What the architectures are of."""
+        return self._store.space
 
     @cached_property
     def classes(self) -> tuple[Any, ...]:

@@ -6,7 +6,8 @@ measurements.column(Question.of("pgd", eps=1 / 255)).values        (rows,)
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from robbench.measurements.levels import position
 from robbench.measurements.lookup import Architecture, Lookup
 from robbench.measurements.metrics import TABLE, Metric
 from robbench.measurements.question import OPTIONS, STANDARD, UNTRAINED, Question
+from robbench.spaces import SearchSpace
 from robbench.store.arrays import Name
 from robbench.store.reading import Store
 
@@ -31,6 +33,15 @@ class Answer(NamedTuple):
     column: Column
 
 
+class Bench(Protocol):
+    """What has measurements, such as a `RobBench`."""
+
+    @property
+    def measurements(self) -> Measurements:
+        """The answers of its store."""
+        ...
+
+
 class Measurements:
     """The answers of one store.  Names and headers are read once a store, each array once, and each question is answered once."""
 
@@ -41,6 +52,17 @@ class Measurements:
         self._columns = Columns(store)
         self.answers: dict[tuple[Any, ...], Answer] = {}
         """By what was asked: a `Question`, or the arguments of `RobBench.query` as they were given."""
+
+    def __reduce__(self) -> tuple[Callable[[str, str], Measurements], tuple[str, str]]:
+        return _opened, (self.store.path, self.default_dataset)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Measurements:
+        return self  # nothing that a question does can be seen
+
+    @property
+    def space(self) -> SearchSpace[Any]:
+        """The search space whose architectures were measured."""
+        return self.store.space
 
     def answer(self, question: Question) -> Answer:
         """The answer to a question about a metric that is one number an architecture; raises as `column`."""
@@ -57,7 +79,7 @@ class Measurements:
     def asked(self, arguments: tuple[Any, ...]) -> Answer:
         """The answer to the arguments of `RobBench.query` from the metric on, kept under these arguments; raises as `column`."""
         metric, *options = arguments
-        answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))  # type: ignore[arg-type]
+        answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))
         self.answers[arguments] = answer
         return answer
 
@@ -92,7 +114,7 @@ class Measurements:
             if name.dataset == dataset and name.metric in TABLE and self._is_answered_by(question._replace(metric=metric), name):
                 header = self.store.header(name)
                 if header.is_number:
-                    found += [metric._replace(level=level) for level in header.levels or [None]]
+                    found += [metric._replace(level=level) for level in header.levels] if header.levels else [metric]
         return found
 
     def resolve(self, question: Question) -> Question:
@@ -104,7 +126,7 @@ class Measurements:
         metric = question.metric
         dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
         if metric.entry.kind == "attribute":
-            self._among("attribute", metric.name, list(self.store.space.attributes))
+            self._among("attribute", metric.name, list(self.space.attributes))
             return question._replace(dataset=dataset, training=UNTRAINED)
         trainings = self.store.trainings(dataset)
         if question.training is not None:
@@ -139,7 +161,7 @@ class Measurements:
         """The column of a resolved question."""
         name, kind = question.metric.name, question.metric.entry.kind
         if kind == "attribute":
-            values = np.array([self.store.space.attributes[name](arch) for arch in self.lookup.exact], np.float64)
+            values = np.array([self.space.attributes[name](arch) for arch in self.lookup.exact], np.float64)
             return Column(question, "computed", (), "exact", values)
         if kind != "derived":
             return self._columns.column(question)
@@ -168,3 +190,7 @@ class Measurements:
                 f"{what} {given!r} is not in {self.store.file_name}.{nearest(given, held)} It holds {', '.join(held) or 'none'}."
             )
         return given
+
+
+def _opened(path: str, default_dataset: str) -> Measurements:
+    return Measurements(Store(path), default_dataset)

@@ -257,7 +257,9 @@ def parse_eps(eps: float | str) -> float:
     if math.isnan(value) or value < 0:
         raise InvalidArgument(f"eps={eps} is not a distance; expected a number in [0, 1], such as 1/255.")
     if value > 1:
-        raise InvalidArgument(f"eps={eps} is outside [0, 1]: images are in [0, 1], so {value:g} grey levels are eps={value:g}/{GREY_LEVELS}.")
+        raise InvalidArgument(
+            f"eps={eps} is outside [0, 1]: images are in [0, 1], so {value:g} grey levels are eps={value:g}/{GREY_LEVELS}."
+        )
     return value
 
 

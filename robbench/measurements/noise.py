@@ -1,7 +1,7 @@
-"""What another training of the same networks would change: the differences between functional twins.
+"""Training noise, estimated from functional twins.
 
-noise = TwinNoise(objectives, lookup, seed=0)
-noise.added([0.941], identity=17, repeat=0)         [0.9432], the same each time
+noise = TwinNoise(columns, lookup, seed=0)
+noise.added([0.941], identity=17, training=0)         [0.9432], the same each time
 
 Twins are one function, trained and measured apart.  Accurate networks differ less from their twins than others do, so what is added to a
 value is a difference between twins of about its accuracy.
@@ -10,13 +10,17 @@ value is a difference between twins of about its accuracy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.errors import CannotFit, UnknownMetric
-from robbench.measurements.lookup import Answers, Lookup
 from robbench.arguments import checked_seed
-from robbench.spaces.nb201 import Cell
+from robbench.errors import CannotFit, InvalidArgument
+from robbench.spaces import Groups, SearchSpace
+
+if TYPE_CHECKING:
+    from robbench.measurements.columns import Column
+    from robbench.measurements.lookup import Lookup
 
 NEAR = 200
 """How many differences, of the twins nearest in accuracy, one is drawn from."""
@@ -28,46 +32,52 @@ class TwinNoise:
     Which twins are near is decided by the first of the accuracies.
 
     Arguments:
-        objectives: what is asked for; what is no accuracy stays as it is.
+        columns: what is asked for, None where it is not of the store; what is no accuracy stays as it is.
         lookup: of the store.
         seed: of the draws, an integer of at least 0.
 
     Raises:
-        UnknownMetric: no accuracy, accuracies of classes beside accuracies of cells, or a seed that is none.
+        InvalidArgument: no accuracy, accuracies of classes beside accuracies of exact architectures, or a seed that is none.
         CannotFit: no two twins were measured.
     """
 
-    def __init__(self, objectives: Sequence[Answers], lookup: Lookup, seed: int) -> None:
+    def __init__(self, columns: Sequence[Column | None], lookup: Lookup, seed: int) -> None:
         self._seed = checked_seed(seed, "noise_seed")
-        self._noisy = [i for i, one in enumerate(objectives) if one.metric.entry.measure == "accuracy"]
-        rows = {objectives[i].column.rows for i in self._noisy}
+        noisy = {i: column for i, column in enumerate(columns) if column and column.question.metric.entry.measure == "accuracy"}
+        self._noisy = list(noisy)
+        rows = {column.rows for column in noisy.values()}
         if len(rows) != 1:
-            raise UnknownMetric(
-                "noise is of accuracies, all measured once a class or all once a cell; the objectives are"
-                f" {', '.join(f'{one.metric} (once a {one.column.rows})' for one in objectives)}."
+            given = ", ".join(f"{column.question.metric} (once a {column.rows} row)" if column else "a function" for column in columns)
+            raise InvalidArgument(
+                f"noise is of accuracies, all measured once a class or all once an exact architecture; the objectives are {given}."
             )
-        archs = lookup.classes if rows == {"class"} else lookup.cells
-        levels, self._differences = differences(np.stack([objectives[i].column.values for i in self._noisy], axis=1), archs)
-        self._levels = levels[:, 0]
+        values = np.stack([column.values for column in noisy.values()], axis=1)
+        means, self._differences = differences(values, twin_groups(lookup.space, lookup.archs(rows.pop())))
+        self._means = means[:, 0]
 
-    def added(self, values: list[float], identity: int, repeat: int) -> list[float]:
-        """The values, each accuracy with noise, which is the same for the same seed, architecture and repeat."""
-        place = int(np.searchsorted(self._levels, values[self._noisy[0]]))
-        first = max(0, min(place - NEAR // 2, len(self._levels) - NEAR))
+    def added(self, values: list[float], identity: int, training: int) -> list[float]:
+        """The values, each accuracy with noise, which is the same for the same seed, architecture and training."""
+        place = int(np.searchsorted(self._means, values[self._noisy[0]]))
+        first = max(0, min(place - NEAR // 2, len(self._means) - NEAR))
         near = self._differences[first : first + NEAR]
-        drawn = near[np.random.default_rng((self._seed, identity, repeat)).integers(len(near))]
+        drawn = near[np.random.default_rng((self._seed, identity, training)).integers(len(near))]
         noisy = list(values)
         for i, difference in zip(self._noisy, drawn, strict=True):
             noisy[i] = float(np.clip(values[i] + difference, 0, 1))
         return noisy
 
 
-def differences(values: np.ndarray, archs: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray]:
+def twin_groups(space: SearchSpace[Any], archs: Sequence[Any]) -> np.ndarray:
+    """For each architecture the number of its group of functional twins, as they first appear: ``(archs,)``, intp."""
+    return np.array(Groups.of(map(space.twin_key, archs)).group, np.intp)
+
+
+def differences(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far measurements are from the mean of their group of twins, scaled so that their variance is that of one measurement.
 
     Arguments:
         values: ``(archs, metrics)``; architectures with a NaN are left out.
-        archs: as many cells.
+        groups: ``(archs,)``: the group of functional twins of each.
 
     Returns:
         The means of the groups and the differences, both ``(measurements with a twin, metrics)``, in the order of the first metric's mean.
@@ -75,10 +85,8 @@ def differences(values: np.ndarray, archs: Sequence[Cell]) -> tuple[np.ndarray, 
     Raises:
         CannotFit: no two twins were measured.
     """
-    from robbench.surrogates.splits import twin_groups
-
     measured = ~np.isnan(values).any(axis=1)
-    values, (_, group, count) = values[measured], np.unique(twin_groups(archs)[measured], return_inverse=True, return_counts=True)
+    values, (_, group, count) = values[measured], np.unique(groups[measured], return_inverse=True, return_counts=True)
     total = np.zeros((len(count), values.shape[1]))
     np.add.at(total, group, values)
     repeated = count[group] > 1

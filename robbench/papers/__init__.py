@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from robbench.arguments import checked_seed
 from robbench.errors import UnknownMetric
 from robbench.measurements.metrics import nearest
 from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
-from robbench.arguments import checked_seed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,8 +33,8 @@ def table_2(bench: RobBench, setting: Setting) -> Ours:
     from scipy.stats import spearmanr
 
     from robbench.analysis import join
-    from robbench.surrogates.features import proxies
     from robbench.measurements.directions import KERNEL_PARAMETERS
+    from robbench.surrogates.features import proxies
 
     found = proxies(bench.columns, DATASET)
     targets = {name: [name] for name in ("clean", *ATTACKED)}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.measurements.columns import Question
 from robbench.errors import CannotPlot
+from robbench.measurements.columns import Question
 from robbench.measurements.metrics import GREY_LEVELS, TABLE, Metric, parse
 from robbench.plots.style import FULL, GREY, OKABE_ITO, panels, styled
 

@@ -12,8 +12,8 @@ from robbench.analysis.pareto import best
 from robbench.errors import CannotPlot
 from robbench.measurements.directions import EITHER_WAY, higher_is_better, listed
 from robbench.plots.style import COLUMN, FULL, GREY, OKABE_ITO, panels, styled
-from robbench.spaces.nb201.drawing import SHORT
 from robbench.spaces.nb201 import EDGES, Cell
+from robbench.spaces.nb201.drawing import SHORT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

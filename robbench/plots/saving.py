@@ -7,9 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robbench.store.atomic import replacing
 from robbench.errors import CannotPlot
 from robbench.plots.style import styled
+from robbench.store.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,8 +7,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from robbench.errors import MissingLibrary
-from robbench.measurements.metrics import parse
 from robbench.measurements.directions import KERNEL_PARAMETERS
+from robbench.measurements.metrics import parse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,14 +1,23 @@
-"""Searches: one algorithm a file, all called alike.
+"""Searches: an oracle with a budget, and the algorithms that spend it, one a file, all called alike.
 
-from robbench.search import ALGORITHMS, Space
+from robbench.search import ALGORITHMS
 
-result = ALGORITHMS["evolution"](bench.oracle("pgd@1/255", budget=300), Space(), np.random.default_rng(0))
-result.best, result.value, result.incumbents
+result = ALGORITHMS["evolution"](bench.oracle("pgd@1/255", budget=300), bench.space, np.random.default_rng(0))
+result.best, result.value, result.incumbents()
+
+    objectives.py    what an oracle answers with: metrics, predictions, functions
+    oracle.py        Oracle: a budget and a history
+    evaluation.py    how a search evaluates architectures: scores, and when it ends
+    algorithms.py    the algorithms by name
+    predictors.py    what BANANAS learns with
+    proxy.py         proxies that guide a search
+    domination.py    Pareto fronts and crowding
+    result.py        what a search found
+    repeated.py      one search from many seeds, in several processes
 """
 
 from robbench.search.algorithms import ALGORITHMS, Algorithm, algorithm
-from robbench.search.asking import asking
+from robbench.search.evaluation import evaluating
 from robbench.search.result import Found, Result
-from robbench.spaces.subset import Space
 
-__all__ = ["ALGORITHMS", "Algorithm", "Found", "Result", "Space", "algorithm", "asking"]
+__all__ = ["ALGORITHMS", "Algorithm", "Found", "Result", "algorithm", "evaluating"]

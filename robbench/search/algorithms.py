@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from robbench.arguments import nearest
 from robbench.errors import CannotSearch
-from robbench.measurements.metrics import nearest
 from robbench.search.bananas import bananas
 from robbench.search.evolution import regularized_evolution
 from robbench.search.local_search import local_search

@@ -8,26 +8,21 @@ random rectified features of it, fitted to its own resample.  The paper's are ne
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from robbench.errors import CannotSearch
-from robbench.measurements.metrics import nearest
-from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
+from robbench.arguments import checked_choice
+from robbench.search.evaluation import evaluating
 from robbench.search.evolution import Mutate
+from robbench.search.oracle import Oracle
 from robbench.search.predictors import PREDICTORS
 from robbench.search.result import Result
-from robbench.spaces.nb201 import OPERATIONS, Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
-T = TypeVar("T")
-
-NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "wander": True}
+NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "chained": True}
 """BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`, which later
 has batches of 25): three members, mutants of the best two only, each mutated from the one before and so ever further from the best, and
 candidates that were asked before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
@@ -39,24 +34,10 @@ NASZILLA: dict[str, Any] = {"parents": 5, "shared": False, "rate": 1 / 4, "encod
 six operations changed with one chance in four, then the next best, until 100 are new; five networks learn from the paths of one and of two
 operations alone, so that the edge in the middle of the longest path is not seen.  Slow: all are trained anew before every batch."""
 
-_WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))
-"""The edges of each way from a cell's input to its output."""
-
-
-def _columns(operations: Sequence[str], longest: int) -> dict[tuple[str, ...], int]:
-    """A column for each word of so many operations."""
-    words = (word for length in range(1, longest + 1) for word in itertools.product(operations, repeat=length))
-    return {word: column for column, word in enumerate(words)}
-
-
-ENCODINGS = {"paths": _columns(OPERATIONS[1:], 3), "short": _columns(OPERATIONS, 2)}
-"""The paths that an encoding tells apart, as words of their operations: those without `none`, all that lead through; or, as naszilla truncates
-them at 30 columns, those of one or two operations, which may be `none`."""
-
 
 def bananas(
     oracle: Oracle,
-    space: Space,
+    space: Moves[Any],
     rng: np.random.Generator,
     *,
     initial: int = 10,
@@ -66,9 +47,9 @@ def bananas(
     candidates: int = 100,
     shared: bool = True,
     new: bool = True,
-    wander: bool = False,
+    chained: bool = False,
     rate: float | None = None,
-    encoding: str = "paths",
+    encoding: str | None = None,
     predictor: str = "ridges",
 ) -> Result:
     """The best of a random start and of the mutants that an ensemble expects most of.
@@ -81,60 +62,40 @@ def bananas(
         candidates: how many mutants the ensemble judges.
         shared: each parent has its share of the candidates as mutants; if not, the best has all, and the next ones only as long as some lack.
         new: leave out mutants that were asked for already; random architectures fill a batch that this makes too small.
-        wander: mutate the last mutant, and not the parent itself.
+        chained: mutate the last mutant, and not the parent itself.
         rate: the probability of each operation of a mutant to be another one; if left out, exactly one is.
-        encoding: a name in `ENCODINGS`: what the ensemble sees of an architecture.
+        encoding: what the ensemble sees of an architecture: one of the space's `encodings`, the first if left out.
         predictor: a name in `PREDICTORS`: what its members are.
     """
-    fitted, words = _named(predictor, PREDICTORS, "predictor"), _named(encoding, ENCODINGS, "encoding")
-    with asking(oracle, space, rng, initial=initial, batch=batch, members=members, parents=parents, candidates=candidates) as ask:
+    encodings = space.space.encodings
+    checked_choice(predictor, "predictor", tuple(PREDICTORS))
+    checked_choice(encoding, "encoding", (None, *encodings))
+    fitted, encoded = PREDICTORS[predictor], encodings[encoding or next(iter(encodings))]
+    with evaluating(oracle, space, rng, initial=initial, batch=batch, members=members, parents=parents, candidates=candidates) as evaluate:
         each = max(1, candidates // parents) if shared else candidates
         mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
         asked = [space.sample(rng) for _ in range(initial)]
-        scores = [ask(cell) for cell in asked]
+        scores = [evaluate(arch) for arch in asked]
         while True:
             known = set(asked) if new else set()
-            mutants: list[Cell] = []
+            mutants: list[Any] = []
             for i in sorted(range(len(asked)), key=scores.__getitem__, reverse=True)[:parents]:  # of equals the one found first
                 if len(mutants) < candidates:
-                    mutants += _mutants(asked[i], each, mutate, wander, rng)
+                    mutants += _mutants(asked[i], each, mutate, chained, rng)
                     mutants = [mutant for mutant in dict.fromkeys(mutants) if mutant not in known] if new else mutants
             chosen = []
             if mutants:
-                predicted = fitted(encodings(asked, words), np.array(scores), members, rng).predict(encodings(mutants, words))
+                predicted = fitted(encoded(asked), np.array(scores), members, rng).predict(encoded(mutants))
                 thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
                 chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
             chosen += [space.sample(rng) for _ in range(batch - len(chosen))]
-            scores += [ask(cell) for cell in chosen]
+            scores += [evaluate(arch) for arch in chosen]
             asked += chosen
-    return ask.result()
+    return evaluate.result()
 
 
-def _mutants(parent: Cell, count: int, mutate: Mutate, wander: bool, rng: np.random.Generator) -> Iterator[Cell]:
+def _mutants(parent: Any, count: int, mutate: Mutate, chained: bool, rng: np.random.Generator) -> Iterator[Any]:
     mutant = parent
     for _ in range(count):
-        mutant = mutate(mutant if wander else parent, rng)
+        mutant = mutate(mutant if chained else parent, rng)
         yield mutant
-
-
-def encodings(archs: Sequence[Cell], words: Mapping[tuple[str, ...], int] = ENCODINGS["paths"]) -> np.ndarray:
-    """Which paths lead from input to output: ``(cells, columns)``, float64, 0 or 1.
-
-    Source: White et al. (2021), section 4.1, and its truncation.
-
-    Arguments:
-        words: one of `ENCODINGS`: 4 + 4² + 4³ = 84 paths, or 5 + 5² = 30.
-    """
-    found = np.zeros((len(archs), len(words)))
-    for row, arch in enumerate(archs):
-        for way in _WAYS:
-            column = words.get(tuple(arch.ops[edge] for edge in way))
-            if column is not None:
-                found[row, column] = 1
-    return found
-
-
-def _named(name: str, known: Mapping[str, T], kind: str) -> T:
-    if name not in known:
-        raise CannotSearch(f"{kind}={name!r} is not known to BANANAS.{nearest(name, known)} Known: {', '.join(known)}.")
-    return known[name]

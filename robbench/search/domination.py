@@ -1,4 +1,4 @@
-"""Which of several points, all objectives of which are better higher, beat which: fronts and crowding.
+"""Which of several points dominate which: Pareto fronts and crowding.  All objectives are better higher.
 
 Source: Deb, Pratap, Agarwal and Meyarivan (2002), "A fast and elitist multiobjective genetic algorithm: NSGA-II", sections III.A and III.B.
 """
@@ -8,26 +8,20 @@ from __future__ import annotations
 import numpy as np
 
 
-def dominates(scores: np.ndarray) -> np.ndarray:
-    """Whether row i is at least as good as row j in every objective and better in one: ``(points, points)``, bool.
+def non_dominated(scores: np.ndarray) -> np.ndarray:
+    """Which points ``(points, objectives)`` no other dominates: ``(points,)``, bool; equal points don't dominate each other."""
+    from moocore import is_nondominated
 
-    Arguments:
-        scores: ``(points, objectives)``; higher is better.
-    """
-    one, other = scores[:, np.newaxis], scores[np.newaxis]
-    return np.asarray((one >= other).all(axis=2) & (one > other).any(axis=2))
+    if len(scores) == 0:
+        return np.zeros(0, bool)
+    return np.asarray(is_nondominated(scores, maximise=True, keep_weakly=True))
 
 
 def fronts(scores: np.ndarray) -> np.ndarray:
     """The front of each point, ``(points,)``, int: 0 where no other dominates it, 1 where none does once front 0 is gone, and so on."""
-    beaten = dominates(scores)
-    front = np.full(len(scores), -1)
-    for rank in range(len(scores)):
-        left = front < 0
-        if not left.any():
-            break
-        front[left & ~beaten[left].any(axis=0)] = rank
-    return front
+    from moocore import pareto_rank
+
+    return np.asarray(pareto_rank(scores, maximise=True))
 
 
 def crowding(scores: np.ndarray) -> np.ndarray:

@@ -13,22 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from robbench.search.evaluation import Evaluation, evaluating
 from robbench.search.oracle import Oracle
-from robbench.search.asking import Asking, asking
 from robbench.search.result import Result
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
-Mutate = Callable[[Cell, np.random.Generator], Cell]
+Mutate = Callable[[Any, np.random.Generator], Any]
 
 NASZILLA: dict[str, Any] = {"population": 29, "initial": 10, "rate": 1 / 4}
 """Evolution as naszilla has it (`naszilla/nas_algorithms.py`, and `mutate` of `naszilla/nas_bench_201/cell_201.py`): the population grows from
-ten until the newborn is the thirtieth, and each of a cell's six operations changes with one chance in four."""
+ten until the newborn is the thirtieth, and each of a arch's six operations changes with one chance in four."""
 
 
 def regularized_evolution(
     oracle: Oracle,
-    space: Space,
+    space: Moves[Any],
     rng: np.random.Generator,
     *,
     population: int = 30,
@@ -45,19 +44,19 @@ def regularized_evolution(
         rate: the probability of each operation of a child to be another one; if left out, exactly one is.
     """
     initial = population if initial is None else initial
-    with asking(oracle, space, rng, population=population, sample=sample, initial=initial) as ask:
+    with evaluating(oracle, space, rng, population=population, sample=sample, initial=initial) as evaluate:
         mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
-        evolve(ask, rng, [space.sample(rng) for _ in range(initial)], sample, mutate, population)
-    return ask.result()
+        evolve(evaluate, rng, [space.sample(rng) for _ in range(initial)], sample, mutate, population)
+    return evaluate.result()
 
 
 def evolve(
-    ask: Asking, rng: np.random.Generator, first: Sequence[Cell], sample: int, mutate: Mutate, population: int | None = None
+    evaluate: Evaluation, rng: np.random.Generator, first: Sequence[Any], sample: int, mutate: Mutate, population: int | None = None
 ) -> None:
     """Let a population age and have children until the search ends; it stays as large as at first if not told to grow."""
-    living = deque(((ask(cell), cell) for cell in first), maxlen=population or len(first))
+    living = deque(((evaluate(arch), arch) for arch in first), maxlen=population or len(first))
     while True:
         picked = [living[int(rng.random() * len(living))] for _ in range(sample)]
         _, parent = max(picked, key=lambda scored: scored[0])
         child = mutate(parent, rng)
-        living.append((ask(child), child))  # and the oldest leaves
+        living.append((evaluate(child), child))  # and the oldest leaves

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from robbench.search.evaluation import Evaluation, evaluating
 from robbench.search.oracle import Oracle
-from robbench.search.asking import Asking, asking
 from robbench.search.result import Result
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 NASZILLA: dict[str, Any] = {"restart": 10, "first": True, "new": True}
 """Local search as naszilla has it (`naszilla/nas_algorithms.py`): every start is the best of ten, the first better neighbour is moved to, and
@@ -24,7 +23,14 @@ neighbours that were asked for before are not asked for again."""
 
 
 def local_search(
-    oracle: Oracle, space: Space, rng: np.random.Generator, *, initial: int = 10, restart: int = 1, first: bool = False, new: bool = False
+    oracle: Oracle,
+    space: Moves[Any],
+    rng: np.random.Generator,
+    *,
+    initial: int = 10,
+    restart: int = 1,
+    first: bool = False,
+    new: bool = False,
 ) -> Result:
     """The best that climbs from random starts come by.
 
@@ -34,23 +40,23 @@ def local_search(
         first: move to the first neighbour that is better, without asking for the others ("query until lower" in the paper).
         new: leave out neighbours that were asked for already.
     """
-    asked: set[Cell] = set()
-    with asking(oracle, space, rng, initial=initial, restart=restart) as ask:
-        here, height = _best(ask, (space.sample(rng) for _ in range(initial)), asked)
+    asked: set[Any] = set()
+    with evaluating(oracle, space, rng, initial=initial, restart=restart) as evaluate:
+        here, height = _best(evaluate, (space.sample(rng) for _ in range(initial)), asked)
         while True:
-            near = [cell for cell in space.neighbors(here) if not new or cell not in asked]
+            near = [arch for arch in space.neighbors(here) if not new or arch not in asked]
             shuffled = (near[i] for i in rng.permutation(len(near)))
-            found, score = _best(ask, shuffled, asked, above=height if first else np.inf) if near else (here, height)
-            here, height = (found, score) if score > height else _best(ask, [space.sample(rng) for _ in range(restart)], asked)
-    return ask.result()
+            found, score = _best(evaluate, shuffled, asked, above=height if first else np.inf) if near else (here, height)
+            here, height = (found, score) if score > height else _best(evaluate, [space.sample(rng) for _ in range(restart)], asked)
+    return evaluate.result()
 
 
-def _best(ask: Asking, cells: Iterable[Cell], asked: set[Cell], above: float = np.inf) -> tuple[Cell, float]:
-    """The best of the cells and its score, or the first whose score is above a limit; those asked for are noted."""
+def _best(evaluate: Evaluation, archs: Iterable[Any], asked: set[Any], above: float = np.inf) -> tuple[Any, float]:
+    """The best of the architectures and its score, or the first whose score is above a limit; those asked for are noted."""
     scored = []
-    for cell in cells:
-        scored.append((cell, ask(cell)))
-        asked.add(cell)
+    for arch in archs:
+        scored.append((arch, evaluate(arch)))
+        asked.add(arch)
         if scored[-1][1] > above:
             break
     return max(scored, key=itemgetter(1))

@@ -1,41 +1,42 @@
 """NSGA-II: parents win tournaments, children join the population, and the best fronts of both survive, the least crowded first.
 
-Source: Deb, Pratap, Agarwal and Meyarivan (2002), "A fast and elitist multiobjective genetic algorithm: NSGA-II".  For cells, crossover takes each
-edge from either parent, and mutation changes one edge; a cell is in the population once.
+Source: Deb, Pratap, Agarwal and Meyarivan (2002), "A fast and elitist multiobjective genetic algorithm: NSGA-II".  Crossover takes each
+variable from either parent, and mutation changes one; an architecture is in the population once.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
 from robbench.search.domination import crowding, fronts
+from robbench.search.evaluation import evaluating
+from robbench.search.oracle import Oracle
 from robbench.search.result import Result
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 
-def nsga2(oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 50, crossover: float = 0.9) -> Result:
+def nsga2(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, population: int = 50, crossover: float = 0.9) -> Result:
     """The Pareto front of what NSGA-II asks for.
 
     Arguments:
         population: how many survive each generation, and how many children they have.
         crossover: the share of children that have two parents.
     """
-    with asking(oracle, space, rng, several=True, population=population) as ask:
-        people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
+    with evaluating(oracle, space, rng, several=True, population=population) as evaluate:
+        people = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
         while True:
-            cells, fitness = list(people), _fitness(np.array(list(people.values())))
+            archs, fitness = list(people), _fitness(np.array(list(people.values())))
             children = []
             for _ in range(population):
-                child = _winner(cells, fitness, rng)
+                child = _winner(archs, fitness, rng)
                 if rng.random() < crossover:
-                    child = space.crossover(child, _winner(cells, fitness, rng), rng)
+                    child = space.crossover(child, _winner(archs, fitness, rng), rng)
                 children.append(space.mutate(child, rng))
-            people |= {child: ask.scores(child) for child in children}
+            people |= {child: evaluate.scores(child) for child in children}
             people = _survivors(people, population)
-    return ask.result()
+    return evaluate.result()
 
 
 def _fitness(scores: np.ndarray) -> list[tuple[float, float]]:
@@ -47,12 +48,12 @@ def _fitness(scores: np.ndarray) -> list[tuple[float, float]]:
     return [(-float(rank), float(gap)) for rank, gap in zip(front, distance, strict=True)]
 
 
-def _winner(cells: list[Cell], fitness: list[tuple[float, float]], rng: np.random.Generator) -> Cell:
-    one, other = (int(rng.random() * len(cells)) for _ in range(2))
-    return cells[one if fitness[one] >= fitness[other] else other]
+def _winner(archs: list[Any], fitness: list[tuple[float, float]], rng: np.random.Generator) -> Any:
+    one, other = (int(rng.random() * len(archs)) for _ in range(2))
+    return archs[one if fitness[one] >= fitness[other] else other]
 
 
-def _survivors(people: dict[Cell, tuple[float, ...]], count: int) -> dict[Cell, tuple[float, ...]]:
+def _survivors(people: dict[Any, tuple[float, ...]], count: int) -> dict[Any, tuple[float, ...]]:
     fitness = _fitness(np.array(list(people.values())))
     ranked = sorted(zip(fitness, people, strict=True), key=lambda pair: pair[0], reverse=True)
-    return {cell: people[cell] for _, cell in ranked[:count]}
+    return {arch: people[arch] for _, arch in ranked[:count]}

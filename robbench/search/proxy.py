@@ -9,36 +9,34 @@ import numpy as np
 
 from robbench.errors import CannotSearch
 from robbench.search.oracle import Oracle
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
-Proxy = Oracle | Callable[[Cell], float]
+Proxy = Oracle | Callable[[Any], float]
 """Of a callable, the higher value is better; an oracle says itself which is."""
 
 
-def scoring(proxy: Proxy, space: Space) -> Callable[[Cell], float]:
+def scoring(proxy: Proxy, space: Moves[Any]) -> Callable[[Any], float]:
     """A proxy as a score: higher is better, and what was not measured is worst.
 
     Raises:
         CannotSearch: an oracle with a budget, with several objectives, or without a value for some of the space.
     """
     if not isinstance(proxy, Oracle):
-        return lambda cell: _worst_if_nan(proxy(cell))
+        return lambda arch: _worst_if_nan(proxy(arch))
     if proxy.budget is not None or proxy.several:
         raise CannotSearch("a proxy is one objective that costs nothing; make its oracle without a budget: bench.oracle('synflow').")
-    lacking = sum(proxy.lacking(space.cells).values())
-    if lacking:
+    if space.members is not None and (lacking := sum(proxy.lacking(space.members).values())):
         raise CannotSearch(
-            f"the store lacks the proxy {proxy.objectives[0]} of {lacking} of the {len(space)} architectures in the space; make its oracle with"
-            " missing='nan', which ranks them last."
+            f"the store lacks the proxy {proxy.objectives[0]} of {lacking} of the {len(space.members)} architectures in the space; make its oracle"
+            " with missing='nan', which ranks them last."
         )
-    oracle: Callable[[Cell], Any] = proxy
+    oracle: Callable[[Any], Any] = proxy
     sign = 1 if proxy.directions[0] == "max" else -1
-    return lambda cell: _worst_if_nan(sign * oracle(cell))
+    return lambda arch: _worst_if_nan(sign * oracle(arch))
 
 
-def best_drawn(score: Callable[[Cell], float], space: Space, rng: np.random.Generator, draws: int) -> list[Cell]:
-    """The different ones of so many random cells, the best by the score first."""
+def best_drawn(score: Callable[[Any], float], space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:
+    """The different ones of so many random architectures, the best by the score first."""
     return sorted(dict.fromkeys(space.sample(rng) for _ in range(draws)), key=score, reverse=True)
 
 

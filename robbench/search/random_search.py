@@ -5,17 +5,19 @@ Source: Li and Talwalkar (2019), "Random search and reproducibility for neural a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from robbench.search.evaluation import evaluating
 from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
 from robbench.search.result import Result
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 
-def random_search(oracle: Oracle, space: Space, rng: np.random.Generator) -> Result:
-    """The best of architectures drawn uniformly at random from the exact cells of the space."""
-    with asking(oracle, space, rng) as ask:
+def random_search(oracle: Oracle, space: Moves[Any], rng: np.random.Generator) -> Result:
+    """The best of architectures drawn uniformly at random of the space."""
+    with evaluating(oracle, space, rng) as evaluate:
         while True:
-            ask(space.sample(rng))
-    return ask.result()
+            evaluate(space.sample(rng))
+    return evaluate.result()

@@ -12,21 +12,21 @@ import math
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
+from robbench.arguments import checked_count, checked_seed, refuse_unknown_options
 from robbench.bench import RobBench
 from robbench.errors import CannotSearch
-from robbench.measurements.metrics import Metric, nearest
-from robbench.search.oracle import Query
+from robbench.measurements.metrics import Metric
 from robbench.search.algorithms import algorithm as algorithm_of
+from robbench.search.objectives import Function
+from robbench.search.oracle import Query
 from robbench.search.result import Found
-from robbench.arguments import checked_seed
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
@@ -34,6 +34,27 @@ if TYPE_CHECKING:
 
 CHUNKS = 8
 """How many parts the runs are cut into for other processes: enough to keep several busy, few enough to send little."""
+
+
+class OracleOptions(TypedDict, total=False):
+    """The options of `RobBench.oracle` that all runs share; with noise, each run has noise of its own."""
+
+    eps: float | str | None
+    severity: int | None
+    measure: str | None
+    dataset: str | None
+    training: str | None
+    interpolate: bool
+    cost: str | Metric | None
+    on: str
+    on_repeat: str
+    identity: str | None
+    noise: str | None
+    directions: Mapping[str, str] | None
+    missing: str
+
+
+Objectives = str | Metric | Function | Sequence[str | Metric | Function]
 
 
 class Run(NamedTuple):
@@ -49,7 +70,7 @@ class Run(NamedTuple):
     """As `Oracle.incumbents`; empty where there are several objectives."""
 
     @property
-    def best(self) -> Cell:
+    def best(self) -> Any:
         """The best architecture; of several objectives, that of the front which is best in the first."""
         return self.front[0].arch
 
@@ -57,44 +78,44 @@ class Run(NamedTuple):
 def repeat(
     algorithm: str,
     bench: RobBench,
-    metric: str | Metric | Sequence[str | Metric],
+    objectives: Objectives,
     *,
     budget: float,
     runs: int,
     seed: int = 0,
-    space: Space | None = None,
+    space: Moves[Any] | None = None,
     proxy: str | Metric | None = None,
     options: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
-    **oracle: Any,
+    **oracle: Unpack[OracleOptions],
 ) -> Iterator[Run]:
     """Runs of one algorithm, in order, each with an oracle of its own; run i starts from the seed ``(seed, i)``, whoever runs it.
 
     Arguments:
         algorithm: a name in `ALGORITHMS`.
-        metric: one objective, or a list of them, as for `RobBench.oracle`.
+        objectives: one objective, or a list of them, as for `RobBench.oracle`.
         budget: of each run.
         space: what is searched; the architectures that the store has all objectives of, if left out.
         proxy: a metric of the store that guides the algorithms with a warm-up.
         options: of the algorithm.
         executor: what the runs are spread over (see `processes`); if left out, they run here, one by one, as they are asked for.
-        oracle: options of `RobBench.oracle`; with noise, each run has noise of its own.
+        oracle: see `OracleOptions`.
 
     Raises:
-        CannotSearch: no such algorithm, a number of runs that is none, or what the algorithm refuses.
-        UnknownMetric: a seed that is none, or as `RobBench.oracle`.
+        CannotSearch: no such algorithm, or what the algorithm refuses.
+        InvalidArgument: a misspelt option, a number of runs or a seed that is none; otherwise as `RobBench.oracle`.
     """
     _check_options(algorithm, {**(options or {}), **({} if proxy is None else {"proxy": proxy})})
+    refuse_unknown_options("repeat", oracle, tuple(OracleOptions.__annotations__))
     checked_seed(seed)
-    if not isinstance(runs, Integral) or isinstance(runs, bool) or runs < 1:
-        raise CannotSearch(f"runs={runs!r} is not a number of runs; expected an integer of at least 1.")
+    checked_count(runs, "runs")
     if space is None:
-        asked = bench.oracle(metric, budget=budget, **oracle)
-        space = Space.answered_by(asked) if oracle.get("missing", "raise") == "raise" else Space()
-    task = _Task(algorithm, bench.path, bench.default_dataset, metric, budget, seed, space, proxy, dict(options or {}), oracle)
+        asked = bench.oracle(objectives, budget=budget, **oracle)
+        space = asked.subset() if oracle.get("missing", "raise") == "raise" else bench.space
+    task = _Task(algorithm, bench.path, bench.default_dataset, objectives, budget, seed, space, proxy, dict(options or {}), oracle)
     if executor is None:
         return (task.run(bench, space, i) for i in range(runs))
-    return executor.map(task, range(runs), chunksize=math.ceil(runs / CHUNKS))
+    return executor.map(task.run_in_worker, range(runs), chunksize=math.ceil(runs / CHUNKS))
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
@@ -113,40 +134,36 @@ def _start_worker() -> None:
 def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
     known = inspect.signature(algorithm_of(algorithm)).parameters
     names = [name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY]
-    for name in options:
-        if name not in names:
-            raise CannotSearch(f"{algorithm} has no option {name!r}.{nearest(name, names)} Its options: {', '.join(names) or 'none'}.")
+    refuse_unknown_options(algorithm, options, names)
     if "proxy" in names and "proxy" not in options:
         raise CannotSearch(f"{algorithm} is guided by a proxy; name one that the store holds, such as proxy='synflow'.")
 
 
-class _Task(NamedTuple):
+@dataclass(frozen=True)
+class _Task:
     """All that a process needs to know for any one of the runs."""
 
     algorithm: str
     path: Path
     dataset: str
-    metric: str | Metric | Sequence[str | Metric]
+    objectives: Objectives
     budget: float
     seed: int
-    space: Space
+    space: Moves[Any]
     proxy: str | Metric | None
     options: dict[str, Any]
-    oracle: dict[str, Any]
+    oracle: OracleOptions
 
-    def __call__(self, index: int) -> Run:
+    def run_in_worker(self, index: int) -> Run:
         return self.run(_bench(self.path, self.dataset), self.space, index)
 
-    def run(self, bench: RobBench, space: Space, index: int) -> Run:
+    def run(self, bench: RobBench, space: Moves[Any], index: int) -> Run:
         seed = self.seed, index
-        oracle = dict(self.oracle)
-        if oracle.get("noise") is not None:
-            oracle["noise_seed"] = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        noise_seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if self.oracle.get("noise") else 0
         options = dict(self.options)
         if self.proxy is not None:
-            where = {name: oracle[name] for name in ("dataset",) if name in oracle}
-            options["proxy"] = bench.oracle(self.proxy, missing="nan", **where)
-        asked = bench.oracle(self.metric, budget=self.budget, **oracle)
+            options["proxy"] = bench.oracle(self.proxy, missing="nan", dataset=self.oracle.get("dataset"))
+        asked = bench.oracle(self.objectives, budget=self.budget, noise_seed=noise_seed, **self.oracle)
         found = algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
         return Run(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
 

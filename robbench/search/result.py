@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import CannotSearch
 from robbench.search.oracle import Oracle, Value
-from robbench.spaces.nb201 import Cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 class Found(NamedTuple):
     """An architecture, and what the oracle answered."""
 
-    arch: Cell
+    arch: Any
     value: Value
 
 
@@ -28,7 +27,7 @@ class Result(NamedTuple):
     """The Pareto front of what was asked, the best in the first objective first; under one objective the best architecture alone."""
 
     @property
-    def best(self) -> Cell:
+    def best(self) -> Any:
         """The best architecture.
 
         Raises:
@@ -42,12 +41,10 @@ class Result(NamedTuple):
         value = self._only.value
         return value if isinstance(value, float) else value[0]
 
-    @property
     def history(self) -> pd.DataFrame:
         """As `Oracle.history`."""
         return self.oracle.history()
 
-    @property
     def incumbents(self) -> np.ndarray:
         """As `Oracle.incumbents`."""
         return self.oracle.incumbents()
@@ -55,7 +52,7 @@ class Result(NamedTuple):
     @property
     def _only(self) -> Found:
         if self.oracle.several:
-            raise CannotSearch(f"there is no best of {len(self.oracle.objectives)} objectives; `front` has what no other beats in all.")
+            raise CannotSearch(f"there is no best of {len(self.oracle.objectives)} objectives; `front` has what no other dominates.")
         if not self.front:
             raise CannotSearch(f"nothing was found: the budget of {self.oracle.budget} did not pay for the first architecture.")
         return self.front[0]

@@ -9,24 +9,26 @@ that it has under any weights; k-means runs on the normalised objectives, with a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from robbench.search.evaluation import evaluating
 from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
 from robbench.search.result import Result
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 ROUNDS = 20
-"""Of k-means, at most."""
+"""Of k-means."""
 
 Combine = Callable[[np.ndarray], np.ndarray]
-"""From the scores of a population, ``(cells, objectives)``, to those it is selected by."""
+"""From the scores of a population, ``(archs, objectives)``, to those it is selected by."""
 
 
 def trnas(
-    oracle: Oracle, space: Space, rng: np.random.Generator, *, population: int = 10, weights: int = 11, combine: Combine = np.asarray
+    oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, population: int = 10, weights: int = 11, combine: Combine = np.asarray
 ) -> Result:
     """The Pareto front of what MOS asks for; `Result.front` begins with the best under the first objective.
 
@@ -36,18 +38,18 @@ def trnas(
         weights: how many weightings of the objectives rank.
         combine: makes one objective of several where that takes a population, as `r_score` does.
     """
-    with asking(oracle, space, rng, several=True, population=population, weights=weights) as ask:
-        people = {cell: ask.scores(cell) for cell in (space.sample(rng) for _ in range(population))}
+    with evaluating(oracle, space, rng, several=True, population=population, weights=weights) as evaluate:
+        people = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
         while True:
             parents = list(people)
             for _ in range(population):
                 mother, father = (parents[int(rng.random() * len(parents))] for _ in range(2))
                 child = space.mutate(space.crossover(mother, father, rng), rng)
-                people[child] = ask.scores(child)
-            cells = list(people)
+                people[child] = evaluate.scores(child)
+            archs = list(people)
             kept = selected(combine(np.array(list(people.values()))), population, weights, rng)
-            people = {cells[i]: people[cells[i]] for i in kept}
-    return ask.result()
+            people = {archs[i]: people[archs[i]] for i in kept}
+    return evaluate.result()
 
 
 def selected(scores: np.ndarray, count: int, weights: int, rng: np.random.Generator) -> list[int]:
@@ -85,19 +87,17 @@ def decomposition_rank(points: np.ndarray, weights: int) -> np.ndarray:
 
 def clusters(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """The cluster of each point, by k-means from randomly chosen points: ``(points,)``, int."""
+    from scipy.cluster.vq import kmeans2
+
     centres = points[rng.permutation(len(points))[:count]]
-    cluster = np.zeros(len(points), int)
-    for _ in range(ROUNDS):
-        cluster = ((points[:, np.newaxis] - centres) ** 2).sum(axis=2).argmin(axis=1)
-        moved = np.array([points[cluster == i].mean(axis=0) if (cluster == i).any() else centre for i, centre in enumerate(centres)])
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    return cluster
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One of the clusters is empty")  # then it keeps its centre, and nobody of it survives
+        _, cluster = kmeans2(points, centres, iter=ROUNDS, minit="matrix")
+    return np.asarray(cluster)
 
 
 def r_score(scores: np.ndarray) -> np.ndarray:
-    """R-Score over a population: ``(cells, 1 + others)`` of ``(cells, 2 + others)``, for `trnas`'s `combine`.
+    """R-Score over a population: ``(archs, 1 + others)`` of ``(archs, 2 + others)``, for `trnas`'s `combine`.
 
     Arguments:
         scores: the first two columns are Ψ, the linear activation capability, and Φ, the consistency of features; both above 0.

@@ -6,28 +6,30 @@ robust networks so.  3,000 scored architectures, a population of 64 and samples 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
+from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
+from robbench.search.oracle import Oracle
 from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 
 def proxy_warmup(
-    oracle: Oracle, space: Space, rng: np.random.Generator, *, proxy: Proxy, warmup: int = 3000, population: int = 64, sample: int = 10
+    oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy, warmup: int = 3000, population: int = 64, sample: int = 10
 ) -> Result:
     """Regularized evolution that begins with what a proxy ranks first.
 
     Arguments:
-        proxy: a score of a cell that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
+        proxy: a score of a arch that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
         warmup: how many random architectures are scored by the proxy.
         population, sample: as for `regularized_evolution`.
     """
     score = scoring(proxy, space)
-    with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
+    with evaluating(oracle, space, rng, warmup=warmup, population=population, sample=sample) as evaluate:
         first = best_drawn(score, space, rng, warmup)[:population]
-        evolve(ask, rng, first, sample, space.mutate)
-    return ask.result()
+        evolve(evaluate, rng, first, sample, space.mutate)
+    return evaluate.result()

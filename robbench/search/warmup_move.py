@@ -7,21 +7,21 @@ neighbour at random: otherwise a parent would have the same child again and agai
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from robbench.search.oracle import Oracle
-from robbench.search.asking import asking
+from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
+from robbench.search.oracle import Oracle
 from robbench.search.proxy import Proxy, best_drawn, scoring
 from robbench.search.result import Result
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 
 def warmup_move(
     oracle: Oracle,
-    space: Space,
+    space: Moves[Any],
     rng: np.random.Generator,
     *,
     proxy: Proxy,
@@ -39,13 +39,13 @@ def warmup_move(
     score = scoring(proxy, space)
 
     @cache
-    def favourite(parent: Cell) -> Cell:
+    def favourite(parent: Any) -> Any:
         return max(space.neighbors(parent), key=score, default=parent)
 
-    def move(parent: Cell, rng: np.random.Generator) -> Cell:
+    def move(parent: Any, rng: np.random.Generator) -> Any:
         return space.mutate(parent, rng) if rng.random() < explore else favourite(parent)
 
-    with asking(oracle, space, rng, warmup=warmup, population=population, sample=sample) as ask:
+    with evaluating(oracle, space, rng, warmup=warmup, population=population, sample=sample) as evaluate:
         first = best_drawn(score, space, rng, warmup)[:population]
-        evolve(ask, rng, first, sample, move)
-    return ask.result()
+        evolve(evaluate, rng, first, sample, move)
+    return evaluate.result()

@@ -1,20 +1,27 @@
-"""Published measurements: one module a source, raw files in, arrays for a store out."""
+"""Published measurements: one module a source, raw files in, arrays for a store out.
+
+reading.py   what all importers share
+cells.py     how sources of NAS-Bench-201 name cells
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.store.arrays import Array
-from robbench.errors import SourceError
-from robbench.measurements.metrics import nearest
+from robbench.arguments import nearest
+from robbench.errors import SourceError, StoreError
 from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero
-from robbench.sources.reading import Reading
+from robbench.sources.cells import CellReading
+from robbench.spaces import SearchSpace
+from robbench.spaces.nb201 import NB201
 from robbench.store import Store
+from robbench.store.arrays import Array
+from robbench.store.rows import Rows
 from robbench.store.writing import Changes, extend
 
 
@@ -22,17 +29,19 @@ class Source(NamedTuple):
     """Who measured, and how their files are read."""
 
     about: str
-    read: Callable[[Path, Reading], Iterator[Array]]
-    published_index: Callable[[Path, Reading], np.ndarray] | None = None
+    space: SearchSpace[Any]
+    """What was measured are architectures of this space, all of which the store then has rows for."""
+    read: Callable[[Path, CellReading], Iterator[Array]]
+    published_index: Callable[[Path, CellReading], np.ndarray] | None = None
     """Reads the published index of every cell, where the source brings it."""
 
 
 SOURCES: dict[str, Source] = {
-    "jung2023": Source("folder: accuracy, confidence, confusion under attacks and corruptions", jung2023.read, jung2023.index),
-    "natsbench": Source("CSV: clean accuracy of all 15,625 cells on three datasets", natsbench.read, natsbench.index),
-    "nbsuite_zero": Source("JSON or CSV: zero-cost proxies", nbsuite_zero.read),
-    "nasrobbench201": Source("JSON, the authors' or the web page's: accuracies after adversarial training", nasrobbench201.read),
-    "hwnasbench": Source("CSV: latency and energy on six devices", hwnasbench.read),
+    "jung2023": Source("folder: accuracy, confidence, confusion under attacks and corruptions", NB201, jung2023.read, jung2023.index),
+    "natsbench": Source("CSV: clean accuracy of all 15,625 cells on three datasets", NB201, natsbench.read, natsbench.index),
+    "nbsuite_zero": Source("JSON or CSV: zero-cost proxies", NB201, nbsuite_zero.read),
+    "nasrobbench201": Source("JSON, the authors' or the web page's: accuracies after adversarial training", NB201, nasrobbench201.read),
+    "hwnasbench": Source("CSV: latency and energy on six devices", NB201, hwnasbench.read),
 }
 
 
@@ -63,25 +72,33 @@ def import_source(
     Raises:
         SourceError: the files are absent, malformed, or contradict themselves.
         Contradiction: they disagree with what the store holds.
+        StoreError: the store is of another search space, or cannot be written.
     """
     if name not in SOURCES:
         raise SourceError(f"{name!r} is not a source.{nearest(name, SOURCES)} Known: {', '.join(SOURCES)}.")
     source, path, into = SOURCES[name], Path(path), Path(into)
     if not path.exists():
         raise SourceError(f"{path} does not exist; expected the published files of {name} ({source.about}).")
-    with Reading(path, progress=progress) as reading:
+    with CellReading(path, progress=progress) as reading:
         if source.published_index is not None:
             reading.published_index = source.published_index(path, reading)
         elif into.exists():
             with Store(into) as store:
-                reading.published_index = store.published_index() if store.has_published_index else None
+                _check_space(store, name, source.space)
+                reading.published_index = store.published_index().astype(np.intp) if store.has_published_index else None
         arrays = _some(source.read(path, reading), f"{path} holds no measurements of {name} ({source.about}).")
         if training is not None:
             arrays = (array._replace(name=array.name._replace(training=training)) for array in arrays)
-        changes = extend(into, arrays, reading.published_index if source.published_index is not None else None)
+        rows = Rows.of(source.space, source.space.members or ())
+        changes = extend(into, rows, arrays, published_index=reading.published_index if source.published_index is not None else None)
         return Report(
             changes, reading.absent, {metric: int(count) for metric, count in reading.sentinels.items() if count}, sorted(reading.ignored)
         )
+
+
+def _check_space(store: Store, name: str, space: SearchSpace[Any]) -> None:
+    if store.space is not space:
+        raise StoreError(f"{store.path} is of the search space {store.space.title}, and {name} is of {space.title}; name another store.")
 
 
 def _some(arrays: Iterator[Array], otherwise: str) -> Iterator[Array]:

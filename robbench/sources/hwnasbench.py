@@ -10,20 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
+from robbench.measurements.question import UNTRAINED
+from robbench.sources.cells import CellReading, naslib_row
 from robbench.sources.natsbench import COLUMNS
-from robbench.sources.nbsuite_zero import UNTRAINED
-from robbench.sources.reading import Reading, naslib_row, number
+from robbench.sources.reading import number
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 NOT_MEASURED = (-1.0,)
 
 _CITATION = "Li, Yu, Fu, Zhang, Zhao, You, Yu, Wang, Lin: HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
 
 
-def read(path: Path, reading: Reading) -> Iterator[Array]:
+def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """An array for each quantity."""
     dataset = path.stem.removeprefix("hw_")
     if dataset not in COLUMNS:
@@ -46,4 +47,4 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
                 reading.ignored.add(cost)
     provenance = {"source": "hwnasbench", "citation": _CITATION, "file": path.name}
     for cost, column in values.items():
-        yield Array(Name(dataset, UNTRAINED, cost, "value"), Header("cell", {}, TABLE[cost].unit, provenance), column)
+        yield Array(Name(dataset, UNTRAINED, cost, "value"), Header("exact", {}, TABLE[cost].unit, provenance), column)

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import MISSING, Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE, canonical_name
-from robbench.sources.reading import Reading, number
+from robbench.sources.cells import CellReading
+from robbench.sources.reading import number
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import class_partition
+from robbench.store.arrays import MISSING, Array, Header, Name
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 ATTACKS = ("fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")
@@ -38,7 +39,7 @@ _IMAGES: dict[str, dict[str, Any]] = {"cifar10": {"images": 10_000}, "cifar100":
 """What accuracies are of: the test images."""
 
 
-def index(path: Path, reading: Reading) -> np.ndarray:
+def index(path: Path, reading: CellReading) -> np.ndarray:
     """The published index of each cell, from meta.json; the partition there must be the one that class keys are made from."""
     meta = _meta_path(path)
     position = {str(cell): row for row, cell in enumerate(nb201.cells())}
@@ -61,7 +62,7 @@ def index(path: Path, reading: Reading) -> np.ndarray:
     return published
 
 
-def read(path: Path, reading: Reading) -> Iterator[Array]:
+def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """One array for each file that is there; those that are not are listed in `reading.absent`."""
     meta = _meta_path(path)
     epsilons = reading.document(meta).get("epsilons")
@@ -80,7 +81,7 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
                     reading.absent.append(str(file.relative_to(path)))
 
 
-def _array(file: Path, reading: Reading, dataset: str, key: str, measure: str, levels: dict[str, list[float]]) -> Array:
+def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: str, levels: dict[str, list[float]]) -> Array:
     shape = tuple(map(len, levels.values()))
     values: np.ndarray | None = None
     seen: set[int] = set()

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS
+from robbench.sources.cells import CellReading
 from robbench.sources.natsbench import COLUMNS
-from robbench.sources.reading import Reading, fraction
+from robbench.sources.reading import fraction
 from robbench.spaces.nb201.identity import class_partition
+from robbench.store.arrays import Array, Header, Name
 
 TRAINING = "pgd-8/255"
 AUTOATTACK_EPS = 8 / GREY_LEVELS
@@ -36,7 +37,7 @@ Seeds = dict[str, Any]
 """Seed → value; the web page's mean over seeds has the key ""."""
 
 
-def read(path: Path, reading: Reading) -> Iterator[Array]:
+def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """An array for each dataset and attack, with its levels and seeds."""
     web = reading.begins_with(path, _WEB_PREFIX)
     networks = _web(path, reading) if web else _authors(path, reading)
@@ -60,7 +61,7 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
             yield _array(path, dataset, metric, {eps: rows for (name, eps), rows in columns.items() if name == metric})
 
 
-def _authors(path: Path, reading: Reading) -> Iterator[tuple[str, str, str, Seeds]]:
+def _authors(path: Path, reading: CellReading) -> Iterator[tuple[str, str, str, Seeds]]:
     for dataset, networks in reading.document(path).items():
         for network, fields in _object(path, dataset, networks).items():
             for field, seeds in _object(path, network, fields).items():
@@ -70,7 +71,7 @@ def _authors(path: Path, reading: Reading) -> Iterator[tuple[str, str, str, Seed
                     reading.ignored.add(field)
 
 
-def _web(path: Path, reading: Reading) -> Iterator[tuple[str, str, str, Seeds]]:
+def _web(path: Path, reading: CellReading) -> Iterator[tuple[str, str, str, Seeds]]:
     networks = reading.document(path, skip=len(_WEB_PREFIX))
     fields = networks.pop("", None)
     if not isinstance(fields, list):
@@ -86,7 +87,7 @@ def _web(path: Path, reading: Reading) -> Iterator[tuple[str, str, str, Seeds]]:
                 yield _DATASETS.get(dataset, dataset), network, name, {"": value}
 
 
-def _check_same_class(path: Path, reading: Reading, network: str, other: str) -> None:
+def _check_same_class(path: Path, reading: CellReading, network: str, other: str) -> None:
     group = class_partition().group
     if group[reading.cell_row(path, network)] != group[reading.cell_row(path, other)]:
         raise SourceError(f"{path} says that {network} is isomorphic to {other}; by the published rule it is not.")

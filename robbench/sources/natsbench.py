@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError, UnknownArchitecture
-from robbench.sources.reading import Reading, fraction
+from robbench.sources.cells import CellReading
+from robbench.sources.reading import fraction
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 TRAINING = "nb201-200"
 COLUMNS = {
@@ -26,7 +27,7 @@ _ARCH = "ArchitectureString"
 _CITATION = "Dong, Liu, Musial, Gabrys: NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size. TPAMI 2021."
 
 
-def index(path: Path, reading: Reading) -> np.ndarray:
+def index(path: Path, reading: CellReading) -> np.ndarray:
     """The published index of each cell: the row number of its arch string."""
     published = np.full(nb201.SIZE, nb201.SIZE)
     line = -1
@@ -43,7 +44,7 @@ def index(path: Path, reading: Reading) -> np.ndarray:
     return published
 
 
-def read(path: Path, reading: Reading) -> Iterator[Array]:
+def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """Clean accuracy on three datasets."""
     values = {dataset: np.full(nb201.SIZE, np.nan) for dataset in COLUMNS}
     for line, record in enumerate(reading.records(path, {_ARCH, *COLUMNS.values()})):
@@ -51,4 +52,4 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
             values[dataset][reading.cell_row(path, str(line))] = fraction(path, f"row {line}, {column}", record[column], percent=True)
     provenance = {"source": "natsbench", "citation": _CITATION, "file": path.name, "epochs": 200, "seeds": "mean"}
     for dataset in COLUMNS:
-        yield Array(Name(dataset, TRAINING, "clean", "accuracy"), Header("cell", {}, "fraction", provenance), values[dataset])
+        yield Array(Name(dataset, TRAINING, "clean", "accuracy"), Header("exact", {}, "fraction", provenance), values[dataset])

@@ -14,21 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from robbench.store.arrays import Array, Header, Name
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
+from robbench.measurements.question import UNTRAINED
+from robbench.sources.cells import CellReading, naslib_row
 from robbench.sources.natsbench import COLUMNS, TRAINING
-from robbench.sources.reading import Reading, fraction, naslib_row, number
+from robbench.sources.reading import fraction, number
 from robbench.spaces import nb201
+from robbench.store.arrays import Array, Header, Name
 
 FAILED = (-1e8, float("-inf"))
-UNTRAINED = "untrained"
 
 _CITATION = "Krishnakumar, White, Zela, Tu, Safari, Hutter: NAS-Bench-Suite-Zero: Accelerating Research on Zero Cost Proxies. NeurIPS 2022."
 _NOT_PROXIES = {"idx", "arch", "id", "net", "net_str", "val_accuracy"}
 
 
-def read(path: Path, reading: Reading) -> Iterator[Array]:
+def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """An array for each dataset and proxy, and one of validation accuracies where the file has them."""
     if path.suffix == ".json":
         for dataset, cells in reading.document(path).items():
@@ -45,7 +46,7 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
     yield from _arrays(path, reading, dataset, ((record["net"], record) for record in reading.records(path, {"net"})))
 
 
-def _arrays(path: Path, reading: Reading, dataset: str, cells: Iterable[tuple[str, Any]]) -> Iterator[Array]:
+def _arrays(path: Path, reading: CellReading, dataset: str, cells: Iterable[tuple[str, Any]]) -> Iterator[Array]:
     values: dict[str, np.ndarray] = {}
     seen: set[int] = set()
     for key, cell in cells:
@@ -63,10 +64,10 @@ def _arrays(path: Path, reading: Reading, dataset: str, cells: Iterable[tuple[st
         accuracy = proxy == "val_accuracy"
         name = Name(dataset, TRAINING, "clean", "validation_accuracy") if accuracy else Name(dataset, UNTRAINED, proxy, "value")
         provenance = {"source": "nbsuite_zero", "citation": _CITATION, "file": path.name}
-        yield Array(name, Header("cell", {}, "fraction" if accuracy else TABLE[proxy].unit, provenance), column)
+        yield Array(name, Header("exact", {}, "fraction" if accuracy else TABLE[proxy].unit, provenance), column)
 
 
-def _value(path: Path, reading: Reading, where: str, proxy: str, item: Any) -> float:
+def _value(path: Path, reading: CellReading, where: str, proxy: str, item: Any) -> float:
     if proxy == "val_accuracy":
         return fraction(path, where, item, percent=True)
     value = number(path, where, item.get("score") if isinstance(item, dict) else item, sentinels=FAILED)

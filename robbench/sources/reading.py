@@ -1,4 +1,4 @@
-"""What all importers share: opening files, naming what is wrong with them, and turning their cells into rows."""
+"""What all importers share: opening files, reading numbers, and naming what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ import csv
 import io
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import ijson
 import numpy as np
 
-from robbench.errors import SourceError, UnknownArchitecture
-from robbench.spaces import nb201
-from robbench.spaces.nb201.identity import class_partition
+from robbench.errors import SourceError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -106,36 +102,6 @@ class Reading:
             except (UnicodeDecodeError, csv.Error) as error:
                 raise SourceError(f"{path} is not a CSV file in UTF-8: {error}. Download it again.") from error
 
-    @cached_property
-    def row_of_index(self) -> np.ndarray:
-        """For each published index, the cell row: ``(15625,)``."""
-        if self.published_index is None:
-            raise SourceError(
-                "this source names architectures by published index only, and the store does not carry that index;"
-                " import jung2023 or natsbench into it first."
-            )
-        return np.argsort(self.published_index)
-
-    def evaluated(self, path: Path, index: str) -> int:
-        """The class row of an evaluated network, named by its published index (the lowest of its class)."""
-        row = self.cell_row(path, index)
-        group = class_partition().group[row]
-        if self._lowest_index[group] != int(index):
-            raise SourceError(f"{path}: {index} is not an evaluated network; its class was evaluated as {self._lowest_index[group]}.")
-        return group
-
-    def cell_row(self, path: Path, index: str) -> int:
-        """The cell row of a published index written in a file."""
-        if re.fullmatch("0|[1-9][0-9]{0,4}", index) is None or int(index) >= nb201.SIZE:
-            raise SourceError(f"{path}: {index!r:.80} is not a published index; expected 0 to {nb201.SIZE - 1}.")
-        return int(self.row_of_index[int(index)])
-
-    @cached_property
-    def _lowest_index(self) -> np.ndarray:
-        lowest = np.full(len(class_partition().keys), nb201.SIZE)
-        np.minimum.at(lowest, np.array(class_partition().group)[self.row_of_index], np.arange(nb201.SIZE))
-        return lowest
-
     @contextmanager
     def _open(self, path: Path, *, shown: bool = True) -> Iterator[BinaryIO]:
         """The file, whose bytes the bar counts the first time that it is opened."""
@@ -162,21 +128,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_lines(path: Path, file: Iterable[str]) -> Iterator[str]:
-    """The lines of a text file, whose last one ends too: cut inside its last number it would have another number, and all its fields."""
+    """The lines of a text file.  One without a final newline is refused: a truncated number would still parse."""
     for line in file:
         if not line.endswith("\n"):
             raise SourceError(f"{path} does not end with a line break; the file is cut short. Download it again.")
         yield line
-
-
-def naslib_row(path: Path, text: str) -> int:
-    """The cell row of a NASLib tuple written as ``"(4, 0, 3, 1, 4, 3)"``."""
-    if re.fullmatch(r"\(\d(, \d){5}\)", text) is None:
-        raise SourceError(f"{path}: {text!r} is not a NASLib tuple; expected one such as '(4, 0, 3, 1, 4, 3)'.")
-    try:
-        return nb201.position(nb201.Cell.from_naslib([int(digit) for digit in text[1:-1].split(", ")]))
-    except UnknownArchitecture as error:
-        raise SourceError(f"{path}: {error}") from error
 
 
 def number(path: Path, where: str, value: object, *, sentinels: tuple[float, ...] = ()) -> float:

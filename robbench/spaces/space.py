@@ -154,9 +154,7 @@ class SearchSpace(Moves[A]):
     def one_hot(self, archs: Sequence[A]) -> np.ndarray:
         """A column for each choice of each variable: ``(architectures, columns)``, float64, 0 or 1."""
         codes = np.array([self.encode(arch) for arch in archs], np.intp).reshape(len(archs), len(self.variables))
-        return np.concatenate(
-            [np.eye(len(variable.choices))[codes[:, column]] for column, variable in enumerate(self.variables)], axis=1
-        )
+        return np.concatenate([np.eye(len(variable.choices))[codes[:, column]] for column, variable in enumerate(self.variables)], axis=1)
 
     def assignment(self, arch: A) -> dict[str, str]:
         """Variable → what the architecture chooses: a ConfigSpace configuration, or the parameters of an Optuna trial."""

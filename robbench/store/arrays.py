@@ -46,7 +46,7 @@ class Header(NamedTuple):
     def levels(self) -> list[float]:
         """The values along the axis of levels; empty where there is none."""
         axis = self.level_axis
-        return [] if axis is None else [float(level) for level in self.axes[axis]]  # type: ignore[arg-type]
+        return [] if axis is None else [float(level) for level in self.axes[axis]]
 
     @property
     def is_number(self) -> bool:

@@ -223,7 +223,9 @@ def verify(path: str | os.PathLike[str]) -> int:
             manifest: dict[str, str] = json.loads(store._file["manifest"][()])
         root = manifest.pop(ROOT, None)
         if root != (None if store.version == 1 else digest_of_root(store._file)):
-            raise DamagedStore(f"{path}: the root attributes have changed since they were written; restore the file from a copy, or build it again.")
+            raise DamagedStore(
+                f"{path}: the root attributes have changed since they were written; restore the file from a copy, or build it again."
+            )
         present = paths_of_datasets(store._file)
         for item in sorted(present | manifest.keys()):
             if item not in present:
@@ -242,7 +244,11 @@ def verify(path: str | os.PathLike[str]) -> int:
 
 def _check_rows(store: Store) -> None:
     rows, where = store.rows, f"{store.path}: the rows are damaged:"
-    if len(rows.class_of) != len(rows.exact) or len(rows.keys) != len(rows.classes) or rows.class_of.max(initial=0) >= max(len(rows.keys), 1):
+    if (
+        len(rows.class_of) != len(rows.exact)
+        or len(rows.keys) != len(rows.classes)
+        or rows.class_of.max(initial=0) >= max(len(rows.keys), 1)
+    ):
         raise DamagedStore(f"{where} architectures and classes do not go together.")
     for spec, group in zip(rows.exact, rows.class_of, strict=True):
         try:

@@ -69,7 +69,13 @@ class Rows:
             classes.setdefault(key, spec)
         row = {key: position for position, key in enumerate(classes)}
         added = [row[others.keys[others.class_of[others.exact_row[spec]]]] for spec in new]
-        return Rows(self.space, (*self.exact, *new), np.concatenate([self.class_of, np.array(added, np.uint32)]), tuple(classes), tuple(classes.values()))
+        return Rows(
+            self.space,
+            (*self.exact, *new),
+            np.concatenate([self.class_of, np.array(added, np.uint32)]),
+            tuple(classes),
+            tuple(classes.values()),
+        )
 
     def places(self, kind: str, others: Rows) -> np.ndarray | None:
         """For each row of the others, its row here: ``(rows,)``, intp; None where they are the same rows in the same order."""

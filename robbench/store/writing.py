@@ -183,7 +183,9 @@ class _Extension:
     def _add_rows(self, held: Rows) -> None:
         """Pad every array with what says "not measured"; rows that were there keep their numbers."""
         if "exact/published_index" in self.file:
-            raise StoreError("the store carries a published index of all its architectures, so architectures without one cannot be added to it.")
+            raise StoreError(
+                "the store carries a published index of all its architectures, so architectures without one cannot be added to it."
+            )
         self._write_rows()
         for name in _names(self.file):
             dataset = self.file[path_of(name)]
@@ -191,7 +193,9 @@ class _Extension:
             if more:
                 values, attributes = dataset[()], dict(dataset.attrs.items())
                 del self.file[path_of(name)]
-                padded = _create(self.file, path_of(name), np.concatenate([values, np.full((more, *values.shape[1:]), _missing(values.dtype))]))
+                padded = _create(
+                    self.file, path_of(name), np.concatenate([values, np.full((more, *values.shape[1:]), _missing(values.dtype))])
+                )
                 padded.attrs.update(attributes)
                 self.changed.add(path_of(name))
 
@@ -241,8 +245,14 @@ class _Extension:
         """Whether the array has measurements that the one in the store lacks; raises Contradiction where they disagree."""
         present = self.file[path_of(array.name)]
         header = header_of(present)
-        if (header.rows, list(header.axes.items()), present.shape) != (array.header.rows, list(array.header.axes.items()), array.values.shape):
-            raise Contradiction(_disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}"))
+        if (header.rows, list(header.axes.items()), present.shape) != (
+            array.header.rows,
+            list(array.header.axes.items()),
+            array.values.shape,
+        ):
+            raise Contradiction(
+                _disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}")
+            )
         gaps = False
         for block in blocks(present):
             with damage_named(self.file.filename, path_of(array.name)):
@@ -273,7 +283,9 @@ def _held_rows(path: Path, rows: Rows) -> Rows:
     """The rows of a store, read whole; raises StoreError where it is of another search space."""
     with Store(path) as store:
         if store.space.name != rows.space:
-            raise StoreError(f"{path} is of the search space {store.space.name}, and what is to be put into it is of {rows.space}; name another file.")
+            raise StoreError(
+                f"{path} is of the search space {store.space.name}, and what is to be put into it is of {rows.space}; name another file."
+            )
         held = store.rows
         return Rows(held.space, held.exact, held.class_of, held.keys, held.classes)
 
@@ -345,9 +357,11 @@ def _check(array: Array, rows: Rows) -> None:
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
 
 
-def _missing(dtype: np.dtype[Any]) -> np.generic:
+def _missing(dtype: np.dtype[Any]) -> Any:
     """What says "not measured" in an array as it is stored, or as a source gives it; of outcomes, a missing accuracy says so."""
-    return dtype.type({"u": MISSING if dtype == np.uint16 else 0}.get(dtype.kind, np.nan))
+    if dtype.kind == "f":
+        return dtype.type(np.nan)
+    return dtype.type(MISSING if dtype == np.uint16 else 0)
 
 
 def _disagreement(array: Array, present: Header, what: str) -> str:

@@ -5,11 +5,11 @@ splits      who learns and who judges
 conformal   intervals
 surrogate   a fitted model with what is said of it
 fitting     from a bench and a target to a surrogate
-answers     from a store's surrogates to predictions for every cell
+predictions from a store's surrogates to predictions for every architecture
 """
 
-from robbench.surrogates.answers import Predictions, Surrogates
 from robbench.surrogates.fitting import fit
+from robbench.surrogates.predictions import Predictions, Surrogates
 from robbench.surrogates.surrogate import Prediction, Surrogate
 
 __all__ = ["Prediction", "Predictions", "Surrogate", "Surrogates", "fit"]

@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from robbench.errors import UnknownMetric
+from robbench.errors import InvalidArgument
 
 BINS = 8
 """By predicted mean: noise is largest where an accuracy is neither high nor low, and intervals should be as wide as there."""
@@ -27,12 +27,12 @@ def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, 
         ``(rows,)``, in the unit of the errors.
 
     Raises:
-        UnknownMetric: not a level, or one that so few calibrating architectures cannot support.
+        InvalidArgument: not a level, or one that so few calibrating architectures cannot support.
 
     Source: split conformal prediction (Papadopoulos et al., 2002), Mondrian in the predicted mean (Vovk et al., 2003).
     """
     if not isinstance(level, Real) or not 0 < level < 1:
-        raise UnknownMetric(f"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9.")
+        raise InvalidArgument(f"level={level!r} is not a level; expected a share between 0 and 1, such as 0.9.")
     edges = _edges(calibration)
     inside = np.searchsorted(edges, calibration, side="right")
     widths = np.array([_quantile(np.abs(errors[inside == one]), level) for one in range(len(edges) + 1)])
@@ -55,5 +55,5 @@ def _edges(calibration: np.ndarray) -> np.ndarray:
 def _quantile(errors: np.ndarray, level: float) -> float:
     rank = math.ceil((len(errors) + 1) * level)
     if rank > len(errors):
-        raise UnknownMetric(f"level={level} needs more than the {len(errors)} calibrating architectures there are; ask for a lower one.")
+        raise InvalidArgument(f"level={level} needs more than the {len(errors)} calibrating architectures there are; ask for a lower one.")
     return float(np.sort(errors)[rank - 1])

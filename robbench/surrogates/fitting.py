@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from robbench.measurements.columns import Columns, Question
+from robbench.arguments import options_checked
 from robbench.errors import CannotFit
-from robbench.surrogates.features import VERSION
-from robbench.surrogates.features import table as table_of
-from robbench.measurements.metrics import LEVEL_AXES, TABLE, Metric, parse
-from robbench.spaces.nb201 import position
+from robbench.measurements.measurements import Bench, Measurements
+from robbench.measurements.metrics import TABLE, Metric, parse
+from robbench.measurements.question import Question
+from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
 from robbench.surrogates.models import kind_of
+from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
-
-if TYPE_CHECKING:
-    from robbench.bench import RobBench
+from robbench.version import __version__
 
 FEWEST_JUDGES = 20
 _SELDOM = 0.01
 _LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
 
-class Rows(NamedTuple):
+class Data(NamedTuple):
     """A target's measurements, beside the features of the architectures that they were made of."""
 
     outputs: list[Metric]
@@ -34,11 +33,11 @@ class Rows(NamedTuple):
     """With the dataset of each."""
     training: str
     kind: str
-    """"class" or "cell"."""
+    """"class" or "exact": what `rows` are rows of."""
     rows: np.ndarray
     """``(n,)``: row in the store of each."""
-    groups: np.ndarray
-    """``(n,)``: group of functional twins."""
+    twins: Twins
+    """Of each, its group of functional twins."""
     names: tuple[str, ...]
     features: np.ndarray
     """``(n, features)``."""
@@ -46,7 +45,7 @@ class Rows(NamedTuple):
     """``(n, outputs + auxiliary)``."""
 
 
-def outputs_of(columns: Columns, question: Question, target: str) -> list[Metric]:
+def outputs_of(measurements: Measurements, question: Question, target: str) -> list[Metric]:
     """The numbers that a target such as ``"clean+pgd@1/255"`` or ``"pgd"`` (its whole curve, by falling accuracy) names.
 
     Raises:
@@ -56,60 +55,61 @@ def outputs_of(columns: Columns, question: Question, target: str) -> list[Metric
     for text in target.split("+"):
         metric = parse(text)
         if metric.level is None and metric.entry.axis is not None and metric.entry.kind != "derived":
-            axes = columns.store.header(columns.resolve(question._replace(metric=metric)).name()).axes
-            levels = next((axes[axis] for axis in LEVEL_AXES if axis in axes), [])
-            found += [metric._replace(level=float(level)) for level in sorted(map(float, levels))]
+            name = measurements.resolve(question._replace(metric=metric)).name()
+            found += [metric._replace(level=level) for level in sorted(measurements.store.header(name).levels)]
         else:
             found.append(metric)
     return list(dict.fromkeys(found))
 
 
-def gather(bench: RobBench, target: str, feature_sets: str, *, dataset: str | None = None, training: str | None = None) -> Rows:
+def gather(measurements: Measurements, target: str, features: str, *, dataset: str | None = None, training: str | None = None) -> Data:
     """Every architecture of which the whole target was measured.
 
     Auxiliary targets are what else was measured of all of them under the same training, on every dataset: the clean accuracy, and that under
     each attack and level.
 
     Raises:
-        UnknownMetric, NotMeasured: the target or the features are not to be had from this store.
-        CannotFit: the target mixes metrics of classes with metrics of exact cells.
+        UnknownMetric, NotMeasured, InvalidArgument: the target or the features are not to be had from this store.
+        CannotFit: the target mixes metrics of classes with metrics of exact architectures.
     """
-    columns = bench.columns
-    question = columns.resolve(Question(parse(target.split("+")[0]), dataset, training))
-    outputs = outputs_of(columns, question, target)
-    found = [columns.column(question._replace(metric=metric)) for metric in outputs]
+    question = measurements.resolve(Question(parse(target.split("+")[0]), dataset, training))
+    outputs = outputs_of(measurements, question, target)
+    found = [measurements.column(question._replace(metric=metric)) for metric in outputs]
     kinds = {column.rows for column in found}
     if len(kinds) > 1:
-        raise CannotFit(f"{target} mixes metrics of classes with metrics of exact cells; fit a surrogate for each.")
-    kind = found[0].rows
-    archs = bench.classes if kind == "class" else bench.cells
-    table = table_of(feature_sets, columns, str(question.dataset))
-    values = table.values[table.row_of_cell[[position(arch) for arch in archs]]]
+        raise CannotFit(f"{target} mixes metrics of classes with metrics of exact architectures; fit a surrogate for each.")
+    kind, lookup = found[0].rows, measurements.lookup
+    archs = lookup.archs(kind)
+    table = feature_sets.table(features, measurements, str(question.dataset))
+    values = table.values[table.row_of[[lookup.row("exact", arch) for arch in archs]]]
     targets = np.stack([column.values for column in found], axis=1)
     rows = np.flatnonzero(~np.isnan(targets).any(axis=1) & ~np.isnan(values).all(axis=1))
-    auxiliary = _auxiliary(columns, question, outputs, rows) if kind == "class" else {}
+    auxiliary = _auxiliary(measurements, question, outputs, rows) if kind == "class" else {}
     everything = np.column_stack([targets[rows], *auxiliary.values()])
-    groups = splits.twin_groups([archs[row] for row in rows])
-    return Rows(outputs, list(auxiliary), str(question.training), kind, rows, groups, table.names, values[rows], everything)
+    twins = Twins.of(measurements.space, archs).of_rows(rows)
+    return Data(outputs, list(auxiliary), str(question.training), kind, rows, twins, table.names, values[rows], everything)
 
 
-def _auxiliary(columns: Columns, question: Question, outputs: list[Metric], rows: np.ndarray) -> dict[tuple[str, Metric], np.ndarray]:
+def _auxiliary(
+    measurements: Measurements, question: Question, outputs: list[Metric], rows: np.ndarray
+) -> dict[tuple[str, Metric], np.ndarray]:
     """Accuracies ``(n,)`` on every dataset, clean and attacked, of these rows, where none is missing; the outputs are left out."""
     found = {}
-    for dataset in columns.store.datasets():
-        known = question.training in columns.store.trainings(dataset)
+    for dataset in measurements.store.datasets():
+        known = question.training in measurements.store.trainings(dataset)
         here = question._replace(dataset=dataset)
-        for metric in columns.numbers(here) if known else []:
+        for metric in measurements.numbers(here) if known else []:
             asked = dataset == question.dataset and metric in outputs
             if not asked and metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack"):
-                column = columns.column(here._replace(metric=metric))
+                column = measurements.column(here._replace(metric=metric))
                 if column.rows == "class" and not np.isnan(column.values[rows]).any():
                     found[dataset, metric] = column.values[rows]
     return found
 
 
+@options_checked
 def fit(
-    bench: RobBench,
+    bench: Bench,
     target: str,
     *,
     features: str = "structure",
@@ -138,53 +138,43 @@ def fit(
 
     Raises:
         UnknownMetric, NotMeasured: the store lacks the target or the features; the message says what it has.
-        NewerFormat: no such kind of model.
+        InvalidArgument: no such kind of model, split, share or seed.
         CannotFit: too few architectures.
         MissingLibrary: the model's library is not installed.
     """
-    return fit_rows(
-        gather(bench, target, features, dataset=dataset, training=training), bench, target, features, model, dataset, split, train, seed
-    )
-
-
-def fit_rows(
-    rows: Rows, bench: RobBench, target: str, feature_sets: str, model: str, dataset: str | None, kind: str, train: float, seed: int
-) -> Surrogate:
-    """`fit`, of measurements that were gathered before."""
-    from robbench import __version__
-
-    learner = kind_of(model)
-    inside = splits.split(kind, rows.groups, train=train, seed=seed)
+    learner, measurements = kind_of(model), bench.measurements
+    data = gather(measurements, target, features, dataset=dataset, training=training)
+    inside = splits.split(split, data.twins, train=train, seed=seed)
     learned, judges = int(inside.sum()), int((~inside).sum())
     if learned < learner.fewest_rows or judges < FEWEST_JUDGES:
         raise CannotFit(
-            f"{target} was measured for {len(rows.rows)} architectures: {learned} to learn from and {judges} to judge; a {model} needs at least"
+            f"{target} was measured for {len(data.rows)} architectures: {learned} to learn from and {judges} to judge; a {model} needs at least"
             f" {learner.fewest_rows} and {FEWEST_JUDGES}. Measure more, or choose another model or share (train=…)."
         )
     start = time.perf_counter()
-    fitted = learner.fit(rows.features[inside], rows.targets[inside], len(rows.outputs), seed)
+    fitted = learner.fit(data.features[inside], data.targets[inside], len(data.outputs), seed)
     seconds = time.perf_counter() - start
-    outputs = [str(metric) for metric in rows.outputs]
+    outputs = [str(metric) for metric in data.outputs]
     about = About(
-        dataset=dataset or bench.default_dataset,
-        training=rows.training,
+        dataset=dataset or measurements.default_dataset,
+        training=data.training,
         target="+".join(str(parse(text)) for text in target.split("+")),
         outputs=outputs,
-        monotone=_curves(rows, inside),
+        monotone=_curves(data, inside),
         model=model,
         model_version=learner.version,
-        features=feature_sets,
-        feature_version=VERSION,
-        feature_names=list(rows.names),
-        rows=rows.kind,
-        split={"kind": kind, "train": train, "seed": seed},
+        features=features,
+        feature_version=measurements.space.feature_version,
+        feature_names=list(data.names),
+        rows=data.kind,
+        split={"kind": split, "train": train, "seed": seed},
         scores={},
         versions={"robbench": __version__, **_versions()},
         seconds=round(seconds, 2),
     )
-    surrogate = Surrogate(about, fitted, rows.rows[inside].astype(np.uint16), np.empty((0, 0), np.float32))
-    means = surrogate.predict(rows.features[~inside])
-    measured = rows.targets[~inside][:, : len(outputs)]
+    surrogate = Surrogate(about, fitted, data.rows[inside].astype(np.uint32), np.empty((0, 0), np.float32))
+    means = surrogate.predict(data.features[~inside])
+    measured = data.targets[~inside][:, : len(outputs)]
     surrogate.calibration = np.concatenate([means, measured - means], axis=1).astype(np.float32)
     scored = {output: scores(measured[:, index], means[:, index]) for index, output in enumerate(outputs)}
     surrogate.about = about._replace(scores=scored)
@@ -206,13 +196,13 @@ def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def _curves(rows: Rows, inside: np.ndarray) -> list[list[int]]:
+def _curves(data: Data, inside: np.ndarray) -> list[list[int]]:
     """The outputs of one threat in the order of their levels, where the measurements all but never rise along them."""
     found = []
-    for name in dict.fromkeys(metric.name for metric in rows.outputs):
-        levels = {metric.level: index for index, metric in enumerate(rows.outputs) if metric.name == name and metric.level is not None}
+    for name in dict.fromkeys(metric.name for metric in data.outputs):
+        levels = {metric.level: index for index, metric in enumerate(data.outputs) if metric.name == name and metric.level is not None}
         curve = [levels[level] for level in sorted(levels)]
-        if len(curve) > 1 and (np.diff(rows.targets[inside][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
+        if len(curve) > 1 and (np.diff(data.targets[inside][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
             found.append(curve)
     return found
 

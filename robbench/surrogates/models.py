@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from robbench.arguments import checked_choice
 from robbench.errors import MissingLibrary, NewerFormat
 
 Arrays = Mapping[str, np.ndarray]
@@ -59,8 +60,18 @@ def kinds() -> dict[str, type[Model]]:
     return {"forest": Forest, "boosting": Boosting, "networks": Networks, "blend": Blend}
 
 
-def kind_of(name: str, version: int | None = None) -> type[Model]:
-    """The kind of a name, if its arrays of this version can be evaluated here.
+def kind_of(name: str) -> type[Model]:
+    """The kind of a name that a user gave.
+
+    Raises:
+        InvalidArgument: there is none of that name.
+    """
+    checked_choice(name, "model", tuple(kinds()))
+    return kinds()[name]
+
+
+def stored_kind(name: str, version: int) -> type[Model]:
+    """The kind of a model that a store has kept, if its arrays of this version can be evaluated here.
 
     Raises:
         NewerFormat: there is no such kind, or not of this version.
@@ -70,7 +81,7 @@ def kind_of(name: str, version: int | None = None) -> type[Model]:
         raise NewerFormat(
             f"{name!r} is not a kind of surrogate that this RobBench knows; it knows {', '.join(known)}. Install a newer one."
         )
-    if version is not None and version != known[name].version:
+    if version != known[name].version:
         raise NewerFormat(
             f"the surrogate is a {name} of version {version}; this RobBench evaluates version {known[name].version}."
             " Fit it again with `robbench fit`, or install the RobBench that wrote it."

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.surrogates import features
-from robbench.store.arrays import Fitted
-from robbench.errors import DamagedStore, NewerFormat, UnknownMetric
+from robbench.errors import DamagedStore, NewerFormat, NotMeasured
+from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import parse
+from robbench.store.arrays import Fitted
+from robbench.surrogates import features
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.models import Model, kind_of
-
-if TYPE_CHECKING:
-    from robbench.measurements.columns import Columns
+from robbench.surrogates.models import Model, stored_kind
 
 DECIMALS = 6
 """Predictions are rounded: what is beyond depends on the order in which a machine sums."""
@@ -49,7 +47,7 @@ class About(NamedTuple):
     feature_version: int
     feature_names: list[str]
     rows: str
-    """"class" or "cell": what the training rows are rows of."""
+    """"class" or "exact": what the training rows are rows of; surrogates of stores of version 1 say "cell" for the latter."""
     split: dict[str, Any]
     """kind, train (share), seed."""
     scores: dict[str, dict[str, float]]
@@ -100,23 +98,23 @@ class Surrogate:
         low, high = np.round(means - half, DECIMALS), np.round(means + half, DECIMALS)
         return (low.clip(0, 1), high.clip(0, 1)) if self.bounded[index] else (low, high)
 
-    def table(self, columns: Columns) -> features.Table:
-        """The features of all cells that this surrogate is evaluated on.
+    def table(self, measurements: Measurements) -> features.Table:
+        """The features of all architectures of a store, on which this surrogate is evaluated.
 
         Raises:
             NewerFormat: fitted on another version of the features.
-            UnknownMetric: the store's features are not those that it was fitted on.
+            NotMeasured: the store's features are not those that it was fitted on.
         """
-        about = self.about
-        if about.feature_version != features.VERSION:
+        about, space = self.about, measurements.space
+        if about.feature_version != space.feature_version:
             raise NewerFormat(
                 f"the surrogate of {about.target} was fitted on features of version {about.feature_version};"
-                f" this RobBench computes version {features.VERSION}. Fit it again with `robbench fit`."
+                f" this RobBench computes version {space.feature_version}. Fit it again with `robbench fit`."
             )
-        table = features.table(about.features, columns, about.dataset)
+        table = features.table(about.features, measurements, about.dataset)
         if list(table.names) != about.feature_names:
             differ = sorted(set(table.names) ^ set(about.feature_names)) or ["their order"]
-            raise UnknownMetric(
+            raise NotMeasured(
                 f"the surrogate of {about.target} was fitted on other features than the store now has: {', '.join(differ)}."
                 " Fit it again with `robbench fit`."
             )
@@ -151,7 +149,7 @@ class Surrogate:
             about = About(**fitted.about)
         except TypeError as error:
             raise NewerFormat(f"{where} is described in a way this RobBench does not know: {error}. Install a newer one.") from error
-        kind = kind_of(about.model, about.model_version)
+        kind = stored_kind(about.model, about.model_version)
         try:
             model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
         except (KeyError, ValueError, IndexError) as error:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robbench import LevelNotMeasured, NotMeasured, UnknownMetric
-from robbench.store.arrays import Array, Name
 from robbench.measurements.columns import Column, Columns, Question
 from robbench.measurements.metrics import TABLE, parse
 from robbench.store import Store
+from robbench.store.arrays import Array, Name
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, SEEDS, UNMEASURED, array
+from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
 
 MEASURED = np.arange(CLASSES) != UNMEASURED
 RELATIVE = 1e-12
@@ -140,7 +140,7 @@ def test_standard_training_is_meant_where_the_dataset_has_it_and_else_the_only_o
 
 
 def test_of_two_trainings_neither_of_which_is_standard_one_must_be_named(tmp_path: Path) -> None:
-    extend(tmp_path / "s.h5", [array(f"toy {training} clean accuracy", np.full(CLASSES, 0.5)) for training in ("fgsm-at", "pgd-at")])
+    extend(tmp_path / "s.h5", ROWS, [array(f"toy {training} clean accuracy", np.full(CLASSES, 0.5)) for training in ("fgsm-at", "pgd-at")])
     with Store(tmp_path / "s.h5") as store:
         columns = Columns(store, "toy")
         with pytest.raises(NotMeasured, match="was measured under fgsm-at, pgd-at; name one: training='fgsm-at', for example"):
@@ -172,7 +172,7 @@ def test_the_order_of_axes_does_not_matter(tmp_path: Path, options: dict[str, An
     eps, seed = {"eps": [1 / 255, 2 / 255, 3 / 255]}, {"seed": [1, 2]}
     first = array("toy one pgd accuracy", values, {**eps, **seed})
     second = array("toy two pgd accuracy", values.swapaxes(1, 2), {**seed, **eps})
-    extend(tmp_path / "s.h5", [first, second])
+    extend(tmp_path / "s.h5", ROWS, [first, second])
     level = "pgd@1.5/255" if "interpolate" in options else "pgd@2/255"
     with Store(tmp_path / "s.h5") as store:
         columns = Columns(store, "toy")
@@ -182,7 +182,7 @@ def test_the_order_of_axes_does_not_matter(tmp_path: Path, options: dict[str, An
 
 def test_one_seed_is_not_averaged(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((CLASSES, 1))
-    extend(tmp_path / "s.h5", [array("toy one clean accuracy", values, {"seed": [7]})])
+    extend(tmp_path / "s.h5", ROWS, [array("toy one clean accuracy", values, {"seed": [7]})])
     with Store(tmp_path / "s.h5") as store:
         np.testing.assert_array_equal(ask(Columns(store, "toy"), "clean").values, values[:, 0])
 
@@ -261,7 +261,9 @@ def test_hrs_is_the_harmonic_mean_of_clean_and_robust_accuracy(columns: Columns,
 def test_hrs_is_zero_where_both_accuracies_are(tmp_path: Path) -> None:
     clean, pgd = np.full(CLASSES, 0.5), np.full((CLASSES, 1), 0.5)
     clean[:2], pgd[1:3] = 0, 0
-    extend(tmp_path / "s.h5", [array("toy standard clean accuracy", clean), array("toy standard pgd accuracy", pgd, {"eps": [1 / 255]})])
+    extend(
+        tmp_path / "s.h5", ROWS, [array("toy standard clean accuracy", clean), array("toy standard pgd accuracy", pgd, {"eps": [1 / 255]})]
+    )
     with Store(tmp_path / "s.h5") as store:
         assert ask(Columns(store, "toy"), "hrs-pgd@1/255").values[:4].tolist() == [0, 0, 0, 0.5]
 
@@ -294,7 +296,7 @@ def test_worst_case_with_seeds_is_averaged_over_them_or_of_the_one_named(tmp_pat
     standing = np.random.default_rng(0).random((CLASSES, 2, 1, IMAGES)) < 0.5
     axes: dict[str, list[float]] = {"seed": [7, 8], "eps": [1 / 255]}
     accuracy = array("toy standard pgd accuracy", standing.mean(axis=-1), axes)
-    extend(tmp_path / "s.h5", [accuracy, array("toy standard pgd outcomes", np.packbits(standing, axis=-1), {**axes, "image": []})])
+    extend(tmp_path / "s.h5", ROWS, [accuracy, array("toy standard pgd outcomes", np.packbits(standing, axis=-1), {**axes, "image": []})])
     with Store(tmp_path / "s.h5") as store:
         columns = Columns(store, "toy")
         np.testing.assert_array_equal(ask(columns, "worst_case@1/255", seed=8).values, standing[:, 1, 0].mean(axis=-1))
@@ -313,7 +315,7 @@ def test_worst_case_over_different_images_is_refused(tmp_path: Path) -> None:
             one.header.provenance["images"] = images
         return made
 
-    extend(tmp_path / "s.h5", [*outcomes("pgd", 20), *outcomes("fgsm", 40), *outcomes("square", 19)])
+    extend(tmp_path / "s.h5", ROWS, [*outcomes("pgd", 20), *outcomes("fgsm", 40), *outcomes("square", 19)])
     with Store(tmp_path / "s.h5") as store, pytest.raises(NotMeasured, match="images"):
         ask(Columns(store, "toy"), "worst_case@1/255")
 

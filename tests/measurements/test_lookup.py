@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from robbench import Cell, UnknownArchitecture
+from robbench import UnknownArchitecture
 from robbench.measurements.lookup import Lookup
+from robbench.spaces.nb201 import SIZE, Cell, cells, position
 from robbench.spaces.nb201.identity import class_partition
-from robbench.spaces.nb201 import SIZE, cells, position
 from robbench.store import Store
 from robbench.store.writing import extend
 from tests import synthetic
 from tests.strategies import any_cell
-from tests.synthetic import CLASSES, array
+from tests.synthetic import CLASSES, ROWS, array
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def lookup(small_store: Path) -> Iterator[Lookup]:
 @pytest.fixture(scope="module")
 def lookup_without_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
     path = tmp_path_factory.mktemp("lookup") / "plain.h5"
-    extend(path, [array("toy standard clean accuracy", np.zeros(CLASSES))])
+    extend(path, ROWS, [array("toy standard clean accuracy", np.zeros(CLASSES))])
     with Store(path) as store:
         yield Lookup(store)
 
@@ -104,9 +104,9 @@ def test_a_cell_that_a_store_does_not_have_is_refused(tmp_path: Path) -> None:
     import h5py
 
     path = tmp_path / "cut.h5"
-    extend(path, [array("toy standard clean accuracy", np.zeros(CLASSES))])
+    extend(path, ROWS, [array("toy standard clean accuracy", np.zeros(CLASSES))])
     with h5py.File(path, "r+") as file:
-        for table in ("classes/key", "cells/spec"):
+        for table in ("classes/key", "exact/spec"):
             kept = file[table][:10]
             del file[table]
             file[table] = kept

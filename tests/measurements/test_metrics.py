@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import RobBenchError, UnknownMetric
-from robbench.measurements.metrics import MEASURES, SEVERITIES, TABLE, Metric, canonical_name, level_text, nearest, parse, parse_eps, same_level
+from robbench.measurements.metrics import (
+    MEASURES,
+    SEVERITIES,
+    TABLE,
+    Metric,
+    canonical_name,
+    level_text,
+    nearest,
+    parse,
+    parse_eps,
+    same_level,
+)
 
 THREATS = [name for name, entry in TABLE.items() if entry.measure == "accuracy" and entry.kind != "derived"]
 WITH_EPS = [name for name, entry in TABLE.items() if entry.axis == "eps"]

@@ -9,8 +9,8 @@ from robbench import RobBench
 from robbench.analysis import noise_ceiling
 from robbench.errors import CannotFit
 from robbench.measurements.noise import NEAR, differences
-from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import cells
+from robbench.spaces.nb201.identity import class_partition
 
 ALL = list(cells())
 CLASSES = [ALL[first] for first in class_partition().representative]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.search import Space
+from robbench.spaces.moves import Moves
+from robbench.spaces.nb201 import NB201, SIZE, Cell, cells
 from robbench.spaces.nb201.identity import class_partition
-from robbench.spaces.nb201 import SIZE, Cell, cells
 from robbench.store.writing import extend
 from tests import synthetic
 
@@ -38,19 +39,20 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> RobBench:
     path: Path = tmp_path_factory.mktemp("landscape") / "landscape.h5"
     extend(
         path,
+        synthetic.ROWS,
         [
             synthetic.array("smooth standard clean accuracy", clean),
             synthetic.array("smooth standard pgd accuracy", robust[:, np.newaxis], {"eps": [1 / 255]}),
             synthetic.array("smooth standard fog accuracy", np.repeat(fog[:, np.newaxis], 5, axis=1), {"severity": [1, 2, 3, 4, 5]}),
-            synthetic.array("smooth untrained synflow value", proxy, rows="cell", unit="1"),
-            synthetic.array("smooth untrained edgegpu_latency value", np.round(1 + np.abs(noise), 3), rows="cell", unit="ms"),
+            synthetic.array("smooth untrained synflow value", proxy, rows="exact", unit="1"),
+            synthetic.array("smooth untrained edgegpu_latency value", np.round(1 + np.abs(noise), 3), rows="exact", unit="ms"),
         ],
-        synthetic.published_index(),
+        published_index=synthetic.published_index(),
     )
     return RobBench(path)
 
 
 @pytest.fixture(scope="session")
-def space() -> Space:
+def space() -> Moves[Any]:
     """All of NAS-Bench-201; shared, since it remembers neighbours."""
-    return Space()
+    return NB201

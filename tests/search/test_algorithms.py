@@ -10,8 +10,9 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
+from robbench.search import ALGORITHMS, Result, algorithm
 from robbench.search.oracle import Oracle
-from robbench.search import ALGORITHMS, Result, Space, algorithm
+from robbench.spaces import Subset
 from tests.search.conftest import CLASSES
 
 SEVERAL = ("nsga2", "trnas")
@@ -21,7 +22,7 @@ SMALL |= {"nsga2": {"population": 10}, "bananas": {"members": 2}}
 every = pytest.mark.parametrize("name", list(ALGORITHMS))
 
 
-def searched(name: str, oracle: Oracle, space: Space, seed: int, bench: RobBench) -> Result:
+def searched(name: str, oracle: Oracle, space: Moves[Any], seed: int, bench: RobBench) -> Result:
     """One search, small and fast."""
     options = dict(SMALL.get(name, {}))
     if name.startswith("warmup"):
@@ -31,7 +32,7 @@ def searched(name: str, oracle: Oracle, space: Space, seed: int, bench: RobBench
 
 @every
 @pytest.mark.parametrize("on_repeat", ["free", "charge"])
-def test_a_budget_is_spent_to_the_last_query_and_a_seed_says_all(name: str, on_repeat: str, landscape: RobBench, space: Space) -> None:
+def test_a_budget_is_spent_to_the_last_query_and_a_seed_says_all(name: str, on_repeat: str, landscape: RobBench, space: Moves[Any]) -> None:
     run = partial(searched, name, space=space, bench=landscape)
     oracles = [landscape.oracle("clean", budget=77, on_repeat=on_repeat) for _ in range(3)]
     one, same, other = (run(oracle=oracle, seed=seed) for oracle, seed in zip(oracles, (1, 1, 2), strict=True))
@@ -43,7 +44,7 @@ def test_a_budget_is_spent_to_the_last_query_and_a_seed_says_all(name: str, on_r
 
 
 @every
-def test_no_state_but_its_own_is_used(name: str, landscape: RobBench, space: Space) -> None:
+def test_no_state_but_its_own_is_used(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     state = np.random.get_state()  # noqa: NPY002
     searched(name, landscape.oracle("clean", budget=30), space, 0, landscape)
     assert np.array_equal(state[1], np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
@@ -51,7 +52,7 @@ def test_no_state_but_its_own_is_used(name: str, landscape: RobBench, space: Spa
 
 @every
 def test_nothing_outside_the_space_is_asked(name: str, landscape: RobBench) -> None:
-    measured = Space(CLASSES[100:400:3])
+    measured = Subset(NB201, CLASSES[100:400:3])
     oracle = landscape.oracle("clean", budget=40)
     searched(name, oracle, measured, 0, landscape)
     assert all(query.arch in measured for query in oracle.queries)
@@ -59,7 +60,7 @@ def test_nothing_outside_the_space_is_asked(name: str, landscape: RobBench) -> N
 
 @every
 def test_it_ends_when_all_there_is_has_been_asked(name: str, landscape: RobBench) -> None:
-    few = Space(CLASSES[2000:2030])
+    few = Subset(NB201, CLASSES[2000:2030])
     oracle = landscape.oracle("clean", budget=1000)
     result = searched(name, oracle, few, 0, landscape)
     assert len(few) / 3 < oracle.asked <= len(few)
@@ -67,7 +68,7 @@ def test_it_ends_when_all_there_is_has_been_asked(name: str, landscape: RobBench
 
 
 @every
-def test_what_is_nan_ranks_last(name: str, landscape: RobBench, space: Space) -> None:
+def test_what_is_nan_ranks_last(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("fog@1", budget=60, missing="nan")
     result = searched(name, oracle, space, 0, landscape)
     values = np.array([query.value for query in oracle.queries])
@@ -77,7 +78,7 @@ def test_what_is_nan_ranks_last(name: str, landscape: RobBench, space: Space) ->
 
 
 @every
-def test_noise_and_latency_as_cost_are_the_oracles_own(name: str, landscape: RobBench, space: Space) -> None:
+def test_noise_and_latency_as_cost_are_the_oracles_own(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     oracle = (
         landscape.oracle("clean", budget=30.5, cost="edgegpu_latency", noise="twin")
         if name != "trnas"
@@ -89,7 +90,7 @@ def test_noise_and_latency_as_cost_are_the_oracles_own(name: str, landscape: Rob
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "random"])
-def test_it_beats_random_search_on_a_smooth_landscape(name: str, landscape: RobBench, space: Space) -> None:
+def test_it_beats_random_search_on_a_smooth_landscape(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     def mean(algorithm: str) -> float:
         oracles = [landscape.oracle("clean", budget=150, on_repeat="charge") for _ in range(6)]
         return float(np.mean([searched(algorithm, oracle, space, seed, landscape).value for seed, oracle in enumerate(oracles)]))
@@ -98,7 +99,7 @@ def test_it_beats_random_search_on_a_smooth_landscape(name: str, landscape: RobB
 
 
 @pytest.mark.parametrize("name", ["local", "evolution", "bananas"])
-def test_it_beats_random_search_where_jung_et_al_say_so(name: str, published: RobBench, space: Space) -> None:
+def test_it_beats_random_search_where_jung_et_al_say_so(name: str, published: RobBench, space: Moves[Any]) -> None:
     """Table 1: on FGSM 1/255, 69.10 and 68.82 against 67.25.  BANANAS, as published and not as in NASLib, does, too."""
 
     def mean(algorithm: str) -> float:
@@ -109,7 +110,7 @@ def test_it_beats_random_search_where_jung_et_al_say_so(name: str, published: Ro
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_several_objectives_give_a_front_that_nothing_asked_beats(name: str, landscape: RobBench, space: Space) -> None:
+def test_several_objectives_give_a_front_that_nothing_asked_beats(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle(["clean", "pgd@1/255"], budget=200)
     result = searched(name, oracle, space, 0, landscape)
     asked = np.array([query.value for query in oracle.queries])
@@ -124,7 +125,7 @@ def test_several_objectives_give_a_front_that_nothing_asked_beats(name: str, lan
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_its_front_beats_that_of_random_search(name: str, landscape: RobBench, space: Space) -> None:
+def test_its_front_beats_that_of_random_search(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     def volume(algorithm: str, seed: int) -> float:
         oracle = landscape.oracle(["clean", "pgd@1/255"], budget=200)
         if algorithm == "random":
@@ -143,14 +144,14 @@ def test_its_front_beats_that_of_random_search(name: str, landscape: RobBench, s
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_directions_are_the_oracles(name: str, landscape: RobBench, space: Space) -> None:
+def test_directions_are_the_oracles(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle(["clean", "pgd@1/255"], budget=200, directions={"clean": "min", "pgd@1/255": "min"})
     (lowest, _), *_ = [found.value for found in searched(name, oracle, space, 0, landscape).front]  # type: ignore[misc]
     assert lowest == min(query.value[0] for query in oracle.queries)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name not in SEVERAL])
-def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: RobBench, space: Space) -> None:
+def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(CannotSearch, match=r"searches one objective, and the oracle has 2: clean, pgd@1/255; nsga2 and trnas take several"):
         searched(name, landscape.oracle(["clean", "pgd@1/255"], budget=9), space, 0, landscape)
 
@@ -160,7 +161,7 @@ def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: Rob
     [("local", {"initial": 0}), ("evolution", {"population": 0}), ("evolution", {"sample": 2.5}), ("bananas", {"batch": 0}),
      ("nsga2", {"population": -1}), ("trnas", {"weights": True})],
 )  # fmt: skip
-def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], landscape: RobBench, space: Space) -> None:
+def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(CannotSearch, match=f"{next(iter(options))}=.* is too few; expected an integer of at least 1"):
         algorithm(name)(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)
 

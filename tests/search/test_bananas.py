@@ -9,11 +9,10 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
-from robbench.surrogates.features import paths
-from robbench.search.oracle import Oracle
-from robbench.search import Space
 from robbench.search.bananas import ENCODINGS, NASLIB, NASZILLA, bananas, encodings
+from robbench.search.oracle import Oracle
 from robbench.search.random_search import random_search
+from robbench.surrogates.features import paths
 from tests.search.conftest import ALL
 
 SHORT = ENCODINGS["short"]
@@ -45,7 +44,7 @@ def test_short_paths_see_none_but_not_the_edge_in_the_middle_of_the_longest() ->
     assert len(np.unique(found, axis=0)) == len(seen) == 5 * (25 + 25 * 24 // 2)
 
 
-def test_nothing_is_asked_twice_but_as_naslib_does(landscape: RobBench, space: Space) -> None:
+def test_nothing_is_asked_twice_but_as_naslib_does(landscape: RobBench, space: Moves[Any]) -> None:
     ours, theirs = (landscape.oracle("clean", budget=150, on_repeat="charge", identity="exact") for _ in range(2))
     bananas(ours, space, np.random.default_rng(0), members=2)
     bananas(theirs, space, np.random.default_rng(0), **NASLIB)
@@ -53,7 +52,7 @@ def test_nothing_is_asked_twice_but_as_naslib_does(landscape: RobBench, space: S
     assert theirs.asked < 150
 
 
-def test_naszillas_spends_its_budget_on_new_cells_and_a_seed_says_all(landscape: RobBench, space: Space) -> None:
+def test_naszillas_spends_its_budget_on_new_cells_and_a_seed_says_all(landscape: RobBench, space: Moves[Any]) -> None:
     def searched(seed: int) -> Oracle:
         oracle = landscape.oracle("clean", budget=37, on_repeat="charge", identity="exact")
         bananas(oracle, space, np.random.default_rng(seed), **NASZILLA)
@@ -64,7 +63,7 @@ def test_naszillas_spends_its_budget_on_new_cells_and_a_seed_says_all(landscape:
     assert one.queries == same.queries != other.queries
 
 
-def test_naszillas_beats_random_search_on_published_accuracies(published: RobBench, space: Space) -> None:
+def test_naszillas_beats_random_search_on_published_accuracies(published: RobBench, space: Moves[Any]) -> None:
     def oracle() -> Oracle:
         return published.oracle("fgsm@1/255", dataset="cifar10", budget=80, on_repeat="charge")
 
@@ -73,7 +72,7 @@ def test_naszillas_beats_random_search_on_published_accuracies(published: RobBen
     assert np.mean(found) > np.mean(drawn) + 0.01
 
 
-def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, space: Space) -> None:
+def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, space: Moves[Any]) -> None:
     def from_the_best(seed: int, shared: bool) -> bool:
         oracle = landscape.oracle("clean", budget=11, on_repeat="charge", identity="exact")
         candidates = 5 if shared else 1
@@ -92,6 +91,6 @@ def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, spa
         ({"encoding": "long"}, r"encoding='long' is not known to BANANAS\..* Known: paths, short"),
     ],
 )
-def test_a_name_that_is_not_known_is_refused(options: dict[str, Any], said: str, landscape: RobBench, space: Space) -> None:
+def test_a_name_that_is_not_known_is_refused(options: dict[str, Any], said: str, landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(CannotSearch, match=said):
         bananas(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)

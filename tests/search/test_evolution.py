@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from robbench import RobBench
-from robbench.search import Space
 from robbench.search.evolution import NASZILLA, regularized_evolution
 
 
-def test_a_child_is_one_change_from_one_of_those_alive(landscape: RobBench, space: Space) -> None:
+def test_a_child_is_one_change_from_one_of_those_alive(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("clean", budget=60, on_repeat="charge")
     regularized_evolution(oracle, space, np.random.default_rng(0), population=5, sample=3)
     archs = [query.arch for query in oracle.queries]
@@ -17,7 +18,7 @@ def test_a_child_is_one_change_from_one_of_those_alive(landscape: RobBench, spac
         assert 1 in {archs[born].edit_distance(parent) for parent in archs[born - 5 : born]}
 
 
-def test_naszilla_begins_with_ten_and_changes_none_or_several_operations(landscape: RobBench, space: Space) -> None:
+def test_naszilla_begins_with_ten_and_changes_none_or_several_operations(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("clean", budget=200, on_repeat="charge")
     regularized_evolution(oracle, space, np.random.default_rng(0), **NASZILLA | {"sample": 1000})
     queries = oracle.queries

@@ -9,8 +9,8 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.spaces.nb201.identity import class_partition
 from robbench.spaces.nb201 import cells
+from robbench.spaces.nb201.identity import class_partition
 from tests.synthetic import UNMEASURED
 
 ALL = list(cells())
@@ -200,7 +200,7 @@ def test_what_could_not_be_asked_is_counted_beforehand(bench: RobBench) -> None:
     oracle = bench.oracle(["clean"], cost="edgegpu_latency", budget=1)
     assert oracle.several
     assert oracle.lacking(asked) == {"clean": 1, "edgegpu_latency": 0}
-    assert bench.oracle("clean", cost="synflow", missing="nan").lacking(bench.cells) == {"synflow": len(bench.cells[::7])}
+    assert bench.oracle("clean", cost="synflow", missing="nan").lacking(bench.architectures) == {"synflow": len(bench.architectures[::7])}
     assert oracle.spent == 0
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
-from robbench.search import Space
 from robbench.search.proxy import scoring
 from robbench.search.warmup import proxy_warmup
 from robbench.search.warmup_move import warmup_move
 from tests.search.conftest import ALL, height
 
 
-def test_a_proxy_is_an_oracle_or_any_function(landscape: RobBench, space: Space) -> None:
+def test_a_proxy_is_an_oracle_or_any_function(landscape: RobBench, space: Moves[Any]) -> None:
     lenient = scoring(landscape.oracle("synflow", missing="nan"), space)
     assert lenient(ALL[0]) == -np.inf
     assert lenient(ALL[1]) == landscape.query(ALL[1], "synflow")
@@ -22,7 +23,7 @@ def test_a_proxy_is_an_oracle_or_any_function(landscape: RobBench, space: Space)
     assert scoring(lambda cell: float("nan"), space)(ALL[1]) == -np.inf
 
 
-def test_a_proxy_costs_nothing_and_is_one_number_for_all(landscape: RobBench, space: Space) -> None:
+def test_a_proxy_costs_nothing_and_is_one_number_for_all(landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(CannotSearch, match=r"a proxy is one objective that costs nothing; make its oracle without a budget"):
         scoring(landscape.oracle("clean", budget=3), space)
     with pytest.raises(CannotSearch, match="a proxy is one objective"):
@@ -33,7 +34,7 @@ def test_a_proxy_costs_nothing_and_is_one_number_for_all(landscape: RobBench, sp
         scoring(landscape.oracle("synflow"), space)
 
 
-def test_the_first_population_is_what_the_proxy_ranks_first(landscape: RobBench, space: Space) -> None:
+def test_the_first_population_is_what_the_proxy_ranks_first(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("clean", budget=5, on_repeat="charge")
     proxy_warmup(oracle, space, np.random.default_rng(0), proxy=height, warmup=400, population=5)
     rng = np.random.default_rng(0)
@@ -43,7 +44,7 @@ def test_the_first_population_is_what_the_proxy_ranks_first(landscape: RobBench,
     assert len(set(asked)) == 5
 
 
-def test_a_move_is_to_the_best_neighbour_by_the_proxy(landscape: RobBench, space: Space) -> None:
+def test_a_move_is_to_the_best_neighbour_by_the_proxy(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("clean", budget=30, on_repeat="charge")
     warmup_move(oracle, space, np.random.default_rng(0), proxy=height, warmup=10, population=10, explore=0.0)
     asked = [query.arch for query in oracle.queries]

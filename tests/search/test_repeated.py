@@ -10,12 +10,13 @@ from threadpoolctl import threadpool_info
 
 from robbench import RobBench
 from robbench.errors import CannotSearch, UnknownMetric
-from robbench.search import ALGORITHMS, Space
+from robbench.search import ALGORITHMS
 from robbench.search.repeated import processes, repeat
+from robbench.spaces import Subset
 from tests.search.conftest import CLASSES
 
 
-def test_a_run_is_the_search_from_its_seed(landscape: RobBench, space: Space) -> None:
+def test_a_run_is_the_search_from_its_seed(landscape: RobBench, space: Moves[Any]) -> None:
     runs = list(repeat("evolution", landscape, "clean", budget=60, runs=3, seed=5, options={"population": 10}))
     for index, run in enumerate(runs):
         oracle = landscape.oracle("clean", budget=60)
@@ -43,7 +44,7 @@ def threads(_: int) -> int:
 
 
 def test_noise_is_another_in_each_run(landscape: RobBench) -> None:
-    one = Space(CLASSES[4000:4001])
+    one = Subset(NB201, CLASSES[4000:4001])
     values = [run.front[0].value for run in repeat("random", landscape, "clean", budget=1, runs=8, space=one, noise="twin")]
     assert len(set(values)) > 4
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from robbench import RobBench
-from robbench.search import Space
 from robbench.search.trnas import clusters, decomposition_rank, normalised, r_score, selected, trnas
 
 POINTS = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.6], [0.5, 0.5], [0.1, 0.1]])
@@ -52,7 +53,7 @@ def test_r_score_is_the_root_of_psi_times_phi_over_the_population() -> None:
     assert found[:, 1].tolist() == cost.tolist()
 
 
-def test_a_combined_objective_is_selected_by(landscape: RobBench, space: Space) -> None:
+def test_a_combined_objective_is_selected_by(landscape: RobBench, space: Moves[Any]) -> None:
     """With the two objectives combined into the one that counts, the other does not matter."""
     oracle = landscape.oracle(["clean", "pgd@1/255"], budget=150)
     trnas(oracle, space, np.random.default_rng(0), combine=lambda scores: scores[:, :1])

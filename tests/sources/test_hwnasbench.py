@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import NotMeasured
 from robbench.sources import import_source
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
+from robbench.store.arrays import Name
 from tests.sources.published import refused, unreadable, write_csv
 
 TUPLE = "(4, 0, 3, 1, 4, 3)"

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import Contradiction, DamagedStore, NotAStore, NotMeasured, StoreError
 from robbench.sources import SOURCES, import_source
 from robbench.store import Store, verify
+from robbench.store.arrays import Name
 from tests.sources.published import CELL, EPSILONS, NATS_HEADER, evaluated, isomorphic, jung, nats_rows, refused, snapshot, write_csv
 
 FIRST, SECOND, THIRD = evaluated()[:3]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import LevelNotMeasured, NotMeasured, SourceError
 from robbench.measurements.metrics import level_text
 from robbench.sources import import_source, jung2023
 from robbench.sources.jung2023 import ATTACKS, CORRUPTIONS, DATASETS
 from robbench.sources.reading import Reading
 from robbench.store import Store, verify
+from robbench.store.arrays import Name
 from tests.sources.published import CELL, EPSILONS, evaluated, ids_json, isomorphic, jung, refused, snapshot, unreadable
 
 FIRST, SECOND, THIRD = evaluated()[:3]
@@ -404,7 +404,7 @@ def test_a_published_accuracy_is_found_under_each_way_to_write_it(reference: Pat
     meta = json.loads((reference / "jung2023/meta.json").read_text())
     network, expected = meta["ids"]["13433"]["isomorph"], 0.336
     assert values[network][2] == expected
-    cell = published.cell(meta["ids"]["13433"]["nb201-string"])
+    cell = published.parse(meta["ids"]["13433"]["nb201-string"])
     for arch in (13433, int(network), cell, str(cell), cell.ops, list(cell.ops)):
         for metric, eps in (("pgd", 1 / 255), ("pgd", "1/255"), ("pgd@Linf", 1 / 255), ("pgd@1/255", None), ("pgd@1/255:accuracy", None)):
             assert published.query(arch, metric, eps=eps) == expected
@@ -416,7 +416,7 @@ def test_every_published_confusion_matrix_comes_back(reference: Path, published:
         stored = dict(zip(store.class_specs(), store.read(Name("cifar10", "standard", "clean", "confusion")), strict=True))
     assert len(stored) == len(counts) == 6466
     for network, expected in counts.items():
-        assert np.array_equal(stored[str(published.cell(int(network)))], expected)
+        assert np.array_equal(stored[str(published.parse(int(network)))], expected)
     for network in list(counts)[::500]:
         assert np.array_equal(published.query(int(network), "clean", measure="confusion"), counts[network])
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.sources import import_source
 from robbench.store import Store
+from robbench.store.arrays import Name
 from robbench.store.writing import extend
 from tests import synthetic
 from tests.sources.published import CELL, evaluated, isomorphic, refused, unreadable
+from tests.synthetic import ROWS
 
 FIRST, SECOND, THIRD = evaluated()[:3]
 FIELDS = ["val_acc", "val_fgsm_3_acc", "val_pgd_3_acc", "val_fgsm_8_acc", "val_pgd_8_acc", "autoattack"]
@@ -243,7 +244,7 @@ def test_a_store_without_the_published_index_is_not_enough(file: Path, tmp_path:
     authors(file, {FIRST: {"val_acc": {"777": 0.5}}})
     message = "this source names architectures by published index only.*import jung2023 or natsbench into it first"
     refused("nasrobbench201", file, new_store, message)
-    extend(new_store, synthetic.arrays()[:1])
+    extend(new_store, ROWS, synthetic.arrays()[:1])
     refused("nasrobbench201", file, new_store, message)
 
 
@@ -255,7 +256,7 @@ def test_every_published_value_comes_back_for_all_15625_indices(reference: Path,
     networks = json.loads(path.read_text().removeprefix("acc="))
     assert networks.pop("") == COLUMNS
     assert len(networks) == 15625
-    archs = [bench.cell(int(index)) for index in networks]
+    archs = [bench.parse(int(index)) for index in networks]
     values = np.array([networks[value] if isinstance(value, str) else value for value in networks.values()])
     asked = [(dataset, *question) for dataset in DATASETS.values() for question in QUESTIONS]
     for (dataset, threat, level), expected in zip(asked, values.T, strict=True):

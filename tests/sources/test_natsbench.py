@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import SourceError
 from robbench.sources import import_source, natsbench
 from robbench.sources.reading import Reading
 from robbench.spaces import nb201
 from robbench.store import Store
+from robbench.store.arrays import Name
 from tests.sources.published import CELL, NATS_HEADER, evaluated, isomorphic, nats_rows, refused, unreadable, write_csv
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
@@ -161,4 +161,4 @@ def test_every_published_value_comes_back(reference: Path, published: RobBench, 
     assert {bench.published_index(arch) for arch in best["arch"][:2]} == {6111, 13714}
     assert best["clean"].round(6).tolist()[:2] == [0.943733, 0.943733]
     assert best["clean"][2] < 0.943733
-    assert all(bench.cell(index) == published.cell(index) for index in range(nb201.SIZE)), "the numbering is that of jung2023"
+    assert all(bench.parse(index) == published.parse(index) for index in range(nb201.SIZE)), "the numbering is that of jung2023"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from robbench import RobBench
-from robbench.store.arrays import Name
 from robbench.errors import NotMeasured
 from robbench.sources import import_source
 from robbench.spaces import nb201
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
+from robbench.store.arrays import Name
 from tests.sources.published import CELL, evaluated, isomorphic, refused, unreadable, write_csv
 
 TUPLE = "(4, 0, 3, 1, 4, 3)"

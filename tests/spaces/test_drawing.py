@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from robbench.spaces.nb201.drawing import drawing
 from robbench.spaces.nb201 import EDGES, Cell, cells
+from robbench.spaces.nb201.drawing import drawing
 
 NAMES = {"skip": "skip_connect", "conv 1×1": "nor_conv_1x1", "conv 3×3": "nor_conv_3x3", "pool 3×3": "avg_pool_3x3", "·": "none"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import (
     KEY_LENGTH,
     Partition,
@@ -19,7 +20,6 @@ from robbench.spaces.nb201.identity import (
     twin_key,
     twin_partition,
 )
-from robbench.spaces.nb201 import Cell, cells
 from tests.strategies import any_cell
 
 ALL = list(cells())

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from robbench import NotMeasured, RobBench, UnknownMetric
-from robbench.surrogates.features import INPUT, PROXIES, STRUCTURE, expression, nodes, operations, parse_sets, paths, proxies, table
-from robbench.spaces.nb201.identity import class_partition, twin_partition
 from robbench.spaces.nb201 import SIZE, Cell, cells, position
+from robbench.spaces.nb201.identity import class_partition, twin_partition
+from robbench.surrogates.features import INPUT, PROXIES, STRUCTURE, expression, nodes, operations, parse_sets, paths, proxies, table
 from tests.strategies import any_cell
 
 EVERY = tuple(cells())
@@ -27,7 +27,7 @@ def test_cells_of_a_class_and_twins_have_equal_features(name: str) -> None:
 
 
 def test_the_structure_tells_almost_all_functions_apart(bench: RobBench) -> None:
-    found = table("structure", bench.columns, "toy10")
+    found = table("structure", bench.measurements, "toy10")
     assert found.values.shape == (4930, 128)
     assert len(set(found.names)) == 128
     assert len(np.unique(found.values, axis=0)) > 4850
@@ -64,12 +64,12 @@ def test_a_term_used_twice_is_computed_once() -> None:
 
 def test_all_cells_take_well_under_a_second(bench: RobBench) -> None:
     start = time.process_time()
-    table("structure", bench.columns, "toy10")
+    table("structure", bench.measurements, "toy10")
     assert time.process_time() - start < 3  # half a second, on a machine that does nothing else
 
 
 def test_sets_are_joined_and_cells_that_differ_in_proxies_have_rows_of_their_own(bench: RobBench) -> None:
-    found = table("operations+proxies", bench.columns, "toy10")
+    found = table("operations+proxies", bench.measurements, "toy10")
     assert found.names[-1] == "synflow"
     assert found.values.shape == (SIZE, 7)
     assert np.isnan(found.values[::7, -1]).all()
@@ -86,4 +86,4 @@ def test_a_set_that_is_not_there_is_refused() -> None:
 
 def test_proxies_of_a_dataset_without_any_are_refused(bench: RobBench) -> None:
     with pytest.raises(NotMeasured, match=r"small.h5 holds no proxies of toy100.*`robbench import nbsuite_zero` brings some"):
-        proxies(bench.columns, "toy100")
+        proxies(bench.measurements, "toy100")

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch
-from robbench.search import Space
+from robbench.spaces import Subset
+from robbench.spaces.moves import Moves
+from robbench.spaces.nb201 import NB201, SIZE, Cell, cells
 from robbench.spaces.nb201.identity import class_partition
-from robbench.spaces.nb201 import SIZE, Cell, cells
 from tests.synthetic import UNMEASURED
 
 ALL = list(cells())
 CONSTANT = ALL[0]
-FEW = Space(ALL[3::10])
+FEW = Subset(NB201, ALL[3::10])
 
 
 def test_all_of_it_is_the_default() -> None:
-    space = Space()
-    assert space.cells == tuple(ALL)
+    space = NB201
+    assert space.members == tuple(ALL)
     assert (len(space), space.radius) == (SIZE, 1)
-    assert space.neighbors(ALL[777]) == ALL[777].neighbors()
+    assert space.neighbors(ALL[777]) == NB201.neighbors(ALL[777])
     assert Cell(ALL[5].ops) in space
 
 
 def test_samples_are_uniform_and_the_generators() -> None:
-    space = Space(ALL[:5])
+    space = Subset(NB201, ALL[:5])
     rng, same = np.random.default_rng(0), np.random.default_rng(0)
     drawn = [space.sample(rng) for _ in range(5000)]
     assert drawn == [space.sample(same) for _ in range(5000)]
@@ -37,22 +39,22 @@ def test_samples_are_uniform_and_the_generators() -> None:
 
 
 def test_mutants_are_neighbours_each_as_likely() -> None:
-    space, rng = Space(), np.random.default_rng(0)
+    space, rng = NB201, np.random.default_rng(0)
     counts = Counter(space.mutate(ALL[9000], rng) for _ in range(4800))
-    assert set(counts) == set(ALL[9000].neighbors())
+    assert set(counts) == set(NB201.neighbors(ALL[9000]))
     assert all(130 < count < 270 for count in counts.values())
 
 
 def test_children_have_each_edge_from_a_parent() -> None:
-    space, rng = Space(), np.random.default_rng(0)
+    space, rng = NB201, np.random.default_rng(0)
     one, other = ALL[1234], ALL[14321]
     children = {space.crossover(one, other, rng) for _ in range(2000)}
     assert all(child.ops[edge] in (one.ops[edge], other.ops[edge]) for child in children for edge in range(6))
-    assert len(children) == 2 ** one.edit_distance(other)
+    assert len(children) == 2 ** NB201.distance(one, other)
 
 
 def test_each_operation_changes_as_often_as_the_rate_says() -> None:
-    space, rng = Space(), np.random.default_rng(0)
+    space, rng = NB201, np.random.default_rng(0)
     mutants = [space.mutate_each(ALL[9000], rng, 0.25) for _ in range(4800)]
     changed = np.array([[one != was for one, was in zip(mutant.ops, ALL[9000].ops, strict=True)] for mutant in mutants])
     assert np.allclose(changed.mean(axis=0), 0.25, atol=0.03)
@@ -79,8 +81,8 @@ def test_no_step_leaves_the_space() -> None:
 
 
 def test_every_cell_can_be_reached_within_the_radius_and_not_within_less() -> None:
-    def reached(space: Space) -> int:
-        seen, left = {space.cells[0]}, [space.cells[0]]
+    def reached(space: Moves[Any]) -> int:
+        seen, left = {space.members[0]}, [space.members[0]]
         while left:
             new = set(space.neighbors(left.pop())) - seen
             seen |= new
@@ -89,21 +91,21 @@ def test_every_cell_can_be_reached_within_the_radius_and_not_within_less() -> No
 
     assert FEW.radius > 1
     assert reached(FEW) == len(FEW)
-    assert reached(Space(FEW.cells, radius=FEW.radius - 1)) < len(FEW)
+    assert reached(Subset(NB201, FEW.cells, radius=FEW.radius - 1)) < len(FEW)
     for cell in FEW.cells[::50]:
-        assert set(FEW.neighbors(cell)) == {other for other in FEW.cells if 0 < cell.edit_distance(other) <= FEW.radius}
+        assert set(FEW.neighbors(cell)) == {other for other in FEW.cells if 0 < NB201.distance(cell, other) <= FEW.radius}
 
 
 def test_a_cell_alone_mutates_to_itself() -> None:
-    alone, rng = Space([CONSTANT]), np.random.default_rng(0)
+    alone, rng = Subset(NB201, [CONSTANT]), np.random.default_rng(0)
     assert alone.mutate(CONSTANT, rng) == alone.crossover(CONSTANT, CONSTANT, rng) == CONSTANT
     assert (alone.neighbors(CONSTANT), alone.radius) == ((), 1)
-    far = Space([CONSTANT, ALL[-1]], radius=1)
+    far = Subset(NB201, [CONSTANT, ALL[-1]], radius=1)
     assert far.mutate(CONSTANT, rng) == CONSTANT
 
 
 def test_what_an_oracle_answers_is_a_space(bench: RobBench) -> None:
-    answered = Space.answered_by(bench.oracle("clean"))
+    answered = bench.oracle("clean").subset()
     group = class_partition().group
     missing = {cell for cell, one in zip(ALL, group, strict=True) if one == UNMEASURED}
     assert set(ALL) - set(answered.cells) == missing
@@ -111,18 +113,18 @@ def test_what_an_oracle_answers_is_a_space(bench: RobBench) -> None:
 
 
 def test_a_space_goes_to_other_processes() -> None:
-    for space in (Space(), FEW, Space(FEW.cells, radius=4)):
+    for space in (NB201, FEW, Subset(NB201, FEW.cells, radius=4)):
         make, arguments = space.__reduce__()
-        assert (make(*arguments).cells, make(*arguments).radius) == (space.cells, space.radius)
-    assert Space().__reduce__()[1] == (None,), "all of NAS-Bench-201 is not sent"
+        assert (make(*arguments).cells, make(*arguments).radius) == (space.members, space.radius)
+    assert NB201.__reduce__()[1] == (None,), "all of NAS-Bench-201 is not sent"
 
 
 def test_an_empty_space_is_refused() -> None:
     with pytest.raises(CannotSearch, match="there are no architectures in the space; expected at least one"):
-        Space([])
+        Subset(NB201, [])
 
 
 @pytest.mark.parametrize("radius", [0, 7, "1"])
 def test_a_radius_that_is_none_is_refused(radius: int) -> None:
     with pytest.raises(CannotSearch, match=f"radius={radius!r} is not a number of edges; expected an integer from 1 to 6"):
-        Space(radius=radius)
+        Subset(NB201, radius=radius)

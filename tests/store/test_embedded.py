@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from robbench import NotAStore, RobBench, embedded
-from robbench.store.embedded import embedded_store
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.spaces.nb201 import cells
 from robbench.store import verify
+from robbench.store.embedded import embedded_store
 
 ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")
 GRID = tuple(k / 255 for k in (8, 16, 32, 64))

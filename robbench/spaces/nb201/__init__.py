@@ -1,9 +1,9 @@
 """NAS-Bench-201 (Dong and Yang, 2020): cells of four nodes and six edges, five operations, 15,625 cells in all.
 
-    cell.py       Cell, its arch string, and NASLib's tuples
-    identity.py   exact cells, isomorphism classes, functional twins
-    features.py   what surrogates and predictors see of a cell
-    drawing.py    a cell in text, and as a graph
+cell.py       Cell, its arch string, and NASLib's tuples
+identity.py   exact cells, isomorphism classes, functional twins
+features.py   what surrogates and predictors see of a cell
+drawing.py    a cell in text, and as a graph
 """
 
 from __future__ import annotations

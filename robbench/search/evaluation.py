@@ -1,35 +1,34 @@
-"""How a search asks its oracle: what is checked before, how values compare, when it ends.
+"""How a search evaluates architectures: what is checked before, how values compare, when it ends.
 
-with asking(oracle, space, rng) as ask:
-    ask(cell)            a score: higher is better, NaN is worst; the search leaves here when its budget is spent
-return ask.result()
+with evaluating(oracle, space, rng) as evaluate:
+    evaluate(arch)            a score: higher is better, NaN is worst; the search leaves here when its budget is spent
+return evaluate.result()
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from numbers import Integral
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from robbench.arguments import checked_count
 from robbench.errors import BudgetExhausted, CannotSearch
+from robbench.search.domination import non_dominated
 from robbench.search.oracle import Oracle, Value
-from robbench.search.domination import dominates
 from robbench.search.result import Found, Result
-from robbench.spaces.nb201 import Cell
-from robbench.spaces.subset import Space
+from robbench.spaces.moves import Moves
 
 PATIENCE = 1000
 
 
 @contextmanager
-def asking(oracle: Oracle, space: Space, rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Asking]:
-    """What a search asks, until its budget is spent or nothing new is found; the block ends there.
+def evaluating(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Evaluation]:
+    """How a search evaluates architectures, until its budget is spent or nothing new is found; the block ends there.
 
-    Nothing new is found where as many architectures in a row cost nothing as the space has, or `PATIENCE` in a smaller one.
+    Nothing new is found where as many architectures in a row cost nothing as the space lists, or `PATIENCE` in a smaller one, or one too large to list.
 
     Arguments:
         several: whether the algorithm can weigh several objectives.
@@ -37,72 +36,72 @@ def asking(oracle: Oracle, space: Space, rng: np.random.Generator, *, several: b
 
     Raises:
         CannotSearch: the oracle has no budget, several objectives for an algorithm of one, or no value for some of the space; `rng` is
-            not a generator; a size is none.
+            not a generator.
+        InvalidArgument: a size is none.
     """
     _check(oracle, space, rng, several)
     for name, size in sizes.items():
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise CannotSearch(f"{name}={size!r} is too few; expected an integer of at least 1.")
+        checked_count(size, name)
     with suppress(BudgetExhausted):
-        yield Asking(oracle, space)
+        yield Evaluation(oracle, space)
 
 
-class Asking:
+class Evaluation:
     """An oracle that answers in scores, and remembers the best."""
 
-    def __init__(self, oracle: Oracle, space: Space) -> None:
+    def __init__(self, oracle: Oracle, space: Moves[Any]) -> None:
         self._oracle = oracle
         self._signs = [1.0 if direction == "max" else -1.0 for direction in oracle.directions]
         self._sign, self._single = self._signs[0], not oracle.several
-        self._patience, self._idle = max(PATIENCE, len(space)), 0
+        self._patience, self._idle = max(PATIENCE, len(space.members or ())), 0
         self._best: Found | None = None
         self._best_score = -np.inf
-        self._scores: dict[Cell, tuple[tuple[float, ...], Value]] = {}
+        self._scores: dict[Any, tuple[tuple[float, ...], Value]] = {}
 
-    def __call__(self, cell: Cell) -> float:
-        """The score of a cell under one objective: higher is better, and what was not measured is worst.
+    def __call__(self, arch: Any) -> float:
+        """The score of an architecture under one objective: higher is better, and what was not measured is worst.
 
         Raises:
             BudgetExhausted: the budget does not pay for it, or nothing new was found for long.
         """
-        value: Any = self._value(cell)
+        value: Any = self._value(arch)
         score: float = self._sign * value if self._single else self._sign * value[0]
         if score != score:
             score = -np.inf
         if score > self._best_score or self._best is None:
-            self._best, self._best_score = Found(cell, value), score
+            self._best, self._best_score = Found(arch, value), score
         return score
 
-    def scores(self, cell: Cell) -> tuple[float, ...]:
-        """The scores of a cell, one for each objective; what lacks one is worst in all.  Otherwise as a call.
+    def scores(self, arch: Any) -> tuple[float, ...]:
+        """The scores of an architecture, one for each objective; what lacks one is worst in all.  Otherwise as a call.
 
         Raises:
             BudgetExhausted: as a call.
         """
         asked = self._oracle.asked
-        value = self._value(cell)
+        value = self._value(arch)
         values = (value,) if isinstance(value, float) else value
         scores = tuple(sign * one for sign, one in zip(self._signs, values, strict=True))
         if any(score != score for score in scores):
             scores = (-np.inf,) * len(scores)
         if self._oracle.asked > asked:  # isomorphic cells are one architecture in the result
-            self._scores[cell] = scores, value
+            self._scores[arch] = scores, value
         return scores
 
     def result(self) -> Result:
         """What was found."""
         if not self._scores:
             return Result(self._oracle, () if self._best is None else (self._best,))
-        ranked = sorted(((scores, Found(cell, value)) for cell, (scores, value) in self._scores.items()), key=itemgetter(0), reverse=True)
+        ranked = sorted(((scores, Found(arch, value)) for arch, (scores, value) in self._scores.items()), key=itemgetter(0), reverse=True)
         if not self._oracle.several:
             return Result(self._oracle, (ranked[0][1],))
-        beaten = np.asarray(dominates(np.array([scores for scores, _ in ranked])).any(axis=0))
-        return Result(self._oracle, tuple(found for loses, (_, found) in zip(beaten, ranked, strict=True) if not loses))
+        front = non_dominated(np.array([scores for scores, _ in ranked]))
+        return Result(self._oracle, tuple(found for on_front, (_, found) in zip(front, ranked, strict=True) if on_front))
 
-    def _value(self, cell: Cell) -> Value:
+    def _value(self, arch: Any) -> Value:
         oracle = self._oracle
         spent = oracle.spent
-        value = oracle(cell)
+        value = oracle(arch)
         if oracle.spent != spent:
             self._idle = 0
         else:
@@ -112,7 +111,7 @@ class Asking:
         return value
 
 
-def _check(oracle: Oracle, space: Space, rng: np.random.Generator, several: bool) -> None:
+def _check(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, several: bool) -> None:
     if not isinstance(rng, np.random.Generator):
         raise CannotSearch(f"rng={rng!r} is a {type(rng).__name__}; expected a generator, such as np.random.default_rng(0).")
     if oracle.budget is None:
@@ -122,10 +121,14 @@ def _check(oracle: Oracle, space: Space, rng: np.random.Generator, several: bool
             f"this algorithm searches one objective, and the oracle has {len(oracle.objectives)}: {', '.join(oracle.objectives)};"
             " nsga2 and trnas take several."
         )
-    lacking = {name: count for name, count in oracle.lacking(space.cells).items() if count}
+    if space.space is not oracle.space:
+        raise CannotSearch(f"the oracle answers for architectures of {oracle.space.title}, and the space to search is {space.space.title}.")
+    remedy = "search oracle.subset(), the measured ones, or make the oracle with missing='nan', which ranks the others last."
+    if space.members is None:
+        if measured := list(oracle.lacking([])):
+            raise CannotSearch(f"{space.space.title} has more architectures than any store has {' and '.join(measured)} of; {remedy}")
+        return
+    lacking = {name: count for name, count in oracle.lacking(space.members).items() if count}
     if lacking:
         counts = ", ".join(f"{name} of {count}" for name, count in lacking.items())
-        raise CannotSearch(
-            f"the store lacks {counts} of the {len(space)} architectures in the space; search Space.answered_by(oracle), the measured"
-            " ones, or make the oracle with missing='nan', which ranks the others last."
-        )
+        raise CannotSearch(f"the store lacks {counts} of the {len(space.members)} architectures in the space; {remedy}")

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from robbench.search.asking import PATIENCE, Asking
 
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, CannotSearch
-from robbench.search import Space, asking
-from robbench.search.asking import PATIENCE, Asking
+from robbench.search.evaluation import evaluating
+from robbench.spaces import Subset
 from tests.search.conftest import ALL, CLASSES
 
 RNG = np.random.default_rng(0)
 
 
-def test_a_search_needs_an_end(landscape: RobBench, space: Space) -> None:
+def test_a_search_needs_an_end(landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(
         CannotSearch, match=r"the oracle has no budget, so the search would not end; make it with one, such as bench\.oracle"
     ):
-        asking(landscape.oracle("clean"), space, RNG).__enter__()
+        evaluating(landscape.oracle("clean"), space, RNG).__enter__()
 
 
-def test_a_seed_is_not_a_generator(landscape: RobBench, space: Space) -> None:
+def test_a_seed_is_not_a_generator(landscape: RobBench, space: Moves[Any]) -> None:
     with pytest.raises(CannotSearch, match=r"rng=0 is a int; expected a generator, such as np\.random\.default_rng\(0\)"):
-        asking(landscape.oracle("clean", budget=3), space, 0).__enter__()  # type: ignore[arg-type]
+        evaluating(landscape.oracle("clean", budget=3), space, 0).__enter__()  # type: ignore[arg-type]
 
 
-def test_what_the_store_lacks_is_said_before_anything_is_asked(landscape: RobBench, space: Space) -> None:
+def test_what_the_store_lacks_is_said_before_anything_is_asked(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle(["clean", "fog@1", "synflow"], budget=10)
-    lacking = oracle.lacking(space.cells)
+    lacking = oracle.lacking(space.members)
     assert lacking["clean"] == 0
     assert lacking["synflow"] == len(ALL[::10])
     assert lacking["fog@1"] == sum(not landscape.oracle("fog@1").answers(cell) for cell in ALL)
@@ -36,16 +39,16 @@ def test_what_the_store_lacks_is_said_before_anything_is_asked(landscape: RobBen
         rf"the store lacks fog@1 of {lacking['fog@1']}, synflow of 1563 of the 15625 architectures in the space; search Space\.answered_by"
     )
     with pytest.raises(CannotSearch, match=message):
-        asking(oracle, space, RNG, several=True).__enter__()
+        evaluating(oracle, space, RNG, several=True).__enter__()
     assert oracle.spent == 0
-    with asking(oracle, Space.answered_by(oracle), RNG, several=True) as ask:
-        for cell in Space.answered_by(oracle).cells[:20]:
+    with evaluating(oracle, oracle.subset(), RNG, several=True) as ask:
+        for cell in oracle.subset().members[:20]:
             ask.scores(cell)
-    assert oracle.lacking(Space.answered_by(oracle).cells) == {"clean": 0, "fog@1": 0, "synflow": 0}
-    assert landscape.oracle("fog@1", missing="nan").lacking(space.cells) == {}
+    assert oracle.lacking(oracle.subset().members) == {"clean": 0, "fog@1": 0, "synflow": 0}
+    assert landscape.oracle("fog@1", missing="nan").lacking(space.members) == {}
 
 
-def test_scores_are_better_higher_and_worst_without_a_value(landscape: RobBench, space: Space) -> None:
+def test_scores_are_better_higher_and_worst_without_a_value(landscape: RobBench, space: Moves[Any]) -> None:
     missing = next(cell for cell in CLASSES if not landscape.oracle("fog@1").answers(cell))
     low = Asking(landscape.oracle("fog@1", budget=9, missing="nan", directions={"fog@1": "min"}), space)
     assert low(CLASSES[0]) == -landscape.query(CLASSES[0], "fog@1")
@@ -57,22 +60,22 @@ def test_scores_are_better_higher_and_worst_without_a_value(landscape: RobBench,
 
 
 def test_asking_ends_where_nothing_is_new(landscape: RobBench) -> None:
-    ask = Asking(landscape.oracle("clean", budget=9), Space(CLASSES[:3]))
+    ask = Asking(landscape.oracle("clean", budget=9), Subset(NB201, CLASSES[:3]))
     for _ in range(PATIENCE):
         ask(CLASSES[0])
     with pytest.raises(BudgetExhausted, match="1000 architectures in a row cost nothing: all that this search can reach has been asked"):
         ask(CLASSES[0])
 
 
-def test_what_a_budget_cannot_begin_to_pay_for_has_no_best(landscape: RobBench, space: Space) -> None:
+def test_what_a_budget_cannot_begin_to_pay_for_has_no_best(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle("clean", budget=0.5, cost="edgegpu_latency")
-    with asking(oracle, space, RNG) as ask:
+    with evaluating(oracle, space, RNG) as ask:
         ask(CLASSES[0])
     with pytest.raises(CannotSearch, match=r"nothing was found: the budget of 0\.5 did not pay for the first architecture"):
         _ = ask.result().best
 
 
-def test_isomorphic_cells_are_one_architecture_of_the_front(landscape: RobBench, space: Space) -> None:
+def test_isomorphic_cells_are_one_architecture_of_the_front(landscape: RobBench, space: Moves[Any]) -> None:
     oracle = landscape.oracle(["clean", "pgd@1/255"], budget=50)
     ask = Asking(oracle, space)
     for cell in ALL[:40]:

@@ -1,0 +1,185 @@
+"""The predictions of a store's surrogates: of every architecture that the store holds, at once, and of any other when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robbench.errors import InvalidArgument, NotMeasured
+from robbench.measurements.lookup import Architecture
+from robbench.measurements.measurements import Measurements
+from robbench.measurements.question import STANDARD, UNTRAINED, Question
+from robbench.surrogates import features
+from robbench.surrogates.surrogate import About, Prediction, Surrogate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Key = tuple[str, str, str]
+"""Dataset, training and target: where a surrogate stands in a store."""
+
+
+class Predictions:
+    """Of one number, for every architecture.
+
+    Arguments:
+        measurements: of the store.
+        surrogate: what predicts.
+        table: the features of the store's architectures.
+        means: ``(rows of the table, outputs)``: the predicted means; NaN where all features are missing.
+        output: the number.
+        level: the share of new measurements that fall into an interval.
+    """
+
+    def __init__(
+        self, measurements: Measurements, surrogate: Surrogate, table: features.Table, means: np.ndarray, output: str, level: float
+    ) -> None:
+        self._measurements, self._surrogate, self._output, self._level = measurements, surrogate, output, level
+        self._known, self._row_of = measurements.lookup.known["exact"], table.row_of.tolist()
+        self._values = self._with_intervals(means)
+
+    @property
+    def identity(self) -> str:
+        """``"class"`` if the features are equal for all of a class, else ``"exact"``."""
+        return "exact" if features.PROXIES in self._surrogate.about.features.split(features.SEPARATOR) else "class"
+
+    def prediction(self, arch: Architecture) -> Prediction:
+        """Of one architecture; raises UnknownArchitecture, and NotMeasured where a feature is missing that the surrogate needs."""
+        try:
+            values = self._values[self._row_of[self._known[arch]]]
+        except (KeyError, TypeError):  # met for the first time, or not hashable
+            values = self._first(arch)
+        mean, low, high = values.tolist()
+        if mean != mean:
+            raise self._lacking(arch)
+        return Prediction(mean, low, high, self._level)
+
+    def many(self, archs: Sequence[Architecture]) -> np.ndarray:
+        """Of many architectures: ``(len(archs), 3)``: mean, low, high."""
+        try:
+            found = self._values[[self._row_of[self._known[arch]] for arch in archs]]
+        except (KeyError, TypeError):  # some are met for the first time, or are not hashable
+            found = np.array([self._first(arch) for arch in archs]).reshape(len(archs), 3)
+        lacking = np.isnan(found).any(axis=1)
+        if lacking.any():
+            raise self._lacking(archs[int(lacking.argmax())])
+        return np.asarray(found)
+
+    def _first(self, arch: Architecture) -> np.ndarray:
+        """The mean and the ends of the interval, ``(3,)``, of an architecture that the store may not hold."""
+        try:
+            row = self._measurements.lookup.row("exact", arch)
+        except NotMeasured:
+            parsed = self._measurements.lookup.parse(arch)
+            values = features.of_architectures(self._measurements.space, self._surrogate.about.features, [parsed]).values
+            return np.asarray(self._with_intervals(self._surrogate.predict(values))[0])
+        return np.asarray(self._values[self._row_of[row]])
+
+    def _with_intervals(self, means: np.ndarray) -> np.ndarray:
+        """``(rows, outputs)`` → ``(rows, 3)``: mean, low and high of this output."""
+        mean = means[:, self._surrogate.about.outputs.index(self._output)]
+        values = np.full((len(mean), 3), np.nan)
+        known = ~np.isnan(mean)
+        low, high = self._surrogate.interval(self._output, mean[known], self._level)
+        values[known] = np.stack([mean[known], low, high], axis=1)
+        return values
+
+    def _lacking(self, arch: Architecture) -> NotMeasured:
+        return NotMeasured(
+            f"{self._output} is predicted from proxies, and none was measured for {self._measurements.lookup.parse(arch)};"
+            " fit a surrogate with features='structure', which needs none."
+        )
+
+
+class Surrogates:
+    """The surrogates of one store; each is read, and evaluated on all architectures of the store, when it is first asked."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self._measurements = measurements
+        self.asked: dict[tuple[Any, ...], Predictions] = {}
+        """By what was asked: the arguments of `RobBench.predict` as they were given, or a question and a level."""
+        self._about: dict[_Key, About | None] = {}
+        self._means: dict[_Key, tuple[Surrogate, features.Table, np.ndarray]] = {}
+
+    def __reduce__(self) -> tuple[type[Surrogates], tuple[Measurements]]:
+        return Surrogates, (self._measurements,)
+
+    def ask(self, arguments: tuple[Any, ...], question: Question, level: float) -> Predictions:
+        """What `predictions` gives for a question, kept under the arguments that asked it."""
+        found = self.predictions(question, level)
+        with suppress(TypeError):  # not hashable
+            self.asked[arguments] = found
+        return found
+
+    def predictions(self, question: Question, level: float) -> Predictions:
+        """What the narrowest surrogate of a metric predicts.
+
+        Raises:
+            NotMeasured: none was fitted, of this dataset and training.
+            InvalidArgument: a seed or interpolation, which have no meaning here; or no such level.
+        """
+        if question.seed is not None or question.interpolate:
+            raise InvalidArgument("a prediction has no seed and is never interpolated; leave seed and interpolate out.")
+        output = str(question.metric)
+        key = self._key(question, output)
+        if (key, output, level) not in self.asked:
+            self.asked[key, output, level] = Predictions(self._measurements, *self._evaluated(key), output, level)
+        return self.asked[key, output, level]
+
+    def table(self) -> pd.DataFrame:
+        """One row for each output of each surrogate."""
+        import pandas as pd
+
+        records = [
+            {
+                "dataset": about.dataset,
+                "training": about.training,
+                "target": about.target,
+                "output": output,
+                "model": about.model,
+                "features": about.features,
+                **about.scores[output],
+                "split": f"{about.split['kind']}, {about.split['train']:g}, seed {about.split['seed']}",
+            }
+            for about in filter(None, map(self._described, self._measurements.store.surrogates()))
+            for output in about.outputs
+        ]
+        return pd.DataFrame.from_records(records)
+
+    def _key(self, question: Question, output: str) -> _Key:
+        """Where the narrowest surrogate of an output is."""
+        store, dataset = self._measurements.store, question.dataset or self._measurements.default_dataset
+        size = {key: len(about.outputs) for key in store.surrogates() if (about := self._described(key)) and output in about.outputs}
+        default = UNTRAINED if question.metric.entry.kind in ("proxy", "cost") else STANDARD
+        trainings = {key[1] for key in size if key[0] == dataset}
+        training = question.training or (default if default in trainings or len(trainings) != 1 else next(iter(trainings)))
+        here = [key for key in size if key[:2] == (dataset, training)]
+        if not here:
+            others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
+            raise NotMeasured(
+                f"no surrogate of {output} of {dataset} ({training}) is in {store.file_name}; it holds {others}."
+                f" `robbench fit` adds one: robbench fit {store.file_name} --target {output}"
+            )
+        return min(here, key=lambda key: (size[key], key[2]))
+
+    def _described(self, key: _Key) -> About | None:
+        """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""
+        if key not in self._about:
+            try:
+                self._about[key] = About(**self._measurements.store.about_surrogate(*key))
+            except TypeError:
+                self._about[key] = None
+        return self._about[key]
+
+    def _evaluated(self, key: _Key) -> tuple[Surrogate, features.Table, np.ndarray]:
+        """A surrogate, the store's features, and its means for every row of them: NaN where all of these are missing."""
+        if key not in self._means:
+            surrogate = Surrogate.of(self._measurements.store.surrogate(*key))
+            table = surrogate.table(self._measurements)
+            means = surrogate.predict(table.values)
+            means[np.isnan(table.values).all(axis=1)] = np.nan
+            self._means[key] = surrogate, table, means
+        return self._means[key]
