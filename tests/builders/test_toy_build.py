@@ -12,8 +12,10 @@ pytest.importorskip("torch")
 import torch
 
 from builders.attacks import FGSM
-from builders.networks import cell_of
+from builders.errors import BuildError
+from builders.networks import CELLS, cell_of
 from builders.networks.frozen import FrozenStack
+from builders.networks.graph import CellGraph
 from builders.networks.plain import Network, Skeleton, flops, parameters
 from builders.networks.stacked import StackedNetwork
 from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
@@ -24,7 +26,7 @@ from builders.results.verify import verify
 from builders.run import run
 from builders.train import RECIPES, Recipe
 from robbench.errors import RobBenchError, UnknownArchitecture
-from robbench.spaces import parse
+from robbench.spaces import SPACES, parse
 from robbench.store import Store
 from robbench.store.arrays import Name
 from robbench.store.embedded import embedded_store
@@ -127,3 +129,29 @@ def test_size_grows_with_the_convolutions(toy: ToySpace) -> None:
 def test_an_architecture_of_another_space_is_named(toy: ToySpace) -> None:
     with pytest.raises(UnknownArchitecture, match=r"is an architecture of NAS-Bench-201; expected one of the toy space"):
         parse(toy, "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+
+
+def test_an_operation_without_a_layer_is_named(toy: ToySpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CELLS, "toy", lambda arch: CellGraph.of(2, [(0, 1, "nor_conv_5x5")]))
+    with pytest.raises(
+        BuildError, match=r"'nor_conv_5x5' is not an operation that networks can be built of; expected one of none, skip_conn"
+    ):
+        Network(toy.members[0], SMALL)
+
+
+def test_cells_of_different_numbers_of_nodes_are_not_stacked(toy: ToySpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CELLS, "toy", lambda arch: CellGraph.of(2 + toy.members.index(arch), [(0, 1, "skip_connect")]))
+    with pytest.raises(BuildError, match=r"cells of 2 and of 3 nodes cannot be stacked; expected as many in all"):
+        StackedNetwork(networks(toy.members[:2]))
+
+
+def test_a_space_that_cannot_be_listed_has_no_classes_to_draw(toy: ToySpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(ToySpace):
+        title = "an endless space"
+        members = None  # type: ignore[assignment]
+
+    monkeypatch.setitem(SPACES, "toy", Endless())
+    with pytest.raises(
+        BuildError, match=r"an endless space has too many architectures to draw classes from; expected a search space whose"
+    ):
+        Plan("digits", "tiny", "tiny", classes=1, sample_seed=0, seeds=(0,), stack=1, space="toy")
