@@ -118,7 +118,7 @@ def score(
 ) -> Scores:
     """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
 
-    The stack is not touched.  A network's values depend neither on the others of the stack nor on the other proxies asked for, but
+    The stack is not changed.  A network's values depend neither on the others of the stack nor on the other proxies asked for, but
     for rounding.
 
     Arguments:
