@@ -472,21 +472,9 @@ class RobBench:
         """The answer the long way, which leaves the column and the architecture's row behind for the next time."""
         refuse_unknown_options("query", unknown, OPTIONS)
         question = self.measurements.resolve(self._question(*asked))
-        if not self.measurements.is_number(question):
-            return self._array(arch, question)
-        answer = self.measurements.asked(asked)
-        value = answer.values[self.measurements.lookup.row(answer.column.rows, arch)]
-        if value != value:
-            raise self._not_measured(arch, question)
-        return value
-
-    def _array(self, arch: Architecture, question: Question) -> np.ndarray:
-        """The answer where it is an array: only the architecture's row is read."""
-        row = self.measurements.lookup.row(self._store.header(question.name()).rows, arch)
-        values = self.measurements.row(question, row)
-        if values is None:
-            raise self._not_measured(arch, question)
-        return values.astype(np.int64) if question.metric.measure == "confusion" else values
+        if self.measurements.is_number(question):
+            self.measurements.asked(asked)
+        return self.measurements.value(question, arch)
 
     def _value_or_nan(self, answer: Answer, arch: Architecture) -> float:
         parsed = self.parse(arch)
@@ -495,9 +483,6 @@ class RobBench:
         except NotMeasured:  # the store has no row of it
             assert parsed is not None
             return np.nan
-
-    def _not_measured(self, arch: Architecture, question: Question) -> NotMeasured:
-        return NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.parse(arch)}.")
 
     @cached_property
     def _surrogates(self) -> Surrogates:

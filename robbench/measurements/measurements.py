@@ -7,6 +7,7 @@ measurements.column(Question.of("pgd", eps=1 / 255)).values        (rows,)
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -68,20 +69,39 @@ class Measurements:
         """The answer to a question about a metric that is one number an architecture; raises as `column`."""
         try:
             return self.answers[question]
-        except (KeyError, TypeError):  # not asked before; or not hashable, and then resolving says what is wrong
+        except KeyError:  # not asked before
             resolved = self.resolve(question)
-        if resolved not in self.answers:
-            column = self._column(resolved)
-            self.answers[resolved] = Answer(column.values.tolist(), self.lookup.known[column.rows], column)
-        self.answers[question] = self.answers[resolved]
-        return self.answers[question]
+            answer = self.answers[question] = self.answers[resolved] = self.answers.get(resolved) or self._computed(resolved)
+            return answer
+        except TypeError:  # not hashable; then what is computed says what is wrong
+            return self._computed(self.resolve(question))
 
     def asked(self, arguments: tuple[Any, ...]) -> Answer:
         """The answer to the arguments of `RobBench.query` from the metric on, kept under these arguments; raises as `column`."""
         metric, *options = arguments
         answer = self.answer(Question.of(metric, **dict(zip(OPTIONS, options, strict=True))))
-        self.answers[arguments] = answer
+        with suppress(TypeError):  # not hashable, such as a level in an array of no dimensions
+            self.answers[arguments] = answer
         return answer
+
+    def value(self, question: Question, arch: Architecture) -> Any:
+        """The answer of one architecture: a float, or an array where the metric is one for each architecture, of which only this row is read.
+
+        Raises:
+            UnknownArchitecture: it is none of the space.
+            NotMeasured: nothing was measured of it; otherwise as `column`.
+        """
+        question = self.resolve(question)
+        if self.is_number(question):
+            answer = self.answer(question)
+            value: Any = answer.values[self.lookup.row(answer.column.rows, arch)]
+            if value == value:
+                return value
+        else:
+            value = self._array(question, self.lookup.row(self.store.header(question.name()).rows, arch))
+            if value is not None:
+                return value
+        raise NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.lookup.parse(arch)}.")
 
     def column(self, question: Question) -> Column:
         """The whole column of a metric that is one number an architecture.
@@ -92,14 +112,15 @@ class Measurements:
         """
         return self.answer(question).column
 
-    def row(self, question: Question, row: int) -> np.ndarray | None:
-        """A metric that is an array for each architecture, of one row, of which alone it is read; None where it was not measured."""
-        question = self.resolve(question)
+    def _array(self, question: Question, row: int) -> np.ndarray | None:
+        """A metric that is an array for each architecture, of one row; None where it was not measured."""
         values = self._columns.row(question, row)
         if values.dtype == bool:  # outcomes have no value that says "not measured"; their accuracy has
             accuracy = self.column(question._replace(metric=question.metric._replace(measure="accuracy")))
             return None if np.isnan(accuracy.values[row]) else values
-        return None if np.isnan(values).any() else values
+        if np.isnan(values).any():
+            return None
+        return values.astype(np.int64) if question.metric.measure == "confusion" else values
 
     def is_number(self, question: Question) -> bool:
         """Whether a resolved question's answer is one number an architecture."""
@@ -108,6 +129,8 @@ class Measurements:
     def numbers(self, question: Question) -> list[Metric]:
         """Every metric that is a number, level by level, of the question's dataset and training, whatever metric it names."""
         dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
+        if question.training is not None:
+            self._among("training", question.training, self.store.trainings(dataset))
         found: list[Metric] = []
         for name in self.store.names():
             metric = Metric(name.metric, None, name.measure)
@@ -156,6 +179,11 @@ class Measurements:
         dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
         untrained = Name(dataset, UNTRAINED, question.metric.name, question.metric.measure)
         return Question(question.metric, question.dataset, UNTRAINED) if untrained in self.store else question
+
+    def _computed(self, question: Question) -> Answer:
+        """The answer to a resolved question."""
+        column = self._column(question)
+        return Answer(column.values.tolist(), self.lookup.known[column.rows], column)
 
     def _column(self, question: Question) -> Column:
         """The column of a resolved question."""

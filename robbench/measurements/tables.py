@@ -28,12 +28,7 @@ def curve(measurements: Measurements, arch: Any, question: Question) -> pd.Serie
         raise InvalidArgument(f"{metric} is one point of a curve, which runs over all levels; leave the {axis} out.")
     question = measurements.resolve(question)
     levels = measurements.store.header(question.name()).levels
-    answers = [measurements.answer(question._replace(metric=metric._replace(level=level))) for level in levels]
-    values = [answer.values[measurements.lookup.row(answer.column.rows, arch)] for answer in answers]
-    if any(value != value for value in values):
-        from robbench.errors import NotMeasured
-
-        raise NotMeasured(f"{metric.name} of {question.dataset} ({question.training}) was not measured for {arch}.")
+    values = [measurements.value(question._replace(metric=metric._replace(level=level)), arch) for level in levels]
     return pd.Series(values, index=pd.Index(levels, name=axis), name=metric.name)
 
 

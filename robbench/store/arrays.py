@@ -60,8 +60,8 @@ class Array(NamedTuple):
     name: Name
     header: Header
     values: np.ndarray
-    """``(rows, axes…)``: float with NaN where nothing was measured; or uint16 counts with `MISSING` there; or, for outcomes, uint8:
-    eight images a byte, the first in its highest bit, and a row is missing where its accuracy is."""
+    """``(rows, axes…)``: float with NaN where nothing was measured; or uint16 counts with `MISSING` there; or, for outcomes, uint8, eight images a
+    byte, the first in its highest bit, as a masked array where something is missing: in a store, outcomes are missing where the accuracy is."""
 
 
 class Fitted(NamedTuple):

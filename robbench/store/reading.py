@@ -29,6 +29,9 @@ from robbench.store.layout import (
 )
 from robbench.store.rows import Rows
 
+_CHUNK_CACHE = 8 << 20
+"""Bytes of unpacked chunks that are kept for each array, so that rows asked for one by one are not unpacked from the same chunk again and again."""
+
 
 class Store:
     """A store opened for reading.  Opening reads a few attributes; names, headers and arrays are read when first asked for.
@@ -83,11 +86,11 @@ class Store:
     @property
     def has_published_index(self) -> bool:
         """Whether the store carries the published index of each architecture."""
-        return f"{self._exact}/published_index" in self._file
+        return f"/{self._exact}/published_index" in self._file
 
     def published_index(self) -> np.ndarray:
         """For each exact row, its published index: ``(exact,)``, integers; only if `has_published_index`."""
-        return self._read(f"{self._exact}/published_index")
+        return self._read(f"/{self._exact}/published_index")
 
     def datasets(self) -> list[str]:
         """The datasets that arrays were measured on, sorted."""
@@ -276,7 +279,7 @@ def _open(path: str) -> h5py.File:
     if not os.path.isfile(path):
         raise NotAStore(f"{path} does not exist; expected a store. `robbench import` makes one from published data.")
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         if "truncated" in str(error):
             raise DamagedStore(f"{path} is cut short: {error}. Restore it from a copy, or build it again.") from error

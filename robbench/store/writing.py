@@ -144,6 +144,7 @@ class _Extension:
         self.file, self.rows = new, rows
         self.changed: set[str] = set()
         """Paths of datasets whose digests are to be taken."""
+        self._unmeasured: dict[Name, np.ndarray | None] = {}
         if path.exists():
             held = _held_rows(path, rows)
             self.manifest = _copy(path, new)
@@ -223,17 +224,23 @@ class _Extension:
         place = self.places[array.header.rows]
         if place is None:
             return array
-        values = np.full((self.union.count(array.header.rows) or 0, *array.values.shape[1:]), _missing(array.values.dtype))
+        shape = (self.union.count(array.header.rows) or 0, *array.values.shape[1:])
+        if array.values.dtype == np.uint8:
+            values: np.ndarray = np.ma.masked_all(shape, np.uint8)
+        else:
+            values = np.full(shape, _missing(array.values.dtype))
         values[place] = array.values
         return array._replace(values=values)
 
     def _put(self, array: Array, changes: Changes) -> None:
         """Write an array, or compare it with the one that is there, and note which."""
         path = path_of(array.name)
+        if array.name.measure == "accuracy":
+            self._unmeasured_before(array.name)
         if path not in self.file:
             _write(self.file, array)
             changes.added.append(array.name)
-        elif self._has_gaps_for(array):
+        elif self._has_gaps_for(array := array._replace(values=self._masked(array))):
             _write(self.file, self._filled(array))
             changes.filled.append(array.name)
         else:
@@ -255,16 +262,15 @@ class _Extension:
             )
         gaps = False
         for block in blocks(present):
-            with damage_named(self.file.filename, path_of(array.name)):
-                old = unpack(present[block], present.attrs.get("denominator"))
-            new = as_floats(array.values[block])
-            differ = (old != new) & ~np.isnan(old) & ~np.isnan(new)
+            old, lacking = self._stored(array.name, block)
+            new, missing = as_floats(np.ma.getdata(array.values[block])), _is_missing(array.values[block])
+            differ = (old != new) & ~lacking & ~missing
             if differ.any():
                 where = tuple(index[0] for index in np.nonzero(differ))
                 specs = self.union.classes if header.rows == "class" else self.union.exact
                 spec = specs[where[0] + block.start]
                 raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
-            gaps |= bool((np.isnan(old) & ~np.isnan(new)).any())
+            gaps |= bool((lacking & ~missing).any())
         if gaps and header.provenance.get("source") != array.header.provenance.get("source"):
             raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
         return gaps
@@ -273,10 +279,43 @@ class _Extension:
         """The array with what the store has where it lacks a measurement; the store's is taken out."""
         present, filled = self.file[path_of(array.name)], array.values.copy()
         for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
-            old, missing = unpack(present[block], present.attrs.get("denominator")), np.isnan(as_floats(filled[block]))
-            filled[block][missing] = (np.where(np.isnan(old), MISSING, old) if filled.dtype == np.uint16 else old)[missing]
+            old, lacking = self._stored(array.name, block)
+            taken = _is_missing(filled[block]) & ~lacking
+            filled[block][taken] = old[taken]
         del self.file[path_of(array.name)]
         return array._replace(values=filled)
+
+    def _stored(self, name: Name, block: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows of an array in the store, and where nothing was measured: both ``(rows, axes…)``."""
+        present = self.file[path_of(name)]
+        with damage_named(self.file.filename, path_of(name)):
+            values = unpack(present[block], present.attrs.get("denominator"))
+        if values.dtype != np.uint8:
+            return values, np.isnan(values)
+        unmeasured = self._unmeasured_before(name)
+        lacking = np.zeros(values.shape, bool)
+        return values, lacking if unmeasured is None else lacking | unmeasured[block, ..., np.newaxis]
+
+    def _unmeasured_before(self, name: Name) -> np.ndarray | None:
+        """Where the store, before it was extended, had no accuracy and so no outcomes: ``(rows, levels, seeds)``, bool; None where it says nothing of it."""
+        accuracy = name._replace(measure="accuracy")
+        if accuracy not in self._unmeasured:
+            self._unmeasured[accuracy] = self._unmeasured_now(accuracy)
+        return self._unmeasured[accuracy]
+
+    def _unmeasured_now(self, name: Name) -> np.ndarray | None:
+        path = path_of(name._replace(measure="accuracy"))
+        if path not in self.file:
+            return None
+        with damage_named(self.file.filename, path):
+            return np.isnan(unpack(self.file[path][()], self.file[path].attrs.get("denominator")))
+
+    def _masked(self, array: Array) -> np.ndarray:
+        """The values; of outcomes that do not say what is missing, masked where the accuracy is, which a source gives before them."""
+        unmeasured = self._unmeasured_now(array.name) if array.values.dtype == np.uint8 else None
+        if unmeasured is None or isinstance(array.values, np.ma.MaskedArray):
+            return array.values
+        return np.ma.masked_array(array.values, np.broadcast_to(unmeasured[..., np.newaxis], array.values.shape))
 
 
 def _held_rows(path: Path, rows: Rows) -> Rows:
@@ -364,6 +403,15 @@ def _missing(dtype: np.dtype[Any]) -> Any:
     return dtype.type(MISSING if dtype == np.uint16 else 0)
 
 
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    """Where an array that a source gives has no measurement: ``(rows, axes…)``, bool."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.getmaskarray(values)
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    return values == MISSING if values.dtype == np.uint16 else np.zeros(values.shape, bool)
+
+
 def _disagreement(array: Array, present: Header, what: str) -> str:
     old, new = (" ".join(str(header.provenance.get(field, "?")) for field in ("source", "file")) for header in (present, array.header))
     return (
@@ -377,7 +425,8 @@ def _axes(header: Header) -> str:
 
 
 def _write(file: h5py.File, array: Array) -> None:
-    values, denominator = pack(array.values, array.header.provenance.get("images"))
+    plain = array.values.filled(0) if isinstance(array.values, np.ma.MaskedArray) else array.values
+    values, denominator = pack(plain, array.header.provenance.get("images"))
     dataset = _create(file, path_of(array.name), values)
     header = array.header
     dataset.attrs["rows"] = header.rows

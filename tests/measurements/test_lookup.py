@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from robbench import UnknownArchitecture
+from robbench import NotMeasured, UnknownArchitecture
 from robbench.measurements.lookup import Lookup
 from robbench.spaces.nb201 import SIZE, Cell, cells, position
 from robbench.spaces.nb201.identity import class_partition
@@ -42,29 +42,29 @@ def spellings(cell: Cell) -> list[Any]:
 def test_every_spelling_of_a_cell_has_its_rows(lookup: Lookup, cell: Cell) -> None:
     row = position(cell)
     for arch in spellings(cell):
-        assert lookup.cell(arch) == cell
+        assert lookup.parse(arch) == cell
         for _ in range(2):  # the second time from what was kept
-            assert lookup.rows["cell"][arch] == row
-            assert lookup.rows["class"][arch] == class_partition().group[row]
+            assert lookup.row("exact", arch) == row
+            assert lookup.row("class", arch) == class_partition().group[row]
     assert lookup.published_index(cell) == synthetic.published_index()[row]
 
 
 def test_every_published_index_is_looked_up(lookup: Lookup) -> None:
     index = synthetic.published_index()
-    assert [lookup.rows["cell"][int(number)] for number in index] == list(range(SIZE))
+    assert [lookup.row("exact", int(number)) for number in index] == list(range(SIZE))
 
 
 def test_a_list_of_operations_is_read_as_a_cell(lookup: Lookup) -> None:
     cell = next(cells())
-    assert lookup.cell(list(cell.ops)) == cell
+    assert lookup.parse(list(cell.ops)) == cell
 
 
 def test_cells_and_classes_stand_in_row_order(lookup: Lookup) -> None:
-    assert lookup.cells == tuple(cells())
-    assert [lookup.rows["class"][cell] for cell in lookup.classes] == list(range(CLASSES))
+    assert lookup.exact == tuple(cells())
+    assert [lookup.row("class", cell) for cell in lookup.classes] == list(range(CLASSES))
 
 
-@pytest.mark.parametrize("rows", ["class", "cell"])
+@pytest.mark.parametrize("rows", ["class", "exact"])
 @pytest.mark.parametrize(
     ("arch", "message"),
     [
@@ -82,24 +82,24 @@ def test_cells_and_classes_stand_in_row_order(lookup: Lookup) -> None:
     ],
 )
 def test_what_names_no_architecture_is_refused_every_time(lookup: Lookup, arch: Any, message: str, rows: str) -> None:
-    assert lookup.rows[rows][1] == lookup.rows[rows][1]  # 1, 1.0 and True are one key to a dict
+    assert lookup.row(rows, 1) == lookup.row(rows, 1)  # 1, 1.0 and True are one key to a dict
     for _ in range(2):
         with pytest.raises(UnknownArchitecture, match=message):
-            lookup.rows[rows][arch]
+            lookup.row(rows, arch)
 
 
 def test_an_index_in_a_store_that_carries_none_is_refused_with_what_to_do(lookup_without_index: Lookup) -> None:
     with pytest.raises(
         UnknownArchitecture,
-        match=r"3456 cannot be looked up: plain\.h5 carries no published index. Name the architecture by its arch string, or import a source",
+        match=r"3456 cannot be looked up: plain\.h5 carries no published index. Name the architecture by its text, or import a source",
     ):
-        lookup_without_index.cell(3456)
+        lookup_without_index.parse(3456)
     cell = next(cells())
     assert lookup_without_index.published_index(cell) is None
-    assert lookup_without_index.rows["cell"][str(cell)] == 0
+    assert lookup_without_index.row("exact", str(cell)) == 0
 
 
-def test_a_cell_that_a_store_does_not_have_is_refused(tmp_path: Path) -> None:
+def test_a_cell_that_a_store_does_not_have_was_not_measured(tmp_path: Path) -> None:
     """A store cut down by another hand: the rows are looked up, never computed."""
     import h5py
 
@@ -113,7 +113,7 @@ def test_a_cell_that_a_store_does_not_have_is_refused(tmp_path: Path) -> None:
     with Store(path) as store:
         lookup = Lookup(store)
         last = list(cells())[-1]
-        with pytest.raises(UnknownArchitecture, match=r"is not of any class in cut\.h5"):
-            lookup.rows["class"][last]
-        with pytest.raises(UnknownArchitecture, match=r"is not among the cells of cut\.h5"):
-            lookup.rows["cell"][last]
+        with pytest.raises(NotMeasured, match=r"no architecture of its class is among the 10 of cut\.h5"):
+            lookup.row("class", last)
+        with pytest.raises(NotMeasured, match=r"it is not among the 10 of cut\.h5"):
+            lookup.row("exact", last)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from robbench.spaces import Groups
 from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import (
     KEY_LENGTH,
-    Partition,
     canonical_form,
     class_key,
     class_partition,
@@ -138,7 +138,7 @@ def test_keys_of_different_rules_do_not_mix() -> None:
     ],
     ids=["class", "twin", "twin-zero-conv"],
 )
-def test_a_partition_says_of_each_cell_what_its_key_says(partition: Partition, key: Callable[[Cell], str]) -> None:
+def test_a_partition_says_of_each_cell_what_its_key_says(partition: Groups, key: Callable[[Cell], str]) -> None:
     assert [partition.keys[group] for group in partition.group] == [key(cell) for cell in ALL]
     first: dict[int, int] = {}
     for position, group in enumerate(partition.group):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import RobBenchError, UnknownArchitecture
-from robbench.spaces.nb201 import EDGES, NASLIB_EDGES, NASLIB_OPERATIONS, OPERATIONS, SIZE, Cell, cells, position, sample
+from robbench.spaces.nb201 import EDGES, NB201, OPERATIONS, SIZE, Cell, cells, position
+from robbench.spaces.nb201.cell import NASLIB_EDGES, NASLIB_OPERATIONS
 from tests.strategies import any_cell, operations
 
 ARCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"
@@ -102,22 +103,22 @@ def test_a_cell_does_not_follow_the_list_it_was_made_from() -> None:
 
 def test_neighbors_are_the_24_cells_at_distance_one() -> None:
     for cell in ALL[:: SIZE // 50]:
-        expected = {other for other in ALL if cell.edit_distance(other) == 1}
-        assert len(cell.neighbors()) == len(expected) == 24
-        assert set(cell.neighbors()) == expected
+        expected = {other for other in ALL if NB201.distance(cell, other) == 1}
+        assert len(NB201.neighbors(cell)) == len(expected) == 24
+        assert set(NB201.neighbors(cell)) == expected
 
 
 @given(any_cell)
 def test_being_neighbors_is_mutual(cell: Cell) -> None:
-    assert all(cell in neighbor.neighbors() for neighbor in cell.neighbors())
+    assert all(cell in NB201.neighbors(neighbor) for neighbor in NB201.neighbors(cell))
 
 
 @given(any_cell, any_cell, any_cell)
 def test_edit_distance_is_a_metric(a: Cell, b: Cell, c: Cell) -> None:
-    assert 0 <= a.edit_distance(b) <= 6
-    assert (a.edit_distance(b) == 0) is (a == b)
-    assert a.edit_distance(b) == b.edit_distance(a)
-    assert a.edit_distance(c) <= a.edit_distance(b) + b.edit_distance(c)
+    assert 0 <= NB201.distance(a, b) <= 6
+    assert (NB201.distance(a, b) == 0) is (a == b)
+    assert NB201.distance(a, b) == NB201.distance(b, a)
+    assert NB201.distance(a, c) <= NB201.distance(a, b) + NB201.distance(b, c)
 
 
 # Properties
@@ -148,7 +149,7 @@ def test_the_output_depends_on_the_input_when_a_path_is_open(cell: Cell) -> None
 
 def test_sampling_is_uniform_over_operations_on_every_edge() -> None:
     rng = np.random.default_rng(0)
-    drawn = [sample(rng).ops for _ in range(5000)]
+    drawn = [NB201.sample(rng).ops for _ in range(5000)]
     for edge in range(6):
         counts = np.array([sum(ops[edge] == op for ops in drawn) for op in OPERATIONS])
         assert (abs(counts - 1000) < 5 * np.sqrt(5000 * 0.2 * 0.8)).all()
@@ -156,11 +157,11 @@ def test_sampling_is_uniform_over_operations_on_every_edge() -> None:
 
 
 def test_sampling_follows_its_generator_and_nothing_else() -> None:
-    first = [sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
+    first = [NB201.sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
     random.seed(1)
-    again = [sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
+    again = [NB201.sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
     assert first == again
-    assert first != [sample(rng) for rng in [np.random.default_rng(8)] for _ in range(20)]
+    assert first != [NB201.sample(rng) for rng in [np.random.default_rng(8)] for _ in range(20)]
 
 
 # NASLib

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from robbench import NotMeasured, RobBench, UnknownMetric
-from robbench.spaces.nb201 import SIZE, Cell, cells, position
-from robbench.spaces.nb201.identity import class_partition, twin_partition
-from robbench.surrogates.features import INPUT, PROXIES, STRUCTURE, expression, nodes, operations, parse_sets, paths, proxies, table
+from robbench import InvalidArgument, NotMeasured, RobBench
+from robbench.spaces.nb201 import NB201, SIZE, Cell, cells, position
+from robbench.spaces.nb201.features import STRUCTURE, nodes, operations, paths
+from robbench.spaces.nb201.identity import INPUT, class_partition, expression, twin_partition
+from robbench.surrogates.features import PROXIES, parse_sets, proxies, table
 from tests.strategies import any_cell
 
 EVERY = tuple(cells())
@@ -42,7 +43,7 @@ def test_an_expression_is_what_twins_share(cell: Cell) -> None:
 
 def test_a_cell_by_hand() -> None:
     """Input, plus the pooled 1×1 of the 3×3 of the input."""
-    assert expression(PLAIN) == (INPUT, ("p", (("1", (("3", (INPUT,)),)),)))
+    assert expression(PLAIN) == (INPUT, ("avg_pool_3x3", (("nor_conv_1x1", (("nor_conv_3x3", (INPUT,)),)),)))
 
     def of(function: object) -> dict[str, float]:
         names, values = function([PLAIN])  # type: ignore[operator]
@@ -74,14 +75,14 @@ def test_sets_are_joined_and_cells_that_differ_in_proxies_have_rows_of_their_own
     assert found.values.shape == (SIZE, 7)
     assert np.isnan(found.values[::7, -1]).all()
     assert not np.isnan(found.values[:, :-1]).any()
-    np.testing.assert_array_equal(found.row_of_cell, np.arange(SIZE))
+    np.testing.assert_array_equal(found.row_of, np.arange(SIZE))
     np.testing.assert_array_equal(found.values[:, :6], operations(EVERY).values)
 
 
 def test_a_set_that_is_not_there_is_refused() -> None:
-    with pytest.raises(UnknownMetric, match=r"'path' is not a feature set. Did you mean 'paths'\? Known: operations, paths, nodes"):
-        parse_sets("path")
-    assert parse_sets("structure+proxies") == ("structure", PROXIES)
+    with pytest.raises(InvalidArgument, match=r"'path' is not a feature set. Did you mean 'paths'\? Known: operations, paths, nodes"):
+        parse_sets(NB201, "path")
+    assert parse_sets(NB201, "structure+proxies") == ("structure", PROXIES)
 
 
 def test_proxies_of_a_dataset_without_any_are_refused(bench: RobBench) -> None:

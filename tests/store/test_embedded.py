@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robbench import NotAStore, RobBench, embedded
+from robbench import NotAStore, RobBench
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.spaces.nb201 import cells
-from robbench.store import verify
+from robbench.store import embedded, verify
 from robbench.store.embedded import embedded_store
 
 ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")

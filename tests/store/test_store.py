@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from robbench import Contradiction, DamagedStore, NewerFormat, NotAStore, RobBench, StoreError
-from robbench.spaces.nb201 import SIZE, Cell, cells
+from robbench.spaces.nb201 import NB201, SIZE, Cell, cells
 from robbench.spaces.nb201.identity import class_key, class_partition
 from robbench.store import FORMAT_VERSION, Store, verify
 from robbench.store.arrays import MISSING, Array, Header, Name, as_floats
@@ -80,7 +80,7 @@ names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
     | hnp.arrays(np.uint16, st.tuples(st.integers(1, 8), st.just(2)))
     | hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(2))),
     parts=st.tuples(*[names] * 4),
-    rows=st.sampled_from(["class", "cell"]),
+    rows=st.sampled_from(["class", "exact"]),
     axis=st.sampled_from([("eps", EPS), ("severity", [1, 5]), ("seed", [777, 888]), ("count", [])]),
     about=st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none(), max_size=3),
 )
@@ -159,10 +159,10 @@ def test_every_chunk_is_compressed_shuffled_and_carries_a_checksum(small_store: 
 def test_the_layout_is_the_one_drawn(small_store: Path) -> None:
     """Readable by any HDF5 tool: what a stranger would look for, by its path."""
     with h5py.File(small_store) as file:
-        assert dict(file.attrs) == {"format": "robbench", "format_version": 1, "space": "nb201", "default_dataset": "toy10"}
-        assert set(file) == {"classes", "cells", "metrics", "manifest"}
+        assert dict(file.attrs) == {"format": "robbench", "format_version": 2, "space": "nb201", "default_dataset": "toy10"}
+        assert set(file) == {"classes", "exact", "metrics", "manifest"}
         assert {name: item.shape for name, item in file["classes"].items()} == {"key": (6466,), "spec": (6466,)}
-        assert {name: item.shape for name, item in file["cells"].items()} == {
+        assert {name: item.shape for name, item in file["exact"].items()} == {
             "spec": (15625,),
             "class": (15625,),
             "published_index": (15625,),
@@ -182,10 +182,11 @@ def test_the_layout_is_the_one_drawn(small_store: Path) -> None:
 
 def test_rows_are_the_classes_and_cells_in_the_order_of_the_space(small_store: Path) -> None:
     with Store(small_store) as store:
-        assert store.cell_specs() == list(map(str, cells()))
-        assert tuple(key.decode() for key in store.class_keys()) == class_partition().keys
-        assert tuple(store.cell_classes()) == class_partition().group
-        assert [class_key(Cell.parse(spec)).encode() for spec in store.class_specs()] == store.class_keys()
+        assert store.space is NB201
+        assert store.rows.exact == tuple(map(str, cells()))
+        assert store.rows.keys == class_partition().keys
+        assert tuple(store.rows.class_of) == class_partition().group
+        assert tuple(class_key(Cell.parse(spec)) for spec in store.rows.classes) == store.rows.keys
 
 
 def test_the_representative_of_a_class_has_its_lowest_published_index(small_store: Path) -> None:
@@ -196,8 +197,7 @@ def test_the_representative_of_a_class_has_its_lowest_published_index(small_stor
     with Store(small_store) as store:
         assert store.has_published_index
         np.testing.assert_array_equal(store.published_index(), index)
-        specs = store.cell_specs()
-        assert store.class_specs() == [specs[lowest[row]] for row in range(CLASSES)]
+        assert store.rows.classes == tuple(store.rows.exact[lowest[row]] for row in range(CLASSES))
 
 
 def test_an_index_can_come_later_and_only_once(tmp_path: Path) -> None:
@@ -205,16 +205,16 @@ def test_an_index_can_come_later_and_only_once(tmp_path: Path) -> None:
     extend(path, ROWS, [array(CLEAN, np.zeros(CLASSES))])
     with Store(path) as store:
         assert not store.has_published_index
-        before = store.class_specs()
+        before = store.rows.classes
     extend(path, ROWS, [], published_index=index)
     with Store(path) as store:
         np.testing.assert_array_equal(store.published_index(), index)
-        assert store.class_specs() != before
+        assert store.rows.classes != before
     verify(path)
     held = path.read_bytes()
     extend(path, ROWS, [], published_index=index)
     assert path.read_bytes() == held
-    with pytest.raises(Contradiction, match="numbers the cells of NAS-Bench-201 in another way than the store does"):
+    with pytest.raises(Contradiction, match="numbers the architectures in another way than the store does"):
         extend(path, ROWS, [array("toy standard fog accuracy", np.zeros(CLASSES))], published_index=index[::-1])
     assert path.read_bytes() == held
 
@@ -321,7 +321,7 @@ ONE_OTHER[4321, 1] = 0.375
             r"the store's runs over class rows, eps \[0.0039.*, 0.0078.*\], the new one over class rows, eps",
         ),
         ({"axes": {"severity": [1, 2]}}, r"the new one over class rows, severity \[1, 2\]"),
-        ({"rows": "cell", "values": np.full((SIZE, 2), 0.5)}, "the new one over cell rows"),
+        ({"rows": "exact", "values": np.full((SIZE, 2), 0.5)}, "the new one over exact rows"),
         ({"axes": {"eps": [*EPS, 1.0]}, "values": np.full((CLASSES, 3), 0.5)}, "the store's runs over class rows, eps"),
     ],
 )
@@ -348,7 +348,7 @@ def test_axes_in_another_order_are_another_array(tmp_path: Path) -> None:
     ("rows", "shape", "axes"),
     [
         ("class", (10,), {}),
-        ("cell", (CLASSES,), {}),
+        ("exact", (CLASSES,), {}),
         ("class", (CLASSES, 3), {"eps": EPS}),
         ("class", (CLASSES, 2), {}),
         ("klass", (CLASSES,), {}),
@@ -389,7 +389,8 @@ def test_what_a_source_cannot_read_is_said_and_the_store_is_as_it_was(store: Pat
 
 
 def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    root = Path(__file__).parents[2]
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60, cwd=root)
 
 
 WRITER = """
@@ -397,6 +398,7 @@ import os, signal, numpy as np
 from robbench import StoreError
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.writing import extend
+from tests.synthetic import ROWS
 
 def arrays(stop=lambda: None):
     for seed in range(3):
@@ -406,11 +408,13 @@ def arrays(stop=lambda: None):
 """
 
 
-def test_a_killed_writer_leaves_the_old_store_and_no_litter(store: Path) -> None:
+def test_a_killed_writer_leaves_the_old_store_and_a_lock_that_stops_nobody(store: Path) -> None:
     before = sha(store)
     done = in_a_process(WRITER + f"extend({str(store)!r}, ROWS, arrays(lambda: os.kill(os.getpid(), signal.SIGKILL)))")
     assert done.returncode == -signal.SIGKILL
     assert sha(store) == before
+    assert {path.name for path in store.parent.iterdir()} <= {"store.h5", ".store.h5.lock"}
+    extend(store, ROWS, [array(CLEAN, np.zeros(CLASSES))])  # what a dead process has locked stops nobody
     assert only(store.parent) == store
 
 
@@ -484,19 +488,19 @@ def test_a_flipped_bit_in_an_array_is_found_when_it_is_read_and_by_verify(store:
 
 
 @pytest.mark.parametrize(
-    ("path", "method"),
+    ("path", "read"),
     [
-        ("/classes/key", "class_keys"),
-        ("/classes/spec", "class_specs"),
-        ("/exact/spec", "cell_specs"),
-        ("/exact/class", "cell_classes"),
-        ("/exact/published_index", "published_index"),
+        ("/classes/key", lambda store: store.rows.keys),
+        ("/classes/spec", lambda store: store.rows.classes),
+        ("/exact/spec", lambda store: store.rows.exact),
+        ("/exact/class", lambda store: store.rows.class_of),
+        ("/exact/published_index", Store.published_index),
     ],
 )
-def test_a_flipped_bit_in_a_table_is_found_when_it_is_read_and_by_verify(store: Path, path: str, method: str) -> None:
+def test_a_flipped_bit_in_a_table_is_found_when_it_is_read_and_by_verify(store: Path, path: str, read: Callable[[Store], Any]) -> None:
     flip(store, path)
     with Store(store) as opened, pytest.raises(DamagedStore, match=f"{path} cannot be read"):
-        getattr(opened, method)()
+        read(opened)
     with pytest.raises(DamagedStore, match=f"{path} cannot be read"):
         verify(store)
 
@@ -522,7 +526,7 @@ def test_bytes_changed_together_with_their_checksum_are_found_by_verify(store: P
     [
         ("denominator", 999),
         ("unit", "percent"),
-        ("rows", "cell"),
+        ("rows", "exact"),
         ("eps", np.array([1.0, 2.0, 3.0, 4.0]) / 255),
         ("axes", ["severity"]),
         ("provenance", "{}"),
@@ -621,7 +625,7 @@ def test_a_newer_format_is_refused_with_its_version(store: Path, version: int) -
         file.attrs["format_version"] = version
     before = sha(store)
     for attempt in (Store, verify, lambda path: extend(path, ROWS, [array(CLEAN, np.zeros(CLASSES))])):
-        with pytest.raises(NewerFormat, match=f"is of format version {version}; this RobBench reads up to 1. Install a newer RobBench"):
+        with pytest.raises(NewerFormat, match=f"is of format version {version}; this RobBench reads up to 2. Install a newer RobBench"):
             attempt(store)
     assert sha(store) == before
 
@@ -662,7 +666,7 @@ def test_a_closed_store_lets_go_of_its_file(small_store: Path) -> None:
     with Store(small_store) as store:
         pass
     with pytest.raises((DamagedStore, ValueError), match=r"[Ii]nvalid|closed|cannot be read"):
-        store.class_keys()
+        _ = store.rows.keys
 
 
 def test_opening_reads_no_array(store: Path, synthetic_arrays: list[Array]) -> None:
