@@ -46,7 +46,7 @@ from builders.evaluate import robust_outcomes
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
 from builders.train import RECIPES, train
-from robbench.spaces.nb201 import sample
+from robbench.spaces.nb201 import NB201
 
 with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has moved
     warnings.simplefilter("ignore")
@@ -217,7 +217,7 @@ def main() -> None:
     )
     print(f"foolbox {foolbox.__version__}, torchattacks {torchattacks.__version__}")
     rng = np.random.default_rng(0)
-    cells = [sample(rng) for _ in range(options.networks)]
+    cells = [NB201.sample(rng) for _ in range(options.networks)]
     if options.large:
         generator = torch.Generator().manual_seed(0)
         network = Network(cells[0], Skeleton(cells=1), [0.5] * 3, [0.25] * 3, generator=generator).eval().to(options.device)

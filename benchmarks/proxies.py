@@ -27,7 +27,7 @@ import torch
 
 from builders.networks.plain import Skeleton
 from builders.proxies import PROXIES, initialised, score
-from robbench.spaces.nb201 import sample
+from robbench.spaces.nb201 import NB201
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
@@ -43,7 +43,7 @@ def main() -> None:
         images = torch.from_numpy(file["data_batch_1_images"][: given.batch]).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(file["data_batch_1_labels"][: given.batch]).long()
     rng = np.random.default_rng(0)
-    cells = sorted((sample(rng) for _ in range(512)), key=lambda cell: cell.ops)[100 : 100 + given.stack]
+    cells = sorted((NB201.sample(rng) for _ in range(512)), key=lambda cell: cell.ops)[100 : 100 + given.stack]
     stack = initialised(cells, Skeleton(), MEAN, STD)
     alone = [initialised([cell], Skeleton(), MEAN, STD) for cell in cells]
 

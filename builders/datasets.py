@@ -1,4 +1,4 @@
-"""Images in [0, 1], their labels, their fixed split.
+"""Data sets: images in [0, 1], labels, and a fixed split into training and test images.
 
     digits           1,797 handwritten digits, 8×8, 1 channel, 10 classes; ship with scikit-learn
     cifar10          the published python batches (a folder with data_batch_1 … test_batch), 32×32, 3 channels, 10 classes
@@ -30,7 +30,7 @@ from builders.corruptions import Corrupted, as_floats
 from builders.errors import DatasetError
 
 SMALLEST = 8
-"""Pixels a side: two reductions leave 2×2."""
+"""The smallest side of an image, in pixels: two reductions leave 2×2."""
 
 _TEST_DIGITS = 360
 _CLASSES_OF_IMAGENET16 = 120
@@ -38,7 +38,7 @@ _CLASSES_OF_IMAGENET16 = 120
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels, checked.
+    """Training and test images with their labels, checked when made.
 
     Raises:
         DatasetError: shapes, sizes, values or labels that do not fit; says which array and what was expected.
@@ -71,12 +71,12 @@ class Dataset:
 
     @cached_property
     def corrupted(self) -> Corrupted:
-        """The test images, corrupted: each corruption and severity is made once for all networks."""
+        """The test images under every corruption and severity, each computed once for all networks."""
         return Corrupted(self.test_images)
 
     @cached_property
     def checksum(self) -> str:
-        """16 hexadecimal digits of the images and labels: a name or a path may stand for others tomorrow."""
+        """16 hexadecimal digits of a SHA-256 of images and labels, which tells data sets apart that have the same name or path."""
         digest = hashlib.sha256()
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(np.ascontiguousarray(array).data)
@@ -241,8 +241,8 @@ def _batches(name: str, path: Path | None, classes: int, side: int, labels_key: 
 def _read_batch(path: Path, md5: str, name: str) -> dict[bytes, Any]:
     """One published batch, read only if its md5 is the published one.
 
-    These files are pickles: no other form of them is published.  The checksum is looked at first, and nothing but numpy's
-    arrays can be built, so no code that a file names is ever run.
+    These files are pickles: no other form of them is published.  The checksum is verified first, and the restricted reader can build
+    nothing but numpy arrays, so no code that a file names is ever run.
     """
     if not path.is_file():
         raise DatasetError(
@@ -265,7 +265,7 @@ def unpickle_arrays(raw: bytes) -> dict[bytes, Any]:
 
     class Arrays(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
-            # numpy has moved its modules since these files were written, so what they name is matched, not imported.
+            # numpy has moved its modules since these files were written, so the names in them are matched, not imported.
             allowed = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype, "encode": _encode}
             if module not in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs") or name not in allowed:
                 raise DatasetError(f"the batch names {module}.{name}, which is no part of a numpy array: it is not a published file.")
@@ -293,7 +293,7 @@ def _fetch(name: str) -> Path:
     address, md5, folder = _ARCHIVES[name]
     archive = Path(pooch.retrieve(address, f"md5:{md5}", path=pooch.os_cache("robbench")))
     target = archive.parent / name
-    if not (target / folder).is_dir():
+    if not all((target / folder / file).is_file() for file in _FILES[name]):  # none yet, or unpacking was interrupted
         with tarfile.open(archive) as tar:
             tar.extractall(target, filter="data")
     return target / folder

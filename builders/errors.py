@@ -20,8 +20,8 @@ class AttackError(RobBenchError):
 
 
 class CorruptionError(RobBenchError):
-    """A corruption was asked of images it cannot serve, or by a name or severity there is not; or published files are not what they should be."""
+    """An unknown corruption or severity, images that cannot be corrupted, or published files that are missing, damaged or of another form."""
 
 
 class ProxyError(RobBenchError):
-    """A proxy was asked for what it cannot be: an unknown name or initialisation, or images and labels that do not fit."""
+    """An unknown proxy or initialisation, or images and labels that do not fit the networks."""

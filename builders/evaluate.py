@@ -24,6 +24,7 @@ from builders.attacks.streams import image_streams
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
 from builders.train import exact_convolutions
+from robbench.arguments import checked_count
 from robbench.measurements.metrics import SEVERITIES
 
 
@@ -233,8 +234,7 @@ def _check(network: Classifier, images: Tensor, labels: Tensor, batch_size: int)
         )
     if int(labels.min()) < 0:
         raise AttackError(f"label {int(labels.min())}; labels run from 0.")
-    if batch_size < 1:
-        raise AttackError(f"batch_size {batch_size}; expected at least 1.")
+    checked_count(batch_size, "batch_size", of="images at a time")
     if getattr(network, "training", False):
         raise AttackError("the network is in training mode, where batch normalisation mixes images; call network.eval() first.")
 

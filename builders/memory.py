@@ -1,6 +1,6 @@
-"""Memory that goes back to the system comes back as fresh pages, and touching those costs a CPU more than the arithmetic on them.
+"""Keep freed memory in the process: page faults on memory that the system hands out anew cost a CPU more than the arithmetic on it.
 
-A stack's activations are of some megabytes, which glibc's malloc returns at every chance.
+The activations of a stack take some megabytes each, which glibc's malloc returns to the system whenever they are freed.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ from builders.networks import CELLS
 from builders.proxies import PROXIES, Proxy
 from builders.proxies.rscore import Psi
 from builders.train import RECIPES
-from robbench.arguments import checked_count, checked_seed
-from robbench.measurements.metrics import nearest
+from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.spaces import Groups, SearchSpace, space_named
 from robbench.store.atomic import replacing
 
@@ -136,7 +135,7 @@ class Plan:
                 )
         checked_count(self.classes, "classes")
         checked_seed(self.sample_seed, "sample_seed")
-        checked_count(self.stack, "stack")
+        checked_count(self.stack, "stack", of="networks a unit")
         for seed in self.seeds:
             checked_seed(seed, "seeds")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):

@@ -1,9 +1,9 @@
-"""Whether AutoAttack's robust accuracies can be trusted: the warnings of its authors' program, measured.
+"""Whether AutoAttack's robust accuracies are reliable: the checks of its authors' program, as numbers.
 
-    randomized        two calls of the network on the same images differ: attacks must average over its randomness, and these don't
+    randomized        two calls of the network on the same images differ: attacks would have to average over its randomness, and these do not
     probabilities     the network seems to return probabilities, not logits: losses saturate
-    zero_gradients    share of images where the cross-entropy's gradient is zero or NaN in every pixel: attacks that follow it are blind there
-    square_gain       share of images that Square broke after all attacks with gradients had failed: gradients mislead
+    zero_gradients    share of images where the cross-entropy's gradient is zero or NaN in every pixel: attacks that use it fail there
+    square_gain       share of images that Square broke after all attacks with gradients had failed: gradients are masked
 
 Source: Croce and Hein (2020), and the flags of their program.
 """
@@ -32,7 +32,7 @@ GAIN = 0.002
 
 @dataclass(frozen=True)
 class Reliability:
-    """What was found; ``…`` is the stack, absent for a plain network."""
+    """The checks' results; ``…`` is the stack, absent for a plain network."""
 
     randomized: NDArray[np.bool_]
     """``(…,)``."""
@@ -47,7 +47,7 @@ class Reliability:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each thing that speaks against trusting the outcomes."""
+        """A sentence for each check that failed."""
         found = []
         if self.randomized.any():
             found.append(f"{_networks(self.randomized)} random: their answers to the same images differ.")
@@ -76,7 +76,7 @@ def reliability(
     seed: int = 0,
     batch_size: int = 512,
 ) -> Reliability:
-    """AutoAttack's outcomes, and what speaks against trusting them.
+    """AutoAttack's outcomes, and checks of whether they are reliable.
 
     Attacks on a row are independent of one another, so the cascade's outcomes are those of its parts together: correct under each.
 
@@ -90,14 +90,14 @@ def reliability(
     attack = AutoAttack() if attack is None else attack
     outcomes = robust_outcomes(network, images, labels, attack.white_box, eps_grid, seed=seed, batch_size=batch_size)
     square = robust_outcomes(network, images, labels, attack.black_box, eps_grid, seed=seed, batch_size=batch_size)
-    randomized, probabilities = _answers(network, images[:batch_size])
-    blind = [_blind(network, *part) for part in zip(images.split(batch_size), labels.split(batch_size), strict=True)]
-    return Reliability(randomized, probabilities, accuracy(np.concatenate(blind, -1)), accuracy(outcomes & ~square), outcomes & square)
+    randomized, probabilities = _random_or_probabilities(network, images[:batch_size])
+    without = [_without_gradient(network, *part) for part in zip(images.split(batch_size), labels.split(batch_size), strict=True)]
+    return Reliability(randomized, probabilities, accuracy(np.concatenate(without, -1)), accuracy(outcomes & ~square), outcomes & square)
 
 
 @torch.no_grad()
-def _answers(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether answers to the same images differ, and whether they are probabilities."""
+def _random_or_probabilities(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether outputs for the same images differ, and whether they are probabilities."""
     answers = torch.stack([network(images) for _ in range(CALLS)])
     directions = answers / (answers.norm(dim=-1, keepdim=True) + 1e-10)
     apart = torch.stack([(one - other).norm(dim=-1).amax(-1) for one, other in combinations(directions, 2)]).amax(0)
@@ -106,8 +106,8 @@ def _answers(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], ND
     return (apart > RANDOM).numpy(force=True), (sums_to_1 & (logits > -PROBABILITY).flatten(-2).all(-1)).numpy(force=True)
 
 
-def _blind(network: Classifier, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
-    """Which images have no gradient, ``(…, batch)``."""
+def _without_gradient(network: Classifier, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
+    """Whether the gradient is zero or NaN in every pixel of each image, ``(…, batch)``."""
     with torch.no_grad():
         lead = network(images).shape[:-2]
     _, _, gradient = ascent(network, images.expand(*lead, *images.shape), labels.expand(*lead, *labels.shape))

@@ -1,7 +1,7 @@
-"""The attacks, by the names they have in a store; their defaults are the published dataset's settings (Jung et al., 2023, section 3.2),
-or, for those that it has not, their authors'.
+"""Attacks, by the names that a store has for them.
 
-Any other recipe is the same class with other fields, ``PGD(steps=10)``; `settings` says which, for provenance.
+Their defaults are the settings of the published dataset (Jung et al., 2023, section 3.2) or, for attacks that it does not have, of their authors.
+Other settings are other fields of the same class, as in ``PGD(steps=10)``; `settings` names them all, for provenance.
 """
 
 from builders.attacks.apgd import APGD, APGDDLR, APGDT

@@ -1,4 +1,4 @@
-"""Attacks in turn, each on the images that those before it could not break; and one attack towards several classes in turn."""
+"""Cascades: attacks in turn, each on the images that those before it could not break, and one attack towards several target classes in turn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Attempt(Protocol):
 
 @dataclass(frozen=True)
 class InTurn:
-    """Attacks as one, of which each attacks the images that those before it could not break."""
+    """A cascade: each attack gets the images that those before it could not break."""
 
     attacks: tuple[Attack, ...]
 

@@ -1,4 +1,4 @@
-"""DeepFool: straight to the nearest of the linearised boundaries, again and again.  Moosavi-Dezfooli, Fawzi and Frossard (2016)."""
+"""DeepFool: repeated steps to the nearest of the linearised decision boundaries.  Moosavi-Dezfooli, Fawzi and Frossard (2016)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ NUDGE = 1e-4
 class DeepFool:
     """Algorithm 2 in the L∞ norm (section 3.3, p = ∞): a step of size ``|f_k − f_y| / ‖∇(f_k − f_y)‖₁`` along the sign of that gradient.
 
-    Steps are 10⁻⁴ longer than that, in units of images.  Looks for a small perturbation, whatever eps: one that came out larger than eps is cut to it.
+    Steps are 10⁻⁴ longer than that, in units of images.  The perturbation that it minimises does not depend on eps; one that is larger
+    than eps is clipped to it.
 
     Arguments:
         steps: iterations at most.
-        candidates: how many classes are looked at, the label among them: the most likely on the clean image.
-        overshoot: η, by how much of its length the perturbation goes beyond the boundary.
+        candidates: how many classes are considered, with the label: the most likely on the clean image.
+        overshoot: η, the share of its length by which the perturbation goes beyond the boundary.
     """
 
     steps: int = 50

@@ -1,7 +1,7 @@
-"""FAB: walks along the linearised boundary, near the image.  Croce and Hein (2020), "Minimally distorted adversarial examples …", algorithm 1.
+"""FAB: projections on the linearised decision boundary, biased towards the image.  Croce and Hein (2020), "Minimally distorted adversarial examples …", algorithm 1.
 
-In its targeted form, FAB-T, which AutoAttack uses: one boundary at a time, for one backward pass a step.  The untargeted form, which
-takes the nearest of all boundaries at the price of one backward pass for each class, is not here.
+In its targeted form, FAB-T, which AutoAttack uses: one boundary at a time, which costs one backward pass a step.  The untargeted form, which
+takes the nearest of all boundaries and costs one backward pass for each class, is not implemented.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FABT:
     ``α = min(‖d_x‖ / (‖d_x‖ + ‖d_image‖), alpha_max)``.  Where that broke the network, the point is kept if it is the nearest so far, and
     x goes back to the share β of its way from the image.
 
-    Looks for a small perturbation, whatever eps: one that came out larger than eps is cut to it.
+    The perturbation that it minimises does not depend on eps; one that is larger than eps is clipped to it.
 
     Arguments:
         targets: classes tried, from the most likely on the clean image on, until one breaks the network; at most all but the label.

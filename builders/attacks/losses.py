@@ -1,4 +1,4 @@
-"""The losses of attacks, besides cross-entropy (base.py): what an attack raises, of each row's logits z, for label y and target t.
+"""Losses that attacks raise, besides cross-entropy (base.py): of each row's logits z, for label y and target t.
 
 With z₁ ≥ z₂ ≥ z₃ ≥ … the sorted logits:
 
@@ -15,7 +15,7 @@ from builders.errors import AttackError
 
 
 def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
-    """How far the best class leads that should not; positive where the attack has won.  Carlini and Wagner (2017), section V.A, f₆."""
+    """The largest logit of another class than the label, minus the label's; positive where the network is wrong.  Carlini and Wagner (2017), section V.A, f₆."""
     if targets is not None:
         return -margin(logits, targets)
     return logits.scatter(-1, labels[..., None], -torch.inf).amax(-1) - logit_of(logits, labels)

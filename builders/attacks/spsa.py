@@ -1,4 +1,4 @@
-"""SPSA: gradient descent on gradients that are estimated from the network's answers alone.  Uesato et al. (2018), section 4.2."""
+"""SPSA: gradient descent with gradients estimated from the network's outputs alone.  Uesato et al. (2018), section 4.2."""
 
 from __future__ import annotations
 

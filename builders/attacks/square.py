@@ -1,4 +1,4 @@
-"""Square: random search with squares, no gradients.  Andriushchenko, Croce, Flammarion and Hein (2020), algorithms 1 and 2 (L∞)."""
+"""Square: random search over square perturbations, without gradients.  Andriushchenko, Croce, Flammarion and Hein (2020), algorithms 1 and 2 (L∞)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Square:
     def _query(
         self, network: Classifier, tried: Tensor, x: Tensor, loss: Tensor, live: Tensor, labels: Tensor, classes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The points, their losses, and whether they are still classified correctly, after the network has answered what was tried."""
+        """The points, their losses, and whether they are still classified correctly, after a query with the points tried."""
         loss_tried, live_tried = self._loss_and_correct(network(tried), labels, classes)
         accept = live & ((loss_tried < loss) | ~live_tried)
         return torch.where(pixels(accept), tried, x), torch.where(accept, loss_tried, loss), live & live_tried

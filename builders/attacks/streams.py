@@ -1,8 +1,8 @@
-"""Random numbers that belong to an image: number n of a stream is a pure function of the stream and n.
+"""Counter-based random numbers, one stream an image: number n of a stream is a pure function of the stream and n.
 
-So what an image draws does not depend on which images share its batch, on their order, on the stack, or on the device; images may
-leave a batch and stacks may be halved, and every result stays.  All networks see the same numbers on the same image (common random
-numbers: what differs between networks is the networks), and so do all eps.
+So an image's random numbers do not depend on which images share its batch, on their order, on the stack, or on the device: images may
+leave a batch and stacks may be halved without a change to any result.  All networks and all eps get the same numbers on the same image
+(common random numbers, which leave less noise in comparisons).
 
 The generator is SplitMix64: Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators", figure 16; the stream is
 its 64-bit state.  int64 arithmetic in torch wraps, which is arithmetic modulo 2^64.
@@ -19,7 +19,7 @@ _MIX2 = 0x94D049BB133111EB - (1 << 64)
 
 
 def image_streams(seed: int, index: Tensor) -> Tensor:
-    """One stream for each image, int64 of index's shape; index is the image's place in its data set, not in its batch."""
+    """One stream for each image, int64 of index's shape; index is the image's position in its data set, not in its batch."""
     return bits(bits(torch.full_like(index, seed), 0), index)
 
 

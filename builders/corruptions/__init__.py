@@ -1,10 +1,10 @@
-"""The 15 common corruptions × 5 severities of Hendrycks and Dietterich (2019), with their parameters for CIFAR, by the names they have in a store.
+"""The 15 common corruptions of Hendrycks and Dietterich (2019) at 5 severities, with their parameters for CIFAR.
 
-Parameters and formulas are those of the authors' program that made CIFAR-10-C, for 32×32 pixels.  On other sizes, down to 8×8 and
-with any number of channels, what that program counts in pixels stays in pixels (noise, kernels), and what it counts in shares of the
-image stays a share (zoom, elastic, pixelate).  Two things would not fit small images: a motion blur's line ends at the length of the
-image's side, and below 32 pixels a zoom blur is not rounded to whole pixels.  Frost is drawn instead of photographed (weather.py).
-As in the published files, results are whole grey levels, rounded down.
+Parameters and formulas are those of the authors' program that made CIFAR-10-C, for images of 32×32 pixels.  On other sizes, down to 8×8 and
+with any number of channels, lengths that the program gives in pixels stay in pixels (noise, kernels), and those that it gives as shares of
+the image stay shares (zoom, elastic, pixelate).  Two were adapted to small images: the line of a motion blur is no longer than the image's
+side, and below 32 pixels a zoom blur is not rounded to whole pixels.  Frost is drawn instead of photographed (weather.py).  As in the
+published files, results are whole grey levels, rounded down.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from builders.corruptions.digital import DIGITAL
 from builders.corruptions.noise import NOISE
 from builders.corruptions.weather import WEATHER
 from builders.errors import CorruptionError
-from robbench.measurements.metrics import SEVERITIES, nearest
+from robbench.arguments import checked_count, checked_seed, nearest
+from robbench.measurements.metrics import SEVERITIES
 
 CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
 
 SMALLEST = 8
-"""Pixels a side: below, pixelation at its five severities and a block of JPEG have too little to work on."""
+"""The smallest side of an image, in pixels: smaller ones have too few pixels for pixelation's five severities, and for a block of JPEG."""
 
 _BATCH = 512  # images at a time, to bound memory
 
@@ -35,7 +36,7 @@ _BATCH = 512  # images at a time, to bound memory
 def corrupt(images: npt.NDArray[Any], name: str, severity: int, seed: int = 0, *, first: int = 0) -> npt.NDArray[np.float32]:
     """Corrupted images, in [0, 1], in whole grey levels.
 
-    What an image becomes depends on itself, its place, the corruption, the severity and the seed, and not on the other images.
+    A corrupted image depends on the image, its place in its data set, the corruption, the severity and the seed, and not on the other images.
 
     Arguments:
         images: ``(images, channels, height, width)``, float, in [0, 1].
@@ -48,7 +49,8 @@ def corrupt(images: npt.NDArray[Any], name: str, severity: int, seed: int = 0, *
         ``(images, channels, height, width)``, float32.
 
     Raises:
-        CorruptionError: an unknown name, a severity or seed that is none, images that do not fit or are smaller than 8×8 pixels.
+        CorruptionError: an unknown name, a severity that is none, images that do not fit or are smaller than 8×8 pixels.
+        InvalidArgument: a seed or a place that is no integer of at least 0.
     """
     return as_floats(_grey_levels(images, name, severity, seed, first))
 
@@ -59,12 +61,12 @@ def as_floats(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def generator(name: str, severity: int, seed: int, place: int) -> np.random.Generator:
-    """The random numbers of one image."""
+    """The random number generator of one image, from its place in its data set."""
     return np.random.default_rng((seed, zlib.crc32(name.encode()), severity, place))
 
 
 class CorruptedImages(Protocol):
-    """Corrupted forms of one set of images."""
+    """A set of images under every corruption and severity."""
 
     def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
         """Grey levels, ``(images, channels, height, width)``."""
@@ -75,7 +77,7 @@ class CorruptedImages(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """The corrupted forms of images, each made when first asked for, and kept: a byte a pixel, for all networks that are to see them.
+    """A set of images under every corruption and severity, each computed when first needed and kept, as one byte a pixel.
 
     Arguments:
         images: as for `corrupt`.
@@ -109,7 +111,7 @@ def find(name: str) -> Corruption:
 
 
 def check_severity(severity: int) -> None:
-    """Raises CorruptionError unless it is an integer from 1 to 5."""
+    """Raise CorruptionError unless the severity is an integer from 1 to 5."""
     if severity not in SEVERITIES:
         raise CorruptionError(f"severity={severity!r}; expected an integer from 1 to 5.")
 
@@ -117,8 +119,8 @@ def check_severity(severity: int) -> None:
 def _grey_levels(images: npt.NDArray[Any], name: str, severity: int, seed: int, first: int) -> npt.NDArray[np.uint8]:
     corruption = find(name)
     check_severity(severity)
-    if seed < 0 or first < 0:
-        raise CorruptionError(f"seed={seed}, first={first}; expected integers of at least 0.")
+    checked_seed(seed)
+    checked_count(first, "first", least=0, of="images before")
     _check(images, name)
     found = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), _BATCH):

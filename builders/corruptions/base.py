@@ -1,9 +1,9 @@
-"""What every corruption shares: its interface, its random numbers, and whole grey levels.
+"""What all corruptions share: their interface, their random numbers, and rounding to whole grey levels.
 
     images        (n, channels, height, width)   float64, in [0, 1]
     generators    n of numpy's, each image's own
 
-An image draws from its own generator and from nothing else, so what it becomes does not depend on its batch.
+Each image has its own generator, so its corrupted form does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Corruption:
 
 
 def draws(generators: Generators, draw: Callable[[np.random.Generator], Any]) -> npt.NDArray[Any]:
-    """What each generator gives, stacked along a leading axis."""
+    """One draw from each generator, stacked along a leading axis."""
     return np.stack([draw(generator) for generator in generators])
 
 
 def levels(images: Images) -> Images:
-    """Images at the nearest of 256 grey levels, still in [0, 1]: for steps that the authors' code takes on bytes."""
+    """Images rounded to the nearest of 256 grey levels, still in [0, 1]: for steps that the authors' code takes on bytes."""
     # Means of a few bytes often are half a level, which must round up whatever their last bit.
     return np.floor(np.clip(images, 0, 1) * 255 + 0.5 + 1e-6) / 255
 

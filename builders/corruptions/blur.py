@@ -53,12 +53,12 @@ def _gaussian(images: Images, sigma: float) -> Images:
 
 
 def motion_blur(images: Images, generators: Generators, radius: int, sigma: float) -> Images:
-    """Blurred along a line at an angle drawn between −45° and 45°."""
+    """Blur along a line, at an angle drawn uniformly between −45° and 45°."""
     return along_lines(images, draws(generators, lambda generator: generator.uniform(-45, 45)), radius, sigma)
 
 
 def along_lines(images: Images, degrees: npt.NDArray[np.float64], radius: int, sigma: float) -> Images:
-    """Each image blurred along its own line, as ImageMagick does it, in whole grey levels.
+    """Each image blurred along a line of its own, as ImageMagick does it, in whole grey levels.
 
     The kernel is one-sided: 2·radius + 1 whole-pixel steps along the line, weighted by a Gaussian of the number of steps; edges are
     continued.  Where the image has fewer pixels a side than the kernel steps, the last steps are left out.
@@ -91,18 +91,18 @@ def zoom_blur(images: Images, generators: Generators, largest: float) -> Images:
 def magnified(images: Images, factor: float, *, exact: bool = False) -> Images:
     """The centre of the images, magnified by linear interpolation; factor is at least 1.
 
-    The authors crop to whole pixels, magnify those corner on corner to whole pixels, and crop again.  On images smaller than theirs that
-    swallows small factors, so that there is another way.
+    The authors crop to whole pixels, magnify with corners aligned to whole pixels, and crop again.  On smaller images, small factors would
+    be rounded away: see `exact`.
 
     Arguments:
-        exact: magnify about the centre, whatever falls between pixels.
+        exact: magnify about the centre, without rounding to whole pixels.
     """
     rows, columns = (_interpolating(_sources(side, factor, exact), side) for side in images.shape[2:])
     return np.asarray(rows @ images @ columns.T)
 
 
 def _sources(side: int, factor: float, exact: bool) -> npt.NDArray[np.float64]:
-    """The place on a line that each pixel of its magnified form comes from."""
+    """For each pixel of a magnified line, the position on the line that it is taken from."""
     if exact:
         centre = (side - 1) / 2
         return np.asarray(centre + (np.arange(side) - centre) / factor, np.float64)
@@ -113,7 +113,7 @@ def _sources(side: int, factor: float, exact: bool) -> npt.NDArray[np.float64]:
 
 
 def _interpolating(places: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
-    """The matrix that takes a line's values at these places."""
+    """The matrix that interpolates a line linearly at these positions."""
     return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(side))))
 
 

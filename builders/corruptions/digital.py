@@ -47,7 +47,7 @@ def _with_ones(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _sampled(images: Images, y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], *, repeat_edge: bool) -> Images:
-    """Images at the places y, x ``(n, height, width)``, by linear interpolation; mirrored outside, with the edge pixel once or twice."""
+    """Images sampled at the positions y, x ``(n, height, width)``, by linear interpolation; mirrored outside, with the edge pixel once or twice."""
     n, channels, height, width = images.shape
     image, channel = (axis[..., None, None] for axis in np.ogrid[:n, :channels])
 
@@ -91,7 +91,7 @@ def _boxes(length: int, new_length: int) -> npt.NDArray[np.float64]:
 
 
 def jpeg_compression(images: Images, generators: Generators, quality: int) -> Images:
-    """Baseline JPEG at this quality, 0 to 100, and back."""
+    """Compression by baseline JPEG at this quality, 1 to 100, and decompression."""
     return compressed(images, quality)
 
 

@@ -1,6 +1,6 @@
-"""JPEG, there and back: everything in ITU-T T.81 that loses something.  Nothing is written: entropy coding is exact.
+"""JPEG compression and decompression: all steps of ITU-T T.81 that lose information.  Entropy coding loses none, and is left out.
 
-    grey levels → Y, Cb, Cr → Cb and Cr at half size → 8×8 blocks → DCT → rounded to multiples of a table → and all of it backwards
+    grey levels → Y, Cb, Cr → Cb and Cr at half size → 8×8 blocks → DCT → rounded to multiples of a table → and the inverse of each
 
 Images of three channels are taken for red, green and blue; of any others, each channel is compressed as an image in shades of grey.
 What the standard leaves open is as in libjpeg: colours as in JFIF, halving by 2×2 means, doubling by a triangle filter, quality scales
@@ -41,7 +41,7 @@ Planes = npt.NDArray[np.float64]
 
 
 def compressed(images: Images, quality: int) -> Images:
-    """What is left of images after compression, in whole grey levels.
+    """Images after compression and decompression, in whole grey levels.
 
     Arguments:
         images: ``(n, channels, height, width)``, in [0, 1].
@@ -58,13 +58,13 @@ def compressed(images: Images, quality: int) -> Images:
 
 
 def table(base: npt.NDArray[np.int64], quality: int) -> npt.NDArray[np.int64]:
-    """The quantisation table of a quality: the base at 50, twice that at 25, next to ones at 100."""
+    """The quantisation table of a quality: the base table at 50, twice that at 25, nearly ones at 100."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     return np.clip((base * percent + 50) // 100, 1, 255)
 
 
 def _lossy(planes: Planes, base: npt.NDArray[np.int64], quality: int) -> Planes:
-    """Planes whose 8×8 blocks have had their frequencies rounded to multiples of a table."""
+    """Planes after quantisation: the frequencies of each 8×8 block are rounded to multiples of a table."""
     n, height, width = planes.shape
     steps, dct = table(base, quality), _dct()
     padded = np.pad(planes, ((0, 0), (0, -height % BLOCK), (0, -width % BLOCK)), mode="edge")

@@ -1,4 +1,4 @@
-"""Noise: Gaussian, shot, impulse; every pixel of every channel by itself."""
+"""Noise: Gaussian, shot, impulse; independent for every pixel of every channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def gaussian_noise(images: Images, generators: Generators, sigma: float) -> Imag
 
 
 def shot_noise(images: Images, generators: Generators, photons: float) -> Images:
-    """``Poisson(photons · x) / photons``: white is counted as so many photons."""
+    """``Poisson(photons · x) / photons``: a white pixel receives that many photons on average."""
     counts = [generator.poisson(photons * image) for generator, image in zip(generators, images, strict=True)]
     return np.asarray(counts, np.float64) / photons
 

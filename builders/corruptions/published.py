@@ -27,7 +27,7 @@ class PublishedCorruptions:
         folder: with the published files, or files of the same form for any number of images of any size.
 
     Raises:
-        CorruptionError: no such folder.  When asked: a file that is missing, is no array, or has another shape or type; labels that differ
+        CorruptionError: no such folder.  When called: a file that is missing, is no array, or has another shape or type; labels that differ
             between severities.
     """
 

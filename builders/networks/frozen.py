@@ -1,6 +1,6 @@
-"""A stack for evaluation only: the same logits and input gradients, but for rounding, in less time.
+"""A stack for evaluation only, with batch norms folded into convolutions: the same logits and input gradients, but for rounding, in less time.
 
-In eval mode a batch norm is an affine function of each channel, so the convolution before it can do its work:
+In eval mode a batch norm is an affine function of each channel, which the convolution before it can include:
 
     s · (W ∗ x − mean) + bias  =  (s W) ∗ x + (bias − s mean),    s = weight / √(var + ε), for each output channel
 """
@@ -20,13 +20,13 @@ from builders.networks.layers import StackedBatchNorm, StackedConv, as_image, as
 from builders.networks.stacked import StackedNetwork
 
 ROWS, INPUTS = 4, 16
-"""A product of fewer rows, or of fewer inputs to a row, gains nothing over a convolution on a CPU."""
+"""A matrix product of fewer rows, or of fewer inputs a row, is no faster than a convolution on a CPU."""
 
 
 class FrozenStack(nn.Module):
-    """What a stack in eval mode computes, with every batch norm that follows a convolution folded into it; takes no gradients for weights.
+    """A stack in eval mode, with every batch norm that follows a convolution folded into it; weights take no gradients.
 
-    A copy: later changes of the stack do not reach it.  It has no networks to extract, and no training mode.
+    It is a copy: later changes of the stack do not change it.  It has no networks to extract, and no training mode.
 
     Arguments:
         stack: in eval mode.
@@ -68,8 +68,8 @@ class FrozenStack(nn.Module):
 class FrozenConv(nn.Module):
     """A stack's convolution with the batch norm after it, grouped or as a matrix product, whichever is faster.
 
-    Where a kernel sees the whole image from every pixel (3×3, up to 2×2 pixels), convolving is a linear map of images, and its matrix
-    is what it makes of unit images.  A 1×1 kernel does that to every pixel, and takes pixels in any shape: a line is faster than a square.
+    Where a kernel covers the whole image from every pixel (3×3, on up to 2×2 pixels), the convolution is a dense linear map of images, whose
+    matrix is its value on unit images.  A 1×1 kernel is a linear map of each pixel, and takes pixels in any shape: a line is faster than a square.
 
     Arguments:
         conv: kernels as trained.
@@ -81,7 +81,7 @@ class FrozenConv(nn.Module):
     bias: Tensor
     """``(members·outputs,)``"""
     matrix: Tensor
-    """``(members, h·w·inputs, h·w·outputs)`` for images of the size that came last; empty before any came."""
+    """``(members, h·w·inputs, h·w·outputs)`` for images of the last size seen; empty before any."""
 
     def __init__(self, conv: StackedConv, norm: StackedBatchNorm | None) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ operation there are gathered, run as one grouped convolution, and added back to 
 A weight is the plain network's (`plain.py`) with the networks that have it as a leading axis, under the same name:
 
     plain     body.0.edges.nor_conv_3x3_12.conv.weight    (outputs, inputs, 3, 3)
-    stacked   body.0.edges.nor_conv_3x3_12.conv.weight    (members, outputs, inputs, 3, 3)    members: who has a 3×3 on edge 1→2
+    stacked   body.0.edges.nor_conv_3x3_12.conv.weight    (members, outputs, inputs, 3, 3)    members: the networks with a 3×3 on edge 1→2
 
-Networks never see one another: batch norm's statistics are per channel, so per network, and so are gradients of summed losses.
+Networks are independent: batch norm's statistics are per channel, so per network, and so are gradients of summed losses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""CRoZe: how consistent features, parameters and gradients stay when a network and its input are perturbed.  Ha et al. (2023).
+"""CRoZe: the consistency of features, parameters and gradients when a network and its input are perturbed.  Ha et al. (2023).
 
-The paper's equations and the implementation that its tables come from are two different measures; both are here, as settings of one:
+The paper's equations and the implementation that its tables were made with are two different measures; both are here, as settings of one:
 
                         EQUATIONS                           RELEASED
     batch norm          kept                                the identity
@@ -11,7 +11,7 @@ The paper's equations and the implementation that its tables come from are two d
     features            of the layer itself                 of the stage that the layer is in
     cosines             of whole tensors                    along the first dimension, summed over the others
 
-A layer is a convolution or the linear layer.  Only their weights move.  The released networks for NAS-Bench-201 also keep batch norm in
+A layer is a convolution or the linear layer.  Only their weights are perturbed.  The released networks for NAS-Bench-201 also keep batch norm in
 the reductions and give the cells' convolutions biases; docs/fidelity.md says how little the former changes.
 """
 
@@ -44,17 +44,17 @@ from builders.proxies.passes import (
 )
 from builders.train import generator
 
-_TINY = 1e-30  # keeps a layer without a gradient where it is
+_TINY = 1e-30  # so that a layer whose gradient is zero does not move
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to measure consistency.
+    """A variant of the measure.
 
     Arguments:
         batch_norm: where it is kept: "all", in the "reductions" between stages, or "none"; elsewhere it is the identity.
         absolute: replace all parameters by their absolute values.
-        beta: length of a layer's step, as a share of its norm.
+        beta: length of the perturbation of a layer's weights, as a share of their norm.
         eps: the input's perturbation, L∞ (or the deviation of Gaussian noise).
         ascend: the input moves up the loss; otherwise down.
         standardise: eps and the clamp to [0, 1] are of images that have been standardised.
@@ -93,7 +93,7 @@ EQUATIONS = Form(
 
 
 class Side(NamedTuple):
-    """One of the two networks that are compared, after a forward and a backward pass; everything float64."""
+    """One of the two stacks that are compared, after a forward and a backward pass; everything float64."""
 
     stack: StackedNetwork
     record: Record
@@ -101,14 +101,14 @@ class Side(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Networks and their perturbed twins."""
+    """A stack and its perturbed copy."""
 
     clean: Side
     robust: Side
 
 
 class Consistency(NamedTuple):
-    """Of each layer, by path, ``(members,)``."""
+    """Three consistencies of each layer, by path: ``(members,)``, float64."""
 
     features: dict[str, Tensor]
     """Z = Σ 1 + cos."""
@@ -142,12 +142,12 @@ class Croze:
 
 
 def pair(passes: Passes, form: Form) -> Pair:
-    """The networks in this form, and their twins: perturbed weights, and an input perturbed against those."""
+    """The networks in this form, and their copies with perturbed weights, on an input perturbed against those."""
     return passes.once(("pair", form), lambda: _pair(passes, form))
 
 
 def consistency(networks: Pair, form: Form) -> Consistency:
-    """How alike the two sides of a pair are, layer by layer: the paper's equations, or the released code's reading of them."""
+    """The consistency of the two sides of a pair, layer by layer: by the paper's equations, or as the released code computes them."""
     clean, robust = networks
     by = weights(clean.stack)
     moved = [
@@ -221,7 +221,7 @@ def _side(stack: StackedNetwork, images: Tensor, labels: Tensor) -> Side:
 
 @torch.no_grad()
 def _step(stack: StackedNetwork, directions: dict[str, Tensor], form: Form) -> None:
-    """Every layer by β times its norm along its direction."""
+    """Move the weights of every layer by β times their norm along a direction."""
     for path, weight in weights(stack).items():
         direction = directions[path]
         length = _norm(weight) / (_norm(direction) + _TINY)

@@ -18,8 +18,7 @@ _TINY = 1e-30
 def jacov(passes: Passes) -> Tensor:
     """−Σ (log(λ + k) + 1 / (λ + k)), ``(stack,)``, float64; λ are the eigenvalues of the correlations of the images' Jacobians, k = 1e-5.
 
-    Higher where the network tells the images apart.  A Jacobian is that of the sum of the logits, with the batch's statistics moving
-    along; an image whose Jacobian is constant has no correlation, so the network has no score.
+    Higher where the images' Jacobians are less correlated.  A Jacobian is that of the sum of the logits, through the batch's statistics, too; an image whose Jacobian is constant has no correlation, so the network has no value.
 
     Source: Mellor et al. (2020), the first version of "Neural architecture search without training".
     """
@@ -32,7 +31,7 @@ def jacov(passes: Passes) -> Tensor:
 
 
 def epe_nas(passes: Passes) -> Tensor:
-    """How differently a class's images are seen, summed over the classes: ``(stack,)``, float64.
+    """The correlations of the Jacobians of images of the same class, summed over the classes: ``(stack,)``, float64.
 
     E_c = Σ log(|correlation| + k) over the Jacobians of the images of class c.  The score is Σ |E_c|; beyond 100 classes each E_c is
     divided by the number of its images, and the score is Σ |E_c − E_d| over pairs of classes, divided by the number of classes.  A
@@ -75,7 +74,7 @@ class JacobFro:
     projections: int = 1
 
     def __call__(self, passes: Passes) -> Tensor:
-        """``(stack,)``, non-negative, in logits a unit of image; batch norm's statistics do not move."""
+        """``(stack,)``, non-negative, in logits a unit of image; batch norm's statistics are fixed."""
         stack, random = passes.frozen, generator(passes.seed, "jacob_fro")
         with torch.enable_grad():
             images = own(stack, passes.images)
@@ -83,7 +82,7 @@ class JacobFro:
         classes = logits.shape[-1]
         squared = torch.zeros(len(stack), dtype=torch.float64, device=images.device)
         for _ in range(self.projections):
-            # The same directions for all networks: what differs between networks is the networks.
+            # The same directions for all networks, so that their noise does not enter comparisons.
             direction = torch.randn(logits.shape[1:], generator=random).to(logits)
             direction = direction / direction.norm(dim=-1, keepdim=True)
             projected = torch.autograd.grad((logits * direction).sum(), images, retain_graph=True, allow_unused=True)[0]
@@ -110,7 +109,7 @@ class Hessian:
     images: int = 16
 
     def __call__(self, passes: Passes) -> Tensor:
-        """``(stack,)``, in nats a squared unit of image; batch norm's statistics do not move, so images do not mix."""
+        """``(stack,)``, in nats a squared unit of image; batch norm's statistics are fixed, so images do not mix."""
         stack, random = passes.frozen, generator(passes.seed, "hessian")
         with torch.enable_grad():
             images = own(stack, passes.images[: self.images])

@@ -1,7 +1,7 @@
-"""R-Score: how many linear regions a network has, and how consistent it stays.  Yang et al. (2025).
+"""R-Score: the number of linear regions of a network, and its consistency under perturbation.  Yang et al. (2025).
 
-The paper's equations and its authors' implementation differ, as CRoZe's do.  Two numbers are stored for a network; the score itself
-is formed over a population (`r_scores`) and means nothing for one network alone.
+The paper's equations and its authors' implementation differ, as CRoZe's do.  Two numbers, Ψ and Φ, are stored for a network; the score itself
+is normalised over a population (`r_scores`) and has no meaning for one network alone.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from builders.errors import ProxyError
 from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import Passes, layers, record, total, weights
+from robbench.arguments import checked_count
 
 _EPSILON = 1e-8  # added to every probability by the released code
 _LOW, _HIGH = 1.0, 100.0
-_MOST_IMAGES = 31  # a pattern is an int32
+_MOST_IMAGES = 31  # a pattern is an int32 without its sign
 
 
 def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Ψ^½ · Φ of each architecture of a population, ``(architectures,)``; NaN where either is missing.
+    """R-Score, Ψ^½ · Φ, of each architecture of a population: ``(architectures,)``, float64; NaN where either is missing.
 
-    Both are put on a logarithmic scale and stretched to [1, 100] over the population first, as in the released code: a score changes
-    with the company it is computed in.
+    Both are first log-scaled and normalised to [1, 100] over the population, as in the released code: a score depends on the population.
 
     Arguments:
         psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi.
@@ -47,26 +47,26 @@ def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
         )
     if np.isnan(psis).all() or np.isnan(phis).all():
         raise ProxyError(f"psi or phi is missing for all {len(psis)} architectures; expected a population, which the score is formed over.")
-    score: npt.NDArray[np.float64] = np.sqrt(_stretched(psis)) * _stretched(phis)
+    score: npt.NDArray[np.float64] = np.sqrt(_normalised(psis)) * _normalised(phis)
     return score
 
 
-def _stretched(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _normalised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     logarithms = np.log(values)
     low, high = np.nanmin(logarithms), np.nanmax(logarithms)
-    # A population that does not differ is all at the bottom.
-    stretched: npt.NDArray[np.float64] = _LOW + (_HIGH - _LOW) * (logarithms - low) / (high - low or 1.0)
-    return stretched
+    # Where all values of a population are equal, they are normalised to 1.
+    normalised: npt.NDArray[np.float64] = _LOW + (_HIGH - _LOW) * (logarithms - low) / (high - low or 1.0)
+    return normalised
 
 
 @dataclass(frozen=True)
 class Psi:
-    """Ψ: distinct activation patterns, a mean over Gaussian initialisations; a network's own weights do not count.
+    """Ψ: the number of distinct activation patterns, averaged over Gaussian initialisations; it does not depend on the network's own weights.
 
-    A ReLU's pattern says for which images it is on, so there are at most 2^images.  As released, those of the whole network are
-    counted; its noise on the ReLUs' outputs, a factor 1 + 0.05·N(0, 1), would have to lie 20 deviations off to change a pattern, and
-    is left out.  By the equations, those of each layer are, as a share of its ReLUs, and the shares' mean is taken; we read the
-    paper's normalisation so, since per image instead of per ReLU every count is the number of images.
+    A ReLU's pattern is the set of images for which it is active, so there are at most 2^images.  As released, patterns of the whole network
+    are counted; the released noise on the ReLUs' outputs, a factor 1 + 0.05·N(0, 1), would have to lie 20 standard deviations off to change
+    a pattern, and is left out.  By the equations, the patterns of each layer are counted as a share of its ReLUs, and the mean of the shares is
+    taken; we read the paper's normalisation so, since counted per image instead of per ReLU every count would be the number of images.
 
     Arguments:
         by_layer: by the equations.
@@ -74,7 +74,8 @@ class Psi:
         images: how many, the first of the batch; at most 31.
 
     Raises:
-        ProxyError: no repeats, or images that a pattern has no room for.
+        InvalidArgument: repeats or images is not an integer of at least 1.
+        ProxyError: more images than an activation pattern has bits.
 
     Source: Yang et al. (2025), Ψ of equations 2 to 6.
     """
@@ -84,10 +85,9 @@ class Psi:
     images: int = 16
 
     def __post_init__(self) -> None:
-        if self.repeats < 1 or not 1 <= self.images <= _MOST_IMAGES:
-            raise ProxyError(
-                f"Ψ was given repeats={self.repeats} and images={self.images}; expected at least 1 of each, and at most {_MOST_IMAGES} images."
-            )
+        checked_count(self.repeats, "repeats", of="initialisations")
+        if checked_count(self.images, "images") > _MOST_IMAGES:
+            raise ProxyError(f"Ψ was given {self.images} images; expected at most {_MOST_IMAGES}, the bits of a pattern.")
 
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64."""
@@ -97,7 +97,7 @@ class Psi:
 
 @torch.no_grad()
 def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
-    """Patterns of a network, and the mean share of its layers, ``(stack, 2)``, float64; means over initialisations."""
+    """Distinct patterns of each network, and the mean share of its layers, averaged over initialisations: ``(stack, 2)``, float64."""
     given, images = passes.stack, passes.images[:n]
     mean, std = given.mean.flatten().tolist(), given.std.flatten().tolist()
     found = torch.zeros(len(given), 2, dtype=torch.float64)
@@ -105,8 +105,8 @@ def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
         draw = partial(initialised, given.archs, given.skeleton, mean, std, seed=passes.seed, init="gaussian")
         passed = record(draw(purpose=f"r_score/{repeat}").to(images), images)
         for k in range(len(given)):
-            mine = [activation.value[activation.members.index(k)] for activation in passed.relu_inputs if k in activation.members]
-            found[k] += torch.tensor(_regions(mine), dtype=torch.float64) / repeats
+            own = [activation.value[activation.members.index(k)] for activation in passed.relu_inputs if k in activation.members]
+            found[k] += torch.tensor(_regions(own), dtype=torch.float64) / repeats
     return found
 
 
@@ -119,7 +119,7 @@ def _regions(relu_inputs: list[Tensor]) -> tuple[float, float]:
 
 
 def _patterns(values: Tensor) -> Tensor:
-    """For which images each ReLU is on, as bits of an integer."""
+    """For which images each ReLU is active, as bits of an integer."""
     bits = 1 << torch.arange(len(values), device=values.device, dtype=torch.int32)
     return ((values.flatten(1) > 0) * bits[:, None]).sum(0, dtype=torch.int32)
 
@@ -145,12 +145,12 @@ class Phi:
         """``(stack,)``, float64."""
         networks = pair(passes, self.form)
         if not self.cosines:
-            return total(passes.stack, _alike(networks))
+            return total(passes.stack, _agreements(networks))
         found = consistency(networks, replace(self.form, learning_rate=0.0))
         return total(passes.stack, {path: z * found.parameters[path] for path, z in found.features.items()})
 
 
-def _alike(networks: Pair) -> dict[str, Tensor]:
+def _agreements(networks: Pair) -> dict[str, Tensor]:
     stack = networks.clean.stack
     one, other = (weights(side.stack) for side in networks)
     features = [

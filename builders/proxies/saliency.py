@@ -1,4 +1,4 @@
-"""Proxies from pruning: how much the loss would change without a weight, or a channel, summed over the network.
+"""Proxies from pruning: the effect of removing a weight, or a channel, on the loss, summed over the network.
 
 L is the mean cross-entropy of the batch, w a weight of a convolution or of the linear layer, g = ∂L/∂w.
 Source of the sums over a network: Abdelfattah et al. (2021).

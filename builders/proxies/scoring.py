@@ -28,7 +28,7 @@ from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
 from builders.train import exact_convolutions, generator
-from robbench.measurements.metrics import nearest
+from robbench.arguments import nearest
 
 Notice = Callable[[str], object]
 """Called with the name of a proxy when its values have been computed."""
@@ -118,7 +118,7 @@ def score(
 ) -> Scores:
     """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
 
-    The stack is not touched.  A network's values depend neither on the others of the stack nor on the other proxies asked for, but
+    The stack is not changed.  A network's values depend neither on the others of the stack nor on the other proxies asked for, but
     for rounding.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""Synaptic flow: what a network of absolute weights passes from an input of ones to its outputs.  Tanaka et al. (2020)."""
+"""Synaptic flow, through a network of absolute weights, from an input of ones to its logits.  Tanaka et al. (2020)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from builders.proxies.passes import Passes, total, unstandardised, weights, with
 def synflow(passes: Passes) -> Tensor:
     """The logarithm of Σ |w · ∂R/∂w|, ``(stack,)``, float64; R is the sum of the logits of a network of absolute weights for an input of ones.
 
-    Without batch norm, since a normalised network conserves no flow.  The logarithm keeps what grows exponentially with depth in
-    range; the published values have it, too.
+    Without batch norm, since a normalised network conserves no flow.  The flow grows exponentially with depth, so its
+    logarithm is taken, as in the published values.
 
     Source: Tanaka et al. (2020), summed over the network as by Abdelfattah et al. (2021).
     """

@@ -1,4 +1,4 @@
-"""The Zen-score: how far a network of Gaussian weights moves when its input does.  Lin et al. (2021)."""
+"""The Zen-score: the sensitivity of a network with Gaussian weights to a change of its input.  Lin et al. (2021)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Zen:
     """log E‖f(x) − f(x + α·ε)‖₂ + Σ over batch norms of log σ̄, with x, ε and all weights standard normal.
 
     f is the network up to its last pooling; σ̄² the mean over channels of the (unbiased) variance of a batch norm's input, which
-    the sum gives back.  A batch norm whose input is always zero took nothing and gives nothing.  Weights are drawn anew: the network's own
-    do not count.  The norm is the paper's; its authors' code takes ‖·‖₁.  Links around a convolution stay, though the paper's skeletons lose theirs.
+    the sum gives back.  A batch norm whose input is always zero does not count.  Weights are drawn anew: the score does not depend on the
+    network's own.  The norm is the paper's; its authors' code takes ‖·‖₁.  Links around a convolution stay, though the paper's skeletons lose theirs.
 
     Arguments:
         alpha: length of the step.
@@ -32,7 +32,7 @@ class Zen:
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64; the batch has as many inputs as there are images."""
         given, random = passes.stack, generator(passes.seed, "zen")
-        # Without a mean and a deviation, the network's first layer leaves its inputs as they are.
+        # Without mean and std, networks do not normalise their inputs, which are standard normal already.
         stack = initialised(given.archs, given.skeleton, seed=passes.seed, init="gaussian", purpose="zen").to(passes.images)
         x, epsilon = (torch.randn(passes.images.shape, generator=random).to(passes.images) for _ in range(2))
         near, far = (record(stack, inputs).head for inputs in (x, x + self.alpha * epsilon))

@@ -16,10 +16,10 @@ from builders.plan import EVALUATIONS, Plan, Unit, plan_from
 from builders.results.merge import SOURCE
 from builders.results.shards import Shard
 from builders.run import environment_of, find_device, run_unit, settings_of
+from robbench.arguments import checked_count
 from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store.arrays import Name
-from robbench.store.rows import Rows
 
 TOLERANCE = 0.05
 """How far a stack's mean accuracy may move when a unit is built again on another kind of device.
@@ -64,9 +64,10 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
     Raises:
         BuildError: the store was not made by a build, or by what the names of its recipe and evaluation stood for then and no longer do;
             or the device cannot be used.
+        InvalidArgument: sample is no number of units.
     """
     units = [(built, unit) for built in _Built.all(store) for unit in built.plan.units()]
-    if not 1 <= sample <= len(units):
+    if checked_count(sample, "sample", of="units") > len(units):
         raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
     found, loaded = find_device(device), cache(partial(load, path=data))
     torch.set_num_threads(1)
@@ -85,7 +86,8 @@ class _Built(NamedTuple):
     """What a store holds of one plan."""
 
     plan: Plan
-    rows: Rows
+    class_row: dict[str, int]
+    exact_row: dict[str, int]
     environment: dict[str, Any]
     recipe: dict[str, Any]
     measured: dict[str, Any]
@@ -98,8 +100,8 @@ class _Built(NamedTuple):
     def compared(self, shard: Shard, environment: dict[str, Any]) -> Reproduction:
         """What the store holds of a unit, beside the same unit built again in this environment."""
         space, seed = space_named(self.plan.space), self.plan.seeds.index(shard.unit.seed)
-        classes = [self.rows.class_row[space.key(space.parse(arch))] for arch in shard.unit.archs]
-        exact = [self.rows.exact_row[arch] for arch in shard.unit.archs]
+        classes = [self.class_row[space.key(space.parse(arch))] for arch in shard.unit.archs]
+        exact = [self.exact_row[arch] for arch in shard.unit.archs]
         differing, total, largest, mean = 0, 0, 0.0, 0.0
         for threat, outcomes in shard.outcomes.items():
             before = np.unpackbits(self.outcomes[threat][classes][..., seed, :], axis=-1, count=outcomes.shape[-1]).astype(bool)
@@ -158,4 +160,4 @@ class _Built(NamedTuple):
         }
         if attacked := [name for name, found in built.items() if "attack" in found]:
             measured["eps"] = opened.header(attacked[0]).axes["eps"]
-        return cls(plan, opened.rows, first["environment"], first["recipe"], measured, outcomes, proxies)
+        return cls(plan, opened.rows.class_row, opened.rows.exact_row, first["environment"], first["recipe"], measured, outcomes, proxies)

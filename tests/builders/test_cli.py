@@ -141,3 +141,18 @@ def test_proxies_as_json(tiny_images: str) -> None:
     assert found["values"][CONSTANT]["snip"] is None
     assert found["failures"] == {"snip": {"the output ignores the input": 1}}
     assert found["settings"]["snip"]["init"] == "random"
+
+
+def test_another_space_is_planned_and_scored_by_its_name(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.toy_space import TOY, register
+
+    register(monkeypatch)
+    options = ("--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--stack", 3)
+    code, printed = robbench("plan", tmp_path / "toy", "--space", "toy", *options)
+    assert (code, printed) == (0, f"{tmp_path / 'toy'}: 8 classes × 1 seeds in 3 units of 3\n")
+    code, printed, _ = scored(TOY.members[-1], "--space", "toy", "--dataset", tiny_images, "--proxy", "params")
+    assert code == 0
+    assert printed.startswith(f"{TOY.members[-1]}\n  params")
+    code, printed = robbench("plan", tmp_path / "other", "--space", "darts9", *options)
+    assert code == 1
+    assert "UnknownSpace: 'darts9' is not a search space that this RobBench knows" in printed

@@ -13,7 +13,7 @@ from builders.attacks import ATTACKS, FGSM, PGD, AttackError
 from builders.corruptions import Corrupted, corrupt
 from builders.errors import CorruptionError
 from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, project, robust_outcomes, transfer_outcomes
-from robbench.errors import RobBenchError
+from robbench.errors import InvalidArgument, RobBenchError
 from robbench.measurements.metrics import SEVERITIES
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
@@ -154,7 +154,6 @@ def test_same_seed_same_outcomes_and_another_seed_another_start() -> None:
         ({"labels": LABELS.float()}, r"torch.float32 .*expected \(100,\) and torch.int64"),
         ({"labels": LABELS - 5}, "label -5; labels run from 0"),
         ({"labels": LABELS + 5}, "label 14 for a network of 10 classes; labels run from 0 to 9"),
-        ({"batch_size": 0}, "batch_size 0; expected at least 1"),
         ({"network": lambda images: images.mean((1, 2, 3))}, r"logits of shape \(100,\) for 100 images"),
         ({"attack": Cheat(lambda images: images[:1])}, r"the attack returned images of shape \(1, 1, 8, 8\); expected one for each"),
     ],
@@ -164,6 +163,11 @@ def test_what_does_not_fit_is_refused(change: Any, message: Any) -> None:
     with pytest.raises(AttackError, match=message):
         robust_outcomes(**arguments)
     assert issubclass(AttackError, RobBenchError)
+
+
+def test_no_images_at_a_time_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"batch_size=0 .*expected an integer of at least 1"):
+        clean_outcomes(trained(0), IMAGES, LABELS, batch_size=0)
 
 
 def test_a_network_in_training_mode_is_refused() -> None:

@@ -14,7 +14,7 @@ from builders.corruptions.published import PublishedCorruptions
 from builders.corruptions.weather import plasma
 from builders.datasets import load
 from builders.errors import CorruptionError
-from robbench.errors import RobBenchError
+from robbench.errors import InvalidArgument, RobBenchError
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from tests.builders.corruptions.plain import NEEDS_PIL, PLAIN, levels
 
@@ -204,7 +204,6 @@ def test_corrupted_images_are_made_once() -> None:
         ({"severity": 0}, "severity=0; expected an integer from 1 to 5"),
         ({"severity": 6}, "severity=6; expected"),
         ({"severity": 2.5}, "severity=2.5; expected an integer"),
-        ({"seed": -1}, "seed=-1, first=0; expected integers of at least 0"),
         ({"images": DIGITS[..., :7]}, r"fog cannot serve images of 8×7 pixels; expected at least 8×8: enlarge or pad them"),
         ({"images": DIGITS * 16}, r"images run from 0 to 16; expected \[0, 1\]: divide by the highest grey level"),
         ({"images": DIGITS * np.nan}, "images run from nan"),
@@ -218,6 +217,12 @@ def test_what_cannot_be_corrupted_is_refused(change: Any, message: str) -> None:
         corrupt(**({"images": DIGITS, "name": "fog", "severity": 3} | change))
     assert issubclass(CorruptionError, RobBenchError)
     assert SMALLEST == 8
+
+
+@pytest.mark.parametrize("change", [{"seed": -1}, {"first": -1}])
+def test_seeds_and_places_are_counted_from_0(change: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"=-1 .*expected an integer of at least 0"):
+        corrupt(DIGITS, "fog", 3, **change)
 
 
 # Published files

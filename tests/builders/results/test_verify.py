@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -15,7 +16,11 @@ from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
 from builders.train import RECIPES
+from robbench.store.arrays import Array, Header, Name
 from robbench.store.embedded import embedded_store
+from robbench.store.rows import Rows
+from robbench.store.writing import extend
+from tests.toy_space import TOY, register
 
 
 def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
@@ -88,6 +93,9 @@ def test_all_plans_of_a_store_are_built_again(tmp_path: Path, tiny_images: str, 
     assert all(one.succeeded and one.same_environment for one in found)
 
 
-def test_a_store_of_published_data_cannot_be_built_again(small_store: Path) -> None:
+def test_a_store_of_published_data_cannot_be_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows.of(register(monkeypatch), TOY.members)
+    published = Header("class", {}, "fraction", {"source": "someone"})
+    extend(tmp_path / "published.h5", rows, [Array(Name("digits", "standard", "clean", "accuracy"), published, np.full(8, 0.5))])
     with pytest.raises(BuildError, match="holds nothing that was built here"):
-        next(verify(small_store, sample=1))
+        next(verify(tmp_path / "published.h5", sample=1))
