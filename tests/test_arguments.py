@@ -52,7 +52,9 @@ def test_a_misspelt_option_is_an_error_of_ours_that_names_the_nearest() -> None:
         return width
 
     assert drawn(3.0, dataset="cifar10") == 3.0
-    with pytest.raises(InvalidArgument, match=r"^drawn has no option 'dataste'\. Did you mean 'dataset'\? Its options: width, dataset, eps\.$"):
+    with pytest.raises(
+        InvalidArgument, match=r"^drawn has no option 'dataste'\. Did you mean 'dataset'\? Its options: width, dataset, eps\.$"
+    ):
         drawn(3.0, dataste="cifar10")  # type: ignore[call-arg]
     assert issubclass(InvalidArgument, ValueError)
 

@@ -13,7 +13,7 @@ from robbench.errors import CannotFit, InvalidArgument
 from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
-from robbench.surrogates.models import kind_of
+from robbench.surrogates.kinds import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd

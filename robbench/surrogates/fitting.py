@@ -15,7 +15,7 @@ from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
-from robbench.surrogates.models import kind_of
+from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
 from robbench.version import __version__

@@ -10,8 +10,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from robbench.arguments import checked_choice
-from robbench.errors import MissingLibrary, NewerFormat
+from robbench.errors import MissingLibrary
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -48,45 +47,6 @@ class Model(Protocol):
     def from_arrays(cls, arrays: Arrays) -> Self:
         """The model that `arrays` came from; raises KeyError or ValueError where they are not of one."""
         ...
-
-
-def kinds() -> dict[str, type[Model]]:
-    """Every kind of model by name."""
-    from robbench.surrogates.blend import Blend
-    from robbench.surrogates.boosting import Boosting
-    from robbench.surrogates.forest import Forest
-    from robbench.surrogates.networks import Networks
-
-    return {"forest": Forest, "boosting": Boosting, "networks": Networks, "blend": Blend}
-
-
-def kind_of(name: str) -> type[Model]:
-    """The kind of a name that a user gave.
-
-    Raises:
-        InvalidArgument: there is none of that name.
-    """
-    checked_choice(name, "model", tuple(kinds()))
-    return kinds()[name]
-
-
-def stored_kind(name: str, version: int) -> type[Model]:
-    """The kind of a model that a store has kept, if its arrays of this version can be evaluated here.
-
-    Raises:
-        NewerFormat: there is no such kind, or not of this version.
-    """
-    known = kinds()
-    if name not in known:
-        raise NewerFormat(
-            f"{name!r} is not a kind of surrogate that this RobBench knows; it knows {', '.join(known)}. Install a newer one."
-        )
-    if version != known[name].version:
-        raise NewerFormat(
-            f"the surrogate is a {name} of version {version}; this RobBench evaluates version {known[name].version}."
-            " Fit it again with `robbench fit`, or install the RobBench that wrote it."
-        )
-    return known[name]
 
 
 def needs(library: str, model: str, error: ImportError) -> MissingLibrary:

@@ -14,7 +14,8 @@ from robbench.measurements.metrics import parse
 from robbench.store.arrays import Fitted
 from robbench.surrogates import features
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.models import Model, stored_kind
+from robbench.surrogates.kinds import stored_kind
+from robbench.surrogates.models import Model
 
 DECIMALS = 6
 """Predictions are rounded: what is beyond depends on the order in which a machine sums."""

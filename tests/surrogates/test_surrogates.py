@@ -504,4 +504,4 @@ def test_settings_are_those_that_the_selection_chose() -> None:
 
 
 def test_the_kinds_are_those_documented() -> None:
-    assert set(models.kinds()) == set(KINDS)
+    assert set(models.KINDS) == set(KINDS)

@@ -1,0 +1,41 @@
+"""The kinds of surrogate models, by name."""
+
+from __future__ import annotations
+
+from robbench.arguments import checked_choice
+from robbench.errors import NewerFormat
+from robbench.surrogates.blend import Blend
+from robbench.surrogates.boosting import Boosting
+from robbench.surrogates.forest import Forest
+from robbench.surrogates.models import Model
+from robbench.surrogates.networks import Networks
+
+KINDS: dict[str, type[Model]] = {"forest": Forest, "boosting": Boosting, "networks": Networks, "blend": Blend}
+
+
+def kind_of(name: str) -> type[Model]:
+    """The kind of a name that a user gave.
+
+    Raises:
+        InvalidArgument: there is none of that name.
+    """
+    checked_choice(name, "model", tuple(KINDS))
+    return KINDS[name]
+
+
+def stored_kind(name: str, version: int) -> type[Model]:
+    """The kind of a model that a store has kept, if its arrays of this version can be evaluated here.
+
+    Raises:
+        NewerFormat: there is no such kind, or not of this version.
+    """
+    if name not in KINDS:
+        raise NewerFormat(
+            f"{name!r} is not a kind of surrogate that this RobBench knows; it knows {', '.join(KINDS)}. Install a newer one."
+        )
+    if version != KINDS[name].version:
+        raise NewerFormat(
+            f"the surrogate is a {name} of version {version}; this RobBench evaluates version {KINDS[name].version}."
+            " Fit it again with `robbench fit`, or install the RobBench that wrote it."
+        )
+    return KINDS[name]
