@@ -47,7 +47,12 @@ class TwinNoise:
         self._noisy = list(noisy)
         rows = {column.rows for column in noisy.values()}
         if len(rows) != 1:
-            given = ", ".join(f"{column.question.metric} (once a {column.rows} row)" if column else "a function" for column in columns)
+            given = ", ".join(
+                f"{column.question.metric} (once {'a class' if column.rows == 'class' else 'an exact architecture'})"
+                if column
+                else "a function"
+                for column in columns
+            )
             raise InvalidArgument(
                 f"noise is of accuracies, all measured once a class or all once an exact architecture; the objectives are {given}."
             )
