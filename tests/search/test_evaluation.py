@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, CannotSearch
 from robbench.search.evaluation import PATIENCE, Evaluation, evaluating
