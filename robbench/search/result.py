@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import CannotSearch
-from robbench.search.oracle import Oracle, Value
+from robbench.search.history import Value
+from robbench.search.oracle import Oracle
 
 if TYPE_CHECKING:
     import numpy as np
