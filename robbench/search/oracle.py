@@ -8,6 +8,7 @@ oracle.history()        order | arch | pgd@1/255 | incumbent | cost
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -78,7 +79,7 @@ class Oracle:
         self.identity = identity or (CLASS if all(one.identity == CLASS for one in objectives) else EXACT)
         self.budget = _checked_budget(budget, cost)
         self.spent: float = 0
-        self._measurements, self._lookup = measurements, measurements.lookup
+        self._measurements, self._lookup, self._architecture = measurements, measurements.lookup, measurements.space.architecture
         self._objectives, self._cost, self._single = tuple(objectives), cost, single
         columns = [one.column if isinstance(one, Measured) else None for one in objectives]
         self._noise = TwinNoise(columns, self._lookup, noise_seed) if noise else None
@@ -118,8 +119,8 @@ class Oracle:
             return self._ask(arch)
         if self._repeats_cost:
             with self._lock:
-                parsed = self._lookup.parse(arch)
-                self._charge(parsed, value, self._price(parsed))
+                parsed = self._parse(arch)
+                self._charge(parsed, value, 1 if self._cost is None else self._price(parsed))
         return value
 
     @property
@@ -216,29 +217,32 @@ class Oracle:
 
     def _ask(self, arch: Architecture) -> Value:
         """The value of an architecture that was not asked for in this spelling before; charged, unless it is a repeat that costs nothing."""
-        parsed = self._lookup.parse(arch)
+        parsed = self._parse(arch)
         with self._lock:
             identity = self.identity_of(parsed)
             times = self._times_charged.get(identity, 0)
             if times and not self._repeats_cost:
                 value = self._values[identity]
             else:
-                price = self._price(parsed)
-                self._check_budget(parsed, price)  # before an objective takes its time
+                price = 1 if self._cost is None else self._price(parsed)
+                self._spent_with(price, parsed)  # before an objective takes its time
                 value = self._values[identity] if times and not self._new_each_time else self._evaluate(parsed, identity, times)
                 self._charge(parsed, value, price)
                 self._times_charged[identity], self._values[identity] = times + 1, value
             # 1, 1.0 and True are one key to a dict, and not one architecture to us
-            if not self._new_each_time and not isinstance(arch, Integral):
+            if not self._new_each_time and (arch is parsed or not isinstance(arch, Integral)):
                 with suppress(TypeError):  # not hashable
                     self._given[arch] = value
         return value
+
+    def _parse(self, arch: Architecture) -> Any:
+        return arch if isinstance(arch, self._architecture) else self._lookup.parse(arch)
 
     def _evaluate(self, arch: Any, identity: Hashable, training: int) -> Value:
         """The values of all objectives, with noise, if there is any."""
         evaluated = self._evaluated(arch, identity) if self._represented else arch
         values = [one(evaluated) for one in self._objectives]
-        if self._lacking_raises and any(value != value for value in values):
+        if self._lacking_raises and any(map(math.isnan, values)):
             raise self._not_measured(evaluated, values)
         if self._noise is not None:
             values = self._noise.added(values, _number(identity), training)
@@ -249,24 +253,26 @@ class Oracle:
         return self._lookup.classes[identity] if isinstance(identity, int) else arch
 
     def _price(self, arch: Any) -> float:
-        price = 1 if self._cost is None else self._cost(arch)
+        assert self._cost is not None
+        price = self._cost(arch)
         if price != price:
             raise NotMeasured(f"the cost of {arch} was not measured, so it cannot be charged; cost=None charges 1 a query.")
         return price
 
-    def _check_budget(self, arch: Any, price: float) -> None:
-        """Raise BudgetExhausted where the budget does not pay for a query."""
-        if self.budget is not None and self.spent + price > self.budget:
+    def _charge(self, arch: Any, value: Value, price: float) -> None:
+        self.spent = self._spent_with(price, arch)
+        if self._keeps_history:
+            self._history.append(Query(arch, value, self.spent))
+
+    def _spent_with(self, price: float, arch: Any) -> float:
+        """What will have been spent with a query of this price; raises BudgetExhausted where the budget does not pay for it."""
+        spent = self.spent + price
+        if self.budget is not None and spent > self.budget:
             raise BudgetExhausted(
                 f"{self.spent:g} of the budget of {self.budget:g} are spent, and {arch} costs {price:g} more;"
                 " make a new oracle, with a larger budget, to go on."
             )
-
-    def _charge(self, arch: Any, value: Value, price: float) -> None:
-        self._check_budget(arch, price)
-        self.spent += price
-        if self._keeps_history:
-            self._history.append(Query(arch, value, self.spent))
+        return spent
 
     def _not_measured(self, arch: Any, values: list[float]) -> NotMeasured:
         objective = next(one for one, value in zip(self._objectives, values, strict=True) if value != value)
