@@ -29,7 +29,7 @@ PATIENCE = 1000
 def evaluating(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Evaluation]:
     """How a search evaluates architectures, until its budget is spent or nothing new is found; the block ends there.
 
-    Nothing new is found where as many architectures in a row cost nothing as the space lists, or `PATIENCE` in a smaller one, or one too large to list.
+    Nothing new is found where that many architectures in a row cost nothing: as many as the space has, and at least `PATIENCE`; `PATIENCE` in one too large to list.
 
     Arguments:
         several: whether the algorithm can weigh several objectives.

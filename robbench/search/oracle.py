@@ -209,7 +209,7 @@ class Oracle:
     def _answered(self, archs: Sequence[Any]) -> np.ndarray:
         """Of which of these architectures every objective, and the cost, has a value: ``(len(archs),)``, bool."""
         needed = (*self._objectives, *(() if self._cost is None else (self._cost,)))
-        return np.all([self._has_value(one, archs) for one in needed], axis=0)
+        return np.asarray(np.all([self._has_value(one, archs) for one in needed], axis=0))
 
     def _has_value(self, objective: Objective, archs: Sequence[Any]) -> np.ndarray:
         evaluated = [self._evaluated(arch, self.identity_of(arch)) for arch in archs] if self._represented else archs

@@ -1,7 +1,7 @@
 """One search, run again and again from different seeds, in this process or in several.
 
 for run in repeat("evolution", bench, "pgd@1/255", budget=300, runs=100):
-    run.best             the best network of this run
+    run.best             the best architecture of this run
     run.incumbents       the best value so far, after each query
 """
 
@@ -141,7 +141,7 @@ def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Task:
-    """All that a process needs to know for any one of the runs."""
+    """What a process needs for any one of the runs."""
 
     algorithm: str
     path: Path

@@ -98,7 +98,8 @@ def test_everything_an_oracle_gives_is_in_its_history(landscape: RobBench) -> No
 def test_what_is_the_same_is_what_all_objectives_agree_on(landscape: RobBench) -> None:
     of_classes = Live("of classes", identity="class")
     assert landscape.oracle(["clean", of_classes]).identity == landscape.oracle(of_classes).identity == "class"
-    for objectives in (["clean", "kernel_parameters"], ["clean", height], ["clean", "edgegpu_latency"], [of_classes, height]):
+    mixtures: list[list[Any]] = [["clean", "kernel_parameters"], ["clean", height], ["clean", "edgegpu_latency"], [of_classes, height]]
+    for objectives in mixtures:
         assert (
             landscape.oracle(objectives, directions={"kernel_parameters": "min"} if "kernel_parameters" in objectives else None).identity
             == "exact"

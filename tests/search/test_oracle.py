@@ -35,7 +35,7 @@ def test_a_budget_pays_for_so_many_architectures_and_no_more(bench: RobBench) ->
 def test_an_architecture_is_charged_once_however_it_is_written(bench: RobBench) -> None:
     oracle = bench.oracle("clean", budget=1)
     index = bench.published_index(TWICE[0])
-    answers = {oracle(arch) for _ in range(2) for arch in (TWICE[0], str(TWICE[0]), list(TWICE[0].ops), index, *TWICE)}  # type: ignore[arg-type]
+    answers = {oracle(arch) for _ in range(2) for arch in (TWICE[0], str(TWICE[0]), list(TWICE[0].ops), index, *TWICE)}
     assert answers == {bench.query(TWICE[0], "clean")}
     assert (oracle.spent, oracle.asked) == (1, 1)
 
