@@ -7,7 +7,6 @@ oracle.history()        order | arch | pgd@1/255 | incumbent | cost
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
@@ -245,7 +244,7 @@ class Oracle:
         if self._lacking_raises and any(map(math.isnan, values)):
             raise self._not_measured(evaluated, values)
         if self._noise is not None:
-            values = self._noise.added(values, _number(identity), training)
+            values = self._noise.added(values, identity, training)
         return values[0] if self._single else tuple(values)
 
     def _evaluated(self, arch: Any, identity: Hashable) -> Any:
@@ -284,13 +283,6 @@ class Oracle:
             f"{question.metric} of {question.dataset} ({question.training}) was not measured for {arch}: {lacking} of {len(column.values)}"
             f" {'classes' if column.rows == 'class' else 'architectures'} lack it; missing='nan' answers NaN for them."
         )
-
-
-def _number(identity: Hashable) -> int:
-    """An identity as a number from which noise is drawn: the row, or, of what the store has no row of, a hash that is the same in every process."""
-    if isinstance(identity, int):
-        return identity
-    return int.from_bytes(hashlib.sha256(str(identity).encode()).digest()[:8], "big")
 
 
 def _directions(objectives: Sequence[Objective], given: Mapping[str, str] | None, single: bool) -> tuple[str, ...]:
