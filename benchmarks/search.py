@@ -23,7 +23,7 @@ from published import REFERENCE, row, table
 from robbench import RobBench
 from robbench.papers.entry import Setting, spread
 from robbench.papers.jung2023 import OBJECTIVES, TABLE_1, searched
-from robbench.search import ALGORITHMS, Space
+from robbench.search import ALGORITHMS
 from robbench.sources import import_source
 
 SEARCHES = ("random", "local", "evolution", "bananas")
@@ -43,8 +43,8 @@ def main() -> None:
 
 def loops(bench: RobBench, queries: int = 1_000_000) -> list[str]:
     """A random search of many queries, beside the same draws looked up and compared."""
-    space, query = Space(), bench.query
-    bench.query_many(space.cells, "clean")
+    space, query = bench.space, bench.query
+    bench.query_many(bench.architectures, "clean")
 
     def random_search() -> None:
         oracle = bench.oracle("clean", budget=queries, on_repeat="charge", history=False)

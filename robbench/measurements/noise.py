@@ -9,7 +9,8 @@ value is a difference between twins of about its accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +48,12 @@ class TwinNoise:
         self._noisy = list(noisy)
         rows = {column.rows for column in noisy.values()}
         if len(rows) != 1:
-            given = ", ".join(f"{column.question.metric} (once a {column.rows} row)" if column else "a function" for column in columns)
+            given = ", ".join(
+                f"{column.question.metric} (once {'a class' if column.rows == 'class' else 'an exact architecture'})"
+                if column
+                else "a function"
+                for column in columns
+            )
             raise InvalidArgument(
                 f"noise is of accuracies, all measured once a class or all once an exact architecture; the objectives are {given}."
             )
@@ -55,16 +61,27 @@ class TwinNoise:
         means, self._differences = differences(values, twin_groups(lookup.space, lookup.archs(rows.pop())))
         self._means = means[:, 0]
 
-    def added(self, values: list[float], identity: int, training: int) -> list[float]:
-        """The values, each accuracy with noise, which is the same for the same seed, architecture and training."""
+    def added(self, values: list[float], identity: Hashable, training: int) -> list[float]:
+        """The values, each accuracy with noise, which is the same for the same seed, architecture and training.
+
+        Arguments:
+            values: of all objectives.
+            identity: of the architecture: its row, or, where the store has none, what says as text which it is.
+            training: how often it was trained before.
+        """
         place = int(np.searchsorted(self._means, values[self._noisy[0]]))
         first = max(0, min(place - NEAR // 2, len(self._means) - NEAR))
         near = self._differences[first : first + NEAR]
-        drawn = near[np.random.default_rng((self._seed, identity, training)).integers(len(near))]
+        drawn = near[np.random.default_rng((self._seed, _number(identity), training)).integers(len(near))]
         noisy = list(values)
         for i, difference in zip(self._noisy, drawn, strict=True):
             noisy[i] = float(np.clip(values[i] + difference, 0, 1))
         return noisy
+
+
+def _number(identity: Hashable) -> int:
+    """An identity as a number that is the same in every process."""
+    return identity if isinstance(identity, int) else int.from_bytes(hashlib.sha256(str(identity).encode()).digest()[:8], "big")
 
 
 def twin_groups(space: SearchSpace[Any], archs: Sequence[Any]) -> np.ndarray:

@@ -6,7 +6,8 @@ result = ALGORITHMS["evolution"](bench.oracle("pgd@1/255", budget=300), bench.sp
 result.best, result.value, result.incumbents()
 
     objectives.py    what an oracle answers with: metrics, predictions, functions
-    oracle.py        Oracle: a budget and a history
+    oracle.py        Oracle: a budget, and what counts as the same architecture
+    history.py       what was charged, as a table; incumbents and fronts
     evaluation.py    how a search evaluates architectures: scores, and when it ends
     algorithms.py    the algorithms by name
     predictors.py    what BANANAS learns with

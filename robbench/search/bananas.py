@@ -1,4 +1,4 @@
-"""BANANAS: an ensemble predicts from path encodings, and Thompson sampling picks which mutants of the best are asked for next.
+"""BANANAS: an ensemble predicts from path encodings, and Thompson sampling picks which mutants of the best are evaluated next.
 
 Source: White, Neiswanger and Savani (2021), "BANANAS: Bayesian optimization with neural architectures for neural architecture search",
 algorithm 1: path encoding, an ensemble, independent Thompson sampling, candidates that are mutants of the best.  Batches of 10 after 10 random
@@ -25,7 +25,7 @@ from robbench.spaces.moves import Moves
 NASLIB: dict[str, Any] = {"members": 3, "parents": 2, "new": False, "chained": True}
 """BANANAS as NASLib has it (`naslib/optimizers/discrete/bananas/optimizer.py`, with the settings of its `create_configs.py`, which later
 has batches of 25): three members, mutants of the best two only, each mutated from the one before and so ever further from the best, and
-candidates that were asked before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
+candidates that were evaluated before are candidates again, and charged.  Not its predictor (`naslib/predictors/mlp.py`): networks of 20 layers,
 20 wide, that see the operations of the edges, fitted to accuracies as they come, by Adam on the absolute error and a penalty on the last
 weights for 500 epochs."""
 NASZILLA: dict[str, Any] = {"parents": 5, "shared": False, "rate": 1 / 4, "encoding": "short", "predictor": "networks"}
@@ -52,18 +52,18 @@ def bananas(
     encoding: str | None = None,
     predictor: str = "ridges",
 ) -> Result:
-    """The best of a random start and of the mutants that an ensemble expects most of.
+    """The best of a random start and of the mutants that an ensemble predicts to be best.
 
     Arguments:
         initial: random architectures to learn from first.
-        batch: how many are asked for before the ensemble learns again.
+        batch: how many are evaluated before the ensemble learns again.
         members: of the ensemble.
         parents: how many of the best are mutated.
-        candidates: how many mutants the ensemble judges.
+        candidates: how many mutants the ensemble predicts.
         shared: each parent has its share of the candidates as mutants; if not, the best has all, and the next ones only as long as some lack.
-        new: leave out mutants that were asked for already; random architectures fill a batch that this makes too small.
+        new: leave out mutants that were evaluated already; random architectures fill a batch that this makes too small.
         chained: mutate the last mutant, and not the parent itself.
-        rate: the probability of each operation of a mutant to be another one; if left out, exactly one is.
+        rate: the probability of each variable of a mutant to take another choice; if left out, exactly one does.
         encoding: what the ensemble sees of an architecture: one of the space's `encodings`, the first if left out.
         predictor: a name in `PREDICTORS`: what its members are.
     """
@@ -74,23 +74,23 @@ def bananas(
     with evaluating(oracle, space, rng, initial=initial, batch=batch, members=members, parents=parents, candidates=candidates) as evaluate:
         each = max(1, candidates // parents) if shared else candidates
         mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
-        asked = [space.sample(rng) for _ in range(initial)]
-        scores = [evaluate(arch) for arch in asked]
+        evaluated = [space.sample(rng) for _ in range(initial)]
+        scores = [evaluate(arch) for arch in evaluated]
         while True:
-            known = set(asked) if new else set()
+            known = set(evaluated) if new else set()
             mutants: list[Any] = []
-            for i in sorted(range(len(asked)), key=scores.__getitem__, reverse=True)[:parents]:  # of equals the one found first
+            for i in sorted(range(len(evaluated)), key=scores.__getitem__, reverse=True)[:parents]:  # of equals the one found first
                 if len(mutants) < candidates:
-                    mutants += _mutants(asked[i], each, mutate, chained, rng)
+                    mutants += _mutants(evaluated[i], each, mutate, chained, rng)
                     mutants = [mutant for mutant in dict.fromkeys(mutants) if mutant not in known] if new else mutants
             chosen = []
             if mutants:
-                predicted = fitted(encoded(asked), np.array(scores), members, rng).predict(encoded(mutants))
+                predicted = fitted(encoded(evaluated), np.array(scores), members, rng).predict(encoded(mutants))
                 thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
                 chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
             chosen += [space.sample(rng) for _ in range(batch - len(chosen))]
             scores += [evaluate(arch) for arch in chosen]
-            asked += chosen
+            evaluated += chosen
     return evaluate.result()
 
 

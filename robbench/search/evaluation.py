@@ -7,7 +7,7 @@ return evaluate.result()
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 from robbench.arguments import checked_count
 from robbench.errors import BudgetExhausted, CannotSearch
 from robbench.search.domination import non_dominated
-from robbench.search.oracle import Oracle, Value
+from robbench.search.history import Value
+from robbench.search.oracle import Oracle
 from robbench.search.result import Found, Result
 from robbench.spaces.moves import Moves
 
@@ -28,7 +29,7 @@ PATIENCE = 1000
 def evaluating(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, several: bool = False, **sizes: int) -> Iterator[Evaluation]:
     """How a search evaluates architectures, until its budget is spent or nothing new is found; the block ends there.
 
-    Nothing new is found where as many architectures in a row cost nothing as the space lists, or `PATIENCE` in a smaller one, or one too large to list.
+    Nothing new is found where that many architectures in a row cost nothing: as many as the space has, and at least `PATIENCE`; `PATIENCE` in one too large to list.
 
     Arguments:
         several: whether the algorithm can weigh several objectives.
@@ -78,25 +79,26 @@ class Evaluation:
         Raises:
             BudgetExhausted: as a call.
         """
-        asked = self._oracle.asked
         value = self._value(arch)
         values = (value,) if isinstance(value, float) else value
         scores = tuple(sign * one for sign, one in zip(self._signs, values, strict=True))
         if any(score != score for score in scores):
             scores = (-np.inf,) * len(scores)
-        if self._oracle.asked > asked:  # isomorphic cells are one architecture in the result
-            self._scores[arch] = scores, value
+        self._scores.setdefault(arch, (scores, value))
         return scores
 
     def result(self) -> Result:
         """What was found."""
         if not self._scores:
             return Result(self._oracle, () if self._best is None else (self._best,))
-        ranked = sorted(((scores, Found(arch, value)) for arch, (scores, value) in self._scores.items()), key=itemgetter(0), reverse=True)
+        found: dict[Hashable, tuple[tuple[float, ...], Found]] = {}
+        for arch, (scores, value) in self._scores.items():  # of those that count as the same, such as isomorphic cells, the first
+            found.setdefault(self._oracle.identity_of(arch), (scores, Found(arch, value)))
+        ranked = sorted(found.values(), key=itemgetter(0), reverse=True)
         if not self._oracle.several:
             return Result(self._oracle, (ranked[0][1],))
         front = non_dominated(np.array([scores for scores, _ in ranked]))
-        return Result(self._oracle, tuple(found for on_front, (_, found) in zip(front, ranked, strict=True) if on_front))
+        return Result(self._oracle, tuple(one for on_front, (_, one) in zip(front, ranked, strict=True) if on_front))
 
     def _value(self, arch: Any) -> Value:
         oracle = self._oracle
@@ -125,8 +127,9 @@ def _check(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, several:
         raise CannotSearch(f"the oracle answers for architectures of {oracle.space.title}, and the space to search is {space.space.title}.")
     remedy = "search oracle.subset(), the measured ones, or make the oracle with missing='nan', which ranks the others last."
     if space.members is None:
-        if measured := list(oracle.lacking([])):
-            raise CannotSearch(f"{space.space.title} has more architectures than any store has {' and '.join(measured)} of; {remedy}")
+        if oracle.bound_to_store:
+            measured = " and ".join(oracle.bound_to_store)
+            raise CannotSearch(f"{space.space.title} has more architectures than any store has {measured} of; {remedy}")
         return
     lacking = {name: count for name, count in oracle.lacking(space.members).items() if count}
     if lacking:

@@ -22,7 +22,7 @@ Mutate = Callable[[Any, np.random.Generator], Any]
 
 NASZILLA: dict[str, Any] = {"population": 29, "initial": 10, "rate": 1 / 4}
 """Evolution as naszilla has it (`naszilla/nas_algorithms.py`, and `mutate` of `naszilla/nas_bench_201/cell_201.py`): the population grows from
-ten until the newborn is the thirtieth, and each of a arch's six operations changes with one chance in four."""
+ten until the newborn is the thirtieth, and each of a cell's six operations changes with one chance in four."""
 
 
 def regularized_evolution(
@@ -41,7 +41,7 @@ def regularized_evolution(
         population: how many live at once.
         sample: how many are picked, with replacement, for the best of them to be a parent.
         initial: how many are drawn at random first; as many as live at once if left out.
-        rate: the probability of each operation of a child to be another one; if left out, exactly one is.
+        rate: the probability of each variable of a child to take another choice; if left out, exactly one does.
     """
     initial = population if initial is None else initial
     with evaluating(oracle, space, rng, population=population, sample=sample, initial=initial) as evaluate:
@@ -53,7 +53,15 @@ def regularized_evolution(
 def evolve(
     evaluate: Evaluation, rng: np.random.Generator, first: Sequence[Any], sample: int, mutate: Mutate, population: int | None = None
 ) -> None:
-    """Let a population age and have children until the search ends; it stays as large as at first if not told to grow."""
+    """Age a population, child by child, until the search ends.
+
+    Arguments:
+        evaluate: of the search.
+        first: what the population begins with.
+        sample: how many are picked, with replacement, for the best of them to be a parent.
+        mutate: makes a child of a parent.
+        population: how many live at once; as many as at first if left out.
+    """
     living = deque(((evaluate(arch), arch) for arch in first), maxlen=population or len(first))
     while True:
         picked = [living[int(rng.random() * len(living))] for _ in range(sample)]

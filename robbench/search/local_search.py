@@ -1,4 +1,4 @@
-"""Local search: ask for all neighbours of an architecture, move to the best of them, and start anew from a local optimum.
+"""Local search: evaluate all neighbours of an architecture, move to the best of them, and start anew from a local optimum.
 
 Source: White, Nolen and Savani (2021), "Exploring the loss landscape in neural architecture search", algorithm 1.  The settings are those of
 NASLib: the first start is the best of ten random architectures, every later one is a single random architecture.
@@ -19,7 +19,7 @@ from robbench.spaces.moves import Moves
 
 NASZILLA: dict[str, Any] = {"restart": 10, "first": True, "new": True}
 """Local search as naszilla has it (`naszilla/nas_algorithms.py`): every start is the best of ten, the first better neighbour is moved to, and
-neighbours that were asked for before are not asked for again."""
+neighbours that were evaluated before are not evaluated again."""
 
 
 def local_search(
@@ -32,31 +32,31 @@ def local_search(
     first: bool = False,
     new: bool = False,
 ) -> Result:
-    """The best that climbs from random starts come by.
+    """The best architecture that climbs from random starts reach.
 
     Arguments:
         initial: how many random architectures the first start is the best of.
         restart: how many each later start is the best of.
-        first: move to the first neighbour that is better, without asking for the others ("query until lower" in the paper).
-        new: leave out neighbours that were asked for already.
+        first: move to the first neighbour that is better, without evaluating the others ("query until lower" in the paper).
+        new: leave out neighbours that were evaluated already.
     """
-    asked: set[Any] = set()
+    seen: set[Any] = set()
     with evaluating(oracle, space, rng, initial=initial, restart=restart) as evaluate:
-        here, height = _best(evaluate, (space.sample(rng) for _ in range(initial)), asked)
+        here, height = _best(evaluate, (space.sample(rng) for _ in range(initial)), seen)
         while True:
-            near = [arch for arch in space.neighbors(here) if not new or arch not in asked]
+            near = [arch for arch in space.neighbors(here) if not new or arch not in seen]
             shuffled = (near[i] for i in rng.permutation(len(near)))
-            found, score = _best(evaluate, shuffled, asked, above=height if first else np.inf) if near else (here, height)
-            here, height = (found, score) if score > height else _best(evaluate, [space.sample(rng) for _ in range(restart)], asked)
+            found, score = _best(evaluate, shuffled, seen, above=height if first else np.inf) if near else (here, height)
+            here, height = (found, score) if score > height else _best(evaluate, [space.sample(rng) for _ in range(restart)], seen)
     return evaluate.result()
 
 
-def _best(evaluate: Evaluation, archs: Iterable[Any], asked: set[Any], above: float = np.inf) -> tuple[Any, float]:
-    """The best of the architectures and its score, or the first whose score is above a limit; those asked for are noted."""
+def _best(evaluate: Evaluation, archs: Iterable[Any], seen: set[Any], above: float = np.inf) -> tuple[Any, float]:
+    """The best of the architectures and its score, or the first whose score is above a limit; all that are evaluated are added to `seen`."""
     scored = []
     for arch in archs:
         scored.append((arch, evaluate(arch)))
-        asked.add(arch)
+        seen.add(arch)
         if scored[-1][1] > above:
             break
     return max(scored, key=itemgetter(1))

@@ -18,24 +18,24 @@ from robbench.spaces.moves import Moves
 
 
 def nsga2(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, population: int = 50, crossover: float = 0.9) -> Result:
-    """The Pareto front of what NSGA-II asks for.
+    """The Pareto front of what NSGA-II evaluates.
 
     Arguments:
         population: how many survive each generation, and how many children they have.
         crossover: the share of children that have two parents.
     """
     with evaluating(oracle, space, rng, several=True, population=population) as evaluate:
-        people = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
+        living = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
         while True:
-            archs, fitness = list(people), _fitness(np.array(list(people.values())))
+            archs, fitness = list(living), _fitness(np.array(list(living.values())))
             children = []
             for _ in range(population):
                 child = _winner(archs, fitness, rng)
                 if rng.random() < crossover:
                     child = space.crossover(child, _winner(archs, fitness, rng), rng)
                 children.append(space.mutate(child, rng))
-            people |= {child: evaluate.scores(child) for child in children}
-            people = _survivors(people, population)
+            living |= {child: evaluate.scores(child) for child in children}
+            living = _survivors(living, population)
     return evaluate.result()
 
 
@@ -53,7 +53,7 @@ def _winner(archs: list[Any], fitness: list[tuple[float, float]], rng: np.random
     return archs[one if fitness[one] >= fitness[other] else other]
 
 
-def _survivors(people: dict[Any, tuple[float, ...]], count: int) -> dict[Any, tuple[float, ...]]:
-    fitness = _fitness(np.array(list(people.values())))
-    ranked = sorted(zip(fitness, people, strict=True), key=lambda pair: pair[0], reverse=True)
-    return {arch: people[arch] for _, arch in ranked[:count]}
+def _survivors(living: dict[Any, tuple[float, ...]], count: int) -> dict[Any, tuple[float, ...]]:
+    fitness = _fitness(np.array(list(living.values())))
+    ranked = sorted(zip(fitness, living, strict=True), key=lambda pair: pair[0], reverse=True)
+    return {arch: living[arch] for _, arch in ranked[:count]}

@@ -1,15 +1,18 @@
 """What an oracle answers with: metrics of a store, predictions of a surrogate, or anyone's function.
 
     Measured    what a store holds; NaN where it holds nothing
+    Computed    what follows from the structure of any architecture, such as its kernel parameters
     Predicted   the mean that a surrogate in a store predicts, of any architecture
     Evaluated   any function from an architecture of the space to a number, such as a live proxy
 
 All are called alike, ``objective(arch)``, with an architecture of the space.  Each says which architectures it tells apart (its identity): one that was measured
-once a class gives the same number for all of a class.  A function tells exact architectures apart, unless it has an attribute ``identity = "class"``.
+once a class gives the same number for all of a class.  A function tells exact architectures apart, unless it has an attribute ``identity = "class"``; a
+history calls it by its attribute ``name``, or by the name that it was defined under.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from operator import itemgetter
@@ -22,12 +25,15 @@ from robbench.errors import InvalidArgument, NotMeasured, ObjectiveFailed, RobBe
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Options, Question
+from robbench.spaces import SearchSpace
 
 if TYPE_CHECKING:
     from robbench.surrogates.predictions import Surrogates
 
 Function = Callable[[Any], float]
 CLASS, EXACT = "class", "exact"
+RESERVED = ("order", "arch", "incumbent", "cost")
+"""Columns of a history, so no names for objectives."""
 
 
 class Objective(Protocol):
@@ -43,13 +49,24 @@ class Objective(Protocol):
         """``"class"`` if it is equal for all of a class, else ``"exact"``."""
         ...
 
+    @property
+    def bound_to_store(self) -> bool:
+        """Whether only architectures that the store holds have a value."""
+        ...
+
     def __call__(self, arch: Any) -> float:
         """The number; NaN where there is none."""
+        ...
+
+    def has_value(self, archs: Sequence[Any]) -> np.ndarray:
+        """Which of these architectures have a value: ``(len(archs),)``, bool.  A function of the user's is not called, and taken to have one."""
         ...
 
 
 class Measured:
     """A metric of a store."""
+
+    bound_to_store = True
 
     def __init__(self, measurements: Measurements, question: Question) -> None:
         self._measurements, self._question = measurements, question
@@ -68,15 +85,13 @@ class Measured:
         except KeyError:  # met for the first time
             return self._first(arch)
 
-    def lacking(self, archs: Sequence[Any]) -> int:
-        """Of how many of these architectures nothing was measured."""
-        if not archs:
-            return 0
-        try:
+    def has_value(self, archs: Sequence[Any]) -> np.ndarray:
+        """Which of these architectures were measured: ``(len(archs),)``, bool."""
+        try:  # an itemgetter is the fastest way through a dict, but of one key it makes no tuple
             rows = itemgetter(*archs)(self._known) if len(archs) > 1 else [self._known[arch] for arch in archs]
-        except KeyError:
-            return sum(value != value for value in map(self, archs))
-        return int(np.isnan(self.column.values[np.fromiter(rows, np.intp, len(archs))]).sum())
+        except KeyError:  # some are met for the first time
+            return np.array([not math.isnan(self(arch)) for arch in archs], bool)
+        return np.asarray(~np.isnan(self.column.values[np.fromiter(rows, np.intp, len(archs))]))
 
     def _first(self, arch: Any) -> float:
         try:
@@ -85,8 +100,32 @@ class Measured:
             return np.nan
 
 
+class Computed:
+    """An attribute of the structure, which needs no store."""
+
+    identity = EXACT
+    bound_to_store = False
+
+    def __init__(self, space: SearchSpace[Any], name: str) -> None:
+        self.name = name
+        self._space, self._attribute = space, space.attributes[name]
+
+    def __reduce__(self) -> tuple[type[Computed], tuple[SearchSpace[Any], str]]:
+        return Computed, (self._space, self.name)
+
+    def __call__(self, arch: Any) -> float:
+        """What follows from the structure."""
+        return float(self._attribute(arch))
+
+    def has_value(self, archs: Sequence[Any]) -> np.ndarray:
+        """All have one: ``(len(archs),)``, bool."""
+        return np.ones(len(archs), bool)
+
+
 class Predicted:
     """What a surrogate in a store predicts of a metric."""
+
+    bound_to_store = False
 
     def __init__(self, surrogates: Surrogates, question: Question) -> None:
         self._surrogates, self._question = surrogates, question
@@ -103,9 +142,15 @@ class Predicted:
         except NotMeasured:
             return np.nan
 
+    def has_value(self, archs: Sequence[Any]) -> np.ndarray:
+        """Which of these architectures have the features that the surrogate needs: ``(len(archs),)``, bool."""
+        return np.array([not math.isnan(self(arch)) for arch in archs], bool)
+
 
 class Evaluated:
     """A function of the user's, whose errors and answers are checked."""
+
+    bound_to_store = False
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -127,10 +172,17 @@ class Evaluated:
             raise ObjectiveFailed(f"the objective {self.name} failed for {arch} with {type(error).__name__}: {error}") from error
         if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
             raise ObjectiveFailed(
-                f"the objective {self.name} returned {value!r:.80}, a {type(value).__name__}, for {arch}; expected one number: give each of several"
-                " objectives a function of its own."
+                f"the objective {self.name} returned {value!r:.80}, a {type(value).__name__}, for {arch}; expected one number, such as a float:"
+                " give each of several objectives a function of its own."
             )
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ObjectiveFailed(f"the objective {self.name} returned for {arch} a number that is too large for a float.") from error
+
+    def has_value(self, archs: Sequence[Any]) -> np.ndarray:
+        """All are taken to have one: ``(len(archs),)``, bool."""
+        return np.ones(len(archs), bool)
 
 
 def objectives_of(
@@ -146,18 +198,27 @@ def objectives_of(
 
     Raises:
         UnknownMetric, NotMeasured: as for a query.
-        InvalidArgument: there are none, or two of one name.
+        InvalidArgument: there are none, two of one name, or one that is called like a column of a history.
     """
     if not given:
         raise InvalidArgument("there are no objectives; expected at least one metric, such as 'pgd@1/255', or a function.")
-    found: list[Objective] = []
-    for one in given:
-        if callable(one) and not isinstance(one, Metric):
-            found.append(Evaluated(one))
-            continue
-        question = Question.of(one, **options)
-        found.append(Predicted(surrogates, question) if surrogates else Measured(measurements, measurements.without_training(question)))
+    found = [_objective(one, measurements, surrogates, **options) for one in given]
     names = [objective.name for objective in found]
     if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise InvalidArgument(f"{', '.join(again)} is among the objectives more than once; name each once.")
+        raise InvalidArgument(
+            f"{', '.join(again)} is among the objectives more than once; name each once. A function is called by its attribute `name`, if it has one."
+        )
+    if taken := [name for name in names if name in RESERVED]:
+        raise InvalidArgument(f"an objective is called {taken[0]}, which is a column of every history; give the function another `name`.")
     return found
+
+
+def _objective(
+    given: str | Metric | Function, measurements: Measurements, surrogates: Surrogates | None, **options: Unpack[Options]
+) -> Objective:
+    if callable(given):
+        return Evaluated(given)
+    question = Question.of(given, **options)
+    if question.metric.entry.kind == "attribute":
+        return Computed(measurements.space, str(measurements.resolve(question).metric))
+    return Predicted(surrogates, question) if surrogates else Measured(measurements, measurements.without_training(question))

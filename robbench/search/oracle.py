@@ -7,11 +7,12 @@ oracle.history()        order | arch | pgd@1/255 | incumbent | cost
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,30 +22,26 @@ from robbench.measurements.directions import EITHER_WAY, directions_of
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.noise import TwinNoise
+from robbench.search.history import Query, Value, incumbents_of, on_front, table_of
 from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective
 from robbench.spaces import SearchSpace, Subset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Value = float | tuple[float, ...]
-
-
-class Query(NamedTuple):
-    """One query that was charged."""
-
-    arch: Any
-    value: Value
-    cost: float
-    """All that was spent so far, this query included."""
+__all__ = ["Oracle", "Query", "Value"]
 
 
 class Oracle:
     """A function from architecture to value; `RobBench.oracle` makes one, and says what the options mean.
 
-    An architecture that was asked before is free (or charged again: ``on_repeat``), however it is written, and two threads that ask for one at the same time
-    pay for it once.  A copy, or an oracle that was sent to another process, has its own budget, and what it spends is its own; to share a budget, keep the
-    oracle in one process, and let the others send it architectures.
+    An architecture that was asked before is free (or charged again: ``on_repeat``), however it is written, and has the value that it had then.  Threads may
+    share an oracle: one architecture is evaluated at a time, and two threads that ask for the same one pay for it once.  A copy, or an oracle that was sent to
+    another process, begins with what was spent and asked before, and from there on has a budget and a history of its own; to share a budget, keep the oracle
+    in one process, and let the others send it architectures.
+
+    With ``identity="class"``, an objective that tells the members of a class apart is evaluated once a class: for its representative in the store, or, where the
+    store has none, for the member that is asked for first.
 
         oracle = bench.oracle(["clean", "pgd@1/255"], budget=300)
         oracle(arch)        (0.941, 0.394)
@@ -81,18 +78,21 @@ class Oracle:
         self.identity = identity or (CLASS if all(one.identity == CLASS for one in objectives) else EXACT)
         self.budget = _checked_budget(budget, cost)
         self.spent: float = 0
-        self._measurements, self._lookup = measurements, measurements.lookup
+        self._measurements, self._lookup, self._architecture = measurements, measurements.lookup, measurements.space.architecture
         self._objectives, self._cost, self._single = tuple(objectives), cost, single
         columns = [one.column if isinstance(one, Measured) else None for one in objectives]
         self._noise = TwinNoise(columns, self._lookup, noise_seed) if noise else None
         self._repeats_cost, self._lacking_raises, self._keeps_history = on_repeat == "charge", missing == "raise", history
         self._new_each_time = noise == "twin" and self._repeats_cost
         """Whether an architecture that is charged again has another value, as if it were trained again."""
+        self._represented = self.identity == CLASS and any(one.identity == EXACT for one in objectives)
+        """Whether a class is evaluated by its representative, because an objective tells its members apart."""
         self._times_charged: dict[Hashable, int] = {}
-        self._representatives: dict[Hashable, Any] = {}
-        self._history: list[Query] = []
+        self._values: dict[Hashable, Value] = {}
+        """What was answered, by identity."""
         self._given: dict[Architecture, Value] = {}
         """What was answered, by architectures as they were written; empty where it may be another value next time."""
+        self._history: list[Query] = []
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,9 +101,9 @@ class Oracle:
             return {
                 **state,
                 "_times_charged": dict(self._times_charged),
-                "_representatives": dict(self._representatives),
-                "_history": list(self._history),
+                "_values": dict(self._values),
                 "_given": dict(self._given),
+                "_history": list(self._history),
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -118,7 +118,8 @@ class Oracle:
             return self._ask(arch)
         if self._repeats_cost:
             with self._lock:
-                self._charge(self._lookup.parse(arch), value)
+                parsed = self._parse(arch)
+                self._charge(parsed, value, 1 if self._cost is None else self._price(parsed))
         return value
 
     @property
@@ -141,51 +142,53 @@ class Oracle:
         """All queries that were charged, in order."""
         return tuple(self._history)
 
+    @property
+    def bound_to_store(self) -> tuple[str, ...]:
+        """The objectives, and the cost, for want of which an architecture that the store does not hold cannot be asked."""
+        return tuple(one.name for one in self._needed if one.bound_to_store)
+
     def answers(self, arch: Architecture) -> bool:
-        """Whether every metric among the objectives was measured of this architecture; asks nothing.  A function is taken to have a value."""
-        parsed = self._lookup.parse(arch)
-        return all(
-            one(self._evaluated(parsed)) == one(self._evaluated(parsed)) for one in self._objectives if not isinstance(one, Evaluated)
-        )
+        """Whether there is a value of every objective, and of the cost, for this architecture; asks nothing.  A function is taken to have one."""
+        return bool(self._answered([self._lookup.parse(arch)])[0])
 
     def lacking(self, archs: Sequence[Any]) -> dict[str, int]:
-        """For each objective, and the cost, how many of these architectures could not be asked for want of a measurement; asks nothing."""
-        needed = [*(self._objectives if self._lacking_raises else ()), *(() if self._cost is None else (self._cost,))]
-        return {one.name: one.lacking(archs) for one in needed if isinstance(one, Measured)}
+        """For each objective, and the cost, how many of these architectures could not be asked for want of a value; asks nothing."""
+        return {one.name: len(archs) - int(self._has_value(one, archs).sum()) for one in self._needed}
 
     def subset(self) -> Subset[Any]:
-        """The architectures of the store of which every metric among the objectives was measured.
+        """The architectures of the store that have a value of every objective, and of the cost.
 
         Raises:
             InvalidArgument: there are none.
         """
-        return Subset(self.space, [arch for arch in self._lookup.exact if self.answers(arch)])
+        archs = self._lookup.exact
+        return Subset(self.space, [archs[position] for position in np.flatnonzero(self._answered(archs))])
+
+    def identity_of(self, arch: Any) -> Hashable:
+        """Equal for architectures of the space that count as the same: their row in the store, or, where it has none, their key or they themselves."""
+        try:
+            return self._lookup.known[self.identity][arch]
+        except KeyError:  # met for the first time
+            with suppress(NotMeasured):
+                return self._lookup.row(self.identity, arch)
+        return self.space.key(arch) if self.identity == CLASS else arch
 
     def history(self) -> pd.DataFrame:
         """One row for each query that was charged, indexed by its order from 1.
 
         Columns: arch; one for each objective; incumbent, the best value so far, where there is one objective; cost, all that was spent so far.
         """
-        import pandas as pd
-
-        values = self._values()
-        table = pd.DataFrame({"arch": [str(query.arch) for query in self._history]}, index=pd.RangeIndex(1, len(values) + 1, name="order"))
-        table[list(self.objectives)] = values
+        queries = self.queries
+        table = table_of(queries, self.objectives)
         if self._single:
-            table["incumbent"] = self.incumbents()
-        table["cost"] = [query.cost for query in self._history]
+            table.insert(2, "incumbent", incumbents_of(queries, self.directions[0]))
         return table
 
     def front(self) -> pd.DataFrame:
         """The rows of `history` that no other dominates, in order; under one objective, all that have the best value."""
-        from robbench.search.domination import non_dominated
-
-        signs = [1.0 if direction == "max" else -1.0 for direction in self.directions]
-        values = self._values()
-        kept = ~np.isnan(values).any(axis=1)
-        kept[kept] = non_dominated(values[kept] * signs)
-        history: pd.DataFrame = self.history().loc[kept]
-        return history
+        history = self.history()
+        front: pd.DataFrame = history.loc[on_front(self.queries[: len(history)], self.directions)]
+        return front
 
     def incumbents(self) -> np.ndarray:
         """The best value so far after each query that was charged: ``(queries,)``, float64; NaN before the first value.
@@ -195,78 +198,80 @@ class Oracle:
         """
         if not self._single:
             raise InvalidArgument(f"there is no incumbent of {len(self.objectives)} objectives; `front` has what no other dominates.")
-        values = self._values()[:, 0]
-        return np.asarray(np.fmax.accumulate(values) if self.directions[0] == "max" else np.fmin.accumulate(values))
+        return incumbents_of(self.queries, self.directions[0])
 
-    def _values(self) -> np.ndarray:
-        return np.array([query.value for query in self._history], np.float64).reshape(-1, len(self.objectives))
+    @property
+    def _needed(self) -> tuple[Objective, ...]:
+        """What must have a value for an architecture to be asked."""
+        return (*(self._objectives if self._lacking_raises else ()), *(() if self._cost is None else (self._cost,)))
+
+    def _answered(self, archs: Sequence[Any]) -> np.ndarray:
+        """Of which of these architectures every objective, and the cost, has a value: ``(len(archs),)``, bool."""
+        needed = (*self._objectives, *(() if self._cost is None else (self._cost,)))
+        return np.asarray(np.all([self._has_value(one, archs) for one in needed], axis=0))
+
+    def _has_value(self, objective: Objective, archs: Sequence[Any]) -> np.ndarray:
+        evaluated = [self._evaluated(arch, self.identity_of(arch)) for arch in archs] if self._represented else archs
+        return np.asarray(objective.has_value(archs if objective is self._cost else evaluated))
 
     def _ask(self, arch: Architecture) -> Value:
         """The value of an architecture that was not asked for in this spelling before; charged, unless it is a repeat that costs nothing."""
-        parsed = self._lookup.parse(arch)
+        parsed = self._parse(arch)
         with self._lock:
-            identity = self._identity(parsed)
+            identity = self.identity_of(parsed)
             times = self._times_charged.get(identity, 0)
-            charged = times == 0 or self._repeats_cost
-            if charged:
-                self._afford(parsed)
-            value = self._value(parsed, identity, training=times if self._new_each_time else 0)
-            if charged:
-                self._charge(parsed, value)
-                self._times_charged[identity] = times + 1
-            if not self._new_each_time and not isinstance(
-                arch, Integral
-            ):  # 1, 1.0 and True are one key to a dict, and not one architecture to us
+            if times and not self._repeats_cost:
+                value = self._values[identity]
+            else:
+                price = 1 if self._cost is None else self._price(parsed)
+                self._spent_with(price, parsed)  # before an objective takes its time
+                value = self._values[identity] if times and not self._new_each_time else self._evaluate(parsed, identity, times)
+                self._charge(parsed, value, price)
+                self._times_charged[identity], self._values[identity] = times + 1, value
+            # 1, 1.0 and True are one key to a dict, and not one architecture to us
+            if not self._new_each_time and (arch is parsed or not isinstance(arch, Integral)):
                 with suppress(TypeError):  # not hashable
                     self._given[arch] = value
         return value
 
-    def _identity(self, arch: Any) -> Hashable:
-        """Equal for architectures that count as the same: their row in the store, or, where it has none, their key or they themselves."""
-        try:
-            return self._lookup.known[self.identity][arch]
-        except KeyError:  # met for the first time
-            with suppress(NotMeasured):
-                return self._lookup.row(self.identity, arch)
-        return self.space.key(arch) if self.identity == CLASS else arch
+    def _parse(self, arch: Architecture) -> Any:
+        return arch if isinstance(arch, self._architecture) else self._lookup.parse(arch)
 
-    def _evaluated(self, arch: Any) -> Any:
-        """The architecture whose values this one gets: itself, or, where classes are counted and an objective tells their members apart, the representative."""
-        if self.identity == EXACT or all(one.identity == CLASS for one in self._objectives):
-            return arch
-        identity = self._identity(arch)
-        return self._lookup.classes[identity] if isinstance(identity, int) else self._representatives.setdefault(identity, arch)
-
-    def _value(self, arch: Any, identity: Hashable, training: int) -> Value:
-        evaluated = self._evaluated(arch)
+    def _evaluate(self, arch: Any, identity: Hashable, training: int) -> Value:
+        """The values of all objectives, with noise, if there is any."""
+        evaluated = self._evaluated(arch, identity) if self._represented else arch
         values = [one(evaluated) for one in self._objectives]
-        if self._lacking_raises and any(value != value for value in values):
-            raise self._not_measured(arch, values)
+        if self._lacking_raises and any(map(math.isnan, values)):
+            raise self._not_measured(evaluated, values)
         if self._noise is not None:
-            assert isinstance(identity, int), "what has an accuracy in the store has a row there"
             values = self._noise.added(values, identity, training)
         return values[0] if self._single else tuple(values)
 
+    def _evaluated(self, arch: Any, identity: Hashable) -> Any:
+        """The architecture whose values all of a class get."""
+        return self._lookup.classes[identity] if isinstance(identity, int) else arch
+
     def _price(self, arch: Any) -> float:
-        price = 1 if self._cost is None else self._cost(arch)
+        assert self._cost is not None
+        price = self._cost(arch)
         if price != price:
             raise NotMeasured(f"the cost of {arch} was not measured, so it cannot be charged; cost=None charges 1 a query.")
         return price
 
-    def _afford(self, arch: Any) -> float:
-        """The price of a query; raises BudgetExhausted where the budget does not pay for it."""
-        price = self._price(arch)
-        if self.budget is not None and self.spent + price > self.budget:
+    def _charge(self, arch: Any, value: Value, price: float) -> None:
+        self.spent = self._spent_with(price, arch)
+        if self._keeps_history:
+            self._history.append(Query(arch, value, self.spent))
+
+    def _spent_with(self, price: float, arch: Any) -> float:
+        """What will have been spent with a query of this price; raises BudgetExhausted where the budget does not pay for it."""
+        spent = self.spent + price
+        if self.budget is not None and spent > self.budget:
             raise BudgetExhausted(
                 f"{self.spent:g} of the budget of {self.budget:g} are spent, and {arch} costs {price:g} more;"
                 " make a new oracle, with a larger budget, to go on."
             )
-        return price
-
-    def _charge(self, arch: Any, value: Value) -> None:
-        self.spent += self._afford(arch)
-        if self._keeps_history:
-            self._history.append(Query(arch, value, self.spent))
+        return spent
 
     def _not_measured(self, arch: Any, values: list[float]) -> NotMeasured:
         objective = next(one for one, value in zip(self._objectives, values, strict=True) if value != value)

@@ -1,7 +1,7 @@
-"""What BANANAS learns with: ensembles that are fitted to the architectures asked so far.
+"""What BANANAS learns with: ensembles that are fitted to the architectures evaluated so far.
 
 predictor = PREDICTORS["networks"](features, targets, members, rng)
-predictor.predict(features)     (members, rows): what each member expects
+predictor.predict(features)     (members, rows): what each member predicts
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Predictor(Protocol):
     """An ensemble that was fitted."""
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """What each member expects: ``(members, rows)``, in the targets' unit."""
+        """What each member predicts: ``(members, rows)``, in the targets' unit."""
 
 
 class Ridges:
@@ -40,7 +40,7 @@ class Ridges:
         self._members = [self._fitted(features, (targets - self._mean) / self._scale, rng) for _ in range(members)]
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """What each member expects: ``(members, rows)``, in the targets' unit."""
+        """What each member predicts: ``(members, rows)``, in the targets' unit."""
         return np.asarray([_lifted(features, *hidden) @ weights * self._scale + self._mean for hidden, weights in self._members])
 
     @staticmethod
@@ -89,7 +89,7 @@ class Networks:
         train(self._weights, features.astype(np.float32), losses.astype(np.float32), batches, rate)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """What each member expects: ``(members, rows)``, fractions."""
+        """What each member predicts: ``(members, rows)``, fractions."""
         *_, losses = forward(self._weights, features.astype(np.float32)[np.newaxis])
         return 1 - losses[:, :, 0] / 100
 

@@ -25,6 +25,11 @@ def scoring(proxy: Proxy, space: Moves[Any]) -> Callable[[Any], float]:
         return lambda arch: _worst_if_nan(proxy(arch))
     if proxy.budget is not None or proxy.several:
         raise CannotSearch("a proxy is one objective that costs nothing; make its oracle without a budget: bench.oracle('synflow').")
+    if space.members is None and proxy.bound_to_store:
+        raise CannotSearch(
+            f"{space.space.title} has more architectures than any store has the proxy {proxy.objectives[0]} of; make its oracle with"
+            " missing='nan', which ranks the others last."
+        )
     if space.members is not None and (lacking := sum(proxy.lacking(space.members).values())):
         raise CannotSearch(
             f"the store lacks the proxy {proxy.objectives[0]} of {lacking} of the {len(space.members)} architectures in the space; make its oracle"

@@ -1,4 +1,4 @@
-"""Random search: ask for architectures drawn uniformly at random, and keep the best.
+"""Random search: evaluate architectures drawn uniformly at random, and keep the best.
 
 Source: Li and Talwalkar (2019), "Random search and reproducibility for neural architecture search".
 """
@@ -16,7 +16,7 @@ from robbench.spaces.moves import Moves
 
 
 def random_search(oracle: Oracle, space: Moves[Any], rng: np.random.Generator) -> Result:
-    """The best of architectures drawn uniformly at random of the space."""
+    """The best of architectures drawn uniformly at random from the space."""
     with evaluating(oracle, space, rng) as evaluate:
         while True:
             evaluate(space.sample(rng))

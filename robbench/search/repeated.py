@@ -1,7 +1,7 @@
 """One search, run again and again from different seeds, in this process or in several.
 
 for run in repeat("evolution", bench, "pgd@1/255", budget=300, runs=100):
-    run.best             the best network of this run
+    run.best             the best architecture of this run
     run.incumbents       the best value so far, after each query
 """
 
@@ -23,8 +23,8 @@ from robbench.bench import RobBench
 from robbench.errors import CannotSearch
 from robbench.measurements.metrics import Metric
 from robbench.search.algorithms import algorithm as algorithm_of
+from robbench.search.history import Query
 from robbench.search.objectives import Function
-from robbench.search.oracle import Query
 from robbench.search.result import Found
 from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
@@ -95,7 +95,7 @@ def repeat(
         algorithm: a name in `ALGORITHMS`.
         objectives: one objective, or a list of them, as for `RobBench.oracle`.
         budget: of each run.
-        space: what is searched; the architectures that the store has all objectives of, if left out.
+        space: what is searched; if left out, the architectures that the store has all objectives of, or, where none of these is measured, the whole space.
         proxy: a metric of the store that guides the algorithms with a warm-up.
         options: of the algorithm.
         executor: what the runs are spread over (see `processes`); if left out, they run here, one by one, as they are asked for.
@@ -111,7 +111,7 @@ def repeat(
     checked_count(runs, "runs")
     if space is None:
         asked = bench.oracle(objectives, budget=budget, **oracle)
-        space = asked.subset() if oracle.get("missing", "raise") == "raise" else bench.space
+        space = asked.subset() if asked.bound_to_store and oracle.get("missing", "raise") == "raise" else bench.space
     task = _Task(algorithm, bench.path, bench.default_dataset, objectives, budget, seed, space, proxy, dict(options or {}), oracle)
     if executor is None:
         return (task.run(bench, space, i) for i in range(runs))
@@ -141,7 +141,7 @@ def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Task:
-    """All that a process needs to know for any one of the runs."""
+    """What a process needs for any one of the runs."""
 
     algorithm: str
     path: Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import CannotSearch
-from robbench.search.oracle import Oracle, Value
+from robbench.search.history import Value
+from robbench.search.oracle import Oracle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +21,11 @@ class Found(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a search found, and the oracle that it asked."""
+    """What a search found, and the oracle whose budget it spent."""
 
     oracle: Oracle
     front: tuple[Found, ...]
-    """The Pareto front of what was asked, the best in the first objective first; under one objective the best architecture alone."""
+    """The Pareto front of what was evaluated, the best in the first objective first; under one objective the best architecture alone."""
 
     @property
     def best(self) -> Any:

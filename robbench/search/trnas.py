@@ -24,13 +24,13 @@ ROUNDS = 20
 """Of k-means."""
 
 Combine = Callable[[np.ndarray], np.ndarray]
-"""From the scores of a population, ``(archs, objectives)``, to those it is selected by."""
+"""From the scores of a population, ``(archs, objectives)``, to those that selection goes by."""
 
 
 def trnas(
     oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, population: int = 10, weights: int = 11, combine: Combine = np.asarray
 ) -> Result:
-    """The Pareto front of what MOS asks for; `Result.front` begins with the best under the first objective.
+    """The Pareto front of what MOS evaluates; `Result.front` begins with the best under the first objective.
 
     Arguments:
         oracle: of objectives such as ``["synflow", "params"]`` with ``directions={"params": "min"}``.
@@ -39,16 +39,16 @@ def trnas(
         combine: makes one objective of several where that takes a population, as `r_score` does.
     """
     with evaluating(oracle, space, rng, several=True, population=population, weights=weights) as evaluate:
-        people = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
+        living = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
         while True:
-            parents = list(people)
+            parents = list(living)
             for _ in range(population):
                 mother, father = (parents[int(rng.random() * len(parents))] for _ in range(2))
                 child = space.mutate(space.crossover(mother, father, rng), rng)
-                people[child] = evaluate.scores(child)
-            archs = list(people)
-            kept = selected(combine(np.array(list(people.values()))), population, weights, rng)
-            people = {archs[i]: people[archs[i]] for i in kept}
+                living[child] = evaluate.scores(child)
+            archs = list(living)
+            kept = selected(combine(np.array(list(living.values()))), population, weights, rng)
+            living = {archs[i]: living[archs[i]] for i in kept}
     return evaluate.result()
 
 
@@ -91,7 +91,7 @@ def clusters(points: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
 
     centres = points[rng.permutation(len(points))[:count]]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One of the clusters is empty")  # then it keeps its centre, and nobody of it survives
+        warnings.filterwarnings("ignore", message="One of the clusters is empty")  # then it keeps its centre, and none of it survives
         _, cluster = kmeans2(points, centres, iter=ROUNDS, minit="matrix")
     return np.asarray(cluster)
 

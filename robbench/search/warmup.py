@@ -24,7 +24,7 @@ def proxy_warmup(
     """Regularized evolution that begins with what a proxy ranks first.
 
     Arguments:
-        proxy: a score of a arch that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
+        proxy: a score of an architecture that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
         warmup: how many random architectures are scored by the proxy.
         population, sample: as for `regularized_evolution`.
     """

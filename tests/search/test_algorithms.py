@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import CannotSearch
+from robbench.errors import CannotSearch, InvalidArgument
 from robbench.search import ALGORITHMS, Result, algorithm
 from robbench.search.oracle import Oracle
 from robbench.spaces import Subset
+from robbench.spaces.moves import Moves
+from robbench.spaces.nb201 import NB201
 from tests.search.conftest import CLASSES
 
 SEVERAL = ("nsga2", "trnas")
@@ -39,8 +41,8 @@ def test_a_budget_is_spent_to_the_last_query_and_a_seed_says_all(name: str, on_r
     assert [oracle.spent for oracle in oracles] == [77] * 3
     assert one.oracle.queries == same.oracle.queries != other.oracle.queries
     assert one.front == same.front
-    assert one.value == max(query.value for query in one.oracle.queries) == one.incumbents[-1] == landscape.query(one.best, "clean")
-    assert len(one.history) == 77
+    assert one.value == max(query.value for query in one.oracle.queries) == one.incumbents()[-1] == landscape.query(one.best, "clean")
+    assert len(one.history()) == 77
 
 
 @every
@@ -162,7 +164,8 @@ def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: Rob
      ("nsga2", {"population": -1}), ("trnas", {"weights": True})],
 )  # fmt: skip
 def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], landscape: RobBench, space: Moves[Any]) -> None:
-    with pytest.raises(CannotSearch, match=f"{next(iter(options))}=.* is too few; expected an integer of at least 1"):
+    size = next(iter(options))
+    with pytest.raises(InvalidArgument, match=f"{size}=.* is not a number of {size}; expected an integer of at least 1"):
         algorithm(name)(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)
 
 

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import CannotSearch
-from robbench.search.bananas import ENCODINGS, NASLIB, NASZILLA, bananas, encodings
+from robbench.errors import InvalidArgument
+from robbench.search.bananas import NASLIB, NASZILLA, bananas
 from robbench.search.oracle import Oracle
 from robbench.search.random_search import random_search
-from robbench.surrogates.features import paths
+from robbench.spaces.moves import Moves
+from robbench.spaces.nb201.features import ENCODINGS, paths
 from tests.search.conftest import ALL
 
-SHORT = ENCODINGS["short"]
+PATHS, SHORT = ENCODINGS["paths"], ENCODINGS["short"]
 
 
 def test_paths_are_words_of_operations_without_none() -> None:
-    found = encodings(ALL)
+    found = PATHS(ALL)
     assert found.shape == (len(ALL), 84)
     assert set(np.unique(found)) == {0, 1}
     assert found[0].sum() == 0
@@ -27,16 +28,16 @@ def test_paths_are_words_of_operations_without_none() -> None:
 
 
 def test_paths_without_skips_are_the_features_words() -> None:
-    """A second witness: `robbench.surrogates.features.paths` counts the same ways, with skips contracted."""
+    """A second witness: `robbench.spaces.nb201.features.paths` counts the same ways, with skips contracted."""
     chosen = [cell for cell in ALL if "skip_connect" not in cell.ops][::7]
     ways = paths(chosen)
     words = [i for i, name in enumerate(ways.names) if name.startswith("path:")]
-    assert encodings(chosen).sum(axis=1).tolist() == (ways.values[:, words] > 0).sum(axis=1).tolist()
+    assert PATHS(chosen).sum(axis=1).tolist() == (ways.values[:, words] > 0).sum(axis=1).tolist()
 
 
 def test_short_paths_see_none_but_not_the_edge_in_the_middle_of_the_longest() -> None:
     """As naszilla cuts them off: of 15,625 cells it tells 2,875 apart, where two paths of two operations may change places."""
-    found = encodings(ALL, SHORT)
+    found = SHORT(ALL)
     assert found.shape == (len(ALL), 30)
     assert (found[:, :5].sum(axis=1) == 1).all()
     assert set(found[:, 5:].sum(axis=1)) == {1, 2}
@@ -78,7 +79,7 @@ def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, spa
         candidates = 5 if shared else 1
         bananas(oracle, space, np.random.default_rng(seed), parents=5, candidates=candidates, batch=1, members=1, shared=shared)
         *first, (last, _, _) = oracle.queries
-        return last in max(first, key=lambda query: query.value).arch.neighbors()
+        return last in space.neighbors(max(first, key=lambda query: query.value).arch)
 
     assert all(from_the_best(seed, shared=False) for seed in range(20))
     assert not all(from_the_best(seed, shared=True) for seed in range(20))
@@ -87,10 +88,10 @@ def test_the_best_is_mutated_first_unless_parents_share(landscape: RobBench, spa
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"predictor": "network"}, r"predictor='network' is not known to BANANAS. Did you mean 'networks'\? Known: ridges, networks"),
-        ({"encoding": "long"}, r"encoding='long' is not known to BANANAS\..* Known: paths, short"),
+        ({"predictor": "network"}, r"predictor='network' has no meaning\. Did you mean 'networks'\? Expected 'ridges' or 'networks'\."),
+        ({"encoding": "long"}, r"encoding='long' has no meaning\. Expected None or 'paths' or 'short' or 'one-hot'\."),
     ],
 )
 def test_a_name_that_is_not_known_is_refused(options: dict[str, Any], said: str, landscape: RobBench, space: Moves[Any]) -> None:
-    with pytest.raises(CannotSearch, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         bananas(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)

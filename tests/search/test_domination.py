@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robbench.search.domination import crowding, dominates, fronts
+from robbench.search.domination import crowding, fronts, non_dominated
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
@@ -33,9 +33,10 @@ def test_crowding_is_pymoos(seed: int) -> None:
 
 def test_nothing_dominates_its_equal() -> None:
     points = np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 2.0], [2.0, 0.0], [-np.inf, -np.inf], [-np.inf, -np.inf]])
-    assert dominates(points)[0].tolist() == [False, False, True, False, True, True]
+    assert non_dominated(points).tolist() == [True, True, False, True, False, False]
+    assert non_dominated(points[4:]).tolist() == [True, True]
     assert fronts(points).tolist() == [0, 0, 1, 0, 2, 2]
-    assert fronts(np.empty((0, 2))).tolist() == []
+    assert fronts(np.empty((0, 2))).tolist() == non_dominated(np.empty((0, 2))).tolist() == []
 
 
 def test_crowding_of_what_is_all_the_same_or_missing_is_a_number() -> None:

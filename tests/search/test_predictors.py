@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from robbench.search.bananas import ENCODINGS, encodings
 from robbench.search.predictors import PREDICTORS, Networks, Ridges, Weights, backward, forward, train
+from robbench.spaces.nb201.features import ENCODINGS
 from tests.search.conftest import ALL, height
 
+PATHS = ENCODINGS["paths"]
 SHAPE = [5, 7, 7, 1]
 every = pytest.mark.parametrize("name", list(PREDICTORS))
 
@@ -32,8 +33,8 @@ def test_ridges_learn_and_are_sure_of_what_they_have_seen() -> None:
     rng = np.random.default_rng(0)
     drawn = [ALL[i] for i in rng.permutation(len(ALL))[:400]]
     values = np.array([height(cell) for cell in drawn])
-    ensemble = Ridges(encodings(drawn[:200]), values[:200], 5, rng)
-    seen, unseen = ensemble.predict(encodings(drawn[:200])), ensemble.predict(encodings(drawn[200:]))
+    ensemble = Ridges(PATHS(drawn[:200]), values[:200], 5, rng)
+    seen, unseen = ensemble.predict(PATHS(drawn[:200])), ensemble.predict(PATHS(drawn[200:]))
     assert unseen.shape == (5, 200)
     assert np.corrcoef(unseen.mean(axis=0), values[200:])[0, 1] > 0.8
     assert seen.std(axis=0).mean() < unseen.std(axis=0).mean()
@@ -43,7 +44,7 @@ def test_networks_learn_fractions() -> None:
     rng = np.random.default_rng(0)
     drawn = [ALL[i] for i in rng.permutation(len(ALL))[:400]]
     values = np.array([height(cell) for cell in drawn])
-    features = encodings(drawn, ENCODINGS["short"])
+    features = ENCODINGS["short"](drawn)
     unseen = Networks(features[:200], values[:200], 5, rng).predict(features[200:])
     assert unseen.shape == (5, 200)
     assert np.corrcoef(unseen.mean(axis=0), values[200:])[0, 1] > 0.8
@@ -53,8 +54,8 @@ def test_networks_learn_fractions() -> None:
 @every
 @pytest.mark.parametrize("targets", [[-np.inf, 1.0, 2.0], [-np.inf] * 3, [0.5] * 3])
 def test_targets_without_a_value_or_a_spread_are_learned_from(name: str, targets: list[float]) -> None:
-    ensemble = PREDICTORS[name](encodings(ALL[:3]), np.array(targets), 2, np.random.default_rng(0))
-    assert np.isfinite(ensemble.predict(encodings(ALL))).all()
+    ensemble = PREDICTORS[name](PATHS(ALL[:3]), np.array(targets), 2, np.random.default_rng(0))
+    assert np.isfinite(ensemble.predict(PATHS(ALL))).all()
 
 
 @every

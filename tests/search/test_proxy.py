@@ -12,6 +12,7 @@ from robbench.errors import CannotSearch
 from robbench.search.proxy import scoring
 from robbench.search.warmup import proxy_warmup
 from robbench.search.warmup_move import warmup_move
+from robbench.spaces.moves import Moves
 from tests.search.conftest import ALL, height
 
 

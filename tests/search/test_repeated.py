@@ -9,10 +9,12 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from robbench import RobBench
-from robbench.errors import CannotSearch, UnknownMetric
+from robbench.errors import CannotSearch, InvalidArgument
 from robbench.search import ALGORITHMS
 from robbench.search.repeated import processes, repeat
 from robbench.spaces import Subset
+from robbench.spaces.moves import Moves
+from robbench.spaces.nb201 import NB201
 from tests.search.conftest import CLASSES
 
 
@@ -68,24 +70,28 @@ def test_a_proxy_is_a_metric_of_the_store(landscape: RobBench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("given", "error", "message"),
     [
-        ({"algorithm": "evolutoin"}, r"'evolutoin' is not a search algorithm. Did you mean 'evolution'\?"),
-        ({"runs": 0}, "runs=0 is not a number of runs; expected an integer of at least 1"),
-        ({"runs": True}, "runs=True is not a number of runs"),
-        ({"algorithm": "warmup"}, "warmup is guided by a proxy; name one that the store holds, such as proxy='synflow'"),
-        ({"proxy": "synflow"}, r"random has no option 'proxy'\. Its options: none"),
-        ({"algorithm": "evolution", "options": {"populaton": 9}}, r"evolution has no option 'populaton'. Did you mean 'population'\?"),
-        ({"budget": None}, "the oracle has no budget"),
+        ({"algorithm": "evolutoin"}, CannotSearch, r"'evolutoin' is not a search algorithm\. Did you mean 'evolution'\?"),
+        ({"runs": 0}, InvalidArgument, "runs=0 is not a number of runs; expected an integer of at least 1"),
+        ({"runs": True}, InvalidArgument, "runs=True is not a number of runs"),
+        ({"algorithm": "warmup"}, CannotSearch, "warmup is guided by a proxy; name one that the store holds, such as proxy='synflow'"),
+        ({"proxy": "synflow"}, InvalidArgument, r"random has no option 'proxy'\. Its options: none"),
+        (
+            {"algorithm": "evolution", "options": {"populaton": 9}},
+            InvalidArgument,
+            r"evolution has no option 'populaton'. Did you mean 'population'\?",
+        ),
+        ({"budget": None}, CannotSearch, "the oracle has no budget"),
     ],
 )
-def test_what_means_nothing_is_refused(given: dict[str, Any], message: str, landscape: RobBench) -> None:
+def test_what_means_nothing_is_refused(given: dict[str, Any], error: type[Exception], message: str, landscape: RobBench) -> None:
     arguments: dict[str, Any] = {"algorithm": "random", "budget": 3, "runs": 1} | given
-    with pytest.raises(CannotSearch, match=message):
+    with pytest.raises(error, match=message):
         list(repeat(arguments.pop("algorithm"), landscape, "clean", **arguments))
 
 
 @pytest.mark.parametrize("seed", [0.5, -1, "0"])
 def test_a_seed_that_is_none_is_refused(seed: Any, landscape: RobBench) -> None:
-    with pytest.raises(UnknownMetric, match=rf"seed={seed!r} is not a seed; expected an integer of at least 0"):
+    with pytest.raises(InvalidArgument, match=rf"seed={seed!r} is not a seed; expected an integer of at least 0"):
         repeat("random", landscape, "clean", budget=3, runs=1, seed=seed)

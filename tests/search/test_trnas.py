@@ -8,6 +8,7 @@ import numpy as np
 
 from robbench import RobBench
 from robbench.search.trnas import clusters, decomposition_rank, normalised, r_score, selected, trnas
+from robbench.spaces.moves import Moves
 
 POINTS = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.6], [0.5, 0.5], [0.1, 0.1]])
 
