@@ -21,11 +21,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from builders.plan import EVALUATIONS, Plan, write_plan
-from builders.proxies import PROXIES, r_scores
+from builders.proxies import PROXIES
 from builders.results.merge import merge
 from builders.run import run
 from robbench import RobBench
 from robbench.analysis import noise_ceiling
+from robbench.measurements.rscore import r_scores
 from robbench.sources import import_source
 
 CLASSES, SEEDS = 32, (1, 2)

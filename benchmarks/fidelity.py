@@ -32,10 +32,11 @@ from scipy.stats import pearsonr, spearmanr
 
 from builders.datasets import Dataset
 from builders.networks.plain import Skeleton, parameters
-from builders.proxies import PROXIES, Proxy, initialised, r_scores, score
+from builders.proxies import PROXIES, Proxy, initialised, score
 from builders.proxies.croze import EQUATIONS, RELEASED, Croze
 from builders.proxies.rscore import Psi
 from robbench import RobBench
+from robbench.measurements.rscore import r_scores
 from robbench.sources import import_source
 from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import class_partition

@@ -5,10 +5,13 @@ unit or isomorphism than the published ones.
 
 Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository).  About one minute on one core.
 Times are medians over repeated runs; ratios are within this run.  n is printed in each line.
+
+    python benchmarks/query.py --against PATH       also beside another commit, checked out at PATH: the two in turn, in fresh processes
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -26,10 +29,12 @@ import numpy as np
 
 from robbench import RobBench
 from robbench.sources import import_source
-from robbench.spaces import identity, nb201
+from robbench.spaces import nb201
+from robbench.spaces.nb201 import identity
 
 REFERENCE = Path(os.environ.get("ROBBENCH_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
 EPS = 1 / 255
+PROXIES = ("zc_nasbench201_cifar10.csv", "zc_nasbench201_ImageNet16-120.csv")
 # Asked from inside: what a parent hears of a child's peak memory includes the parent's own at the fork.
 PEAK = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 
@@ -80,11 +85,70 @@ def processes(programs: dict[str, str], repeats: int = 15) -> dict[str, tuple[fl
     return {name: (statistics.median(run[0] for run in found), statistics.median(run[1] for run in found)) for name, found in runs.items()}
 
 
+COMPARED = """
+import json, statistics, sys, time
+from robbench import RobBench
+from robbench.papers import overview
+
+path, archs = sys.argv[1], json.load(open(sys.argv[2]))
+bench = RobBench(path)
+measurements = bench.measurements if hasattr(bench, "measurements") else bench.columns
+Question = sys.modules[type(measurements).resolve.__module__].Question
+
+def seconds(function, repeats):
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+def each(function):
+    def all_of_them():
+        for arch in archs:
+            function(arch)
+    return all_of_them
+
+oracle = bench.oracle("pgd", eps=1 / 255)
+each(oracle)()
+asked = [Question.of(name) for name in ("pgd@1/255", "fog@3", "mean_corruption", "synflow", "clean")]
+found = {
+    "query, each, ns": 1e9 * seconds(each(lambda arch: bench.query(arch, "pgd", eps=1 / 255)), 9) / len(archs),
+    "oracle, each, ns": 1e9 * seconds(each(oracle), 9) / len(archs),
+    "query_many, each, ns": 1e9 * seconds(lambda: bench.query_many(archs, "pgd", eps=1 / 255), 31) / len(archs),
+    "resolving a question, µs": 1e6 * seconds(lambda: [measurements.resolve(one) for one in asked], 101) / len(asked),
+    "papers overview, new bench, ms": 1e3 * seconds(lambda: overview(RobBench(path)), 5),
+    "table() of everything, new bench, ms": 1e3 * seconds(lambda: RobBench(path).table(), 5),
+}
+print(json.dumps(found))
+"""
+
+
+def beside(other: Path, path: str, archs: list[str], folder: str, rounds: int = 3) -> None:
+    """The same measurements by this commit and by another, in turn."""
+    listed = Path(folder, "archs.json")
+    listed.write_text(json.dumps(archs))
+    found: dict[Path, list[dict[str, float]]] = {Path(__file__).parents[1]: [], other: []}
+    for _ in range(rounds):
+        for tree, runs in found.items():
+            environment = {**os.environ, "PYTHONPATH": str(tree)}
+            command = [sys.executable, "-c", COMPARED, path, str(listed)]
+            runs.append(json.loads(subprocess.run(command, env=environment, cwd=tree, capture_output=True, text=True, check=True).stdout))
+    print()
+    line(f"medians of {rounds} processes each", "this commit", "the other", "ratio", "")
+    for what in next(iter(found.values()))[0]:
+        ours, theirs = (statistics.median(run[what] for run in runs) for runs in found.values())
+        line(what, f"{ours:.4g}", f"{theirs:.4g}", f"{ours / theirs:.2f}", "")
+
+
 def line(what: str, ours: str, theirs: str, ratio: str, wanted: str) -> None:
     print(f"{what:<58}{ours:>16}{theirs:>16}{ratio:>9}   {wanted}")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, help="a checkout of another commit")
+    given = parser.parse_args()
     source = str(REFERENCE / "jung2023")
     attacks = ("clean", "fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")
     with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +166,16 @@ def main() -> None:
         whole_process(path, accuracies, source, archs[0])
         hot(bench, baseline, archs)
         size(accuracies, source)
+        if given.against is not None:
+            for name in PROXIES:
+                import_source("nbsuite_zero", REFERENCE / "nbsuite_zero" / name, path)
+            old = f"{folder}/other.h5"  # made by the other commit, since it need not read what this one writes
+            imports = [("jung2023", source), *(("nbsuite_zero", str(REFERENCE / "nbsuite_zero" / name)) for name in PROXIES)]
+            program = f"from robbench.sources import import_source\nfor name, path in {imports!r}: import_source(name, path, {old!r})"
+            subprocess.run(
+                [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(given.against)}, cwd=given.against, check=True
+            )
+            beside(given.against, old, archs, folder)
 
 
 def accuracies_of(source: str, folder: str) -> str:

@@ -39,11 +39,14 @@ def test_the_name_of_a_seed_is_in_the_message() -> None:
         checked_seed(-1, "noise_seed")
 
 
+COUNTS: tuple[Any, ...] = (1, np.int64(7))
+
+
 @pytest.mark.parametrize("count", [0, -1, 0.5, True, "3", None])
 def test_a_count_that_is_none_is_refused(count: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"runs=.* is not a number of runs; expected an integer of at least 1\.$"):
         checked_count(count, "runs")
-    assert [type(checked_count(one, "runs")) for one in (1, np.int64(7))] == [int, int]
+    assert [type(checked_count(one, "runs")) for one in COUNTS] == [int, int]
 
 
 def test_a_misspelt_option_is_an_error_of_ours_that_names_the_nearest() -> None:
@@ -76,10 +79,10 @@ ARCH = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_poo
         lambda bench: bench.predict_many([ARCH], "clean", dataste="digits"),
         lambda bench: bench.to_xy("clean", dataste="digits"),
         lambda bench: RobBench(dataste="digits"),  # type: ignore[call-arg]
-        lambda bench: fit(bench, "clean", dataste="digits"),
-        lambda bench: correlations(bench, "clean", "synflow", dataste="digits"),
-        lambda bench: pareto_front(bench, ["clean", "pgd@16/255"], dataste="digits"),
-        lambda bench: list(repeat("random", bench, "clean", budget=1, runs=1, dataste="digits")),
+        lambda bench: fit(bench, "clean", dataste="digits"),  # type: ignore[call-arg]
+        lambda bench: correlations(bench, "clean", "synflow", dataste="digits"),  # type: ignore[call-arg]
+        lambda bench: pareto_front(bench, ["clean", "pgd@16/255"], dataste="digits"),  # type: ignore[call-arg]
+        lambda bench: list(repeat("random", bench, "clean", budget=1, runs=1, dataste="digits")),  # type: ignore[call-arg]
     ],
 )
 def test_a_misspelt_option_is_refused_wherever_options_are_taken(ask: Callable[[RobBench], Any]) -> None:

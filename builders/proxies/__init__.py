@@ -9,7 +9,6 @@
 from builders.errors import ProxyError
 from builders.proxies.initialise import INITIALISATIONS, initialised
 from builders.proxies.passes import Passes
-from builders.proxies.rscore import r_scores
 from builders.proxies.scoring import PROXIES, Proxy, Scores, score, score_untrained
 
-__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "r_scores", "score", "score_untrained"]
+__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "score", "score_untrained"]

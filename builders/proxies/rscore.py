@@ -1,7 +1,7 @@
 """R-Score: the number of linear regions of a network, and its consistency under perturbation.  Yang et al. (2025).
 
 The paper's equations and its authors' implementation differ, as CRoZe's do.  Two numbers, Ψ and Φ, are stored for a network; the score itself
-is normalised over a population (`r_scores`) and has no meaning for one network alone.
+is normalised over a population (`robbench.measurements.rscore`) and has no meaning for one network alone.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,42 +19,7 @@ from builders.proxies.passes import Passes, layers, record, total, weights
 from robbench.arguments import checked_count
 
 _EPSILON = 1e-8  # added to every probability by the released code
-_LOW, _HIGH = 1.0, 100.0
 _MOST_IMAGES = 31  # a pattern is an int32 without its sign
-
-
-def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """R-Score, Ψ^½ · Φ, of each architecture of a population: ``(architectures,)``, float64; NaN where either is missing.
-
-    Both are first log-scaled and normalised to [1, 100] over the population, as in the released code: a score depends on the population.
-
-    Arguments:
-        psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi.
-
-    Raises:
-        ProxyError: not one number an architecture in each, one that is not positive, or none at all.
-
-    Source: Yang et al. (2025), equations 2 to 6.
-    """
-    psis, phis = np.asarray(psi, np.float64), np.asarray(phi, np.float64)
-    if psis.ndim != 1 or psis.shape != phis.shape:
-        raise ProxyError(f"psi is {psis.shape} and phi {phis.shape}; expected one number an architecture in each.")
-    if (psis <= 0).any() or (phis <= 0).any():
-        raise ProxyError(
-            "psi or phi is not positive for some architecture; expected r_score_psi and r_score_phi, NaN where one is missing."
-        )
-    if np.isnan(psis).all() or np.isnan(phis).all():
-        raise ProxyError(f"psi or phi is missing for all {len(psis)} architectures; expected a population, which the score is formed over.")
-    score: npt.NDArray[np.float64] = np.sqrt(_normalised(psis)) * _normalised(phis)
-    return score
-
-
-def _normalised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    logarithms = np.log(values)
-    low, high = np.nanmin(logarithms), np.nanmax(logarithms)
-    # Where all values of a population are equal, they are normalised to 1.
-    normalised: npt.NDArray[np.float64] = _LOW + (_HIGH - _LOW) * (logarithms - low) / (high - low or 1.0)
-    return normalised
 
 
 @dataclass(frozen=True)

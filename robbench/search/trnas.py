@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from robbench.measurements.rscore import r_scores
 from robbench.search.evaluation import evaluating
 from robbench.search.oracle import Oracle
 from robbench.search.result import Result
@@ -97,16 +98,14 @@ def clusters(points: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
 
 
 def r_score(scores: np.ndarray) -> np.ndarray:
-    """R-Score over a population: ``(archs, 1 + others)`` of ``(archs, 2 + others)``, for `trnas`'s `combine`.
+    """R-Score over a population: ``(archs, 1 + others)`` of ``(archs, 2 + others)``, for `trnas`'s `combine`; what was not measured is worst.
 
     Arguments:
         scores: the first two columns are Ψ, the linear activation capability, and Φ, the consistency of features; both above 0.
 
-    Both are log-scaled and normalised to [1, 100] over the population; the score is Ψ^½·Φ.  What was not measured scores 0.
-
     Source: Yang et al. (2025), equation 6, and its released implementation.
     """
-    logs = np.log(np.where(np.isfinite(scores[:, :2]), scores[:, :2], np.nan))
-    psi, phi = (1 + 99 * normalised(np.nan_to_num(logs, nan=-np.inf))).T
-    measured = np.isfinite(scores[:, :2]).all(axis=1)
-    return np.column_stack([np.where(measured, np.sqrt(psi) * phi, 0), scores[:, 2:]])
+    psi, phi = np.where(np.isfinite(scores[:, :2]), scores[:, :2], np.nan).T
+    measured = not (np.isnan(psi).all() or np.isnan(phi).all())
+    found = r_scores(psi, phi) if measured else np.full(len(scores), np.nan)
+    return np.column_stack([np.nan_to_num(found, nan=-np.inf), scores[:, 2:]])

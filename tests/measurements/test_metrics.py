@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import InvalidArgument, RobBenchError, UnknownMetric
+from robbench.arguments import nearest
 from robbench.measurements.metrics import (
     MEASURES,
     SEVERITIES,
@@ -18,7 +19,6 @@ from robbench.measurements.metrics import (
     Metric,
     canonical_name,
     level_text,
-    nearest,
     parse,
     parse_eps,
     same_level,

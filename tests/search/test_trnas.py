@@ -50,8 +50,9 @@ def test_one_of_each_cluster_survives() -> None:
 def test_r_score_is_the_root_of_psi_times_phi_over_the_population() -> None:
     psi, phi, cost = np.array([1.0, 10.0, 100.0, 10.0]), np.array([1.0, 100.0, 10.0, np.nan]), np.arange(4.0)
     found = r_score(np.column_stack([psi, phi, cost]))
-    assert np.allclose(found[:, 0], [1, np.sqrt(50.5) * 100, 10 * 50.5, 0])
+    assert np.allclose(found[:, 0], [1, np.sqrt(50.5) * 100, 10 * 50.5, -np.inf])
     assert found[:, 1].tolist() == cost.tolist()
+    assert r_score(np.array([[1.0, -np.inf, 3.0], [2.0, np.nan, 4.0]])).tolist() == [[-np.inf, 3.0], [-np.inf, 4.0]]
 
 
 def test_a_combined_objective_is_selected_by(landscape: RobBench, space: Moves[Any]) -> None:

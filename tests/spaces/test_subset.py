@@ -12,7 +12,6 @@ import pytest
 from robbench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.spaces import Subset
-from robbench.spaces.moves import Moves
 from robbench.spaces.nb201 import NB201, SIZE, Cell, cells
 from robbench.spaces.nb201.identity import class_partition
 from tests.synthetic import UNMEASURED
@@ -82,7 +81,7 @@ def test_no_step_leaves_the_space() -> None:
 
 
 def test_every_cell_can_be_reached_within_the_radius_and_not_within_less() -> None:
-    def reached(space: Moves[Any]) -> int:
+    def reached(space: Subset[Any]) -> int:
         seen, left = {space.members[0]}, [space.members[0]]
         while left:
             new = set(space.neighbors(left.pop())) - seen

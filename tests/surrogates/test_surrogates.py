@@ -28,7 +28,7 @@ from robbench.spaces.nb201.identity import class_partition, twin_partition
 from robbench.store import Store, verify
 from robbench.store.arrays import Array
 from robbench.store.writing import extend, put_surrogate
-from robbench.surrogates import Surrogate, fit, models
+from robbench.surrogates import Surrogate, fit, kinds
 from robbench.surrogates.blend import NETWORKS_SHARE
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
@@ -258,7 +258,7 @@ def test_a_feature_that_does_not_vary_teaches_the_mean(kind: str, feature: float
     pytest.importorskip("sklearn")
     pytest.importorskip("xgboost")
     features, targets = np.full((60, 1), feature), np.linspace(0.4, 0.6, 60)[:, np.newaxis]
-    predicted = models.kind_of(kind).fit(features, targets, 1, 0).predict(features)
+    predicted = kinds.kind_of(kind).fit(features, targets, 1, 0).predict(features)
     np.testing.assert_allclose(predicted, np.full((60, 1), 0.5), atol=0.05)
 
 
@@ -504,4 +504,4 @@ def test_settings_are_those_that_the_selection_chose() -> None:
 
 
 def test_the_kinds_are_those_documented() -> None:
-    assert set(models.KINDS) == set(KINDS)
+    assert set(kinds.KINDS) == set(KINDS)

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.networks.plain import Network
-from builders.proxies import ProxyError, initialised, r_scores
+from builders.proxies import ProxyError, initialised
 from builders.proxies.rscore import Psi
 from robbench.errors import InvalidArgument
+from robbench.measurements.rscore import r_scores
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, plain, relu_inputs, value
 from tests.builders.proxies.twins import by_the_equations, released
 
@@ -86,7 +87,7 @@ def test_r_score_is_stretched_over_its_population() -> None:
     ],
 )
 def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], message: str) -> None:
-    with pytest.raises(ProxyError, match=message):
+    with pytest.raises(InvalidArgument, match=message):
         r_scores(psi, phi)
 
 
