@@ -22,17 +22,24 @@
     model.<array>   as the model says          plain arrays; xgboost's UBJSON as u1; never a pickle
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes; "/" → of the root attributes
 
+Before the HDF5 content stand 512 bytes, the seal: length and SHA-256 of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
+file, packed by gzip, shuffle and fletcher32 only; all links are hard.  Anything else is refused (see safety.py).
+
 A store holds the rows that were put into it; an import may add more, and the arrays that were there are then padded with "not measured".  Outcomes are u1: eight
 images a byte, the first in its highest bit.  Floats hold NaN where nothing was measured.  "/" in a name is written %2F.  Every chunk carries a fletcher32
 checksum.  Groups that this version does not know are left alone, and kept when a store is extended.
 
 Version 1, which is read as it is, and becomes version 2 when it is extended, was of NAS-Bench-201 only: /exact was /cells, "exact" was "cell", row numbers
-were u2, and the root attributes were not in the manifest.
+were u2, the root attributes were not in the manifest, and there was no seal.
 
     layout.py      names and encodings
     arrays.py      Array, Header, Name: measurements under one name
     rows.py        the rows of a store, or of what is put into one
-    reading.py     Store, verify
+    opening.py     what is checked before anything is read
+    seal.py        the length and digest of a file, before its HDF5 content
+    safety.py      nothing in a file may lead out of it, or take more memory than it explains
+    reading.py     Store
+    verifying.py   verify: every byte
     writing.py     extend, put_surrogate: loaded only when something is written
     extension.py   rows joined, arrays added, compared, or filled
     files.py       copies of stores, datasets, the manifest
@@ -42,6 +49,7 @@ were u2, and the root attributes were not in the manifest.
 """
 
 from robbench.store.layout import FORMAT, FORMAT_VERSION
-from robbench.store.reading import Store, verify
+from robbench.store.reading import Store
+from robbench.store.verifying import verify
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Store", "verify"]

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import h5py
 
+from robbench.store.seal import SIZE, seal
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -62,7 +64,7 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file that takes the place of `path` when the block ends without an error.
+    """A new HDF5 file that takes the place of `path`, with its seal, when the block ends without an error.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -70,11 +72,12 @@ def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
     with replacing(path) as buffer:
         disk = _Disk(buffer.fileno(), "r+", closefd=False)
         try:
-            with h5py.File(disk, "w") as file:
+            with h5py.File(disk, "w", userblock_size=SIZE) as file:
                 yield file
         finally:
             if disk.error is not None:  # whatever else went wrong follows from this
                 raise disk.error
+        seal(buffer)
 
 
 class _Disk(io.FileIO):

@@ -24,6 +24,7 @@ from robbench.store.layout import (
     unescaped,
 )
 from robbench.store.reading import Store
+from robbench.store.safety import check_everything
 
 _CHUNK_BYTES = 1 << 20
 
@@ -35,6 +36,8 @@ def copied(path: str | os.PathLike[str], new: h5py.File, but: str = "") -> dict[
         The manifest, which the new file has, too.
     """
     with Store(path) as old:
+        with damage_named(path, "/"):
+            check_everything(old._file, str(path))
 
         def copy(item: str) -> None:
             if but.startswith(f"{item}/"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,10 +49,45 @@ def blocks(dataset: h5py.Dataset) -> Iterator[slice]:
 
 
 def header_of(dataset: h5py.Dataset) -> Header:
+    """The header of an array; raises ValueError, KeyError or TypeError where its attributes are not those of one, or do not fit the array."""
     attributes = dataset.attrs
-    axes = {str(axis): list(attributes[axis].tolist()) if axis in attributes else [] for axis in attributes["axes"]}
-    rows = str(attributes["rows"])
-    return Header(VERSION_1_ROWS.get(rows, rows), axes, str(attributes["unit"]), json.loads(attributes["provenance"]))
+    axes = {_text(axis): list(attributes[axis].tolist()) if axis in attributes else [] for axis in attributes["axes"]}
+    rows = _text(attributes["rows"])
+    header = Header(VERSION_1_ROWS.get(rows, rows), axes, _text(attributes["unit"]), json.loads(_text(attributes["provenance"])))
+    _check_header(header, dataset.shape, dataset.dtype, attributes.get("denominator"))
+    return header
+
+
+def _check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any], denominator: Any) -> None:
+    if header.rows not in ("class", "exact"):
+        raise ValueError(f"its rows are {header.rows!r}; expected 'class' or 'exact'")
+    if len(shape) != 1 + len(header.axes) or any(
+        points and len(points) != size for points, size in zip(header.axes.values(), shape[1:], strict=False)
+    ):
+        raise ValueError(f"it is of shape {shape}, and its axes have {[len(points) for points in header.axes.values()]} points")
+    for axis in (header.level_axis, "seed" if "seed" in header.axes else None):
+        if axis is not None and not (
+            header.axes[axis] and all(isinstance(point, int | float) and math.isfinite(point) for point in header.axes[axis])
+        ):
+            raise ValueError(f"its axis {axis} is {header.axes[axis]}; expected finite numbers")
+    if not isinstance(header.provenance, dict):
+        raise ValueError("its provenance is not an object")
+    images = header.provenance.get("images", 1)
+    if not isinstance(images, int) or images < 1 or ("image" in header.axes and "images" not in header.provenance):
+        raise ValueError(f"it is of {images!r} images; expected a number of them")
+    if dtype == np.uint8 and (list(header.axes)[-1:] != ["image"] or shape[-1] != -(-images // 8)):
+        raise ValueError("its outcomes are not eight images a byte")
+    if dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise ValueError(f"its type is {dtype}")
+    whole = isinstance(denominator, int | np.integer) and denominator > 0
+    if (dtype == np.uint16) != whole:
+        raise ValueError(f"its denominator is {denominator!r}, and its type {dtype}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is not text")
+    return value
 
 
 def paths_of_datasets(file: h5py.File) -> set[str]:
@@ -92,5 +128,5 @@ def _as_json(value: object) -> bytes:
 def damage_named(path: str | os.PathLike[str], item: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedStore(f"{path}: {item} cannot be read: {error}. Restore the file from a copy, or build it again.") from error

@@ -1,4 +1,4 @@
-"""Opening, reading and verifying a store.  pathlib is left out: it takes as long to import as an answer takes."""
+"""Reading a store.  pathlib is left out: it takes as long to import as an answer takes."""
 
 from __future__ import annotations
 
@@ -10,27 +10,19 @@ from typing import Any
 import h5py
 import numpy as np
 
-from robbench.errors import DamagedStore, NewerFormat, NotAStore, StoreError, UnknownArchitecture, UnknownSpace
-from robbench.spaces import SearchSpace, space_named
+from robbench.errors import DamagedStore, StoreError, UnknownSpace
+from robbench.spaces import SearchSpace
 from robbench.store.arrays import Fitted, Header, Name, unpack
 from robbench.store.layout import (
-    FORMAT,
-    FORMAT_VERSION,
-    ROOT,
-    VERSION_1_SPACE,
     damage_named,
-    digest_of,
-    digest_of_root,
     header_of,
     path_of,
     path_of_surrogate,
-    paths_of_datasets,
     unescaped,
 )
+from robbench.store.opening import opened, space_of
 from robbench.store.rows import Rows
-
-_CHUNK_CACHE = 8 << 20
-"""Bytes of unpacked chunks that are kept for each array, so that rows asked for one by one are not unpacked from the same chunk again and again."""
+from robbench.store.safety import checked
 
 
 class Store:
@@ -51,15 +43,16 @@ class Store:
         """Absolute, so that it means the same after a change of folder and in another process."""
         self.file_name = os.path.basename(self.path)
         """The last part of the path, for messages."""
-        self._file = _open(self.path)
+        self._file = opened(self.path)
         self.version = int(self._file.attrs["format_version"])
         """Of the format."""
         try:
-            self.space: SearchSpace[Any] = _space_of(self.path, self._file, self.version)
+            self.space: SearchSpace[Any] = space_of(self.path, self._file)
         except (UnknownSpace, DamagedStore):
             self._file.close()
             raise
         self._headers: dict[Name, Header] = {}
+        self._checked: set[str] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -76,7 +69,10 @@ class Store:
         """The dataset that a query means when it names none: the first that was put in."""
         if "default_dataset" not in self._file.attrs:
             raise StoreError(f"{self.path} holds no measurements; `robbench import` puts some in.")
-        return str(self._file.attrs["default_dataset"])
+        name = self._file.attrs["default_dataset"]
+        if not isinstance(name, str) or name not in self._trainings:
+            raise DamagedStore(f"{self.path}: its default dataset is {name!r}; it holds {', '.join(self._trainings)}.")
+        return name
 
     @cached_property
     def rows(self) -> Rows:
@@ -111,12 +107,12 @@ class Store:
         """Rows, axes, unit and provenance of an array, without reading its values."""
         if name not in self._headers:
             with damage_named(self.path, path_of(name)):
-                self._headers[name] = header_of(self._file[path_of(name)])
+                self._headers[name] = self._header(name)
         return self._headers[name]
 
     def shape(self, name: Name) -> tuple[int, ...]:
         """``(rows, axes…)``."""
-        return tuple(self._file[path_of(name)].shape)
+        return tuple(self._dataset(path_of(name)).shape)
 
     def read(self, name: Name, row: int | None = None) -> np.ndarray:
         """The values of an array, or of one of its rows: float64, NaN where nothing was measured.
@@ -124,9 +120,18 @@ class Store:
         Raises:
             DamagedStore: a chunk does not match its checksum.
         """
+        header = self.header(name)
         with damage_named(self.path, path_of(name)):
-            dataset = self._file[path_of(name)]
-            return unpack(dataset[()] if row is None else dataset[row], dataset.attrs.get("denominator"))
+            dataset = self._dataset(path_of(name))
+            values = unpack(dataset[()] if row is None else dataset[row], dataset.attrs.get("denominator"))
+            if (
+                header.unit == "fraction"
+                and values.size
+                and not (np.nanmin(values) >= 0 and np.nanmax(values) <= 1)
+                and not np.isnan(values).all()
+            ):
+                raise ValueError("its fractions are not in [0, 1]")
+        return values
 
     def surrogates(self) -> list[tuple[str, str, str]]:
         """The (dataset, training, target) of every surrogate, sorted."""
@@ -136,7 +141,7 @@ class Store:
         """What is said of a surrogate, without reading its model."""
         path = path_of_surrogate(dataset, training, target)
         with damage_named(self.path, path):
-            about: dict[str, Any] = json.loads(self._file[path]["training_rows"].attrs["about"])
+            about: dict[str, Any] = json.loads(self._dataset(f"{path}/training_rows").attrs["about"])
         return about
 
     def surrogate(self, dataset: str, training: str, target: str) -> Fitted:
@@ -148,7 +153,7 @@ class Store:
         path = path_of_surrogate(dataset, training, target)
         about = self.about_surrogate(dataset, training, target)
         with damage_named(self.path, path):
-            arrays = {name: item[()] for name, item in self._file[path].items()}
+            arrays = {name: self._dataset(f"{path}/{name}")[()] for name in self._file[path]}
             rows, calibration = arrays.pop("training_rows"), arrays.pop("calibration")
         return Fitted(dataset, training, target, rows, calibration, arrays, about)
 
@@ -174,13 +179,29 @@ class Store:
                 opened.links.visit(found.append)
         return [list(map(unescaped, path.decode().split("/"))) for path in found]
 
+    def _dataset(self, path: str) -> h5py.Dataset:
+        """An array of the file, if it may be read; each is checked once."""
+        dataset = self._file[path]
+        if path not in self._checked:
+            checked(dataset, self.path)
+            self._checked.add(path)
+        return dataset
+
+    def _header(self, name: Name) -> Header:
+        dataset = self._dataset(path_of(name))
+        header = header_of(dataset)
+        count = len(self._file["/classes/key" if header.rows == "class" else f"/{self._exact}/spec"])
+        if len(dataset) != count:
+            raise ValueError(f"it has {len(dataset)} rows, and there are {count}")
+        return header
+
     @property
     def _exact(self) -> str:
         return "cells" if self.version == 1 else "exact"
 
     def _read(self, path: str) -> np.ndarray:
         with damage_named(self.path, path):
-            values: np.ndarray = self._file[path][()]
+            values: np.ndarray = self._dataset(path)[()]
         return values
 
     def _texts(self, path: str) -> tuple[str, ...]:
@@ -209,91 +230,3 @@ class _StoredRows(Rows):
     @cached_property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         return self._store._texts("/classes/spec")
-
-
-def verify(path: str | os.PathLike[str]) -> int:
-    """Read every byte of a store, compare it with the manifest, and the rows with the search space.
-
-    Returns:
-        How many datasets were checked.
-
-    Raises:
-        DamagedStore: a dataset is missing, was added by another hand, or has changed; or the rows are not architectures of the store's space;
-            the message names it.
-    """
-    with Store(path) as store:
-        with damage_named(store.path, "/manifest"):
-            manifest: dict[str, str] = json.loads(store._file["manifest"][()])
-        root = manifest.pop(ROOT, None)
-        if root != (None if store.version == 1 else digest_of_root(store._file)):
-            raise DamagedStore(
-                f"{path}: the root attributes have changed since they were written; restore the file from a copy, or build it again."
-            )
-        present = paths_of_datasets(store._file)
-        for item in sorted(present | manifest.keys()):
-            if item not in present:
-                raise DamagedStore(
-                    f"{path}: {item} is in the manifest and not in the file; restore the file from a copy, or build it again."
-                )
-            if item not in manifest:
-                raise DamagedStore(f"{path}: {item} is in the file and not in the manifest; it was not put there by RobBench.")
-            with damage_named(store.path, item):
-                digest = digest_of(store._file[item])
-            if digest != manifest[item]:
-                raise DamagedStore(f"{path}: {item} has changed since it was written; restore the file from a copy, or build it again.")
-        _check_rows(store)
-    return len(manifest)
-
-
-def _check_rows(store: Store) -> None:
-    rows, where = store.rows, f"{store.path}: the rows are damaged:"
-    if (
-        len(rows.class_of) != len(rows.exact)
-        or len(rows.keys) != len(rows.classes)
-        or rows.class_of.max(initial=0) >= max(len(rows.keys), 1)
-    ):
-        raise DamagedStore(f"{where} architectures and classes do not go together.")
-    for spec, group in zip(rows.exact, rows.class_of, strict=True):
-        try:
-            key = store.space.key(store.space.parse(spec))
-        except UnknownArchitecture as error:
-            raise DamagedStore(f"{where} {error}") from error
-        if key != rows.keys[group]:
-            raise DamagedStore(f"{where} {spec} is of the class {key}, and the store has it in {rows.keys[group]}.")
-
-
-def _space_of(path: str, file: h5py.File, version: int) -> SearchSpace[Any]:
-    with damage_named(path, "/"):
-        name = str(file.attrs["space"])
-    if version == 1 and name != VERSION_1_SPACE:
-        raise DamagedStore(f"{path} says that it is of the space {name!r}; every store of format version 1 is of {VERSION_1_SPACE}.")
-    try:
-        return space_named(name)
-    except UnknownSpace as error:
-        raise UnknownSpace(f"{path} cannot be used: {error} Install a newer RobBench, if it is of a newer one.") from error
-
-
-def _open(path: str) -> h5py.File:
-    if os.path.isdir(path):
-        raise NotAStore(f"{path} is a folder; expected a store, which is one file.")
-    if not os.path.isfile(path):
-        raise NotAStore(f"{path} does not exist; expected a store. `robbench import` makes one from published data.")
-    try:
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
-    except OSError as error:
-        if "truncated" in str(error):
-            raise DamagedStore(f"{path} is cut short: {error}. Restore it from a copy, or build it again.") from error
-        if "signature" in str(error):
-            raise NotAStore(f"{path} is not an HDF5 file; expected a store written by RobBench.") from error
-        raise DamagedStore(f"{path} cannot be opened: {error}.") from error
-    version = None
-    with damage_named(path, "/"):
-        if isinstance(found := file.attrs.get("format"), str) and found == FORMAT:
-            version = int(file.attrs["format_version"])
-    if version is None:
-        file.close()
-        raise NotAStore(f"{path} is an HDF5 file, but not a RobBench store (no attribute format={FORMAT!r}).")
-    if version > FORMAT_VERSION:
-        file.close()
-        raise NewerFormat(f"{path} is of format version {version}; this RobBench reads up to {FORMAT_VERSION}. Install a newer RobBench.")
-    return file

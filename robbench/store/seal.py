@@ -1,0 +1,73 @@
+"""The seal of a store: the first 512 bytes of the file, before the HDF5 content, say how long that is and what its SHA-256 is.
+
+    robbench store
+    format_version 2
+    length 8152896
+    sha256 696589b4…
+
+HDF5 leaves this room to applications (its user block).  A file whose bytes are not those that were written is refused before the HDF5 library, which trusts
+what it parses, sees any of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import BinaryIO
+
+from robbench.errors import DamagedStore
+
+SIZE = 512
+WHOLE_UP_TO = 32 << 20
+"""Bytes up to which a file's digest is compared when it is opened; of a larger file only the length is, and `verify` compares the rest."""
+_TEXT = re.compile(rb"robbench store\nformat_version 2\nlength ([0-9]{1,15})\nsha256 ([0-9a-f]{64})\n +")
+_BLOCK = 1 << 20
+
+
+def seal(file: BinaryIO) -> None:
+    """Write the seal of a file, open for reading and writing, whose HDF5 content begins after it."""
+    length, digest = _content(file)
+    text = f"robbench store\nformat_version 2\nlength {length}\nsha256 {digest}\n".encode()
+    file.seek(0)
+    file.write(text.ljust(SIZE))
+    file.flush()
+
+
+def check_seal(path: str, *, whole: bool = False) -> bool:
+    """Compare a file with its seal; whether it has one, as every store of format version 2 has.
+
+    Arguments:
+        path: the file.
+        whole: compare the digest, whatever the file's size.
+
+    Raises:
+        DamagedStore: the file has another length or digest than its seal says.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(SIZE)
+        if not head.startswith(b"robbench store\n"):
+            return False
+        match = _TEXT.fullmatch(head)
+        size = os.fstat(file.fileno()).st_size
+        remedy = "Restore it from a copy, or build it again."
+        if match is None:
+            raise DamagedStore(f"{path} is damaged: its first {SIZE} bytes are not a seal as RobBench writes it. {remedy}")
+        if size - SIZE != int(match[1]):
+            raise DamagedStore(
+                f"{path} is {'cut short' if size - SIZE < int(match[1]) else 'too long'}: it has {size} bytes, and had {SIZE + int(match[1])}. {remedy}"
+            )
+        if (whole or size <= WHOLE_UP_TO) and _content(file)[1].encode() != match[2]:
+            raise DamagedStore(f"{path} is damaged: its bytes have changed since they were written. {remedy}")
+    return True
+
+
+def _content(file: BinaryIO) -> tuple[int, str]:
+    """The length and the digest of what follows the seal."""
+    file.seek(SIZE)
+    digest, length = hashlib.sha256(), 0
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        length += len(block)
+    return length, digest.hexdigest()
