@@ -541,7 +541,7 @@ def test_metrics_lists_every_array_of_the_store(shared: RobBench, synthetic_arra
     assert list(rows["toy10", "pgd-8/255", "pgd", "accuracy"]) == ["1/255, 2/255", "777, 888, 999", "class"]
     assert list(rows["toy10", "standard", "fog", "accuracy"]) == ["1, 2, 3, 4, 5", "", "class"]
     assert list(rows["toy10", "untrained", "synflow", "value"]) == ["", "", "exact"]
-    assert set(listed["unit"]) == {"fraction", "count", "1", "ms"}
+    assert set(listed["unit"]) == {"fraction", "bit", "count", "1", "ms"}
     assert set(listed["source"]) == {"synthetic"}
 
 

@@ -44,6 +44,6 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
         training=str(question.training),
         seed=question.seed,
         how=column.how if column else "measured",
-        unit=store.header(parts[0]).unit if parts else question.metric.entry.unit,
+        unit=store.header(parts[0]).unit if not column or column.how in ("measured", "interpolated") else question.metric.entry.unit,
         sources={str(name): store.header(name).provenance for name in parts},
     )

@@ -13,7 +13,7 @@ import numpy as np
 from robbench.errors import Contradiction, StoreError
 from robbench.store.arrays import MISSING, Array, Header, Name, as_floats, unpack
 from robbench.store.files import copied, create_dataset, names_in, write_array, write_manifest
-from robbench.store.layout import FORMAT, FORMAT_VERSION, blocks, damage_named, header_of, path_of
+from robbench.store.layout import FORMAT, FORMAT_VERSION, blocks, check_header, check_values, damage_named, header_of, path_of
 from robbench.store.reading import Store
 from robbench.store.rows import Rows
 
@@ -240,6 +240,11 @@ def _check(array: Array, rows: Rows) -> None:
     fits = len(shape) == array.values.ndim and all(want in (None, have) for want, have in zip(shape, array.values.shape, strict=True))
     if count is None or not fits:
         raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
+    try:
+        check_header(array.header, array.values.shape, array.values.dtype, 1 if array.values.dtype == np.uint16 else None)
+        check_values(array.header, array.values)
+    except ValueError as error:
+        raise StoreError(f"{array.name} is not what its header says: {error}.") from error
     if any(part in ("", ".", "..") for part in array.name):
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
 

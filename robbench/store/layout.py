@@ -54,11 +54,12 @@ def header_of(dataset: h5py.Dataset) -> Header:
     axes = {_text(axis): list(attributes[axis].tolist()) if axis in attributes else [] for axis in attributes["axes"]}
     rows = _text(attributes["rows"])
     header = Header(VERSION_1_ROWS.get(rows, rows), axes, _text(attributes["unit"]), json.loads(_text(attributes["provenance"])))
-    _check_header(header, dataset.shape, dataset.dtype, attributes.get("denominator"))
+    check_header(header, dataset.shape, dataset.dtype, attributes.get("denominator"))
     return header
 
 
-def _check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any], denominator: Any) -> None:
+def check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any], denominator: Any) -> None:
+    """Raise ValueError where a header does not fit an array of this shape and type."""
     if header.rows not in ("class", "exact"):
         raise ValueError(f"its rows are {header.rows!r}; expected 'class' or 'exact'")
     if len(shape) != 1 + len(header.axes) or any(
@@ -82,6 +83,14 @@ def _check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any], 
     whole = isinstance(denominator, int | np.integer) and denominator > 0
     if (dtype == np.uint16) != whole:
         raise ValueError(f"its denominator is {denominator!r}, and its type {dtype}")
+
+
+def check_values(header: Header, values: np.ndarray) -> None:
+    """Raise ValueError where fractions ``(rows, axes…)``, of which NaN is missing, are not in [0, 1]."""
+    if header.unit == "fraction" and values.dtype.kind == "f":
+        measured = values[~np.isnan(values)]
+        if measured.size and not (measured.min() >= 0 and measured.max() <= 1):
+            raise ValueError("its fractions are not in [0, 1]")
 
 
 def _text(value: object) -> str:

@@ -36,8 +36,7 @@ def opened(path: str) -> h5py.File:
         )
     try:
         sealed = check_seal(path)
-        # A store is replaced, never written in place, so it can be read without a lock: also where the system has none, or another process holds one.
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
+        file = _without_lock_if_need_be(path)
     except PermissionError as error:
         raise NotAStore(f"{path} cannot be read: {error.strerror}.") from error
     except OSError as error:
@@ -52,6 +51,16 @@ def opened(path: str) -> h5py.File:
         file.close()
         raise
     return file
+
+
+def _without_lock_if_need_be(path: str) -> h5py.File:
+    """The file, read without a lock where the system has none, or another process holds it: a store is replaced, and never written in place."""
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
+    except OSError as error:
+        if "lock" not in str(error):
+            raise
+        return h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
 
 
 def _check(file: h5py.File, path: str, sealed: bool) -> None:

@@ -14,6 +14,7 @@ from robbench.errors import DamagedStore, StoreError, UnknownSpace
 from robbench.spaces import SearchSpace
 from robbench.store.arrays import Fitted, Header, Name, unpack
 from robbench.store.layout import (
+    check_values,
     damage_named,
     header_of,
     path_of,
@@ -124,13 +125,7 @@ class Store:
         with damage_named(self.path, path_of(name)):
             dataset = self._dataset(path_of(name))
             values = unpack(dataset[()] if row is None else dataset[row], dataset.attrs.get("denominator"))
-            if (
-                header.unit == "fraction"
-                and values.size
-                and not (np.nanmin(values) >= 0 and np.nanmax(values) <= 1)
-                and not np.isnan(values).all()
-            ):
-                raise ValueError("its fractions are not in [0, 1]")
+            check_values(header, values)
         return values
 
     def surrogates(self) -> list[tuple[str, str, str]]:

@@ -16,19 +16,20 @@ import os
 import re
 from typing import BinaryIO
 
-from robbench.errors import DamagedStore
+from robbench.errors import DamagedStore, NewerFormat
+from robbench.store.layout import FORMAT_VERSION
 
 SIZE = 512
 WHOLE_UP_TO = 32 << 20
 """Bytes up to which a file's digest is compared when it is opened; of a larger file only the length is, and `verify` compares the rest."""
-_TEXT = re.compile(rb"robbench store\nformat_version 2\nlength ([0-9]{1,15})\nsha256 ([0-9a-f]{64})\n +")
+_TEXT = re.compile(rb"robbench store\nformat_version ([0-9]{1,9})\nlength ([0-9]{1,15})\nsha256 ([0-9a-f]{64})\n +")
 _BLOCK = 1 << 20
 
 
 def seal(file: BinaryIO) -> None:
     """Write the seal of a file, open for reading and writing, whose HDF5 content begins after it."""
     length, digest = _content(file)
-    text = f"robbench store\nformat_version 2\nlength {length}\nsha256 {digest}\n".encode()
+    text = f"robbench store\nformat_version {FORMAT_VERSION}\nlength {length}\nsha256 {digest}\n".encode()
     file.seek(0)
     file.write(text.ljust(SIZE))
     file.flush()
@@ -52,13 +53,19 @@ def check_seal(path: str, *, whole: bool = False) -> bool:
         match = _TEXT.fullmatch(head)
         size = os.fstat(file.fileno()).st_size
         remedy = "Restore it from a copy, or build it again."
+        if size < SIZE:
+            raise DamagedStore(f"{path} is cut short: it has {size} bytes. {remedy}")
+        if match is not None and int(match[1]) > FORMAT_VERSION:
+            raise NewerFormat(
+                f"{path} is of format version {int(match[1])}; this RobBench reads up to {FORMAT_VERSION}. Install a newer RobBench."
+            )
         if match is None:
             raise DamagedStore(f"{path} is damaged: its first {SIZE} bytes are not a seal as RobBench writes it. {remedy}")
-        if size - SIZE != int(match[1]):
+        if size - SIZE != int(match[2]):
             raise DamagedStore(
-                f"{path} is {'cut short' if size - SIZE < int(match[1]) else 'too long'}: it has {size} bytes, and had {SIZE + int(match[1])}. {remedy}"
+                f"{path} is {'cut short' if size - SIZE < int(match[2]) else 'too long'}: it has {size} bytes, and had {SIZE + int(match[2])}. {remedy}"
             )
-        if (whole or size <= WHOLE_UP_TO) and _content(file)[1].encode() != match[2]:
+        if (whole or size <= WHOLE_UP_TO) and _content(file)[1].encode() != match[3]:
             raise DamagedStore(f"{path} is damaged: its bytes have changed since they were written. {remedy}")
     return True
 

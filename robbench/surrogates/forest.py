@@ -77,6 +77,18 @@ class Forest:
                 return np.asarray(found["value"][node].mean(axis=1))
             node = child
 
+    def _check(self, nodes: int) -> None:
+        """Raise ValueError where the arrays are not trees: a child comes after its parent, or a leaf is its own child, so every walk ends."""
+        found = self._arrays
+        itself = np.arange(nodes)
+        leaf = (found["left"] == itself) & (found["right"] == itself)
+        onward = (found["left"] > itself) & (found["right"] > itself)
+        inside = (found["left"] < nodes) & (found["right"] < nodes) & (found["feature"] >= 0) & (found["feature"] < len(found["fill"]))
+        if found["value"].ndim != 2 or not nodes or not len(found["roots"]) or not ((leaf | onward) & inside).all():
+            raise ValueError("the trees' children lead out of them, or in circles")
+        if not ((found["roots"] >= 0) & (found["roots"] < nodes)).all():
+            raise ValueError("the trees' roots are not among their nodes")
+
     @property
     def importance(self) -> np.ndarray:
         """Mean decrease in impurity of each feature, of all together 1: ``(features,)``."""
@@ -93,4 +105,5 @@ class Forest:
         nodes = len(forest._arrays["feature"])
         if any(len(forest._arrays[name]) != nodes for name in ("threshold", "left", "right", "value")):
             raise ValueError("the arrays of the trees' nodes differ in length")
+        forest._check(nodes)
         return forest

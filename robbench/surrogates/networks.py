@@ -103,6 +103,17 @@ class Networks:
         widths += [(found[f"weight{layer}"].shape[2], found[f"weight{layer + 1}"].shape[1]) for layer in range(networks._layers - 1)]
         if any(given != taken for given, taken in widths):
             raise ValueError(f"the layers do not fit together: {widths}")
+        members, outputs = len(found["weight0"]), found["target_centre"].shape
+        for layer in range(networks._layers):
+            weight, bias = found[f"weight{layer}"], found[f"bias{layer}"]
+            if len(weight) != members or bias.shape != (members, 1, weight.shape[2]):
+                raise ValueError(f"layer {layer} has weights {weight.shape} and biases {bias.shape}")
+        if not members or outputs != (found[f"weight{networks._layers - 1}"].shape[2],) or found["target_scale"].shape != outputs:
+            raise ValueError("the last layer and the targets' scale do not fit together")
+        if not all(np.isfinite(values).all() for values in found.values()):
+            raise ValueError("a number is not finite")
+        if found["keep"].dtype.kind not in "iu" or not ((found["keep"] >= 0) & (found["keep"] < 2 * len(found["fill"]))).all():
+            raise ValueError("the inputs that are kept are not among the features")
         return networks
 
 

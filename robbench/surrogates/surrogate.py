@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.errors import DamagedStore, NewerFormat, NotMeasured
+from robbench.errors import DamagedStore, InvalidArgument, NewerFormat, NotMeasured, UnknownMetric
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import parse
 from robbench.store.arrays import Fitted
@@ -152,10 +152,29 @@ class Surrogate:
             raise NewerFormat(f"{where} is described in a way this RobBench does not know: {error}. Install a newer one.") from error
         kind = stored_kind(about.model, about.model_version)
         try:
+            _check(about, fitted)
             model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, ValueError, IndexError, TypeError, AttributeError, UnknownMetric, InvalidArgument) as error:
             raise DamagedStore(f"{where} is damaged: {error}. Restore the file from a copy, or fit it again.") from error
         return cls(about, model, fitted.training_rows, fitted.calibration)
+
+
+def _check(about: About, fitted: Fitted) -> None:
+    """Raise ValueError, UnknownMetric or InvalidArgument where what is said of a surrogate is not what it must be, or does not fit its arrays."""
+    texts = (about.dataset, about.training, about.target, about.features, about.rows, *about.outputs, *about.feature_names)
+    if not all(isinstance(text, str) for text in texts) or not about.outputs:
+        raise ValueError("its names are not texts")
+    for output in about.outputs:
+        parse(output)
+        if not all(isinstance(score, int | float) for score in about.scores[output].values()):
+            raise ValueError(f"the scores of {output} are not numbers")
+    if not all(index in range(len(about.outputs)) for curve in about.monotone for index in curve):
+        raise ValueError("its curves are of outputs that it has not")
+    calibration = fitted.calibration
+    if calibration.ndim != 2 or calibration.shape[1] != 2 * len(about.outputs) or not np.isfinite(calibration).all():
+        raise ValueError(f"its calibration is of shape {calibration.shape}, and it has {len(about.outputs)} outputs")
+    if {"kind", "train", "seed"} > about.split.keys():
+        raise ValueError("its split is not described")
 
 
 def falling(values: np.ndarray, curves: list[list[int]]) -> np.ndarray:

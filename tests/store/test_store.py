@@ -26,6 +26,7 @@ from robbench.store.arrays import MISSING, Array, Header, Name, as_floats
 from robbench.store.writing import extend
 from tests import synthetic
 from tests.synthetic import CLASSES, PROVENANCE, ROWS, array
+from tests.tampering import flip, tampered
 
 CLEAN = "toy standard clean accuracy"
 EPS = [1 / 255, 2 / 255]
@@ -78,7 +79,7 @@ names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 @given(
     pattern=hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(2)), elements=floats)
     | hnp.arrays(np.uint16, st.tuples(st.integers(1, 8), st.just(2)))
-    | hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(2))),
+    | hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(2))),  # outcomes of 16 images
     parts=st.tuples(*[names] * 4),
     rows=st.sampled_from(["class", "exact"]),
     axis=st.sampled_from([("eps", EPS), ("severity", [1, 5]), ("seed", [777, 888]), ("count", [])]),
@@ -90,7 +91,9 @@ def test_any_array_under_any_name_comes_back_bit_by_bit(
     path = tmp_path / "store.h5"
     path.unlink(missing_ok=True)
     values = np.resize(pattern, (CLASSES if rows == "class" else SIZE, 2))
-    given_ = Array(Name(*parts), Header(rows, dict([axis]), "fraction", about), values)
+    if values.dtype == np.uint8:
+        axis, about = ("image", []), {**about, "images": 16}
+    given_ = Array(Name(*parts), Header(rows, dict([axis]), "1", about), values)
     assert extend(path, ROWS, [given_]).added == [given_.name]
     with Store(path) as store:
         assert store.names() == [given_.name]
@@ -461,17 +464,6 @@ def test_a_file_cut_anywhere_is_refused_and_kept(store: Path) -> None:
         assert only(store.parent) == store
 
 
-def flip(path: Path, dataset: str) -> None:
-    """Change one bit in the first chunk of a dataset."""
-    with h5py.File(path) as file:
-        chunk = file[dataset].id.get_chunk_info(0)
-    with path.open("r+b") as raw:
-        raw.seek(chunk.byte_offset + chunk.size // 2)
-        byte = raw.read(1)[0]
-        raw.seek(-1, 1)
-        raw.write(bytes([byte ^ 16]))
-
-
 @pytest.mark.parametrize("path", ["/metrics/toy10/standard/pgd/accuracy", "/metrics/toy10/pgd-8%2F255/clean/confusion"])
 def test_a_flipped_bit_in_an_array_is_found_when_it_is_read_and_by_verify(store: Path, path: str) -> None:
     flip(store, path)
@@ -514,7 +506,7 @@ def test_extending_with_what_contradicts_a_damaged_array_names_the_damage(store:
 
 
 def test_bytes_changed_together_with_their_checksum_are_found_by_verify(store: Path) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         file["metrics/toy10/standard/clean/accuracy"][3] = 7
     assert values_of(store, Name("toy10", "standard", "clean", "accuracy"))[3] == 0.007
     with pytest.raises(DamagedStore, match="/metrics/toy10/standard/clean/accuracy has changed since it was written; restore"):
@@ -536,14 +528,14 @@ def test_bytes_changed_together_with_their_checksum_are_found_by_verify(store: P
     ],
 )
 def test_a_changed_attribute_is_found_by_verify(store: Path, attribute: str, value: Any) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         file["metrics/toy10/standard/pgd/accuracy"].attrs[attribute] = value
     with pytest.raises(DamagedStore, match="/metrics/toy10/standard/pgd/accuracy has changed since it was written"):
         verify(store)
 
 
 def test_a_removed_attribute_is_found_by_verify(store: Path) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         del file["metrics/toy10/standard/pgd/accuracy"].attrs["denominator"]
     with pytest.raises(DamagedStore, match="/metrics/toy10/standard/pgd/accuracy has changed"):
         verify(store)
@@ -553,7 +545,7 @@ def test_a_removed_attribute_is_found_by_verify(store: Path) -> None:
     "path", ["metrics/toy10/standard/frost/accuracy", "classes/comment", "metrics/stray", "metrics/a/b/c/d/e", "exact/a/b"]
 )
 def test_an_array_added_by_another_hand_is_found_by_verify(store: Path, path: str) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         file[path] = np.zeros(CLASSES, np.uint16)
     with pytest.raises(DamagedStore, match="is in the file and not in the manifest; it was not put there by RobBench"):
         verify(store)
@@ -561,7 +553,7 @@ def test_an_array_added_by_another_hand_is_found_by_verify(store: Path, path: st
 
 @pytest.mark.parametrize("path", ["metrics/toy10/standard/pgd/accuracy", "classes/spec", "exact/published_index", "metrics"])
 def test_a_removed_array_is_found_by_verify(store: Path, path: str) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         del file[path]
     with pytest.raises(DamagedStore, match=f"/{path}.* is in the manifest and not in the file; restore the file from a copy"):
         verify(store)
@@ -569,7 +561,7 @@ def test_a_removed_array_is_found_by_verify(store: Path, path: str) -> None:
 
 @pytest.mark.parametrize("content", [None, "not json"])
 def test_a_manifest_that_is_gone_or_no_manifest_is_found_by_verify(store: Path, content: str | None) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         del file["manifest"]
         if content is not None:
             file["manifest"] = content
@@ -621,7 +613,7 @@ def test_hdf5_of_others_is_not_a_store_and_is_not_overwritten(tmp_path: Path, at
 
 @pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 99])
 def test_a_newer_format_is_refused_with_its_version(store: Path, version: int) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         file.attrs["format_version"] = version
     before = sha(store)
     for attempt in (Store, verify, lambda path: extend(path, ROWS, [array(CLEAN, np.zeros(CLASSES))])):
@@ -632,7 +624,7 @@ def test_a_newer_format_is_refused_with_its_version(store: Path, version: int) -
 
 @pytest.mark.parametrize("version", [None, "one"])
 def test_a_store_without_its_version_is_damaged(store: Path, version: str | None) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         del file.attrs["format_version"]
         if version is not None:
             file.attrs["format_version"] = version
@@ -641,7 +633,7 @@ def test_a_store_without_its_version_is_damaged(store: Path, version: str | None
 
 
 def test_groups_and_attributes_of_others_are_ignored_and_kept(store: Path, synthetic_arrays: list[Array]) -> None:
-    with h5py.File(store, "r+") as file:
+    with tampered(store) as file:
         file["attachments/xgboost/weights"] = np.arange(5)
         file["attachments"].attrs["by"] = "a later version"
         file.attrs["comment"] = "kept"

@@ -16,6 +16,7 @@ from robbench.store.arrays import Array, Fitted, Name
 from robbench.store.layout import digest_of, paths_of_datasets
 from robbench.store.writing import extend, put_surrogate
 from tests.synthetic import CLASSES, ROWS, array
+from tests.tampering import tampered, unsealed
 
 MORE = array("toy10 standard frost accuracy", np.full((CLASSES, 5), 0.25), {"severity": [1, 2, 3, 4, 5]})
 FITTED = Fitted("toy10", "standard", "clean", np.arange(3, dtype=np.uint32), np.zeros((2, 2), np.float32), {"model.a": np.arange(4.0)}, {})
@@ -23,6 +24,7 @@ FITTED = Fitted("toy10", "standard", "clean", np.arange(3, dtype=np.uint32), np.
 
 def as_version_1(path: Path) -> Path:
     """Turn a store into what version 1 wrote: /cells, "cell", row numbers of 16 bits, and no root attributes in the manifest."""
+    unsealed(path)
     with h5py.File(path, "r+") as file:
         file.move("exact", "cells")
         for item in ("cells/class", "cells/published_index", *(f"surrogates/{s}/training_rows" for s in _surrogates(file))):
@@ -107,7 +109,7 @@ def test_a_store_of_version_1_that_claims_another_space_is_damaged(old: Path) ->
 @pytest.mark.parametrize("attempt", [RobBench, verify, lambda path: extend(path, ROWS, [MORE])])
 def test_a_store_of_an_unknown_space_is_refused_by_name(small_store: Path, tmp_path: Path, attempt: object) -> None:
     path = Path(shutil.copy(small_store, tmp_path / "other.h5"))
-    with h5py.File(path, "r+") as file:
+    with tampered(path) as file:
         file.attrs["space"] = "hyperspace"
     with pytest.raises(
         UnknownSpace, match=r"other\.h5 cannot be used: 'hyperspace' is not a search space that this RobBench knows; it knows nb201"
@@ -123,7 +125,7 @@ def test_a_changed_root_attribute_is_found_by_verify(
 
     toy_space.register(monkeypatch)
     path = Path(shutil.copy(small_store, tmp_path / "changed.h5"))
-    with h5py.File(path, "r+") as file:
+    with tampered(path) as file:
         file.attrs[attribute] = value
     with pytest.raises(DamagedStore):
         verify(path)
@@ -132,7 +134,7 @@ def test_a_changed_root_attribute_is_found_by_verify(
 def test_rows_that_are_not_of_the_space_are_found_by_verify(small_store: Path, tmp_path: Path) -> None:
     """A manifest made to fit does not help: each architecture must be of the space, and of the class that it stands in."""
     path = Path(shutil.copy(small_store, tmp_path / "changed.h5"))
-    with h5py.File(path, "r+") as file:
+    with tampered(path) as file:
         rows = file["exact/class"][()]
         file["exact/class"][...] = np.roll(rows, 1)
         manifest = json.loads(file["manifest"][()])

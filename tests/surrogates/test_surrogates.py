@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -39,6 +38,7 @@ from robbench.surrogates.networks import Networks
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
 from robbench.surrogates.surrogate import falling
 from tests.synthetic import CLASSES, ROWS, array
+from tests.tampering import tampered
 
 EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -406,7 +406,7 @@ def test_a_store_that_is_extended_keeps_its_surrogates_and_one_fitted_again_is_r
 
 
 def test_verify_covers_models(fitted: Path) -> None:
-    with h5py.File(fitted, "r+") as file:
+    with tampered(fitted) as file:
         file["surrogates/toy10/standard/clean+pgd/model.value"][0] += 1
     with pytest.raises(DamagedStore, match=r"/surrogates/toy10/standard/clean\+pgd/model.value has changed"):
         verify(fitted)
@@ -430,7 +430,7 @@ def test_a_write_that_fails_leaves_the_store_whole(fitted: Path, forest: Surroga
 
 def change(path: Path, **changes: Any) -> None:
     """Another description of the surrogate, as if it had been written so."""
-    with h5py.File(path, "r+") as file:
+    with tampered(path) as file:
         rows = file["surrogates/toy10/standard/clean+pgd/training_rows"]
         rows.attrs["about"] = json.dumps(json.loads(rows.attrs["about"]) | changes)
 
@@ -468,7 +468,7 @@ def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path
     ],
 )
 def test_a_damaged_model_is_named(fitted: Path, spoil: Any, message: str) -> None:
-    with h5py.File(fitted, "r+") as file:
+    with tampered(fitted) as file:
         spoil(file["surrogates/toy10/standard/clean+pgd"])
     with pytest.raises(DamagedStore, match=message):
         RobBench(fitted).predict(ARCH, "clean")
