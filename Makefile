@@ -5,8 +5,9 @@ TORCH ?= torch==2.13.0
 WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 
-.PHONY: demo test bench store clean
+.PHONY: demo test test-lowest bench store clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -16,6 +17,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# The core with the lowest versions that pyproject.toml admits. Tests of optional libraries and of published data skip: `make test` has them.
+# Left out is what takes long and depends on no library.
+test-lowest: $(LOWEST)/installed
+	ROBBENCH_REFERENCE=none $(LOWEST)/bin/pytest --ignore tests/builders -p no:cacheprovider \
+	    -k "not killed and not processes and not threads and not random_search and not development_groups"
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/query.py
@@ -41,5 +48,11 @@ $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+$(LOWEST)/installed: pyproject.toml .ci/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --requirement $(LOWEST)/lowest.txt --editable .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -114,6 +114,7 @@ def test_permutation_importance_is_the_r2_lost_when_a_feature_is_shuffled(toy: R
 
 
 def test_without_the_only_feature_there_is_nothing_to_learn_from(toy: RobBench, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     store = tmp_path / "toy.h5"
     store.write_bytes(toy.path.read_bytes())
     extend(store, ROWS, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="exact")])

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+
 from builders.corruptions import CORRUPTIONS, SMALLEST, Corrupted, as_floats, corrupt, generator
 from builders.corruptions.jpeg import CHROMINANCE, LUMINANCE, compressed, table
 from builders.corruptions.published import PublishedCorruptions
