@@ -25,8 +25,8 @@ from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
 from builders.train import RECIPES, Recipe
-from robbench.errors import RobBenchError, UnknownArchitecture
-from robbench.spaces import SPACES, parse
+from robbench.errors import RobBenchError
+from robbench.spaces import SPACES
 from robbench.store import Store
 from robbench.store.arrays import Name
 from robbench.store.embedded import embedded_store
@@ -124,11 +124,6 @@ def test_size_grows_with_the_convolutions(toy: ToySpace) -> None:
         assert parameters(arch, SMALL) == sum(weight.numel() for weight in network.parameters())
         assert len(cell_of(arch).edges) == sum(op != "none" for op in arch.ops)
     assert flops(toy.members[0], SMALL, 8) < flops(toy.members[-1], SMALL, 8)
-
-
-def test_an_architecture_of_another_space_is_named(toy: ToySpace) -> None:
-    with pytest.raises(UnknownArchitecture, match=r"is an architecture of NAS-Bench-201; expected one of the toy space"):
-        parse(toy, "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 
 
 def test_an_operation_without_a_layer_is_named(toy: ToySpace, monkeypatch: pytest.MonkeyPatch) -> None:
