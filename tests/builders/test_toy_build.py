@@ -38,6 +38,10 @@ EPS = 16 / 255
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> ToySpace:
+    return known(monkeypatch)
+
+
+def known(monkeypatch: pytest.MonkeyPatch) -> ToySpace:
     """The toy space, with a recipe and an evaluation of a second."""
     monkeypatch.setitem(RECIPES, "tiny", Recipe("tiny", epochs=1, channels=4, cells=1, batch_size=64, flip=False, crop=0.0))
     proxies = {name: PROXIES[name] for name in ("snip", "synflow")}
@@ -45,12 +49,14 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToySpace:
     return register(monkeypatch)
 
 
-@pytest.fixture
-def folder(toy: ToySpace, tmp_path: Path) -> Path:
-    """A build of all eight classes, run."""
-    folder = tmp_path / "build"
-    write_plan(folder, Plan("digits", "tiny", "tiny", classes=8, sample_seed=0, seeds=(0, 5), stack=3, space="toy"))
-    assert len(list(run(folder, device="cpu"))) == 6
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of all eight classes, run; to be read only."""
+    folder = tmp_path_factory.mktemp("toy") / "build"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        known(monkeypatch)
+        write_plan(folder, Plan("digits", "tiny", "tiny", classes=8, sample_seed=0, seeds=(0, 5), stack=3, space="toy"))
+        assert len(list(run(folder, device="cpu"))) == 6
     return folder
 
 
@@ -77,7 +83,7 @@ def test_a_build_of_another_space_goes_from_the_plan_to_a_store_and_comes_out_ag
     assert {one.unit.space for one in found} == {"toy"}
 
 
-def test_stores_of_two_spaces_are_not_brought_together(folder: Path, tmp_path: Path) -> None:
+def test_stores_of_two_spaces_are_not_brought_together(folder: Path, toy: ToySpace, tmp_path: Path) -> None:
     store = tmp_path / "nb201.h5"
     store.write_bytes(embedded_store().read_bytes())
     with pytest.raises(RobBenchError, match=r"of the search space nb201, and .* of toy"):
