@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -127,7 +128,7 @@ def _draw_weights(network: nn.Module, generator: Generator) -> None:
 
 def parameters(arch: Any, skeleton: Skeleton) -> int:
     """Trainable parameters of the architecture's network; raises BuildError as `Network` does."""
-    return cost.total(_costs(cell_of(arch), skeleton, (8, 8))).parameters  # of images of any size
+    return _cost(_operations(arch), skeleton, (8, 8)).parameters  # of images of any size
 
 
 def flops(arch: Any, skeleton: Skeleton, image_size: int | tuple[int, int]) -> int:
@@ -137,10 +138,20 @@ def flops(arch: Any, skeleton: Skeleton, image_size: int | tuple[int, int]) -> i
         image_size: in pixels: a side, or height and width.
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return cost.total(_costs(cell_of(arch), skeleton, size)).flops
+    return _cost(_operations(arch), skeleton, size).flops
 
 
-def _costs(cell: CellGraph, skeleton: Skeleton, size: tuple[int, int]) -> Iterator[Cost]:
+def _operations(arch: Any) -> tuple[str, ...]:
+    """Those of a cell, sorted: where they are does not matter to what they cost, so many cells cost the same."""
+    return tuple(sorted(op for _, _, op in cell_of(arch).edges))
+
+
+@lru_cache(4096)
+def _cost(operations: tuple[str, ...], skeleton: Skeleton, size: tuple[int, int]) -> Cost:
+    return cost.total(_costs(operations, skeleton, size))
+
+
+def _costs(operations: tuple[str, ...], skeleton: Skeleton, size: tuple[int, int]) -> Iterator[Cost]:
     height, width = size
     first, _, last = skeleton.widths
     yield cost.convolution(skeleton.image_channels, first, 3, height * width)
@@ -153,7 +164,7 @@ def _costs(cell: CellGraph, skeleton: Skeleton, size: tuple[int, int]) -> Iterat
             yield cost.relu_conv_bn(channels, channels, 3, height * width, height * width)
             yield cost.pooling(channels // 2, 4, height * width)
             yield cost.convolution(channels // 2, channels, 1, height * width)
-        for _, _, op in cell.edges * skeleton.cells:
+        for op in operations * skeleton.cells:
             yield operation(op).cost(channels, height * width)
     yield cost.batch_norm(last, height * width)
     yield cost.relu(last, height * width)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,21 @@ def folder(tmp_path: Path, tiny_images: str) -> Path:
     return planned(tmp_path / "build", tiny_images)
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about what is measured: to this process, "digits-light" is two attacks, a corruption and two proxies."""
+    from builders.plan import EVALUATIONS
+
+    whole = EVALUATIONS["digits-light"]
+    attacks, proxies = (
+        {name: of[name] for name in names} for of, names in ((whole.attacks, ("fgsm", "pgd")), (whole.proxies, ("snip", "synflow")))
+    )
+    monkeypatch.setitem(EVALUATIONS, "digits-light", replace(whole, attacks=attacks, corruptions=("contrast",), proxies=proxies))
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
-    """The store of the same plan, built without a break."""
+    """The store of the same plan, built without a break; its shards lie beside it.  Shared: copy it before changing it."""
     from builders.results.merge import merge
     from builders.run import run
 

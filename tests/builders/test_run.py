@@ -51,10 +51,9 @@ def test_corruptions_are_part_of_an_evaluation(folder: Path, monkeypatch: pytest
     assert shard.settings["corruptions"]["pixelate"] == dataset.corrupted.settings("pixelate")
 
 
-def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
+def test_a_unit_gives_the_same_bits_again(folder: Path, undisturbed: Path) -> None:
     unit = read_plan(folder).units()[0]
-    dataset = load(unit.dataset)
-    one, other = (run_unit(unit, dataset, CPU) for _ in range(2))
+    one, other = run_unit(unit, load(unit.dataset), CPU), shards.read(shards.path_of(undisturbed.parent, unit))
     assert one.outcomes.keys() == {"clean", "fgsm", "pgd", "apgd-ce", "square", *CORRUPTIONS}
     assert one.proxies.keys() == PROXIES.keys() - {"params", "flops"}
     for threat, outcomes in one.outcomes.items():
@@ -64,15 +63,16 @@ def test_a_unit_gives_the_same_bits_again(folder: Path) -> None:
     assert [training["loss"] for training in one.trainings] == [training["loss"] for training in other.trainings]
 
 
-def test_proxies_are_of_the_weights_that_training_starts_from(folder: Path) -> None:
-    unit = read_plan(folder).units()[3]
+def test_proxies_are_of_the_weights_that_training_starts_from(undisturbed: Path) -> None:
+    unit = read_plan(undisturbed.parent).units()[3]
     dataset, cells = load(unit.dataset), [Cell.parse(arch) for arch in unit.archs]
     alone = score_untrained(cells, dataset, ["synflow", "snip"], seed=1, channels=8, cells_a_stage=1)
-    shard = run_unit(unit, dataset, CPU)
+    shard = shards.read(shards.path_of(undisturbed.parent, unit))
     assert unit.seed == 1
     assert [shard.proxies[name].tolist() for name in alone.values] == [values.tolist() for values in alone.values.values()]
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_is_done_is_not_done_twice(folder: Path) -> None:
     units = iter(run(folder, device="cpu"))
     first = next(units)
@@ -177,6 +177,7 @@ def _no_memory_on_a_cpu() -> None:
     torch.empty(10**15)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("shortage", [_no_memory_on_a_gpu, _no_memory_for_a_library, _no_memory_on_a_cpu])
 def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
@@ -220,6 +221,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypat
         run_unit(unit, load(unit.dataset), CPU)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
     list(run(folder, device="cpu"))

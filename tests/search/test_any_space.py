@@ -17,7 +17,7 @@ from robbench.search import ALGORITHMS, Result, algorithm
 from robbench.search.oracle import Oracle
 from robbench.search.proxy import scoring
 from robbench.search.repeated import repeat
-from robbench.spaces import SPACES, SearchSpace, Subset
+from robbench.spaces import SPACES, SearchSpace
 from robbench.spaces.moves import Moves
 from robbench.spaces.nb201 import NB201
 from robbench.store.rows import Rows
@@ -215,26 +215,3 @@ def test_runs_are_repeated_over_the_whole_space_where_no_store_limits_it(bench: 
     assert {query.arch for query in run.queries} == set(CHAINS)
     (run,) = repeat("random", bench, "edgegpu_latency", budget=8, runs=1)
     assert {query.arch for query in run.queries} == set(HELD[1:])
-
-
-# ---- moves
-
-
-@pytest.mark.parametrize("whole", [NB201, TOY])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_space_and_the_subset_of_all_of_it_move_alike(whole: SearchSpace[Any], seed: int) -> None:
-    subset = Subset(whole, whole.members)
-    mine, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
-    one = whole.sample(mine)
-    assert subset.sample(theirs) == one
-    for _ in range(200):
-        walk = [
-            (moves.sample(rng), moves.mutate(one, rng), moves.mutate_each(one, rng, 0.4))
-            for moves, rng in ((whole, mine), (subset, theirs))
-        ]
-        assert walk[0] == walk[1]
-        children = [moves.crossover(walk[0][0], walk[0][2], rng) for moves, rng in ((whole, mine), (subset, theirs))]
-        assert children[0] == children[1]
-        assert subset.neighbors(one) == whole.neighbors(one)
-        one = children[0]
-    assert mine.bit_generator.state == theirs.bit_generator.state

@@ -35,8 +35,9 @@ def test_processes_find_the_same(landscape: RobBench) -> None:
     assert [run[:3] for run in here] == [run[:3] for run in there]
 
 
-def test_the_arithmetic_of_each_process_has_one_thread() -> None:
+def test_the_arithmetic_of_each_process_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several workers' threads on the same cores would wait for each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with processes(2) as executor:
         assert set(executor.map(threads, range(2))) == {1}
 

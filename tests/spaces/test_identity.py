@@ -163,10 +163,6 @@ def test_the_evaluated_networks_make_4930_groups_of_twins_and_5067_with_convolut
     assert len({twin_key(cell, zero_conv=True) for cell in evaluated}) == 5067
 
 
-def test_twins_never_split_a_class() -> None:
-    assert len({(class_key(cell), twin_key(cell)) for cell in ALL}) == 6466
-
-
 def test_twins_with_convolutions_of_zeros_kept_do_split_classes() -> None:
     """The published rule takes such a convolution for a zero, although its batch norm can make it an offset."""
     assert len({(class_key(cell), twin_key(cell, zero_conv=True)) for cell in ALL}) > 6466

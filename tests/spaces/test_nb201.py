@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import random
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,9 @@ def test_operations_stand_in_the_order_of_the_arch_string() -> None:
     )
 
 
-def test_parse_and_print_are_inverse_on_every_cell() -> None:
-    assert len(ALL) == len(set(ALL)) == len(set(map(str, ALL))) == SIZE == 15625
-    assert [Cell.parse(str(cell)) for cell in ALL] == ALL
+def test_there_are_15625_cells_with_24_neighbors_each() -> None:
+    assert len(ALL) == len(NB201.members or ()) == NB201.size == SIZE == 15625
+    assert {len(NB201.neighbors(cell)) for cell in ALL[:: SIZE // 50]} == {24}
 
 
 def test_an_independent_reader_finds_the_same_operations() -> None:
@@ -98,29 +97,6 @@ def test_a_cell_does_not_follow_the_list_it_was_made_from() -> None:
     assert cell.ops == OPS
 
 
-# Neighbours and distance
-
-
-def test_neighbors_are_the_24_cells_at_distance_one() -> None:
-    for cell in ALL[:: SIZE // 50]:
-        expected = {other for other in ALL if NB201.distance(cell, other) == 1}
-        assert len(NB201.neighbors(cell)) == len(expected) == 24
-        assert set(NB201.neighbors(cell)) == expected
-
-
-@given(any_cell)
-def test_being_neighbors_is_mutual(cell: Cell) -> None:
-    assert all(cell in NB201.neighbors(neighbor) for neighbor in NB201.neighbors(cell))
-
-
-@given(any_cell, any_cell, any_cell)
-def test_edit_distance_is_a_metric(a: Cell, b: Cell, c: Cell) -> None:
-    assert 0 <= NB201.distance(a, b) <= 6
-    assert (NB201.distance(a, b) == 0) is (a == b)
-    assert NB201.distance(a, b) == NB201.distance(b, a)
-    assert NB201.distance(a, c) <= NB201.distance(a, b) + NB201.distance(b, c)
-
-
 # Properties
 
 
@@ -154,14 +130,6 @@ def test_sampling_is_uniform_over_operations_on_every_edge() -> None:
         counts = np.array([sum(ops[edge] == op for ops in drawn) for op in OPERATIONS])
         assert (abs(counts - 1000) < 5 * np.sqrt(5000 * 0.2 * 0.8)).all()
     assert len(set(drawn)) > 3800  # 5,000 draws from 15,625 leave about 4,280 distinct ones
-
-
-def test_sampling_follows_its_generator_and_nothing_else() -> None:
-    first = [NB201.sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
-    random.seed(1)
-    again = [NB201.sample(rng) for rng in [np.random.default_rng(7)] for _ in range(20)]
-    assert first == again
-    assert first != [NB201.sample(rng) for rng in [np.random.default_rng(8)] for _ in range(20)]
 
 
 # NASLib
@@ -287,45 +255,6 @@ def test_what_is_not_six_operations_is_refused(ops: Any, message: str) -> None:
 def test_what_is_not_an_arch_string_is_refused_and_told_where(arch: Any, message: str) -> None:
     with pytest.raises(UnknownArchitecture, match=message):
         Cell.parse(arch)
-
-
-def mangled(rng: random.Random, arch: str) -> str:
-    """A few edits of an arch string: characters, operations, sources, whole parts; now and then still an arch string."""
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
-        at = rng.randrange(len(arch) + 1)
-        other = rng.choice("|+~0123_ nx\t\n\x00é²|" + "".join(OPERATIONS))
-        match rng.randrange(7):
-            case 0:
-                arch = arch[:at] + other + arch[at:]
-            case 1:
-                arch = arch[:at] + arch[at + 1 :]
-            case 2:
-                arch = arch[:at] + other + arch[at + 1 :]
-            case 3:
-                arch = arch.replace(rng.choice(OPERATIONS), rng.choice((*OPERATIONS, "conv_7x7", "")), 1)
-            case 4:
-                arch = rng.choice("|+~").join(rng.sample(parts := arch.split(rng.choice("|+~")), len(parts)))
-            case 5:
-                arch = arch[: at or 1]
-            case 6:
-                arch = arch[:at] + arch[rng.randrange(len(arch) + 1) :]
-        arch = arch or "|"
-    return arch
-
-
-def test_10000_mangled_arch_strings_get_the_right_cell_or_our_error() -> None:
-    """Whatever parses must print as it was written: then it was one of the 15,625 strings, and no answer can be wrong."""
-    rng, valid = random.Random(0), set(map(str, ALL))
-    refused = 0
-    for _ in range(10_000):
-        arch = mangled(rng, str(rng.choice(ALL)))
-        if arch in valid:
-            assert str(Cell.parse(arch)) == arch
-            continue
-        refused += 1
-        with pytest.raises(UnknownArchitecture):
-            Cell.parse(arch)
-    assert refused > 8000
 
 
 @given(st.text() | st.text("|+~0123" + "".join(OPERATIONS)) | st.none() | st.integers() | st.binary() | st.lists(operations | st.text()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
 from robbench.errors import UnknownArchitecture
@@ -27,17 +25,6 @@ def test_a_pair_of_one_class_and_twins_of_two() -> None:
     one, other, twin = Chain((SKIP, NONE, CONV)), Chain((CONV, NONE, SKIP)), Chain((NONE, CONV, SKIP))
     assert TOY.key(one) == TOY.key(other) != TOY.key(twin)
     assert TOY.twin_key(one) == TOY.twin_key(other) == TOY.twin_key(twin)
-
-
-@pytest.mark.parametrize("arch", TOY.members, ids=str)
-def test_spec_and_code_mean_the_chain(arch: Chain) -> None:
-    assert TOY.parse(str(arch)) == TOY.parse(arch) == arch == TOY.decode(TOY.encode(arch))
-    assert copy.deepcopy((TOY, arch)) == (TOY, arch)
-
-
-def test_a_copy_of_the_space_is_the_space() -> None:
-    """As in a worker, where it comes by its name."""
-    assert TOY.__reduce__() == "TOY"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,28 +32,26 @@ def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
     assert found.succeeded
 
 
-def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, tiny_images: str) -> None:
-    folder = tmp_path / "real"
-    write_plan(folder, Plan(tiny_images, "digits", "digits-light", classes=2, sample_seed=0, seeds=(0,), stack=2))
-    list(run(folder, device="cpu"))
-    merge(folder, tmp_path / "real.h5")
-    with pytest.raises(BuildError, match="sample=2; expected 1 to 1, the units of the store's plans"):
-        next(verify(tmp_path / "real.h5", sample=2))
-    (found,) = verify(tmp_path / "real.h5", sample=1, device="cpu")
+def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Path, undisturbed: Path) -> None:
+    folder = Path(shutil.copytree(undisturbed.parent, tmp_path / "real"))
+    with pytest.raises(BuildError, match="sample=5; expected 1 to 4, the units of the store's plans"):
+        next(verify(undisturbed, sample=5))
+    (found,) = verify(undisturbed, sample=1, device="cpu")
     assert found.same_environment
     assert (found.differing_outcomes, found.largest_change, found.mean_change) == (0, 0.0, 0.0)
     assert found.succeeded
     assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 15 * 5)
     assert found.differing_proxies == 0
-    (path,) = folder.glob("*.npz")
-    shard = shards.read(path)
-    shard.outcomes["pgd"][0, 2] ^= True
+    shard = shards.read(shards.path_of(folder, found.unit))
+    network, level = np.argwhere(shard.outcomes["pgd"].mean(axis=-1) != 0.5)[0]
+    accuracy = shard.outcomes["pgd"][network, level].mean()
+    shard.outcomes["pgd"][network, level] ^= True
     shard.proxies["snip"][1] += 1
     shards.write(folder, shard)
     merge(folder, tmp_path / "changed.h5")
     (found,) = verify(tmp_path / "changed.h5", sample=1, device="cpu")
     assert (found.differing_outcomes, found.differing_proxies) == (12, 1)
-    assert found.largest_change > 0
+    assert found.largest_change == pytest.approx(abs(1 - 2 * accuracy))
     assert not found.succeeded
 
 
