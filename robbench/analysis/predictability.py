@@ -194,7 +194,7 @@ def subsets(
     }
     records = {name: {column: r2(subset[column](one)) for column in columns} for one, name in enumerate(data.names)}
     records["all"] = dict.fromkeys(columns, r2(every))
-    return pd.DataFrame.from_dict(records, orient="index").rename_axis("feature")
+    return pd.DataFrame(list(records.values()), index=pd.Index(list(records), name="feature"))
 
 
 def _drawn(train_side: np.ndarray, size: int | None, seed: int) -> np.ndarray:

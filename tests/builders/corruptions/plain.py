@@ -103,7 +103,7 @@ def magnified(image: Any, factor: float) -> Any:
 
 def magnified_about_the_centre(image: Any, factor: float) -> Any:
     shift = (len(image) - 1) / 2 * (1 - 1 / factor)
-    return ndimage.affine_transform(image, [1 / factor, 1 / factor, 1], [shift, shift, 0], order=1)
+    return ndimage.affine_transform(image, np.diag([1 / factor, 1 / factor, 1]), [shift, shift, 0], order=1)
 
 
 def snow(image: Any, rng: Any, mean: float, std: float, zoom: float, threshold: float, radius: int, sigma: float, keep: float) -> Any:
