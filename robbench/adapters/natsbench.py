@@ -7,26 +7,38 @@ Everything else in RobBench is a fraction in [0, 1].  What differs from NATS-Ben
 answer is of 200 epochs, and a mean over what was trained, unless the store holds one network only; a key that the store cannot answer
 (losses, times) is not there, and asking for it raises.  Nothing is printed.
 
-The store's accuracies are of the whole test sets.  Those are NATS-Bench's ``test-accuracy`` on cifar10 only; on the other datasets that key
-means one half of them, and the whole is ``valtest-accuracy``.
+Which array answers which key is a matter of which images it is of, and that its provenance says:
+
+    images                      NATS-Bench's split     cifar10          cifar100, ImageNet16-120     held by
+    the whole test set          ori-test               test-accuracy    valtest-accuracy             jung2023, a full build; natsbench on cifar10
+    one half of it              x-test                 -                test-accuracy                natsbench
+
+Where natsbench and jung2023 both hold a key (cifar10), it is natsbench's mean over seeds.  Where they hold two keys of one dataset, these are of two
+networks: the exact cell's, and the one that was evaluated for its class; so a ``valid-accuracy`` does not follow from them, and is not given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robbench.errors import InvalidArgument, NotMeasured, UnknownArchitecture
 from robbench.measurements.lookup import Architecture
-from robbench.sources.natsbench import TRAINING
+from robbench.sources.natsbench import SPLITS, TRAINING
 from robbench.spaces.nb201 import NB201, SIZE
+from robbench.store.arrays import Name
 
 if TYPE_CHECKING:
     from robbench.bench import RobBench
 
 EPOCHS = 200
-KEYS = {"cifar10": "test-accuracy", "cifar100": "valtest-accuracy", "ImageNet16-120": "valtest-accuracy"}
-"""What NATS-Bench calls the accuracy on the whole test set of each dataset."""
+KEYS = {
+    "cifar10": {"ori-test": "test-accuracy"},
+    "cifar100": {"x-test": "test-accuracy", "ori-test": "valtest-accuracy"},
+    "ImageNet16-120": {"x-test": "test-accuracy", "ori-test": "valtest-accuracy"},
+}
+"""What NATS-Bench calls the accuracy on each split of each dataset."""
+_TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "ImageNet16-120": 6_000}
 _PROTOCOLS = (TRAINING, "standard")
 
 
@@ -56,10 +68,18 @@ class NATSBench:
             raise InvalidArgument(f"{bench.path.name} is of {bench.space.title}; NATS-Bench's topology space is {NB201.title}.")
         bench.parse(0)
         self._bench = bench
-        arrays = bench.metrics()
-        clean = arrays[(arrays["metric"] == "clean") & (arrays["measure"] == "accuracy")]
-        held = set(zip(clean["dataset"], clean["training"], strict=True))
-        self._protocol = {name: protocol for name in KEYS for protocol in reversed(_PROTOCOLS) if (name, protocol) in held}
+        self._protocol = {dataset: held for dataset in KEYS if (held := self._held(dataset))}
+
+    def _held(self, dataset: str) -> dict[str, str]:
+        """The keys of a dataset that the store can answer, each with the training protocol whose array does."""
+        store = self._bench.measurements.store
+        held: dict[str, str] = {}
+        for protocol in _PROTOCOLS:
+            name = Name(dataset, protocol, "clean", "accuracy")
+            key = KEYS[dataset].get(_split(dataset, store.header(name).provenance)) if name in store else None
+            if key is not None:
+                held.setdefault(key, protocol)
+        return held
 
     def __len__(self) -> int:
         return SIZE
@@ -94,7 +114,7 @@ class NATSBench:
     def get_more_info(
         self, index: Architecture, dataset: str, iepoch: int | None = None, hp: str | int = EPOCHS, is_random: bool = False
     ) -> Info:
-        """What the store holds of a network: its accuracy on the whole test set, in percent, under the key of `KEYS`.
+        """What the store holds of a network: its accuracies on test images, in percent, under the keys of `KEYS`.
 
         Arguments:
             index: a published index, or anything else that names an architecture.
@@ -117,4 +137,21 @@ class NATSBench:
                 f"the store has no test accuracy of {dataset!r}; it has those of {', '.join(self._protocol) or 'no dataset'}."
             )
         cell = self._bench.parse(self.query_index_by_arch(index))
-        return Info({KEYS[dataset]: 100 * self._bench.query(cell, "clean", dataset=dataset, training=self._protocol[dataset])})
+        found, refusal = Info(), None
+        for key, protocol in self._protocol[dataset].items():
+            try:
+                found[key] = 100 * self._bench.query(cell, "clean", dataset=dataset, training=protocol)
+            except NotMeasured as error:  # of this network
+                refusal = error
+        if refusal is not None and not found:
+            raise refusal
+        return found
+
+
+def _split(dataset: str, provenance: dict[str, Any]) -> str:
+    """Which images an accuracy is of, in NATS-Bench's names; "" where the store does not say, so that nothing passes for what it may not be."""
+    source = provenance.get("source")
+    known = SPLITS[dataset] if source == "natsbench" else "ori-test" if source == "jung2023" else ""  # imported before provenance said so
+    if not known and provenance.get("images") == _TEST_IMAGES[dataset]:
+        known = "ori-test"
+    return str(provenance.get("split", known))

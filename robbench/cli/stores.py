@@ -9,23 +9,60 @@ import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import dataset_options
-from robbench.sources import SOURCES, Report, import_source
+from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
 
+path_argument = click.argument("path", type=click.Path(path_type=Path))
+into_option = click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 
-@click.command("import")
-@click.argument("source", type=click.Choice(list(SOURCES)))
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
-@click.option("--training", help="Put the data under this training protocol's name.")
-def import_(source: str, path: Path, into: Path, training: str | None) -> None:
-    """Read the published files of SOURCE at PATH into a store: all of them, or nothing.
+
+@click.group("import")
+def import_() -> None:
+    """Read published files, or a table of your own, into a store: all of them, or nothing.
 
     While another process writes the same store, this one waits.
     """
-    report = import_source(source, path, into, training=training, progress=True)
-    click.echo(_summary(report, into))
+
+
+def _import_command(source: str) -> click.Command:
+    @click.command(source, help=f"{SOURCES[source].about[0].upper()}{SOURCES[source].about[1:]}.\n\nPATH is {SOURCES[source].file}.")
+    @path_argument
+    @into_option
+    @click.option("--training", help="Put the data under this training protocol's name.")
+    def command(path: Path, into: Path, training: str | None) -> None:
+        click.echo(_summary(import_source(source, path, into, training=training, progress=True), into))
+
+    return command
+
+
+@click.command("csv")
+@path_argument
+@into_option
+@click.option("--dataset", required=True, help="What was measured on: cifar10, say.")
+@click.option("--citation", required=True, help="Who measured, in one line; stored with every number.")
+@click.option("--training", help="How the networks were trained: standard, or a name that says what differs.")
+@click.option("--percent/--fraction", default=None, help="Accuracies are 0 to 100, or 0 to 1.")
+@click.option("--space", help="The search space; the store's if left out, nb201 in a new one.")
+@click.option(
+    "--rows", default="exact", show_default=True, help="exact: a line is of this architecture; class: of all that count as the same."
+)
+@click.option("--arch", default="arch", show_default=True, help="The column that names the architecture.")
+@click.option("--seed", default="seed", show_default=True, help="The column that names the seed, if there is one.")
+@click.option("--skip", multiple=True, help="A column to leave out; may be given again.")
+@click.option("--split", help="Which images: test, x-test; stored.")
+@click.option("--images", type=int, help="How many images an accuracy is of; stored.")
+def import_table(path: Path, into: Path, **options: Any) -> None:
+    """Your own table: a CSV file with a column arch, and a metric in each other: clean, pgd@1/255, fog@3, synflow.
+
+    An architecture is written as text, as NASLib's tuple, or as the published index where the store carries it. A column seed may tell networks of one
+    architecture apart. An empty field is "not measured".
+    """
+    click.echo(_summary(import_csv(path, into, progress=True, **options), into))
+
+
+for _command in (*map(_import_command, SOURCES), import_table):
+    import_.add_command(_command)
 
 
 @click.command()

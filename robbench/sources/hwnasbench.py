@@ -15,7 +15,7 @@ from robbench.measurements.metrics import TABLE
 from robbench.measurements.question import UNTRAINED
 from robbench.sources.cells import CellReading, naslib_row
 from robbench.sources.natsbench import COLUMNS
-from robbench.sources.reading import number
+from robbench.sources.reading import is_value, quantity
 from robbench.spaces import nb201
 from robbench.store.arrays import Array, Header, Name
 
@@ -39,12 +39,12 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
             raise SourceError(f"{path}: {record['net']} is there twice.")
         seen.add(row)
         for cost, text in record.items():
-            if cost in TABLE:
-                value = number(path, f"{cost} of {record['net']}", text, sentinels=NOT_MEASURED)
+            if is_value(cost):
+                value = quantity(path, f"{cost} of {record['net']}", cost, text, sentinels=NOT_MEASURED)
                 reading.sentinels[cost] += np.isnan(value)
                 values.setdefault(cost, np.full(nb201.SIZE, np.nan))[row] = value
             elif cost != "net":
-                reading.ignored.add(cost)
+                reading.ignore(cost)
     provenance = {"source": "hwnasbench", "citation": _CITATION, "file": path.name}
     for cost, column in values.items():
         yield Array(Name(dataset, UNTRAINED, cost, "value"), Header("exact", {}, TABLE[cost].unit, provenance), column)

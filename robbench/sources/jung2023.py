@@ -8,7 +8,8 @@ meta.json                       {"ids": {"<index>": {"nb201-string": …, "isomo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE, canonical_name
-from robbench.sources.cells import CellReading
-from robbench.sources.reading import number
+from robbench.sources.cells import CellReading, published_index
+from robbench.sources.reading import ARRAY_BYTES, checked_levels, filled, number, shown
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import class_partition
 from robbench.store.arrays import MISSING, Array, Header, Name
@@ -37,6 +38,9 @@ _RECIPES: dict[str, dict[str, Any]] = {
 }
 _IMAGES: dict[str, dict[str, Any]] = {"cifar10": {"images": 10_000}, "cifar100": {"images": 10_000}}
 """What accuracies are of: the test images."""
+_CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+SPLIT = "ori-test"
+"""NATS-Bench's name of the whole test set, of which its x-valid and x-test are halves on cifar100 and ImageNet16-120."""
 
 
 def index(path: Path, reading: CellReading) -> np.ndarray:
@@ -45,14 +49,16 @@ def index(path: Path, reading: CellReading) -> np.ndarray:
     position = {str(cell): row for row, cell in enumerate(nb201.cells())}
     published = np.full(nb201.SIZE, nb201.SIZE)
     evaluated = {}
-    ids = reading.document(meta).get("ids")
-    if not isinstance(ids, dict):
-        raise SourceError(f"{meta} has no object of ids; expected one id for each of the {nb201.SIZE} cells.")
-    for key, item in ids.items():
+    for keys, item in reading.members(meta, 2):
+        if keys[:1] != ("ids",):
+            continue
+        if len(keys) < 2:
+            raise SourceError(f"{meta} has no object of ids; expected one id for each of the {nb201.SIZE} cells.")
         row = position.get(str(item.get("nb201-string"))) if isinstance(item, dict) else None
-        if row is None or not (key.isascii() and key.isdigit()) or int(key) >= nb201.SIZE or published[row] < nb201.SIZE:
-            raise SourceError(f"{meta}: id {key!r} with {item} is not one of the 15,625 cells, or is there twice.")
-        published[row] = int(key)
+        key = published_index(keys[1])
+        if row is None or key is None or published[row] < nb201.SIZE:
+            raise SourceError(f"{meta}: id {keys[1]!r} with {shown(item)} is not one of the 15,625 cells, or is there twice.")
+        published[row] = key
         evaluated[row] = str(item.get("isomorph"))
     if len(evaluated) != nb201.SIZE:
         raise SourceError(f"{meta} lists {len(evaluated)} cells; expected {nb201.SIZE}. Download it again.")
@@ -65,7 +71,7 @@ def index(path: Path, reading: CellReading) -> np.ndarray:
 def read(path: Path, reading: CellReading) -> Iterator[Array]:
     """One array for each file that is there; those that are not are listed in `reading.absent`."""
     meta = _meta_path(path)
-    epsilons = reading.document(meta).get("epsilons")
+    epsilons = {keys[1]: item for keys, item in reading.members(meta, 2) if keys[:1] == ("epsilons",) and len(keys) == 2}
     datasets = [dataset for dataset in DATASETS if (path / dataset).is_dir()]
     if not datasets:
         raise SourceError(f"{path} has none of the folders {', '.join(DATASETS)}.")
@@ -85,7 +91,10 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
     shape = tuple(map(len, levels.values()))
     values: np.ndarray | None = None
     seen: set[int] = set()
-    for network, item in reading.items(file, f"{dataset}.{key}.{measure}"):
+    for keys, item in reading.members(file, 4):
+        if keys[:3] != (dataset, key, measure) or len(keys) < 4:
+            continue
+        network = keys[3]
         row = reading.evaluated(file, network)
         if row in seen:
             raise SourceError(f"{file}: {network} is there twice.")
@@ -93,12 +102,11 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
         item = _statistics(item) if measure == "confidence" else item
         found = _numbers(file, network, item, np.uint16 if measure == "cm" else np.float64)
         if values is None:
-            missing = MISSING if measure == "cm" else np.nan
-            values = np.full((len(class_partition().keys), *found.shape), missing, found.dtype)
             if found.shape[: len(shape)] != shape or (measure == "accuracy" and found.ndim > len(shape)):
                 raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape}, one for each of {levels}.")
             if measure == "cm" and (found.ndim != len(shape) + 2 or found.shape[-1] != found.shape[-2]):
                 raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape} matrices (classes, classes).")
+            values = _unmeasured(file, dataset, measure, found)
         if found.shape != values.shape[1:]:
             raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {values.shape[1:]} as the others have.")
         if measure == "accuracy" and not ((found >= 0) & (found <= 1)).all():
@@ -113,11 +121,22 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
         "source": "jung2023",
         "citation": _CITATION,
         "file": f"{dataset}/{file.name}",
+        "split": SPLIT,
         **_IMAGES.get(dataset, {}),
         **_RECIPES.get(name, {}),
     }
     unit = "count" if measure == "cm" else "fraction"
     return Array(Name(dataset, "standard", name, MEASURES[measure]), Header("class", axes, unit, provenance), values)
+
+
+def _unmeasured(file: Path, dataset: str, measure: str, one: np.ndarray) -> np.ndarray:
+    """The array that values such as this one go into: ``(classes of networks, …)``."""
+    shape = (len(class_partition().keys), *one.shape)
+    if measure != "cm":
+        return filled(file, measure, shape)
+    if one.shape[-1] != _CLASSES[dataset]:
+        raise SourceError(f"{file} has matrices of {one.shape[-1]} classes; expected {_CLASSES[dataset]}, those of {dataset}.")
+    return filled(file, measure, shape, np.uint16, MISSING, most=2 * ARRAY_BYTES)  # as published: 2 GB
 
 
 def _statistics(item: Any) -> Any:
@@ -130,29 +149,37 @@ def _numbers(file: Path, network: str, item: Any, dtype: type[np.generic]) -> np
         found = np.asarray(item)
     except ValueError as error:
         raise SourceError(f"{file}: {network} has lists of unequal length.") from error
-    if found.dtype.kind not in "iuf" or (dtype is np.float64 and _has_bool(item)) or not np.isfinite(found).all():
-        raise SourceError(f"{file}: {network} has {item!r:.80}; expected numbers.")
+    if found.dtype.kind not in "iuf" or _has_bool(item, found.ndim) or not np.isfinite(found).all():
+        raise SourceError(f"{file}: {network} has {shown(item)}; expected numbers.")
     if dtype is np.uint16 and (found.dtype.kind == "f" or found.min(initial=0) < 0 or found.max(initial=0) >= MISSING):
-        raise SourceError(f"{file}: {network} has {item!r:.80}; expected counts of images.")
+        raise SourceError(f"{file}: {network} has {shown(item)}; expected counts of images.")
     return found.astype(dtype)
 
 
-def _has_bool(item: Any) -> bool:
-    """Whether nested lists hold true or false, which numpy takes for a number where there are numbers too."""
-    return any(map(_has_bool, item)) if isinstance(item, list) else isinstance(item, bool)
+def _has_bool(item: Any, deep: int) -> bool:
+    """Whether lists, nested as deep, hold true or false, which numpy takes for a number where there are numbers too."""
+    items: Iterable[Any] = [item]
+    for _ in range(deep):
+        items = chain.from_iterable(items)
+    return bool in set(map(type, items))
 
 
-def _levels(meta: Path, key: str, epsilons: Any) -> dict[str, list[float]]:
+def _levels(meta: Path, key: str, epsilons: dict[str, Any]) -> dict[str, list[float]]:
     if key in CORRUPTIONS:
         return {"severity": list(SEVERITIES)}
     if key not in ATTACKS:
         return {}
-    if not isinstance(epsilons, dict) or not isinstance(epsilons.get(key), list):
+    if not isinstance(epsilons.get(key), list):
         raise SourceError(f"{meta} has no list of epsilons for {key}.")
-    return {"eps": [number(meta, f"epsilons of {key}", level) / GREY_LEVELS for level in epsilons[key]]}
+    where = f"epsilons of {key}"
+    return {"eps": checked_levels(meta, where, [number(meta, where, level) / GREY_LEVELS for level in epsilons[key]])}
 
 
 def _meta_path(path: Path) -> Path:
+    if path.is_file():
+        raise SourceError(
+            f"{path} is a file; expected a folder with meta.json and a folder for each dataset, as unpacked from the published archives."
+        )
     if not (path / "meta.json").is_file():
         raise SourceError(
             f"{path} has no meta.json, which says which architecture each index is; it is published beside the dataset folders."

@@ -98,6 +98,10 @@ class SearchSpace(Moves[A]):
             UnknownArchitecture: it means none; says what was given, where it goes wrong, and what would be right.
         """
 
+    def from_text(self, text: str) -> A:
+        """The architecture that a text means in a file that someone else wrote: as `parse`, or in one of its `spellings`; raises as `parse`."""
+        return self.parse(text)
+
     @abstractmethod
     def encode(self, arch: A) -> Code:
         """For each variable, the position of what the architecture chooses."""

@@ -59,6 +59,32 @@ def test_import_under_another_training_keeps_both(run: Run, folder: Path, tmp_pa
     assert float(answer(run("query", FIRST, "clean", "--store", store, "--training", "again"))) == 0.75
 
 
+def test_a_table_of_ones_own_is_imported_by_what_is_said_of_it(run: Run, tmp_path: Path) -> None:
+    store, file, cell = tmp_path / "mine.h5", tmp_path / "mine.csv", CELL[int(FIRST)]
+    write_csv(file, ["net", "notes", "trial", "clean", "pgd@1/255"], [[cell.to_naslib(), "good", 3, 93.5, 25]])
+    options = [
+        "--into",
+        store,
+        "--dataset",
+        "cifar10",
+        "--training",
+        "standard",
+        "--citation",
+        "Doe 2024",
+        "--arch",
+        "net",
+        "--seed",
+        "trial",
+    ]
+    assert "(--percent)" in refusal(run("import", "csv", file, *options, "--skip", "notes"))
+    assert "(--skip)" in refusal(run("import", "csv", file, *options, "--percent"))
+    lines = answer(run("import", "csv", file, *options, "--percent", "--skip", "notes")).splitlines()
+    assert lines[0] == f"{store}: 2 arrays added, 0 filled, 0 already there"
+    assert float(answer(run("query", str(cell), "pgd@1/255", "--seed", "3", "--store", store))) == 0.25
+    assert "Doe 2024" in answer(run("explain", str(cell), "clean", "--store", store))
+    assert "Missing option '--citation'" in refusal(run("import", "csv", file, "--into", store, "--dataset", "cifar10"), 2)
+
+
 def test_a_failed_import_is_one_line_and_makes_nothing(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "stores").mkdir()
     store = tmp_path / "stores" / "new.h5"

@@ -22,11 +22,11 @@ HERE = Path("file.json")
 
 
 def document(path: Path) -> Any:
-    return Reading(path).document(path)
+    return {key: value for (key,), value in Reading(path).members(path, 1)}
 
 
 def items(path: Path) -> Any:
-    return list(Reading(path).items(path, "a"))
+    return [(keys[1], value) for keys, value in Reading(path).members(path, 2) if keys[0] == "a"]
 
 
 def records(path: Path) -> Any:
@@ -70,11 +70,12 @@ def test_json_nested_beyond_reason_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "found"), [("[1]", "list"), ('"text"', "str"), ("null", "NoneType"), ("3", "int")])
-def test_a_document_is_an_object(content: str, found: str, tmp_path: Path) -> None:
+def test_what_is_no_object_comes_whole_and_without_keys(content: str, found: str, tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_text(content)
-    with pytest.raises(SourceError, match=rf"list\.json holds a {found}; expected an object"):
-        document(path)
+    for depth in (1, 4):
+        ((keys, value),) = Reading(path).members(path, depth)
+        assert (keys, type(value).__name__) == ((), found)
 
 
 @pytest.mark.parametrize("read", [document, items, records])
@@ -107,7 +108,9 @@ def test_items_come_one_by_one_and_exactly(tmp_path: Path) -> None:
 def test_a_document_may_have_something_before_it(tmp_path: Path) -> None:
     path = tmp_path / "page.js"
     path.write_text('acc={"a": [NaN, -Infinity]}')
-    assert np.array_equal(Reading(path).document(path, skip=4)["a"], [np.nan, -np.inf], equal_nan=True)
+    ((keys, value),) = Reading(path).members(path, 1, skip=4)
+    assert keys == ("a",)
+    assert np.array_equal(value, [np.nan, -np.inf], equal_nan=True)
 
 
 def test_records_are_read_by_column_name(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ drawing.py    a cell in text, and as a graph
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from robbench.spaces.space import Features, Graph, SearchSpace, Variable
 
 __all__ = ["EDGES", "NB201", "OPERATIONS", "SIZE", "Cell", "NASBench201", "cells", "position"]
 
+_NASLIB = re.compile(r"\([0-9](?:, ?[0-9]){5}\)")
 _CHOICE = {op: choice for choice, op in enumerate(OPERATIONS)}
 
 
@@ -37,6 +39,10 @@ class NASBench201(SearchSpace[Cell]):
         if isinstance(arch, Cell):
             return arch
         return Cell.parse(arch) if isinstance(arch, str) else Cell(arch)
+
+    def from_text(self, text: str) -> Cell:
+        """The cell of an arch string, or of a NASLib tuple written as ``"(4, 0, 3, 1, 4, 3)"``; raises UnknownArchitecture."""
+        return Cell.from_naslib([int(digit) for digit in text[1:-1].split(",")]) if _NASLIB.fullmatch(text) else self.parse(text)
 
     def encode(self, arch: Cell) -> tuple[int, ...]:
         """For each edge, the position of its operation in `OPERATIONS`."""
