@@ -33,9 +33,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from builders.plan import EVALUATIONS
 
     whole = EVALUATIONS["digits-light"]
-    attacks, proxies = (
-        {name: of[name] for name in names} for of, names in ((whole.attacks, ("fgsm", "pgd")), (whole.proxies, ("snip", "synflow")))
-    )
+    attacks = {name: whole.attacks[name] for name in ("fgsm", "pgd")}
+    proxies = {name: whole.proxies[name] for name in ("snip", "synflow")}
     monkeypatch.setitem(EVALUATIONS, "digits-light", replace(whole, attacks=attacks, corruptions=("contrast",), proxies=proxies))
 
 
