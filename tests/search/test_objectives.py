@@ -296,7 +296,7 @@ def test_a_surrogate_is_an_objective_of_any_architecture(landscape: RobBench, tm
 
     path = tmp_path / "fitted.h5"
     shutil.copy(landscape.path, path)
-    fit(RobBench(path), "fog@1", model="forest").save(path)
+    fit(RobBench(path), "fog@1", model="forest", features="operations").save(path)
     bench = RobBench(path)
     lacking = [cell for cell in CLASSES[:40] if not bench.oracle("fog@1").answers(cell)]
     oracle = bench.oracle(["fog@1", "kernel_parameters", height], on="surrogate", directions={"kernel_parameters": "min"}, budget=50)
