@@ -69,7 +69,7 @@ def test_metrics_of_every_kind_come_back_by_their_grammar(file: Path, new_store:
     assert bench.query(FIRST, "hrs-pgd", eps=1 / 255) == pytest.approx(2 * 0.9 * 0.5 / 1.4)
     with pytest.raises(NotMeasured, match="synflow of cifar10"):
         bench.query(SECOND, "synflow")
-    with pytest.raises(NotMeasured, match="nothing was measured of .* among the 2 of"):
+    with pytest.raises(NotMeasured, match=r"nothing was measured of .* among the 2 of"):
         bench.query(THIRD, "clean")
     with pytest.raises(LevelNotMeasured, match="Measured: 1/255, 2/255"):
         bench.query(FIRST, "pgd", eps=4 / 255)
