@@ -22,6 +22,7 @@ NESTED = 32
 
 _BLOCK = 1 << 20
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_KEY = re.compile(rb'[ \t\r\n]*"([^"\\\x00-\x1f]{0,%d})"[ \t\r\n]*:' % KEY_BYTES)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MARK = re.compile(rb'["\[\]{}]')
 _SCALAR = re.compile(rb"[^ \t\r\n,:\[\]{}\"]*")
@@ -47,7 +48,31 @@ def members(file: BinaryIO, depth: int) -> Iterator[tuple[tuple[str, ...], Any]]
         raise ValueError(f"something follows its end, at byte {scanner.position}")
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(scanner: _Scanner, above: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if depth == 0 or scanner.peek() != b"{":
+        yield above, scanner.value()
+        return
+    scanner.take(b"{")
+    seen: set[str] = set()
+    if scanner.peek() == b"}":
+        scanner.take(b"}")
+        return
+    more = True
+    while more:
+        key = scanner.key()
+        if key in seen:
+            raise DoubledKey(f"{key:.80} is there twice, the second time before byte {scanner.position}")
+        if len(seen) == KEYS:
+            raise ValueError(f"an object has more than {KEYS} keys, at byte {scanner.position}")
+        seen.add(key)
+        if depth > 1:
+            yield from _members(scanner, (*above, key), depth - 1)
+        else:
+            yield (*above, key), scanner.value()
+        more = scanner.goes_on()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, each of whose keys is there once; raises ValueError."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -59,25 +84,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _members(scanner: _Scanner, above: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if depth == 0 or scanner.peek() != b"{":
-        yield above, scanner.value()
-        return
-    scanner.take(b"{")
-    seen: set[str] = set()
-    while not (scanner.peek() == b"}" and not seen):
-        key = scanner.key()
-        if key in seen:
-            raise DoubledKey(f"{key:.80} is there twice, the second time before byte {scanner.position}")
-        if len(seen) == KEYS:
-            raise ValueError(f"an object has more than {KEYS} keys, at byte {scanner.position}")
-        seen.add(key)
-        scanner.take(b":")
-        yield from _members(scanner, (*above, key), depth - 1)
-        if scanner.peek() != b",":
-            break
-        scanner.take(b",")
-    scanner.take(b"}")
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 class _Scanner:
@@ -110,10 +117,22 @@ class _Scanner:
         self._at += 1
 
     def key(self) -> str:
-        """The next string."""
+        """The next string, and go past the colon that follows."""
+        match = _KEY.match(self._text, self._at)
+        if match and match.end() < len(self._text):  # most keys are plain, and all of them here
+            self._at = match.end()
+            return match[1].decode("utf-8")
         if self.peek() not in (b'"', b""):
             raise ValueError(f"{self.peek()!r} at byte {self.position} where a key was expected")
-        return str(self._decoded(self._slice(KEY_BYTES)))
+        key = str(self._decoded(self._slice(KEY_BYTES)))
+        self.take(b":")
+        return key
+
+    def goes_on(self) -> bool:
+        """Whether another member follows; go past the comma, or the end of the object."""
+        goes_on = self.peek() == b","
+        self.take(b"," if goes_on else b"}")
+        return goes_on
 
     def value(self) -> Any:
         """The next value, whatever it is."""
@@ -125,7 +144,7 @@ class _Scanner:
         length, depth = 0, 0  # of what was looked at already
         while True:
             end, length, depth = self._end(length, depth)
-            if max(length, end or 0) > most:
+            if (len(self._text) - self._at if end is None else end) > most:  # where its end is not here yet, all of the rest is its own
                 raise ValueError(f"what begins at byte {self.position} is longer than {most} bytes")
             if end is not None:
                 self._at += end
@@ -160,7 +179,7 @@ class _Scanner:
     def _decoded(self, text: bytes) -> Any:
         start = self.position - len(text)
         try:
-            found = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+            found = _DECODER.decode(text.decode("utf-8"))
             if b"\\u" in text:
                 json.dumps(found, ensure_ascii=False).encode("utf-8")
         except json.JSONDecodeError as error:

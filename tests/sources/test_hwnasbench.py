@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,28 @@ def test_a_cell_that_is_there_twice_is_refused(file: Path, store: Path) -> None:
     refused("hwnasbench", file, store, r"hw_cifar100\.csv: \(4, 0, 3, 1, 4, 3\) is there twice")
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "", "many"])
+@pytest.mark.parametrize("value", ["nan", "inf", "", "many", "8_5", " 1", "1 ", "٣", "True", "0x1", "1e999"])
 def test_what_is_no_number_is_refused(value: str, file: Path, store: Path) -> None:
     write_csv(file, ["net", "fpga_energy"], [[OTHER, 1], [TUPLE, value]])
     refused("hwnasbench", file, store, r"hw_cifar100\.csv: fpga_energy of \(4, 0, 3, 1, 4, 3\) is '.*'; expected a number")
+
+
+@pytest.mark.parametrize("value", ["-5", "-0.001", "-1.5", "-1e8"])
+def test_a_negative_latency_is_refused_but_for_the_sentinel(value: str, file: Path, store: Path) -> None:
+    write_csv(file, ["net", "pixel3_latency"], [[OTHER, -1], [TUPLE, value]])
+    message = rf"pixel3_latency of .* is '{re.escape(value)}'; expected at least 0 \(its unit is ms\), or -1 for what is missing"
+    refused("hwnasbench", file, store, message)
+
+
+def test_a_column_that_is_there_twice_is_refused(file: Path, store: Path) -> None:
+    write_csv(file, ["net", "fpga_energy", "fpga_energy"], [[TUPLE, 1, 2]])
+    refused("hwnasbench", file, store, "has the column 'fpga_energy' twice; expected each once")
+
+
+@pytest.mark.parametrize("column", ["clean", "pgd", "fog", "mean_corruption", "kernel_parameters"])
+def test_a_threat_is_no_cost(column: str, file: Path, new_store: Path) -> None:
+    report = import_source("hwnasbench", write_csv(file, ["net", column, "fpga_energy"], [[TUPLE, 1, 2]]), new_store)
+    assert (len(report.changes.added), report.ignored) == (1, [column])
 
 
 def test_a_file_without_a_single_value_is_refused(file: Path, store: Path) -> None:

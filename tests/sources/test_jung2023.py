@@ -179,6 +179,26 @@ def test_a_network_that_is_there_twice_is_refused(folder: Path) -> None:
     unreadable("jung2023", folder, rf"clean_accuracy\.json: {FIRST} is there twice")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"cifar10": {"clean": {"accuracy": {"3": 0.5}}}, "cifar10": {"clean": {"accuracy": {"3": 0.25}}}}',
+        '{"cifar10": {"clean": {"accuracy": {"3": 0.5}}, "clean": {"accuracy": {"3": 0.25}}}}',
+        '{"cifar10": {"clean": {"accuracy": {"3": 0.5}, "accuracy": {"3": 0.25}}}}',
+        '{"other": {"x": 1, "x": 2}, "cifar10": {"clean": {"accuracy": {"3": 0.5}}}}',
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_however_high_it_stands(text: str, folder: Path) -> None:
+    (folder / "cifar10" / "clean_accuracy.json").write_text(text.replace('"3"', f'"{FIRST}"'))
+    unreadable("jung2023", folder, r"clean_accuracy\.json: (cifar10|clean|accuracy|x) is there twice")
+
+
+def test_a_statistic_that_is_there_twice_is_refused(folder: Path) -> None:
+    text = f'{{"cifar10": {{"clean": {{"confidence": {{"{FIRST}": {{"label": [0.5], "label": [0.25]}}}}}}}}}}'
+    (folder / "cifar10" / "clean_confidence.json").write_text(text)
+    unreadable("jung2023", folder, r"clean_confidence\.json: label is there twice")
+
+
 @pytest.mark.parametrize("value", [1.001, -0.001, 93.5, -1e8, 2])
 def test_an_accuracy_that_is_no_fraction_is_refused(value: float, tmp_path: Path) -> None:
     folder = jung(tmp_path / "jung", {"cifar10/pgd@Linf_accuracy": {FIRST: [0.5, 0.4, 0.3], SECOND: [0.5, value, 0.3]}}, ids=False)
@@ -221,6 +241,8 @@ def test_a_clean_accuracy_is_one_number(tmp_path: Path) -> None:
         ("clean_cm", [[1, 2], [3, 4.5]], "expected counts of images"),
         ("clean_cm", [[1, 2], [3, 65535]], "expected counts of images"),
         ("clean_cm", [[1, 2], [3, None]], "expected numbers"),
+        ("clean_cm", [[1, 2], [3, True]], "expected numbers"),
+        ("clean_cm", [[True, False], [False, True]], "expected numbers"),
         ("clean_cm", [[1, 2, 3], [3, 4, 5]], "expected"),
         ("clean_cm", [1, 2, 3, 4], "expected"),
         ("clean_cm", 4, "expected"),
@@ -355,6 +377,13 @@ def test_ids_that_are_no_object_are_refused(ids: object, folder: Path) -> None:
         ({**EPSILONS, "pgd@Linf": 1.0}, "has no list of epsilons for pgd@Linf"),
         ({**EPSILONS, "pgd@Linf": [1.0, "one", 8.0]}, "epsilons of pgd@Linf is 'one'; expected a number"),
         ({**EPSILONS, "pgd@Linf": [1.0, True, 8.0]}, "epsilons of pgd@Linf is True; expected a number"),
+        ({**EPSILONS, "pgd@Linf": [-1.0, 1.0, 8.0]}, r"epsilons of pgd@Linf has the eps -1/255; expected 0 to 255/255"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, 256.0]}, r"epsilons of pgd@Linf has the eps 256/255; expected 0 to 255/255"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, 1.0]}, r"epsilons of pgd@Linf has the eps 1/255 twice; expected every level once"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, 1.0000001]}, r"epsilons of pgd@Linf has the eps 1/255 twice"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, float("inf")]}, "epsilons of pgd@Linf is inf; expected a number"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, float("nan")]}, "epsilons of pgd@Linf is nan; expected a number"),
+        ({**EPSILONS, "pgd@Linf": [1.0, 8.0, "8_5"]}, "epsilons of pgd@Linf is '8_5'; expected a number"),
     ],
 )
 def test_epsilons_that_are_no_grid_are_refused(epsilons: object, message: str, tmp_path: Path) -> None:

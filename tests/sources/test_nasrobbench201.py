@@ -97,6 +97,64 @@ def test_each_field_of_the_authors_file_is_an_attack_at_its_eps(file: Path, stor
     }
 
 
+def test_the_full_file_has_seeds_their_means_and_a_bare_autoattack(file: Path, store: Path) -> None:
+    networks = {
+        FIRST: {
+            "val_acc": {"0": 0.5, "1": 0.25, "2": 0.75, "threeseed": 0.5},
+            "val_pgd_8.0_acc": {"0": 0.125, "1": 0.25, "2": 0.374, "threeseed": 0.25},
+            "autoattack": 0.125,
+        },
+        SECOND: {"val_acc": {"2": 0.25, "0": 0.5}, "val_pgd_8.0_acc": {"0": 0.5, "threeseed": 0.4}, "autoattack": 0.25},
+    }
+    report = import_source("nasrobbench201", authors(file, networks), store)
+    bench = RobBench(store, dataset="cifar10")
+    assert [bench.query(FIRST, "clean", seed=seed) for seed in (0, 1, 2)] == [0.5, 0.25, 0.75]
+    assert [bench.query(index, "clean") for index in (FIRST, SECOND)] == [0.5, 0.375]
+    assert bench.query(FIRST, "pgd", eps=8 / 255) == pytest.approx((0.125 + 0.25 + 0.374) / 3)
+    assert [bench.query(index, "autoattack", eps=8 / 255) for index in (FIRST, SECOND)] == [0.125, 0.25]
+    assert report.ignored == []
+    with Store(store) as held:
+        assert held.header(Name("cifar10", "pgd-8/255", "clean", "accuracy")).axes == {"seed": [0, 1, 2]}
+        assert held.header(Name("cifar10", "pgd-8/255", "autoattack", "accuracy")).axes == {"eps": [8 / 255]}
+
+
+def test_a_mean_that_is_not_that_of_its_seeds_is_refused(file: Path) -> None:
+    networks = {FIRST: {"val_acc": {"0": 0.5, "1": 0.25, "2": 0.75, "threeseed": 0.52}}}
+    message = rf"robbench\.json: val_acc of {FIRST} is 0\.52 as threeseed; expected 0\.5, the mean of 0, 1, 2"
+    unreadable("nasrobbench201", authors(file, networks), message)
+
+
+def test_means_alone_are_values_without_seeds_and_beside_seeds_are_reported(file: Path, store: Path, new_store: Path) -> None:
+    new_store.write_bytes(store.read_bytes())
+    alone = {index: {"val_acc": {"threeseed": 0.5}} for index in (FIRST, SECOND)}
+    import_source("nasrobbench201", authors(file, alone), store)
+    bench = RobBench(store, dataset="cifar10")
+    assert bench.query(FIRST, "clean") == 0.5
+    assert next(iter(bench.explain(FIRST, "clean").sources.values()))["seeds"] == "mean of 3"
+    mixed: dict[Any, Any] = {FIRST: {"val_acc": {"0": 0.25}}, SECOND: {"val_acc": {"threeseed": 0.5}}}
+    report = import_source("nasrobbench201", authors(file, mixed), new_store)
+    assert report.ignored == ["threeseed of clean of cifar10, where it stands without its seeds"]
+    bench = RobBench(new_store, dataset="cifar10")
+    assert bench.query(FIRST, "clean") == 0.25
+    with pytest.raises(NotMeasured, match="was not measured for"):
+        bench.query(SECOND, "clean")
+
+
+def test_a_bare_number_beside_seeds_is_refused(file: Path) -> None:
+    mixed = {FIRST: {"val_acc": {"0": 0.25}}, SECOND: {"val_acc": 0.5}}
+    unreadable("nasrobbench201", authors(file, mixed), "clean of cifar10 has seeds of some networks and none of others; expected")
+
+
+@pytest.mark.parametrize("field", ["val_pgd_256_acc", "val_pgd_999999999_acc"])
+def test_an_eps_beyond_the_images_is_refused(field: str, file: Path) -> None:
+    unreadable("nasrobbench201", authors(file, {FIRST: {field: {"0": 0.5}}}), "pgd has the eps .*/255; expected 0 to 255/255")
+
+
+def test_levels_that_are_the_same_but_for_rounding_are_refused(file: Path) -> None:
+    networks = {FIRST: {"val_pgd_3.0_acc": {"0": 0.5}}, SECOND: {"val_pgd_3.0000001_acc": {"0": 0.5}}}
+    unreadable("nasrobbench201", authors(file, networks), "pgd has the eps 3/255 twice; expected every level once")
+
+
 def test_fields_that_are_no_accuracies_are_reported(file: Path, store: Path) -> None:
     networks = {FIRST: {"val_acc": {"777": 0.5}, "epochs": 50, "train_loss": {"777": 3.5}}}
     assert import_source("nasrobbench201", authors(file, networks), store).ignored == ["epochs", "train_loss"]
@@ -183,7 +241,7 @@ def test_a_bad_accuracy_leaves_the_store_as_it_was(file: Path, store: Path) -> N
     refused("nasrobbench201", web(file, {FIRST: [0.5] * 17 + [1.5]}), store, r"autoattack.* is 1\.5; expected an accuracy")
 
 
-@pytest.mark.parametrize("seeds", [{"first": 0.5}, {"": 0.5, "777": 0.5}, {"1.5": 0.5}, {}])
+@pytest.mark.parametrize("seeds", [{"first": 0.5}, {"": 0.5, "777": 0.5}, {"": 0.5}, {"1.5": 0.5}, {"07": 0.5}, {"1_0": 0.5}, {}])
 def test_what_is_no_seed_is_refused(seeds: dict[str, float], file: Path) -> None:
     unreadable("nasrobbench201", authors(file, {FIRST: {"val_acc": seeds}}), rf"robbench\.json: .*{FIRST}.*seed")
 

@@ -131,9 +131,16 @@ def test_what_is_no_number_is_refused(value: object, file: Path) -> None:
     unreadable("nbsuite_zero", proxies(file, cells), r"zc_nasbench201\.json: zen of \(4, 0, 3, 1, 4, 3\) is .*; expected a number")
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "", "many", "True"])
+@pytest.mark.parametrize("value", ["nan", "inf", "", "many", "True", "8_5", " 1"])
 def test_what_is_no_number_in_a_csv_is_refused(value: str, table: Path) -> None:
     unreadable("nbsuite_zero", write_csv(table, ["net", "zen"], [[TUPLE, value]]), r"zen of \(4, .*\) is '.*'; expected a number")
+
+
+def test_a_proxy_that_counts_is_not_negative(file: Path) -> None:
+    unreadable(
+        "nbsuite_zero", proxies(file, {TUPLE: {"params": -3}}), r"params of .* is -3; expected at least 0 \(its unit is 10\^6\), or -1e\+08"
+    )
+    unreadable("nbsuite_zero", proxies(file, {TUPLE: {"flops": True}}), "flops of .* is True; expected a number")
 
 
 @pytest.mark.parametrize("value", [100.1, -1, -1e8])

@@ -214,7 +214,26 @@ def test_a_sentinel_is_missing_in_every_spelling(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), float("-inf"), "nan", "inf", "", "many", "1,5", True, None, [1], {}, pytest.param(10**400, id="10**400")],
+    [
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        "nan",
+        "inf",
+        "",
+        "many",
+        "1,5",
+        "8_5",
+        " 1",
+        "٣",
+        "0x1",
+        "1e",
+        True,
+        None,
+        [1],
+        {},
+        pytest.param(10**400, id="10**400"),
+    ],
 )
 def test_what_is_not_a_finite_number_is_an_error(value: object) -> None:
     with pytest.raises(SourceError, match=r"file\.json: fog of 3 is .*; expected a number\."):
