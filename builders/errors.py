@@ -19,6 +19,10 @@ class AttackError(RobBenchError):
     """An attack was given something outside its domain: an eps, images, labels or a network that do not fit."""
 
 
+class AttackWarning(UserWarning):
+    """An attack goes on, but not as its name says: one of its parts does not serve this network."""
+
+
 class CorruptionError(RobBenchError):
     """An unknown corruption or severity, images that cannot be corrupted, or published files that are missing, damaged or of another form."""
 

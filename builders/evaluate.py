@@ -5,8 +5,8 @@ the images that it classifies correctly when clean are attacked.  Every eps is a
 an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.
 
 A network is any callable from images ``(…, batch, channels, height, width)`` to logits ``(…, batch, classes)`` that treats images one
-by one (so in eval mode).  A stacked one has leading dimensions in its logits, and takes images with and without them.  On a GPU, its
-convolutions are computed as in a build.
+by one (so in eval mode); `builders.classifiers` says what else is put right or refused.  A stacked one has leading dimensions in its
+logits, and takes images with and without them.  On a GPU, its convolutions are computed as in a build.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from builders.attacks.base import Attack, Classifier, ball, correct, live_first, pixels, put, take
 from builders.attacks.streams import image_streams
+from builders.classifiers import LOW, fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
 from builders.train import exact_convolutions
@@ -40,8 +41,9 @@ def clean_outcomes(network: Classifier, images: Tensor, labels: Tensor, *, batch
     Raises:
         AttackError: if images, labels or the network do not fit.
     """
-    _check(network, images, labels, batch_size)
-    return _as_array(_clean(network, images, labels, batch_size))
+    images = _checked(images, labels, batch_size)
+    with fit_for_attacks(network) as fit:
+        return _as_array(_clean(fit, images, labels, batch_size))
 
 
 @exact_convolutions()
@@ -71,8 +73,13 @@ def robust_outcomes(
     Raises:
         AttackError: if images, labels, the network or an eps do not fit.
     """
-    _check(network, images, labels, batch_size)
+    images = _checked(images, labels, batch_size)
     grid = _checked_grid(eps_grid, images)
+    with fit_for_attacks(network) as fit:
+        return _as_array(_robust(fit, images, labels, attack, grid, seed, batch_size))
+
+
+def _robust(network: Classifier, images: Tensor, labels: Tensor, attack: Attack, grid: Tensor, seed: int, batch_size: int) -> Tensor:
     clean = _clean(network, images, labels, batch_size)
     n_eps, n_images = len(grid), len(images)
 
@@ -88,7 +95,7 @@ def robust_outcomes(
         survived = _survived(network, given, proposed, labels[which], eps)
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
         put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
-    return _as_array(outcomes.view(*clean.shape, n_eps).transpose(-2, -1))
+    return outcomes.view(*clean.shape, n_eps).transpose(-2, -1)
 
 
 def corruption_outcomes(
@@ -147,9 +154,15 @@ def transfer_outcomes(
     Raises:
         AttackError: if images, labels, a network or eps do not fit.
     """
-    _check(sources, images, labels, batch_size)
-    _check(targets, images, labels, batch_size)
+    images = _checked(images, labels, batch_size)
     (radius,) = _checked_grid([eps], images)
+    with fit_for_attacks(sources) as fit_sources, fit_for_attacks(targets) as fit_targets:
+        return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, seed, batch_size))
+
+
+def _transferred(
+    sources: Classifier, targets: Classifier, images: Tensor, labels: Tensor, attack: Attack, radius: Tensor, seed: int, batch_size: int
+) -> Tensor:
     attackable, clean = _clean(sources, images, labels, batch_size), _clean(targets, images, labels, batch_size)
     streams = image_streams(seed, torch.arange(len(images), device=images.device))
     crafted = images.expand(*attackable.shape, *images.shape[1:]).clone()
@@ -159,7 +172,7 @@ def transfer_outcomes(
         found = project(_checked_proposal(proposed, given), given, radii)
         put(crafted, index, torch.where(pixels(take(attackable, index)), found, given))
     outcomes = [_clean(targets, one, labels, batch_size) & clean for one in crafted.reshape(-1, *images.shape)]
-    return _as_array(torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape))
+    return torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape)
 
 
 def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -196,10 +209,6 @@ def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int)
     for index in _batches(torch.arange(len(images), device=images.device), batch_size):
         batch, truth = images[index], labels[index]
         logits = network(batch)
-        if logits.ndim < 2 or logits.shape[-2] != len(batch):
-            raise AttackError(
-                f"the network gave logits of shape {tuple(logits.shape)} for {len(batch)} images; expected (…, {len(batch)}, classes)."
-            )
         if int(labels.max()) >= logits.shape[-1]:
             raise AttackError(
                 f"label {int(labels.max())} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}."
@@ -218,10 +227,12 @@ def _as_array(outcomes: Tensor) -> NDArray[np.bool_]:
     return np.asarray(outcomes.cpu().numpy(), dtype=np.bool_)
 
 
-def _check(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> None:
+def _checked(images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+    """The images, in single precision at least, so that a small eps is not rounded away."""
     if images.ndim != 4 or not images.is_floating_point() or not len(images):
         raise AttackError(
-            f"images of shape {tuple(images.shape)} and {images.dtype}; expected floats, (images, channels, height, width), at least one image."
+            f"images of shape {tuple(images.shape)} and {images.dtype}; expected floats, (images, channels, height, width), at least one image;"
+            " whole grey levels are images / 255."
         )
     low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):
@@ -232,11 +243,14 @@ def _check(network: Classifier, images: Tensor, labels: Tensor, batch_size: int)
         raise AttackError(
             f"labels of shape {tuple(labels.shape)} and {labels.dtype} for {len(images)} images; expected ({len(images)},) and torch.int64."
         )
+    if labels.device != images.device:
+        raise AttackError(
+            f"the labels are on {labels.device} and the images on {images.device}; move one: labels.to({str(images.device)!r})."
+        )
     if int(labels.min()) < 0:
         raise AttackError(f"label {int(labels.min())}; labels run from 0.")
     checked_count(batch_size, "batch_size", of="images at a time")
-    if getattr(network, "training", False):
-        raise AttackError("the network is in training mode, where batch normalisation mixes images; call network.eval() first.")
+    return images.float() if images.dtype in LOW else images
 
 
 def _checked_grid(eps_grid: Sequence[float], images: Tensor) -> Tensor:

@@ -5,6 +5,13 @@
     zero_gradients    share of images where the cross-entropy's gradient is zero or NaN in every pixel: attacks that use it fail there
     square_gain       share of images that Square broke after all attacks with gradients had failed: gradients are masked
 
+and of whether the network is one that attacks can serve at all:
+
+    mixes_images      its answer to an image depends on the rest of the batch
+    not_finite        share of images where a logit is NaN or +∞: they count as misclassified
+    without_dlr       it has too few classes for APGD-T, which AutoAttack then leaves out
+    notes             what had to be put right for the while (`builders.classifiers`)
+
 Source: Croce and Hein (2020), and the flags of their program.
 """
 
@@ -20,10 +27,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from builders.attacks import AutoAttack
+from builders.attacks.autoattack import DLR_CLASSES, WITHOUT_DLR
 from builders.attacks.base import Classifier, ascent
+from builders.classifiers import fit_for_attacks
 from builders.evaluate import accuracy, robust_outcomes
 
 CALLS = 5
+ALONE = 8
+"""So many images are asked about one by one."""
+MIXED = 0.01
+"""Rounding moves logits by less than this share of their length, in half precision too."""
 # The authors' thresholds.
 RANDOM = 1e-4
 PROBABILITY = 1e-5
@@ -45,10 +58,23 @@ class Reliability:
     outcomes: NDArray[np.bool_]
     """AutoAttack's, ``(…, len(eps_grid), images)``, as `builders.evaluate.robust_outcomes` gives them."""
 
+    mixes_images: NDArray[np.bool_]
+    """``(…,)``."""
+    not_finite: NDArray[np.float64]
+    """``(…,)``, in [0, 1]."""
+    without_dlr: bool
+    notes: tuple[str, ...]
+
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each check that failed."""
-        found = []
+        """A sentence for each check that failed, and for each thing that had to be put right."""
+        found = list(self.notes)
+        if self.without_dlr:
+            found.append(WITHOUT_DLR)
+        if self.mixes_images.any():
+            found.append(f"{_networks(self.mixes_images)} mixing images: an answer depends on the rest of the batch, so outcomes do, too.")
+        if (broken := np.asarray(self.not_finite > 0)).any():
+            found.append(f"{_networks(broken)} answering with NaN or infinity, on up to {self.not_finite.max():.1%} of the images.")
         if self.randomized.any():
             found.append(f"{_networks(self.randomized)} random: their answers to the same images differ.")
         if self.probabilities.any():
@@ -88,27 +114,45 @@ def reliability(
         AttackError: as `robust_outcomes` does.
     """
     attack = AutoAttack() if attack is None else attack
-    outcomes = robust_outcomes(network, images, labels, attack.white_box, eps_grid, seed=seed, batch_size=batch_size)
-    square = robust_outcomes(network, images, labels, attack.black_box, eps_grid, seed=seed, batch_size=batch_size)
-    randomized, probabilities = _random_or_probabilities(network, images[:batch_size])
-    without = [_without_gradient(network, *part) for part in zip(images.split(batch_size), labels.split(batch_size), strict=True)]
-    return Reliability(randomized, probabilities, accuracy(np.concatenate(without, -1)), accuracy(outcomes & ~square), outcomes & square)
+    with fit_for_attacks(network) as fit:
+        square = robust_outcomes(fit, images, labels, attack.black_box, eps_grid, seed=seed, batch_size=batch_size)
+        outcomes = robust_outcomes(fit, images, labels, attack.white_box_for(fit.classes), eps_grid, seed=seed, batch_size=batch_size)
+        randomized, probabilities, mixes = _conduct(fit, images[:batch_size])
+        parts = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+        without, broken = (np.concatenate(found, -1) for found in zip(*(_without_gradient(fit, *part) for part in parts), strict=True))
+        return Reliability(
+            randomized, probabilities, accuracy(without), accuracy(outcomes & ~square), outcomes & square, mixes, accuracy(broken),
+            fit.classes < DLR_CLASSES, tuple(fit.notes()),
+        )  # fmt: skip
 
 
 @torch.no_grad()
-def _random_or_probabilities(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether outputs for the same images differ, and whether they are probabilities."""
+def _conduct(network: Classifier, images: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether outputs for the same images differ, whether they are probabilities, and whether they are others for an image by itself."""
     answers = torch.stack([network(images) for _ in range(CALLS)])
-    directions = answers / (answers.norm(dim=-1, keepdim=True) + 1e-10)
+    directions = [_direction(answer) for answer in answers]
     apart = torch.stack([(one - other).norm(dim=-1).amax(-1) for one, other in combinations(directions, 2)]).amax(0)
+    randomized = apart > RANDOM
+    alone = _direction(torch.cat([network(image) for image in images[:ALONE].split(1)], -2))
+    mixed = ((alone - directions[0][..., :ALONE, :]).norm(dim=-1).amax(-1) > MIXED) & ~randomized
     logits = answers[0]
     sums_to_1 = ((logits.sum(-1) - 1).abs() < PROBABILITY).all(-1)
-    return (apart > RANDOM).numpy(force=True), (sums_to_1 & (logits > -PROBABILITY).flatten(-2).all(-1)).numpy(force=True)
+    probabilities = sums_to_1 & (logits > -PROBABILITY).flatten(-2).all(-1)
+    return randomized.numpy(force=True), probabilities.numpy(force=True), mixed.numpy(force=True)
 
 
-def _without_gradient(network: Classifier, images: Tensor, labels: Tensor) -> NDArray[np.bool_]:
-    """Whether the gradient is zero or NaN in every pixel of each image, ``(…, batch)``."""
+def _direction(logits: Tensor) -> Tensor:
+    """The logits of each image without their length, ``(…, batch, classes)``; 0 where one is not finite, as of a masked class."""
+    finite: Tensor = torch.where(logits.isfinite(), logits, 0.0)
+    length: Tensor = finite.norm(dim=-1, keepdim=True)
+    return finite / (length + 1e-10)
+
+
+def _without_gradient(network: Classifier, images: Tensor, labels: Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each image, ``(…, batch)``: whether the gradient is zero or NaN in every pixel, and whether a logit is NaN or +∞."""
     with torch.no_grad():
         lead = network(images).shape[:-2]
-    _, _, gradient = ascent(network, images.expand(*lead, *images.shape), labels.expand(*lead, *labels.shape))
-    return np.asarray(((gradient == 0) | gradient.isnan()).flatten(-3).all(-1).numpy(force=True))
+    logits, _, gradient = ascent(network, images.expand(*lead, *images.shape), labels.expand(*lead, *labels.shape))
+    blind = ((gradient == 0) | gradient.isnan()).flatten(-3).all(-1)
+    broken = ~(logits < torch.inf).all(-1)
+    return np.asarray(blind.numpy(force=True)), np.asarray(broken.numpy(force=True))

@@ -12,7 +12,7 @@ from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
 from builders.attacks.pgd import CW, PGD
 from builders.attacks.spsa import SPSA
-from builders.attacks.square import Square
+from builders.attacks.square import Square, SquareRescaled
 from builders.errors import AttackError
 
 ATTACKS: dict[str, Attack] = {
@@ -20,6 +20,7 @@ ATTACKS: dict[str, Attack] = {
     "pgd": PGD(),
     "apgd-ce": APGD(),
     "square": Square(),
+    "square-rescaled": SquareRescaled(),
     "autoattack": AutoAttack(),
     "apgd-dlr": APGDDLR(),
     "apgd-t": APGDT(),
@@ -45,4 +46,5 @@ __all__ = [
     "Classifier",
     "DeepFool",
     "Square",
+    "SquareRescaled",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 
 from torch import Tensor
@@ -11,12 +12,20 @@ from builders.attacks.base import Classifier
 from builders.attacks.cascade import InTurn
 from builders.attacks.fab import FABT
 from builders.attacks.square import Square
+from builders.errors import AttackWarning
+
+DLR_CLASSES = 4
+"""The fewest classes that the targeted DLR loss serves."""
+WITHOUT_DLR = (
+    f"AutoAttack goes without APGD-T on this network, whose DLR loss takes {DLR_CLASSES} classes; APGD-CE, FAB-T and Square are run."
+)
 
 
 @dataclass(frozen=True)
 class AutoAttack:
-    """The standard version: APGD-CE, APGD-T, FAB-T, Square, with the authors' settings.  Needs 4 classes.
+    """The standard version: APGD-CE, APGD-T, FAB-T, Square (the published one), with the authors' settings.
 
+    Networks of fewer than 4 classes are attacked without APGD-T, whose loss they have not, and an `AttackWarning` says so.
     `builders.reliability` says whether what it finds can be trusted.
 
     Arguments:
@@ -32,7 +41,12 @@ class AutoAttack:
     @property
     def white_box(self) -> InTurn:
         """Those that use gradients, in turn."""
-        return InTurn((APGD(steps=self.steps), APGDT(self.targets, self.steps), FABT(self.targets, self.steps)))
+        return self.white_box_for(DLR_CLASSES)
+
+    def white_box_for(self, classes: int) -> InTurn:
+        """Those that use gradients and serve a network of so many classes, in turn."""
+        targeted_dlr = (APGDT(self.targets, self.steps),) if classes >= DLR_CLASSES else ()
+        return InTurn((APGD(steps=self.steps), *targeted_dlr, FABT(self.targets, self.steps)))
 
     @property
     def black_box(self) -> Square:
@@ -42,8 +56,12 @@ class AutoAttack:
     def settings(self) -> dict[str, str | int | float | bool]:
         """The name and the parameters of the attack, for the provenance of what is measured with it."""
         attacks = "apgd-ce, apgd-t, fab-t, square"
-        return {"attack": "autoattack", "version": "standard", "attacks": attacks, "norm": "Linf", **asdict(self)}
+        square = {f"square/{field}": value for field, value in self.black_box.settings().items() if field in ("schedule", "everywhere")}
+        return {"attack": "autoattack", "version": "standard", "attacks": attacks, "norm": "Linf", **asdict(self), **square}
 
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  All draw from the same streams."""
-        return InTurn((self.white_box, self.black_box))(network, images, labels, eps, streams=streams)
+        classes = network(images[..., :1, :, :, :]).shape[-1]
+        if classes < DLR_CLASSES:
+            warnings.warn(WITHOUT_DLR, AttackWarning, stacklevel=2)
+        return InTurn((self.white_box_for(classes), self.black_box))(network, images, labels, eps, streams=streams)

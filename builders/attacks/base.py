@@ -78,22 +78,33 @@ def ascent(
 
 
 def least_likely(network: Classifier, images: Tensor) -> Tensor:
-    """The class with the smallest logit on the clean image, ``(…, batch)``.  Source: Kurakin et al. (2017), section 2.3."""
+    """The class with the smallest logit on the clean image, ``(…, batch)``, of those that are not masked.
+
+    Source: Kurakin et al. (2017), section 2.3.
+    """
     with torch.no_grad():
-        return network(images).argmin(-1)
+        logits = network(images)
+    return logits.masked_fill(logits.isneginf(), torch.inf).argmin(-1)
 
 
 def likely(network: Classifier, images: Tensor, labels: Tensor, count: int) -> Tensor:
-    """The classes other than the label, most likely first, on the clean image: ``(…, batch, n)``, n the lesser of count and all there are."""
+    """The classes other than the label, most likely first, on the clean image: ``(…, batch, n)``, n the lesser of count and all there are.
+
+    In place of a class that is masked, whose logit is −∞, stands the most likely one again.
+    """
     with torch.no_grad():
         logits = network(images)
     others = logits.scatter(-1, labels[..., None], -torch.inf)
-    return others.topk(min(count, logits.shape[-1] - 1)).indices
+    values, classes = others.topk(min(count, logits.shape[-1] - 1))
+    return torch.where(values.isneginf(), classes[..., :1], classes)
 
 
 def correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which rows are classified correctly, bool ``(…, batch)``; a row whose logits are not all finite is not."""
-    return (logits.argmax(-1) == labels) & logits.isfinite().all(-1)
+    """Which rows are classified correctly, bool ``(…, batch)``; a row with a logit of NaN or +∞ is not.
+
+    A class whose logit is −∞ is masked: it is never the answer, and the others count.
+    """
+    return (logits.argmax(-1) == labels) & logits.amax(-1).isfinite()
 
 
 def take(values: Tensor, index: Tensor) -> Tensor:

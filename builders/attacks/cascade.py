@@ -54,7 +54,8 @@ def in_turn(
             live, images, labels, eps, streams, found = active.shrink(live, found, *state)
             if not images.numel():
                 break
-        proposed = attempt(network, images, labels, eps, streams=streams).clamp(*ball(images, eps))
+        proposed = attempt(network, images, labels, eps, streams=streams)
+        proposed = torch.where(proposed.isnan(), images, proposed).clamp(*ball(images, eps))  # as the evaluation will see it
         found = torch.where(pixels(live), proposed, found)
         live = live & correct(network(proposed), labels)
     return active.all_results(found)

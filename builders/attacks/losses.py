@@ -4,6 +4,8 @@ With z₁ ≥ z₂ ≥ z₃ ≥ … the sorted logits:
 
     margin     max z_i over i ≠ y  −  z_y             targeted:  z_t  −  max z_i over i ≠ t
     dlr        margin / (z₁ − z₃)                     targeted:  (z_t − z_y) / (z₁ − (z₃ + z₄) / 2)
+
+A class whose logit is −∞ is masked, and does not exist for the loss; where too few are left for DLR's denominator, it is 1.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ def dlr(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor
             " attack networks of fewer by cross-entropy or margin (apgd-ce, cw)."
         )
     top = logits.topk(least).values
+    # Before any arithmetic: the gradient of what is left out would be NaN, and not nothing.
+    one_and_zeros = torch.zeros_like(top).index_fill(-1, torch.zeros(1, dtype=torch.int64, device=top.device), 1.0)
+    top = torch.where(top[..., -1:].isneginf(), one_and_zeros, top)
     if targets is None:
         return margin(logits, labels) / (top[..., 0] - top[..., 2] + TINY)
     return (logit_of(logits, targets) - logit_of(logits, labels)) / (top[..., 0] - (top[..., 2] + top[..., 3]) / 2 + TINY)

@@ -1,9 +1,20 @@
-"""Square: random search over square perturbations, without gradients.  Andriushchenko, Croce, Flammarion and Hein (2020), algorithms 1 and 2 (L∞)."""
+"""Square: random search over square perturbations, without gradients.  Andriushchenko, Croce, Flammarion and Hein (2020), algorithms 1 and 2 (L∞).
+
+Two attacks, which differ in two ways:
+
+    name               share of pixels in a square                               where squares lie
+    square             halved after so many queries, however many are allowed    as the authors' code: never in the last row and column
+    square-rescaled    halved after that share of the queries allowed            anywhere that fits, as in algorithm 2
+
+The first is what AutoAttack runs, and what is published as Square.  With fewer than 10,000 queries the second is stronger: it gets to the
+small squares, which break what large ones could not.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +22,9 @@ from torch import Tensor
 from builders.attacks.base import Classifier, ball, correct, cross_entropy, least_likely, live_first, per_row, pixels, put, take
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
+from builders.errors import AttackError
+
+PUBLISHED, RESCALED = "published", "rescaled"
 
 # After how many of 10,000 queries the share of pixels in a square is halved.  Source: the authors' code, which AutoAttack uses.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -18,10 +32,10 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 BLOCK = 50  # queries whose random numbers are drawn at once: for small networks, drawing would cost more than asking
 
 
-def share(query: int, queries: int, initial: float) -> float:
-    """Share of the image's pixels that the square of a query covers; the schedule is stretched from 10,000 queries to the given number."""
-    halvings = sum(int(query / queries * 10_000) > after for after in HALVINGS)
-    return initial * 0.5**halvings
+def share(query: int, queries: int, initial: float, schedule: str = PUBLISHED) -> float:
+    """Share of the image's pixels that the square of a query covers; rescaled, the schedule is squeezed from 10,000 queries to those allowed."""
+    at = query if schedule == PUBLISHED else int(query / queries * 10_000)
+    return float(initial * 0.5 ** sum(at > after for after in HALVINGS))
 
 
 def side(share: float, height: int, width: int) -> int:
@@ -34,25 +48,40 @@ class Square:
     """Start with vertical stripes of ±eps; then try squares of ±2 eps, one sign a channel, and keep those that lower the loss.
 
     The loss is the margin (logit of the label minus the largest other), or, targeted, the cross-entropy of the least likely class.
-    Each image has its own squares, anywhere that fits, as in algorithm 2; AutoAttack's code draws them for a whole batch, and never
-    in the last row and column, which makes it weaker on small images.
+    An image that is misclassified is done.  Each image has its own squares, as in algorithm 2; AutoAttack's code draws them for a whole batch.
 
     Arguments:
         queries: squares tried for an image.
         initial_share: p, the share of pixels that the first squares cover.
+        schedule: "published" halves p after 10, 50, 200, 500, 1000, 2000, 4000, 6000 and 8000 queries, whatever ``queries`` is, as AutoAttack
+            does (``rescale_schedule=False``); "rescaled" after these numbers times queries / 10,000.
+        everywhere: squares lie anywhere that fits; otherwise, as in the authors' code, never in the last row and column.
         targeted: towards the least likely class.
         early_stop: the network is not asked about misclassified images, whose point is kept in either case, nor about squares that move
             no pixel.  Changes the cost only.
+
+    Raises:
+        AttackError: another schedule.
+
+    Source: the paper, and the authors' code in AutoAttack (autoattack/square.py, attack_single_run).
     """
 
     queries: int = 5000
     initial_share: float = 0.8
+    schedule: str = PUBLISHED
+    everywhere: bool = False
     targeted: bool = False
     early_stop: bool = True
 
+    name: ClassVar[str] = "square"
+
+    def __post_init__(self) -> None:
+        if self.schedule not in (PUBLISHED, RESCALED):
+            raise AttackError(f"schedule={self.schedule!r} is not one of Square's; expected {PUBLISHED!r} or {RESCALED!r}.")
+
     def settings(self) -> dict[str, str | int | float | bool]:
         """The name and the parameters of the attack, for the provenance of what is measured with it."""
-        return {"attack": "square", "norm": "Linf", "restarts": 1, **asdict(self)}
+        return {"attack": self.name, "norm": "Linf", "restarts": 1, **asdict(self)}
 
     @torch.no_grad()
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
@@ -68,9 +97,9 @@ class Square:
             if query % BLOCK == 0:
                 first = channels * width + query * (channels + 2)
                 draws = uniform(streams, first, BLOCK * (channels + 2)).view(*streams.shape, BLOCK, channels + 2)
-            s = side(share(query, self.queries, self.initial_share), height, width)
+            s = side(share(query, self.queries, self.initial_share, self.schedule), height, width)
             draw = draws[..., query % BLOCK, :]
-            square = _square(draw[..., 0], draw[..., 1], s, height, width)
+            square = _square(draw[..., 0], draw[..., 1], s, height, width, self.everywhere)
             shift = 2 * eps[..., None] * _sign(draw[..., 2:])
             tried = (x + square * shift[..., None, None]).clamp_(low, high)
             if not self.early_stop:
@@ -105,12 +134,24 @@ def _sign(uniform: Tensor) -> Tensor:
     return torch.where(uniform < 0.5, -1.0, 1.0)
 
 
-def _square(top: Tensor, left: Tensor, side: int, height: int, width: int) -> Tensor:
+def _square(top: Tensor, left: Tensor, side: int, height: int, width: int, everywhere: bool) -> Tensor:
     """One inside the square and zero outside, ``(…, batch, 1, height, width)``; top and left are uniform in [0, 1)."""
 
     def inside(start: Tensor, length: int) -> Tensor:
-        first = (start * (length - side + 1)).floor()[..., None]
+        # The authors' code draws the first row from 0 to h - s - 1, and is 0 where the square fills the image.
+        free = max(length - side + everywhere, 1)
+        first = (start * free).floor()[..., None]
         places = torch.arange(length, device=start.device)
         return (places >= first) & (places < first + side)
 
     return (inside(top, height)[..., :, None] & inside(left, width)[..., None, :])[..., None, :, :]
+
+
+@dataclass(frozen=True)
+class SquareRescaled(Square):
+    """Square with its schedule rescaled to the queries allowed, and squares anywhere: stronger than the published attack, and not it."""
+
+    schedule: str = RESCALED
+    everywhere: bool = True
+
+    name: ClassVar[str] = "square-rescaled"

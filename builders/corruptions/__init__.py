@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ from builders.errors import CorruptionError
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.measurements.metrics import SEVERITIES
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
 
 SMALLEST = 8
@@ -33,20 +37,20 @@ SMALLEST = 8
 _BATCH = 512  # images at a time, to bound memory
 
 
-def corrupt(images: npt.NDArray[Any], name: str, severity: int, seed: int = 0, *, first: int = 0) -> npt.NDArray[np.float32]:
+def corrupt(images: npt.NDArray[Any] | Tensor, name: str, severity: float, seed: int = 0, *, first: int = 0) -> npt.NDArray[np.float32]:
     """Corrupted images, in [0, 1], in whole grey levels.
 
     A corrupted image depends on the image, its place in its data set, the corruption, the severity and the seed, and not on the other images.
 
     Arguments:
-        images: ``(images, channels, height, width)``, float, in [0, 1].
+        images: ``(images, channels, height, width)``, float, in [0, 1]; an array, or a tensor of any device.
         name: one of `CORRUPTIONS`.
-        severity: 1 to 5.
+        severity: 1 to 5; 3.0 is 3.
         seed: of the random numbers, at least 0.
         first: the place in its data set of the first of the images.
 
     Returns:
-        ``(images, channels, height, width)``, float32.
+        ``(images, channels, height, width)``, float32, an array.
 
     Raises:
         CorruptionError: an unknown name, a severity that is none, images that do not fit or are smaller than 8×8 pixels.
@@ -68,7 +72,7 @@ def generator(name: str, severity: int, seed: int, place: int) -> np.random.Gene
 class CorruptedImages(Protocol):
     """A set of images under every corruption and severity."""
 
-    def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+    def __call__(self, name: str, severity: float) -> npt.NDArray[np.uint8]:
         """Grey levels, ``(images, channels, height, width)``."""
 
     def settings(self, name: str) -> dict[str, Any]:
@@ -84,12 +88,13 @@ class Corrupted:
         seed: of the random numbers.
     """
 
-    images: npt.NDArray[Any]
+    images: npt.NDArray[Any] | Tensor
     seed: int = 0
     _made: dict[tuple[str, int], npt.NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
-    def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+    def __call__(self, name: str, severity: float) -> npt.NDArray[np.uint8]:
         """Grey levels, ``(images, channels, height, width)``; raises as `corrupt` does."""
+        severity = checked_severity(severity)
         if (name, severity) not in self._made:
             self._made[name, severity] = _grey_levels(self.images, name, severity, self.seed, 0)
         return self._made[name, severity]
@@ -110,15 +115,16 @@ def find(name: str) -> Corruption:
     return CORRUPTIONS[name]
 
 
-def check_severity(severity: int) -> None:
-    """Raise CorruptionError unless the severity is an integer from 1 to 5."""
-    if severity not in SEVERITIES:
+def checked_severity(severity: float) -> int:
+    """The severity as an integer from 1 to 5; raises CorruptionError if it is none.  3.0 is 3, as in a query."""
+    if not isinstance(severity, Real) or isinstance(severity, bool) or severity not in SEVERITIES:
         raise CorruptionError(f"severity={severity!r}; expected an integer from 1 to 5.")
+    return SEVERITIES[SEVERITIES.index(int(severity))]
 
 
-def _grey_levels(images: npt.NDArray[Any], name: str, severity: int, seed: int, first: int) -> npt.NDArray[np.uint8]:
-    corruption = find(name)
-    check_severity(severity)
+def _grey_levels(given: npt.NDArray[Any] | Tensor, name: str, severity: float, seed: int, first: int) -> npt.NDArray[np.uint8]:
+    corruption, severity = find(name), checked_severity(severity)
+    images = _as_array(given)
     checked_seed(seed)
     checked_count(first, "first", least=0, of="images before")
     _check(images, name)
@@ -128,6 +134,14 @@ def _grey_levels(images: npt.NDArray[Any], name: str, severity: int, seed: int, 
         generators = [generator(name, severity, seed, first + start + k) for k in range(len(part))]
         found[start : start + _BATCH] = truncated_levels(corruption.apply(part, generators, *corruption.parameters[severity - 1]))
     return found
+
+
+def _as_array(images: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
+    if isinstance(images, np.ndarray):
+        return images
+    if not hasattr(images, "is_floating_point"):  # corruptions need no torch
+        raise CorruptionError(f"images are a {type(images).__name__}; expected an array or a tensor, (images, channels, height, width).")
+    return np.asarray((images.double() if images.is_floating_point() else images).numpy(force=True))
 
 
 def _check(images: npt.NDArray[Any], name: str) -> None:

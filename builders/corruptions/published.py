@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from builders.corruptions import check_severity, find
+from builders.corruptions import checked_severity, find
 from builders.errors import CorruptionError
 from robbench.measurements.metrics import SEVERITIES
 
@@ -53,10 +53,10 @@ class PublishedCorruptions:
             )
         return np.asarray(blocks[0])
 
-    def __call__(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+    def __call__(self, name: str, severity: float) -> npt.NDArray[np.uint8]:
         """Grey levels, ``(images, channels, height, width)``."""
         find(name)
-        check_severity(severity)
+        severity = checked_severity(severity)
         stored, n = self._array(name), len(self.labels)
         if stored.dtype != np.uint8 or stored.ndim != 4 or len(stored) != n * len(SEVERITIES):
             raise CorruptionError(

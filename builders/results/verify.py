@@ -17,6 +17,7 @@ from builders.results.merge import SOURCE
 from builders.results.shards import Shard
 from builders.run import environment_of, find_device, run_unit, settings_of
 from robbench.arguments import checked_count
+from robbench.measurements.provenance import completed
 from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store.arrays import Name
@@ -129,7 +130,7 @@ class _Built(NamedTuple):
     def all(cls, store: Path) -> list[_Built]:
         """Of each plan that was merged into a store; raises BuildError if there is none."""
         with Store(store) as opened:
-            provenances = {name: opened.header(name).provenance for name in opened.names()}
+            provenances = {name: completed(name, opened.header(name).provenance) for name in opened.names()}
             plans = {name: plan_from(found["plan"]) for name, found in provenances.items() if found.get("source") == SOURCE}
             if not plans:
                 raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robbench.measurements.measurements import Measurements
+from robbench.measurements.provenance import completed
 from robbench.measurements.question import Question
 
 
@@ -26,7 +27,7 @@ class Explanation(NamedTuple):
     """measured, interpolated, derived, or computed from the structure."""
     unit: str
     sources: dict[str, dict[str, Any]]
-    """Provenance of each array that the number comes from."""
+    """Provenance of each array that the number comes from; of Square, with its schedule."""
 
 
 def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, question: Question) -> Explanation:
@@ -45,5 +46,5 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
         seed=question.seed,
         how=column.how if column else "measured",
         unit=store.header(parts[0]).unit if not column or column.how in ("measured", "interpolated") else question.metric.entry.unit,
-        sources={str(name): store.header(name).provenance for name in parts},
+        sources={str(name): completed(name, store.header(name).provenance) for name in parts},
     )

@@ -70,6 +70,7 @@ TABLE: dict[str, Entry] = {
     "pgd": _attack("projected gradient descent, L∞ (Madry et al., 2018)"),
     "apgd-ce": _attack("Auto-PGD on the cross-entropy (Croce and Hein, 2020)"),
     "square": _attack("black-box random search (Andriushchenko et al., 2020)"),
+    "square-rescaled": _attack("Square with a schedule rescaled to its queries, and squares anywhere: stronger than the published attack"),
     "autoattack": _attack("the AutoAttack cascade (Croce and Hein, 2020)"),
     "apgd-dlr": _attack("Auto-PGD on the difference of logits ratio (Croce and Hein, 2020)"),
     "apgd-t": _attack("Auto-PGD on the targeted difference of logits ratio, class by class (Croce and Hein, 2020)"),

@@ -11,6 +11,7 @@ from robbench.arguments import checked_count
 from robbench.errors import InvalidArgument
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import TABLE, Metric, level_text, parse
+from robbench.measurements.provenance import schedule
 from robbench.measurements.question import Question, Where
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def metrics(measurements: Measurements) -> pd.DataFrame:
                 "source": header.provenance.get("source"),
                 "seeds": ", ".join(map(str, header.axes.get("seed", []))),
                 "levels": ", ".join(level_text(name.metric, level) for level in header.levels) if known else "",
+                "schedule": schedule(name, header.provenance),
             }
         )
     return pd.DataFrame.from_records(records)

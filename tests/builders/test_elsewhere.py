@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor, nn
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, Attack, AutoAttack, DeepFool, Square
+from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, Attack, AutoAttack, DeepFool, Square, SquareRescaled
 from builders.datasets import Dataset
 from builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
 from builders.networks.frozen import FrozenStack
@@ -28,7 +28,7 @@ from tests.builders.proxies.small import CELLS, CONSTANT
 
 STRONGEST = AutoAttack(steps=2, targets=2, queries=3)
 ATTACKS: tuple[Attack, ...] = (
-    FGSM(), FGSM(targeted=True), PGD(steps=2), Square(queries=3), Square(queries=3, targeted=True), APGD(steps=4), APGDDLR(steps=2),
+    FGSM(), FGSM(targeted=True), PGD(steps=2), Square(queries=3), Square(queries=3, targeted=True), SquareRescaled(queries=3), APGD(steps=4), APGDDLR(steps=2),
     APGDT(targets=2, steps=2), FABT(targets=2, steps=2), CW(steps=2), DeepFool(steps=2), SPSA(steps=1, samples=2),
 )  # fmt: skip
 QUICK = PROXIES | {

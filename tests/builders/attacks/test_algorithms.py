@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square
+from builders.attacks import APGD, FGSM, PGD, Square, SquareRescaled
 from builders.attacks.apgd import checkpoints
 from builders.attacks.base import ascent, least_likely
 from builders.attacks.square import _square, share, side
@@ -188,21 +188,17 @@ def test_apgd_on_a_linear_model_finds_the_corner() -> None:
 
 def test_square_schedule_is_the_authors() -> None:
     """p is halved at 10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000 of 10,000 queries."""
-    halved = [query for query in range(1, 10_000) if share(query, 10_000, 0.8) < share(query - 1, 10_000, 0.8)]
-    assert halved == [11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001]
-    assert share(0, 10_000, 0.8) == 0.8
-    assert share(9_999, 10_000, 0.8) == 0.8 / 512
-    assert [query for query in range(1, 1000) if share(query, 1000, 0.8) < share(query - 1, 1000, 0.8)] == [
-        2,
-        6,
-        21,
-        51,
-        101,
-        201,
-        401,
-        601,
-        801,
-    ]
+
+    def halved(queries: int, schedule: str) -> list[int]:
+        shares = [share(query, queries, 0.8, schedule) for query in range(queries)]
+        return [query for query in range(1, queries) if shares[query] < shares[query - 1]]
+
+    for schedule in ("published", "rescaled"):
+        assert halved(10_000, schedule) == [11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001]
+        assert share(0, 10_000, 0.8, schedule) == 0.8
+        assert share(9_999, 10_000, 0.8, schedule) == 0.8 / 512
+    assert halved(1000, "rescaled") == [2, 6, 21, 51, 101, 201, 401, 601, 801]
+    assert halved(5000, "published") == [11, 51, 201, 501, 1001, 2001, 4001]  # so 5,000 queries never see the smallest squares
 
 
 def test_square_sides() -> None:
@@ -214,11 +210,24 @@ def test_square_sides() -> None:
 
 def test_squares_reach_every_place_equally() -> None:
     draws = uniform(image_streams(0, torch.arange(6000)), 0, 2)
-    squares = _square(draws[:, 0], draws[:, 1], 3, 8, 6)
+    squares = _square(draws[:, 0], draws[:, 1], 3, 8, 6, everywhere=True)
     assert squares.shape == (6000, 1, 8, 6)
     assert (squares.sum((1, 2, 3)) == 9).all()
     corners = squares[:, 0].flatten(1).float().argmax(1).bincount(minlength=48).view(8, 6)[:6, :4]
     assert ((corners - 250.0).square() / 250).sum() < 50  # chi-square, 23 degrees of freedom
+
+
+def test_squares_of_the_authors_code_never_reach_the_last_row_and_column() -> None:
+    """There, the first row is floor((h − s) · u), u in [0, 1): from 0 to h − s − 1, and all of these are as likely."""
+    draws = uniform(image_streams(0, torch.arange(6000)), 0, 2)
+    squares = _square(draws[:, 0], draws[:, 1], 3, 8, 6, everywhere=False)
+    assert (squares.sum((1, 2, 3)) == 9).all()
+    assert not squares[..., -1, :].any()
+    assert not squares[..., -1].any()
+    corners = squares[:, 0].flatten(1).float().argmax(1).bincount(minlength=48).view(8, 6)[:5, :3]
+    assert ((corners - 400.0).square() / 400).sum() < 36  # chi-square, 14 degrees of freedom
+    whole = _square(draws[:5, 0], draws[:5, 1], 4, 4, 9, everywhere=False)
+    assert (whole.sum((1, 2, 3)) == 16).all()  # one that fills the height has but one place there
 
 
 def test_square_starts_with_stripes_and_changes_one_square_a_query() -> None:
@@ -243,7 +252,7 @@ def test_square_asks_only_about_squares_that_move_a_pixel() -> None:
     asked = []
     for early_stop in (True, False):
         counting = Counting(trained(0))
-        found = Square(queries=100, early_stop=early_stop)(counting, images, labels, 0.01, streams=streams)
+        found = SquareRescaled(queries=100, early_stop=early_stop)(counting, images, labels, 0.01, streams=streams)
         asked.append((counting.asked, found))
     (few, quick), (all_of_them, slow) = asked
     assert all_of_them == 30 * 101

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square
+from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square, SquareRescaled
 from builders.attacks.base import ActiveRows, live_first, put, take
 from builders.attacks.streams import bits, image_streams, uniform
 from builders.evaluate import accuracy, project, robust_outcomes
@@ -20,6 +20,7 @@ ATTACKS_SHORT: dict[str, Any] = {
     "pgd": PGD(steps=10, relative_step=0.2),
     "apgd-ce": APGD(steps=15),
     "square": Square(queries=60),
+    "square-rescaled": SquareRescaled(queries=60),
     "apgd-dlr": APGDDLR(steps=15),
     "apgd-t": APGDT(targets=2, steps=8),
     "fab-t": FABT(targets=2, steps=8),
@@ -95,6 +96,7 @@ def test_batch_size_order_and_grid_do_not_change_outcomes(attack: Any, images: A
         APGD(steps=30, targeted=True),
         APGDDLR(steps=30),
         Square(queries=100),
+        SquareRescaled(queries=100),
         PGD(steps=20, relative_step=0.1),
         CW(steps=20, relative_step=0.1),
         SPSA(steps=6, samples=6),
@@ -163,7 +165,10 @@ def test_the_published_settings() -> None:
     assert {name: attack.settings()["attack"] for name, attack in ATTACKS.items()} == {name: name for name in ATTACKS}
     assert ATTACKS["pgd"].settings().items() >= {"steps": 40, "relative_step": 1 / 30, "random_start": True}.items()
     assert ATTACKS["apgd-ce"].settings().items() >= {"steps": 100, "restarts": 1, "momentum": 0.75, "rho": 0.75}.items()
-    assert ATTACKS["square"].settings().items() >= {"queries": 5000, "initial_share": 0.8}.items()
+    assert (
+        ATTACKS["square"].settings().items()
+        >= {"queries": 5000, "initial_share": 0.8, "schedule": "published", "everywhere": False}.items()
+    )
     assert not any(attack.settings().get("targeted", False) for attack in ATTACKS.values())
 
 
@@ -174,6 +179,8 @@ def test_the_authors_settings() -> None:
     assert ATTACKS["fab-t"].settings().items() >= {"steps": 100, "targets": 9, "alpha_max": 0.1, "eta": 1.05, "beta": 0.9}.items()
     assert ATTACKS["deepfool"].settings().items() >= {"steps": 50, "candidates": 10, "overshoot": 0.02}.items()
     assert AutoAttack().black_box == Square()
+    assert ATTACKS["autoattack"].settings().items() >= {"square/schedule": "published", "square/everywhere": False}.items()
+    assert ATTACKS["square-rescaled"].settings().items() >= {"queries": 5000, "schedule": "rescaled", "everywhere": True}.items()
     assert AutoAttack().white_box.attacks == (APGD(), APGDT(), FABT())
     parts = AutoAttack().white_box.settings()
     assert parts["attack"] == "apgd-ce, apgd-t, fab-t"

@@ -13,6 +13,7 @@ from builders.attacks.cascade import InTurn
 from builders.attacks.fab import to_hyperplane
 from builders.attacks.losses import dlr, margin
 from builders.attacks.streams import image_streams, uniform
+from builders.errors import AttackWarning
 from builders.evaluate import accuracy, robust_outcomes
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
@@ -64,7 +65,6 @@ def test_dlr_ignores_the_scale_and_shift_of_logits(targeted: bool) -> None:
         (APGDDLR(), 2, "the DLR loss was given 2 classes; expected at least 3: attack networks of fewer by cross-entropy or margin"),
         (APGDDLR(targeted=True), 3, "the targeted DLR loss was given 3 classes; expected at least 4"),
         (APGDT(), 3, "the targeted DLR loss was given 3 classes; expected at least 4"),
-        (AutoAttack(steps=2, queries=2), 2, "the targeted DLR loss was given 2 classes"),
     ],
 )
 def test_dlr_needs_enough_classes(attack: Any, classes: int, message: str) -> None:
@@ -72,6 +72,23 @@ def test_dlr_needs_enough_classes(attack: Any, classes: int, message: str) -> No
     labels = network(IMAGES).argmax(-1)
     with pytest.raises(AttackError, match=message):
         attack(network, IMAGES, labels, 1e-6, streams=STREAMS)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_autoattack_goes_without_dlr_on_fewer_than_four_classes_and_says_so(classes: int) -> None:
+
+    def network(images: Any) -> Any:
+        return trained(0)(images)[..., :classes]
+
+    labels = network(IMAGES).argmax(-1)
+    attack = AutoAttack(steps=5, queries=20)
+    with pytest.warns(AttackWarning, match="AutoAttack goes without APGD-T on this network, whose DLR loss takes 4 classes"):
+        together = robust_outcomes(network, IMAGES, labels, attack, [0.2])
+    parts = (APGD(steps=5), FABT(steps=5), Square(queries=20))
+    assert attack.white_box_for(classes).attacks == parts[:2]
+    apart = np.logical_and.reduce([robust_outcomes(network, IMAGES, labels, part, [0.2]) for part in parts])
+    assert (together != apart).sum() <= 1
+    assert apart.all() == (classes == 1)
 
 
 def test_the_fewest_classes_that_attacks_serve() -> None:

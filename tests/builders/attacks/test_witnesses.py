@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, Square
+from builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, SquareRescaled
 from builders.attacks.streams import image_streams
 from builders.evaluate import accuracy, robust_outcomes
 from tests.builders.toy_networks import digits, trained
@@ -76,9 +76,9 @@ def test_apgd_is_at_most_a_point_weaker_than_torchattacks(seed: Any) -> None:
 
 @pytest.mark.parametrize("seed", NETWORKS)
 def test_square_is_at_most_a_point_weaker_than_torchattacks(seed: Any) -> None:
-    """With 200 queries.  Ours is stronger on images this small: the paper's squares go everywhere, theirs never to the last row and column."""
+    """With 200 queries.  The rescaled one is stronger on images this small: its squares go everywhere, theirs never to the last row and column."""
     theirs = torchattacks_accuracy(seed, importorskip("torchattacks").Square, n_queries=200)
-    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, Square(queries=200), GRID))
+    ours = accuracy(robust_outcomes(trained(seed), IMAGES, LABELS, SquareRescaled(queries=200), GRID))
     assert (ours <= theirs + 0.01).all()
 
 

@@ -291,3 +291,27 @@ def test_published_names_severities_and_folders_are_checked(folder: Path) -> Non
 
 def test_levels_of_the_witness_round_down() -> None:
     assert (levels(np.array([0.999, 1.2, -0.3])) * 255 == [254, 255, 0]).all()
+
+
+def test_severities_of_whole_floats_and_tensors_are_understood() -> None:
+    images = np.random.default_rng(0).random((3, 3, 16, 16)).astype(np.float32)
+    expected = corrupt(images, "fog", 3)
+    threes: list[Any] = [3.0, np.int64(3), np.float32(3)]
+    for severity in threes:
+        assert (corrupt(images, "fog", severity) == expected).all()
+    corrupted = Corrupted(images)
+    assert corrupted("fog", 3.0) is corrupted("fog", 3)
+    others: list[Any] = [True, 3.5, "3", None, float("nan"), [3], np.array([3, 4])]
+    for severity in others:
+        with pytest.raises(CorruptionError, match="expected an integer from 1 to 5"):
+            corrupt(images, "fog", severity)
+    with pytest.raises(CorruptionError, match="images are a list; expected an array or a tensor"):
+        corrupt(images.tolist(), "fog", 3)
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(images).requires_grad_()
+    found = corrupt(tensor, "fog", 3)
+    assert isinstance(found, np.ndarray)
+    assert (found == expected).all()
+    assert (Corrupted(tensor)("gaussian_noise", 2) == Corrupted(images)("gaussian_noise", 2)).all()
+    with pytest.raises(CorruptionError, match=r"uint8; expected floats"):
+        corrupt((tensor * 255).byte(), "fog", 3)
