@@ -294,13 +294,15 @@ def test_levels_of_the_witness_round_down() -> None:
 def test_severities_of_whole_floats_and_tensors_are_understood() -> None:
     images = np.random.default_rng(0).random((3, 3, 16, 16)).astype(np.float32)
     expected = corrupt(images, "fog", 3)
-    for severity in (3.0, np.int64(3), np.float32(3)):
+    whole: tuple[Any, ...] = (3.0, np.int64(3), np.float32(3))
+    none: tuple[Any, ...] = (True, 3.5, "3", None, float("nan"), [3], np.array([3, 4]))
+    for severity in whole:
         assert (corrupt(images, "fog", severity) == expected).all()
     corrupted = Corrupted(images)
     assert corrupted("fog", 3.0) is corrupted("fog", 3)
-    for severity in (True, 3.5, "3", None, float("nan"), [3], np.array([3, 4])):
+    for severity in none:
         with pytest.raises(CorruptionError, match="expected an integer from 1 to 5"):
-            corrupt(images, "fog", severity)  # type: ignore[arg-type]
+            corrupt(images, "fog", severity)
     with pytest.raises(CorruptionError, match="images are a list; expected an array or a tensor"):
         corrupt(images.tolist(), "fog", 3)
     torch = pytest.importorskip("torch")
