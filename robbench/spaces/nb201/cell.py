@@ -10,6 +10,7 @@ for nodes 1 to 3, the operation on each incoming edge and the node that it comes
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
@@ -24,6 +25,7 @@ SIZE: int = len(OPERATIONS) ** len(EDGES)
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
+_TEXT = re.compile(r"\|({0})~0\|\+\|({0})~0\|({0})~1\|\+\|({0})~0\|({0})~1\|({0})~2\|".format("|".join(OPERATIONS)))
 _KERNEL_PARAMETERS = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
 _EXAMPLE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"
 
@@ -63,7 +65,9 @@ class Cell:
         """
         if not isinstance(arch, str):
             raise UnknownArchitecture(f"{arch!r} is a {type(arch).__name__}; expected an arch string such as {_EXAMPLE!r}.")
-        return cls(tuple(_parse(arch)))
+        if match := _TEXT.fullmatch(arch):
+            return cls.of_operations(match.groups())
+        return cls(tuple(_parse(arch)))  # which says where it goes wrong
 
     @classmethod
     def from_naslib(cls, indices: Sequence[int]) -> Cell:
@@ -109,7 +113,8 @@ class Cell:
         return sum(_KERNEL_PARAMETERS.get(op, 0) for op in self.ops)
 
     def __str__(self) -> str:
-        return "+".join("|" + "|".join(f"{op}~{source}" for op, source in incoming) + "|" for incoming in self.inputs)
+        a, b, c, d, e, f = self.ops
+        return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
     def __repr__(self) -> str:
         return f"Cell.parse({str(self)!r})"

@@ -13,10 +13,10 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 
 from robbench.spaces.groups import Groups
-from robbench.spaces.nb201.cell import Cell, cells
+from robbench.spaces.nb201.cell import SIZE, Cell, cells
 
 Sum = tuple["Term", ...]
 """What a node holds: a sorted sum of terms."""
@@ -29,6 +29,7 @@ KEY_LENGTH = 16
 """Hexadecimal digits of a key: 64 bits; a test checks that no two classes collide."""
 
 
+@lru_cache(SIZE)
 def canonical_form(cell: Cell) -> str:
     """The cell as the published rule writes it: '0' is the input, '#' a zero, '(x)@op' an operation, '+' a sorted sum.
 
@@ -55,6 +56,7 @@ def expression(cell: Cell, *, zero_conv: bool = False) -> Sum:
     return nodes[-1]
 
 
+@lru_cache(2 * SIZE)
 def twin_form(cell: Cell, *, zero_conv: bool = False) -> str:
     """`expression` as text; empty where the function is zero."""
     return _written(expression(cell, zero_conv=zero_conv))
