@@ -24,6 +24,7 @@ _CONTAINERS = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\x28\xb5\x2f\xfd": "a zstandard archive",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"robbench store\n": "a store of RobBench, an HDF5 file",
     b"PAR1": "a Parquet file",
 }
 _HEAD = 512

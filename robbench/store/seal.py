@@ -23,7 +23,7 @@ SIZE = 512
 WHOLE_UP_TO = 32 << 20
 """Bytes up to which a file's digest is compared when it is opened; of a larger file only the length is, and `verify` compares the rest."""
 _TEXT = re.compile(rb"robbench store\nformat_version ([0-9]{1,9})\nlength ([0-9]{1,15})\nsha256 ([0-9a-f]{64})\n +")
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 def seal(file: BinaryIO) -> None:

@@ -121,7 +121,7 @@ def test_without_the_only_feature_there_is_nothing_to_learn_from(toy: RobBench, 
     pytest.importorskip("sklearn")
     store = tmp_path / "toy.h5"
     store.write_bytes(toy.path.read_bytes())
-    extend(store, ROWS, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="exact")])
+    extend(store, ROWS, [array("toy10 untrained synflow value", np.arange(SIZE, dtype=float), rows="exact", unit="1")])
     with pytest.raises(CannotFit, match="proxies is one feature, synflow, and without it there is none to learn from"):
         subsets(RobBench(store), "clean")
     assert list(subsets(RobBench(store), "clean", columns=["alone"]).index) == ["synflow", "all"]

@@ -293,7 +293,7 @@ def test_an_archive_is_to_be_unpacked_first(kind: str, tmp_path: Path, small_sto
     else:
         content = inner.read_bytes()
         path.write_bytes({"gz": gzip.compress(content), "xz": lzma.compress(content), "hdf5": small_store.read_bytes()}[kind])
-    message = "is an HDF5 file, by its first bytes" if kind == "hdf5" else "archive, by its first bytes, .*unpack it first"
+    message = "an HDF5 file, by its first bytes" if kind == "hdf5" else "archive, by its first bytes, .*unpack it first"
     with pytest.raises(SourceError, match=message):
         import_source("hwnasbench", path, store)
 
