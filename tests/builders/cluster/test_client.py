@@ -63,7 +63,7 @@ def scheduler(start: Start, tmp_path: Path) -> tuple[str, subprocess.Popen[bytes
 
 
 def test_a_killed_worker_loses_nothing_and_the_store_is_that_of_a_local_build(folder: Path, undisturbed: Path) -> None:
-    workers = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, resources={"GPU": 1})
+    workers = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", resources={"GPU": 1})
     with workers, distributed.Client(workers, set_as_default=False) as client:
         if not torch.cuda.is_available():
             with pytest.raises(BuildError, match=r"^worker tcp://.*: device 'cuda' cannot be used"):
