@@ -346,10 +346,9 @@ def test_an_import_killed_at_random_moments_leaves_the_old_store(large: Path, st
             time.sleep(moment)
             process.send_signal(number)
             process.wait(60)
-        if process.returncode == 0:  # it was quicker than the first time
+        if process.returncode == 0 or without_lock(store) != before:  # it was quicker than the first time: then all of it is there
             assert digests(store) == digests(copy)
             break
         assert process.returncode == -number
-        assert without_lock(store) == before, f"after {moment} seconds"
     assert list(without_lock(store)) == [store.name]
     assert verify(store) == len(digests(store))
