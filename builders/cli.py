@@ -62,8 +62,8 @@ def plan(
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
     from builders.datasets import load
+    from builders.devices import find_device, stack_for
     from builders.plan import Plan, class_count, write_plan
-    from builders.run import find_device, stack_for
     from builders.train import RECIPES
 
     dataset = load(str(fields["dataset"]), data)
@@ -183,8 +183,8 @@ def proxies(
     if find_spec("torch") is None:
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
+    from builders.devices import find_device
     from builders.proxies import PROXIES, score_untrained
-    from builders.run import find_device
     from robbench.spaces import parse, space_named
 
     parsed = [parse(space_named(space), arch) for arch in archs]

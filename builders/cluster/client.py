@@ -27,7 +27,8 @@ from builders.errors import BuildError
 from builders.plan import Plan, Unit, read_plan
 from builders.results import shards
 from builders.results.shards import Shard
-from builders.run import Notice, todo
+from builders.run import todo
+from builders.units import Notice
 from robbench.errors import MissingLibrary
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.plan import Plan
 from builders.results.shards import Shard
-from builders.run import environment_of, settings_of
+from builders.units import environment_of, settings_of
 
 Fingerprint = dict[str, Any]
 

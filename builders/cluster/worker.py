@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from builders.cluster.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.datasets import Dataset, load
+from builders.devices import find_device
 from builders.errors import BuildError
 from builders.plan import Plan, Unit
 from builders.results.shards import Shard
-from builders.run import find_device, prepare_process, run_unit
+from builders.run import prepare_process
+from builders.units import run_unit
 from robbench.errors import RobBenchError
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class Shard:
 
     unit: Unit
     settings: dict[str, Any]
-    """What the names of recipe, evaluation and data set stood for: see `builders.run.settings_of`."""
+    """What the names of recipe, evaluation and data set stood for: see `builders.units.settings_of`."""
     environment: dict[str, Any]
     """Library versions, device, and how many networks were stacked."""
     trainings: list[dict[str, Any]]

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from builders.datasets import load
+from builders.devices import find_device
 from builders.errors import BuildError
 from builders.plan import EVALUATIONS, Plan, Unit, plan_from
 from builders.results.merge import SOURCE
 from builders.results.shards import Shard
-from builders.run import environment_of, find_device, run_unit, settings_of
+from builders.units import environment_of, run_unit, settings_of
 from robbench.arguments import checked_count
 from robbench.measurements.provenance import completed
 from robbench.spaces import space_named
@@ -59,7 +60,7 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         store: made by `merge`.
         sample: how many units, drawn at random.
         seed: of that draw.
-        device: as for `builders.run.find_device`.
+        device: as for `builders.devices.find_device`.
         data: the folder of the data set's published files, for those that need one.
 
     Raises:

@@ -18,8 +18,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from builders import run as running
+from builders import units
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
+from builders.devices import find_device, stack_for
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes
 from builders.networks.frozen import FrozenStack
@@ -27,8 +29,9 @@ from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
 from builders.proxies import PROXIES, score_untrained
 from builders.results import shards
 from builders.results.merge import merge
-from builders.run import find_device, run, run_unit, stack_for, todo
+from builders.run import run, todo
 from builders.train import RECIPES, train
+from builders.units import run_unit
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
 from tests.builders.results.stores import assert_same_arrays
@@ -179,14 +182,14 @@ def _no_memory_on_a_cpu() -> None:
 def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
-    whole = running._run_stack
+    whole = units._run_stack
 
     def scarce(asked: object, *rest: object) -> object:
         if len(asked.archs) > 1:  # type: ignore[attr-defined]
             shortage()
         return whole(asked, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running, "_run_stack", scarce)
+    monkeypatch.setattr(units, "_run_stack", scarce)
     notices: list[str] = []
     shard = run_unit(unit, dataset, CPU, notice=notices.append)
     assert notices == ["2 networks do not fit into the memory of cpu; going on with 1 at a time."]
@@ -203,7 +206,7 @@ def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytes
     def scarce(*_: object) -> None:
         raise torch.OutOfMemoryError("too much")
 
-    monkeypatch.setattr(running, "_run_stack", scarce)
+    monkeypatch.setattr(units, "_run_stack", scarce)
     with pytest.raises(BuildError, match=r"alone does not fit into the memory of cpu: too much"):
         run_unit(unit, load(unit.dataset), CPU)
 
@@ -212,7 +215,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypat
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(running, "_run_stack", broken)
+    monkeypatch.setattr(units, "_run_stack", broken)
     unit = read_plan(folder).units()[0]
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         run_unit(unit, load(unit.dataset), CPU)

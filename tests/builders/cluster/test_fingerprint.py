@@ -13,8 +13,8 @@ from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.plan import Plan, read_plan
 from builders.results.shards import Shard
-from builders.run import environment_of, settings_of
 from builders.train import RECIPES
+from builders.units import environment_of, settings_of
 
 CPU = torch.device("cpu")
 

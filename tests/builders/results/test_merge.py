@@ -17,7 +17,8 @@ from builders.plan import EVALUATIONS, Evaluation, Plan, Unit, read_plan, write_
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard
-from builders.run import environment_of, run, settings_of
+from builders.run import run
+from builders.units import environment_of, settings_of
 from robbench import RobBench
 from robbench.spaces.nb201 import cells
 from robbench.store import verify as verify_store
