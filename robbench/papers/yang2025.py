@@ -71,7 +71,8 @@ TABLE_7 = Entry(
     (
         "R-Score is not among the published proxies: TRNAS's search runs by others, and by pgd@8/255 itself, a perfect proxy; with 130"
         " evaluations, as in the paper, and with the 1,000 of the other methods.",
-        "TRNAS's search is our reading of the paper; of its front, the network that is best by the proxy counts, a mean over runs.",
+        "TRNAS's search has the paper's sizes (50 survive, 20 of them by clusters); what it does not say is ours: see robbench.search.trnas."
+        " Of its front, the network that is best by the proxy counts, a mean over runs.",
         "TRNAS's search is among the cells that the proxies were published for; random search and evolution are among all.",
         "The paper's row of TRNAS is, number by number, the best of each metric over all networks; no one network has all five.",
         "No network of the store comes near to the paper's row of CRoZe.",
