@@ -285,6 +285,6 @@ TWO_3X3 = Entry(
     two_3x3,
     (
         "The paper does not say which convolutions count; of the three ways, two give its 408 networks, and all give its range.",
-        "The mean is over the attacks and eps that the store holds.",
+        "The mean is over the 32 attacks and eps of the paper's section 3.2, whatever else the store holds.",
     ),
 )
