@@ -17,7 +17,7 @@ from robbench.plots.boxes import accuracy_boxes, threats_of
 from robbench.plots.cells import best_cells, cell_drawing
 from robbench.plots.curves import eps_curves, search_curves
 from robbench.plots.heatmap import correlation_heatmap
-from robbench.plots.importance import importance_bars
+from robbench.plots.importance import importance_bars, importance_groups
 from robbench.plots.saving import save
 from robbench.plots.scatter import scatter
 from robbench.plots.style import COLUMN, FULL
@@ -31,6 +31,7 @@ __all__ = [
     "correlation_heatmap",
     "eps_curves",
     "importance_bars",
+    "importance_groups",
     "save",
     "scatter",
     "search_curves",
