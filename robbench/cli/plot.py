@@ -135,6 +135,28 @@ def importance(bench: RobBench, metrics: tuple[str, ...], width: float, by: str,
 
 
 @figure("column")
+@metric_argument
+@where_options
+@click.option(
+    "--measure", default="confusion", show_default=True, type=click.Choice(["confusion", "confidence_label", "confidence_argmax"])
+)
+def classes(bench: RobBench, metric: str, width: float, **options: Any) -> Figure:
+    """Classes by classes under METRIC: confusion matrices of all networks summed, or their mean confidences."""
+    return plots.class_matrix(bench, metric, width=width, **options)
+
+
+@figure("column")
+@click.argument("attack")
+@where_options
+@click.option(
+    "--label", type=int, help="Confidences in each class for the images of this label; else in correct and incorrect predictions."
+)
+def confidences(bench: RobBench, attack: str, width: float, **options: Any) -> Figure:
+    """Mean confidences of all networks over the eps of an ATTACK."""
+    return plots.confidence_curves(bench, attack, width=width, **options)
+
+
+@figure("column")
 @click.argument("attack")
 @click.argument("archs", metavar="ARCH...", nargs=-1, required=True)
 @where_options

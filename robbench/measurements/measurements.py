@@ -103,6 +103,17 @@ class Measurements:
                 return value
         raise NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.lookup.parse(arch)}.")
 
+    def every(self, question: Question) -> np.ndarray:
+        """A metric that is an array for each architecture, of all of them: ``(rows, …)``, NaN where nothing was measured; raises as `column`.
+
+        All of it is read, which may be much.
+        """
+        return self._columns.every(self.resolve(question))
+
+    def levels(self, question: Question) -> list[float]:
+        """The levels at which a question's metric was measured; raises as `column`."""
+        return self.store.header(self.resolve(question).name()).levels
+
     def column(self, question: Question) -> Column:
         """The whole column of a metric that is one number an architecture.
 
@@ -118,7 +129,7 @@ class Measurements:
         if values.dtype == bool:  # outcomes have no value that says "not measured"; their accuracy has
             accuracy = self.column(question._replace(metric=question.metric._replace(measure="accuracy")))
             return None if np.isnan(accuracy.values[row]) else values
-        if np.isnan(values).any():
+        if np.isnan(values).all():  # not where some are: no image has a label, or a prediction, that a confidence is the mean over
             return None
         return values.astype(np.int64) if question.metric.measure == "confusion" else values
 

@@ -161,11 +161,16 @@ TABLE: dict[str, Entry] = {
 MEASURES: dict[str, str] = {
     "accuracy": "fraction of the test images classified correctly",
     "validation_accuracy": "fraction of the validation images classified correctly",
-    "confidence": "mean softmax probability, as published",
+    "confidence_label": "mean softmax probability of each class (columns) over the images of each label (rows)",
+    "confidence_argmax": "the same over the images of each prediction (rows); NaN for a class that was never predicted",
+    "confidence_prediction": "mean probability of the predicted class, over the images that are classified correctly and over the others",
     "confusion": "images of each label (rows) that got each prediction (columns)",
     "outcomes": "for each test image, whether it was classified correctly",
     "value": "the number itself, in the unit of the table",
 }
+
+CONFIDENCES = {scheme: f"confidence_{scheme}" for scheme in ("label", "argmax", "prediction")}
+"""The measure of each scheme of Jung et al. (2023), appendix A.5."""
 
 # Spellings of the published files, and what people type.
 _ALIASES = {"aa_apgd-ce": "apgd-ce", "apgd": "apgd-ce", "aa_square": "square", "aa": "autoattack", "auto_attack": "autoattack"}
@@ -302,6 +307,8 @@ def _measure(name: str, measure: str | None) -> str:
     if measure is None:
         return default
     found = _MEASURE_ALIASES.get(measure, measure) if isinstance(measure, str) else measure
+    if found == "confidence":
+        raise InvalidArgument(f"confidences are means over one of three groups of images; say which: {', '.join(CONFIDENCES.values())}.")
     if not isinstance(found, str) or found not in MEASURES:
         raise InvalidArgument(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
     if (default == "value" or TABLE[name].kind == "derived") and found != default:

@@ -35,6 +35,8 @@ class Need(NamedTuple):
     dataset: str
     training: str
     metric: str
+    measure: str = ""
+    """Any, if empty."""
 
 
 class Setting(NamedTuple):
@@ -83,15 +85,16 @@ class Entry(NamedTuple):
 
 def lacking(bench: RobBench, needs: Sequence[Need]) -> tuple[Need, ...]:
     """What a store does not hold of these."""
-    held = {name[:3] for name in bench.measurements.store.names()}
-    return tuple(need for need in needs if (need.dataset, need.training, need.metric) not in held)
+    names = bench.measurements.store.names()
+    held = {(*name[:3], measure) for name in names for measure in ("", name.measure)}
+    return tuple(need for need in needs if (need.dataset, need.training, need.metric, need.measure) not in held)
 
 
 def remedy(needs: Sequence[Need]) -> str:
     """What is missing, and the imports that bring it; empty where nothing is."""
     metrics: dict[Need, list[str]] = {}
     for need in needs:
-        metrics.setdefault(need._replace(metric=""), []).append(need.metric)
+        metrics.setdefault(need._replace(metric="", measure=""), []).append(need.metric + (f" ({need.measure})" if need.measure else ""))
     return "; ".join(
         f"{', '.join(names)} of {need.dataset} ({need.training}): robbench import {need.source} {need.published} --into STORE"
         for need, names in metrics.items()

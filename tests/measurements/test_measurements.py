@@ -88,7 +88,7 @@ def test_an_array_is_read_once(columns: Measurements) -> None:
             r"square \(accuracy\) of toy10 was not measured under standard; it was under pgd-8/255: training='pgd-8",
         ),
         ("apgd-ce@1/255", {}, NotMeasured, r"apgd-ce \(accuracy\) of toy10 is not in small\.h5; `metrics\(\)` lists what is"),
-        ("clean:confidence", {}, NotMeasured, r"clean \(confidence\) of toy10 is not in"),
+        ("clean:confidence_label", {}, NotMeasured, r"clean \(confidence_label\) of toy10 is not in"),
         ("hrs-square@1/255", {"dataset": "toy100"}, NotMeasured, r"hrs-square \(accuracy\) of toy100 is not in"),
         ("worst_case@1/255", {"dataset": "toy100"}, NotMeasured, r"worst_case \(accuracy\) of toy100 is not in"),
         ("mean_corruption", {"dataset": "toy100"}, NotMeasured, r"mean_corruption \(accuracy\) of toy100 is not in"),

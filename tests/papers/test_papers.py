@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from robbench.papers.entry import NUMBERS, Setting, beside, published
 from robbench.papers.rendering import markdown_table, readable
 from robbench.sources import import_source
 from robbench.spaces import SPACES
-from robbench.spaces.nb201 import EDGES, NASBench201, cells
-from robbench.store.arrays import Name
+from robbench.spaces.nb201 import EDGES, NB201, NASBench201, cells
+from robbench.store.arrays import Array, Name
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from tests.synthetic import array
@@ -48,7 +48,21 @@ def whole_store(published_store: Path, reference: Path, tmp_path_factory: pytest
     (folder / "few.json").write_text(json.dumps(few), "utf-8")
     import_source("nbsuite_zero", folder / "few.json", path)
     import_source("nasrobbench201", reference / "nasrobbench201" / "NAS-RobBench-201_html.json", path)
+    extend(path, Rows.of(NB201, NB201.members), confidences())
     return path
+
+
+def confidences() -> Iterator[Array]:
+    """Made up: none are there to be had."""
+    eps: dict[str, list[float]] = {"eps": [1 / 255, 8 / 255]}
+    shapes = {"label": (10, 10), "argmax": (10, 10), "prediction": (2,)}
+    rng = np.random.default_rng(0)
+    for threat, levels in (("clean", {}), ("fgsm", eps)):
+        for scheme, shape in shapes.items():
+            values = np.full((6466, *map(len, levels.values()), *shape), np.nan)
+            values[:20] = rng.random(values[:20].shape)
+            axes = {**levels, **{f"axis {place}": [] for place in range(len(shape))}}
+            yield array(f"cifar10 standard {threat} confidence_{scheme}", values, axes)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +104,8 @@ def test_numbers_have_a_source_and_are_possible(file: Path) -> None:
     labels = [column for column in map(str, table) if not column.startswith("paper")]
     assert not table.duplicated(labels).any()
     assert not table[labels].isna().any(axis=None)
-    assert table.loc[table.iloc[:, 0] != "networks", "paper"].between(-1, 1).all()
+    counted = "counts of images" in file.read_text("utf-8")
+    assert counted or table.loc[table.iloc[:, 0] != "networks", "paper"].between(-1, 1).all()
     accuracies = "mean_adversarial" in str(table) or "accurac" in file.read_text("utf-8")
     assert not accuracies or table["paper"].min() > 0
 
@@ -218,6 +233,27 @@ def test_published_accuracies_are_the_counts_of_the_confusion_matrices_rounded(p
     counted = np.trace(counts, axis1=1, axis2=2) / 10_000
     assert np.abs(counted - published.query_many(published.classes, "clean")).max() <= 0.0005 + 1e-9
     assert counted.max() == 0.9456
+
+
+def test_confusions_summed_are_the_papers_to_its_one_digit(published: RobBench) -> None:
+    table = compare("jung2023-figure16", published).table
+    assert len(table) == 100
+    assert table["ours"].sum() == 6466 * 10_000
+    digits = table["ours"].map(lambda count: float(f"{count:.0e}"))
+    assert (digits == table["paper"]).mean() >= 0.97
+
+
+def test_confidences_are_means_over_the_networks_that_have_them(whole: RobBench, computed: Callable[[str], Comparison]) -> None:
+    clean, attacked = (
+        whole.measurements.store.read(Name("cifar10", "standard", name, "confidence_label"))[:20] for name in ("clean", "fgsm")
+    )
+    by_label = computed("jung2023-figure13").table.query("scheme == 'label'").set_index(["images", "class"])["ours"]
+    assert by_label[3, 7] == pytest.approx(clean[:, 3, 7].mean())
+    falling = computed("jung2023-figure14").table.set_index(["eps", "class"])["ours"]
+    assert falling["0/255", 4] == pytest.approx(clean[:, 0, 4].mean())
+    assert falling["8/255", 9] == pytest.approx(attacked[:, 1, 0, 9].mean())
+    two = computed("jung2023-figure15").table
+    assert two["eps"].tolist() == ["1/255", "1/255", "8/255", "8/255"]
 
 
 def test_both_settings_of_bananas_stand_beside_the_papers(published: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
