@@ -18,7 +18,7 @@ from robbench.spaces.nb201 import NB201
 from tests.search.conftest import CLASSES
 
 SEVERAL = ("nsga2", "trnas")
-SMALL: dict[str, dict[str, Any]] = {"warmup": {"warmup": 200, "population": 10}, "warmup-move": {"warmup": 200, "population": 10}}
+SMALL: dict[str, dict[str, Any]] = {"warmup": {"population": 10}, "warmup-move": {"population": 10}}
 SMALL |= {"nsga2": {"population": 10}, "trnas": {"population": 10, "generations": None}, "bananas": {"members": 2}}
 
 every = pytest.mark.parametrize("name", list(ALGORITHMS))
@@ -27,7 +27,8 @@ every = pytest.mark.parametrize("name", list(ALGORITHMS))
 def searched(name: str, oracle: Oracle, space: Moves[Any], seed: int, bench: RobBench) -> Result:
     """One search, small and fast."""
     options = dict(SMALL.get(name, {}))
-    if name.startswith("warmup"):
+    if "warmup" in name:
+        options["warmup"] = min(200, len(space.members or ()))
         options["proxy"] = bench.oracle("synflow", missing="nan")
     return algorithm(name)(oracle, space, np.random.default_rng(seed), **options)
 

@@ -18,7 +18,7 @@ from robbench.spaces import Subset
 
 BUDGET = 150
 SEVERAL = ("nsga2", "trnas")
-GUIDED = ("warmup", "warmup-move")
+GUIDED = ("random-warmup", "warmup", "warmup-move")
 
 
 class Pin(NamedTuple):
@@ -74,6 +74,16 @@ PINNED: dict[str, tuple[Pin, ...]] = {
             1,
             "5b0a3c6dfa38913e",
         ),
+    ),
+    "random-warmup": (
+        Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "45d47c7554a5b8f8"),
+        Pin(
+            "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|",
+            103 / 120,
+            1,
+            "48e56d952317be14",
+        ),
+        Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "ded79911772603cb"),
     ),
     "warmup": (
         Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "870ae7eedd7440da"),
