@@ -39,7 +39,13 @@ PAPERS: dict[str, Entry] = {
     "lukasik2023-figure2": lukasik2023.FIGURE_2,
     "lukasik2023-figure5": lukasik2023.FIGURE_5,
     "lukasik2023-figure7": lukasik2023.FIGURE_7,
+    "ha2023-table1": ha2023.TABLE_1,
     "ha2023-table2": ha2023.TABLE_2,
+    "ha2023-table6": ha2023.TABLE_6,
+    "ha2023-table7": ha2023.TABLE_7,
+    "ha2023-table9": ha2023.TABLE_9,
+    "ha2023-table10": ha2023.TABLE_10,
+    "ha2023-table12": ha2023.TABLE_12,
     "wu2024": wu2024.STORE,
     "yang2025-table7": yang2025.TABLE_7,
 }

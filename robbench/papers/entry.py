@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 NUMBERS = Path(__file__).parent / "numbers"
 
 
+BUILD = "build"
+"""In place of a source: it was not published, and is to be computed."""
+
+
 class Need(NamedTuple):
     """An array that a store must hold, and the import that brings it."""
 
@@ -91,14 +95,18 @@ def lacking(bench: RobBench, needs: Sequence[Need]) -> tuple[Need, ...]:
 
 
 def remedy(needs: Sequence[Need]) -> str:
-    """What is missing, and the imports that bring it; empty where nothing is."""
+    """What is missing, and the commands that bring it; empty where nothing is."""
     metrics: dict[Need, list[str]] = {}
     for need in needs:
         metrics.setdefault(need._replace(metric="", measure=""), []).append(need.metric + (f" ({need.measure})" if need.measure else ""))
-    return "; ".join(
-        f"{', '.join(names)} of {need.dataset} ({need.training}): robbench import {need.source} {need.published} --into STORE"
-        for need, names in metrics.items()
-    )
+    return "; ".join(f"{', '.join(names)} of {need.dataset} ({need.training}): {_command(need, names)}" for need, names in metrics.items())
+
+
+def _command(need: Need, names: Sequence[str]) -> str:
+    if need.source == BUILD:
+        chosen = " ".join(f"--proxy {name}" for name in names)
+        return f"robbench proxies ARCH… --dataset {need.dataset} {chosen}, and a table of these by robbench import csv FILE --into STORE"
+    return f"robbench import {need.source} {need.published} --into STORE"
 
 
 class Comparison(NamedTuple):
