@@ -235,8 +235,20 @@ def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, f
     for suffix in ("", "_equations"):
         psi, phi = (found.get(f"r_score_{part}{suffix}", {}) for part in ("psi", "phi"))
         if psi and phi:
-            made[f"r_score{suffix}"] = dict(zip(psi, r_scores(list(psi.values()), [phi[cell] for cell in psi]).tolist(), strict=True))
+            for form, stretched in (("", True), (", unstretched", False)):
+                scores = r_scores(list(psi.values()), [phi[cell] for cell in psi], stretched=stretched)
+                made[f"r_score{suffix}{form}"] = dict(zip(psi, scores.tolist(), strict=True))
     return made
+
+
+TITLES = (
+    "Our proxies and the published ones, cifar10",
+    "Robust proxies: Spearman correlation with the published accuracies, cifar10",
+    "The same over cells drawn from all 15,625, as in the paper",
+    "Common proxies: the same",
+    "CRoZe: what separates the released form from the equations",
+    "Robust proxies with themselves: Spearman, other seed and images",
+)
 
 
 def sections(reference: Path) -> dict[str, list[str]]:
@@ -246,29 +258,26 @@ def sections(reference: Path) -> dict[str, list[str]]:
     # Exact for every cell, so the difference from the paper's row is the population's alone.
     everyone = {"params, every cell": {cell: parameters(cell, Skeleton()) / 1e6 for cell in cells()}}
     common = {**results("published"), **results("grasp"), **results("curvature")}
-    against_accuracies = {
-        "Robust proxies: Spearman correlation with the published accuracies, cifar10": robust,
-        "The same over cells drawn from all 15,625, as in the paper": results("of every cell"),
-        "Common proxies: the same": {**everyone, **common} if measured(common) else {},
-        "CRoZe: what separates the released form from the equations": results("ablation"),
-    }
-    found = {"Our proxies and the published ones, cifar10": list(proxies_table(bench))}
+    found_of = (robust, results("of every cell"), {**everyone, **common} if measured(common) else {}, results("ablation"))
+    against_accuracies = dict(zip(TITLES[1:5], found_of, strict=True))
+    found = {TITLES[0]: list(proxies_table(bench))}
     found |= {title: list(accuracy_table(bench, measured(kept), paper)) for title, kept in against_accuracies.items()}
+    found = {title: lines for title, lines in found.items() if len(lines) > 2}  # beyond a heading
     again, lines = results("released again"), []
     for name, scores in results("released").items():
         repeat = np.array([again[name].get(cell, np.nan) for cell in scores])
         value, n = correlation(np.array(list(scores.values())), repeat)
         if n >= FEWEST:
             lines.append(f"{name}: {written(value)} ({n} cells).")
-    return {**found, "Robust proxies with themselves: Spearman, other seed and images": lines}
+    return {**found, TITLES[5]: lines}
 
 
 def updated(document: str, found: dict[str, list[str]]) -> str:
     """The document with these sections in place of its own; what was not run stays as it is."""
     prose, _, tables = document.partition(MARK)
     kept = dict(section.partition("\n")[::2] for section in tables.split("### ")[1:])
-    texts = {title: "\n".join(["", *lines]) if len(lines) > 2 else kept.get(title, "").rstrip("\n") for title, lines in found.items()}
-    return prose + MARK + "".join(f"\n### {title}\n{text}\n" for title, text in texts.items() if text)
+    texts = kept | {title: "\n".join(["", *lines]) for title, lines in found.items() if lines}
+    return prose + MARK + "".join(f"\n### {title}\n{texts[title].rstrip()}\n" for title in TITLES if title in texts)
 
 
 def measured(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:

@@ -48,6 +48,7 @@ PAPERS: dict[str, Entry] = {
     "ha2023-table12": ha2023.TABLE_12,
     "wu2024": wu2024.STORE,
     "yang2025-table7": yang2025.TABLE_7,
+    "yang2025-table8": yang2025.TABLE_8,
 }
 
 

@@ -73,8 +73,8 @@ class Entry(NamedTuple):
     """What differs from the paper's setting, whatever the store."""
     runs: int = 1
     """How often what is random is repeated, unless it is said otherwise."""
-    space: SearchSpace[Any] = NB201
-    """Of the paper's architectures."""
+    space: SearchSpace[Any] | None = NB201
+    """Of the paper's architectures; None where it is of any."""
 
     def lacks(self, bench: RobBench) -> tuple[Need, ...]:
         """What the store does not hold of what this takes."""
@@ -82,7 +82,7 @@ class Entry(NamedTuple):
 
     def remedy(self, bench: RobBench) -> str:
         """What the store lacks, and the imports that bring it; empty where it lacks nothing."""
-        if bench.space is not self.space:
+        if self.space is not None and bench.space is not self.space:
             return f"architectures of {self.space.title}: it holds those of {bench.space.title}"
         return remedy(self.lacks(bench))
 

@@ -169,15 +169,16 @@ def nearest_centres(points: np.ndarray, count: int, rng: np.random.Generator) ->
     return np.array([min(np.flatnonzero(cluster == one), key=lambda i: apart[i]) for one in np.unique(cluster)], np.intp)
 
 
-def r_score(scores: np.ndarray) -> np.ndarray:
-    """R-Score over a population: ``(archs, 1 + others)`` of ``(archs, 2 + others)``, for `trnas`'s `combine`; what was not measured is worst.
+def r_score(scores: np.ndarray, *, stretched: bool = True) -> np.ndarray:
+    """R-Score of a population: ``(archs, 1 + others)`` of ``(archs, 2 + others)``, for `trnas`'s `combine`; what was not measured is worst.
 
     Arguments:
         scores: the first two columns are Ψ, the linear activation capability, and Φ, the consistency of features; both above 0.
+        stretched: over the population, as released; else by the equation: ``combine=functools.partial(r_score, stretched=False)``.
 
     Source: Yang et al. (2025), equation 6, and its released implementation.
     """
     psi, phi = np.where(np.isfinite(scores[:, :2]), scores[:, :2], np.nan).T
     measured = not (np.isnan(psi).all() or np.isnan(phi).all())
-    found = r_scores(psi, phi) if measured else np.full(len(scores), np.nan)
+    found = r_scores(psi, phi, stretched=stretched) if measured else np.full(len(scores), np.nan)
     return np.column_stack([np.nan_to_num(found, nan=-np.inf), scores[:, 2:]])

@@ -30,6 +30,7 @@ from robbench.store.arrays import Array, Name
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from tests.synthetic import array
+from tests.toy_space import register
 
 FILES = sorted(NUMBERS.glob("*.csv"))
 FEW = ("synflow", "params", "nwot", "snip")
@@ -396,6 +397,19 @@ def test_figure_1_is_absolute_kendall_over_the_evaluated_networks(whole: RobBenc
         assert table[dataset, proxy, metric] == pytest.approx(abs(kendalltau(one[both], other[both]).statistic))
 
 
+def test_a_score_of_0_and_none_are_not_usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any space: five chains of twelve have no synflow or one of 0, and all have a latency, which is no proxy."""
+    space = register(monkeypatch)
+    synflow, snip = np.arange(1.0, 13), np.arange(1.0, 13)
+    synflow[:3], synflow[3:5], snip[0] = 0, np.nan, np.nan
+    found = [
+        array(f"toy10 untrained {name} value", values, rows="exact", unit="1") for name, values in (("synflow", synflow), ("snip", snip))
+    ]
+    extend(tmp_path / "toy.h5", Rows.of(space, space.members), found)
+    table = compare("yang2025-table8", RobBench(tmp_path / "toy.h5")).table.set_index("proxy")["ours"]
+    assert (table["synflow"], table["snip"]) == (7 / 12, 11 / 12)
+
+
 def test_proxies_of_a_dataset_that_are_not_there_are_said_to_be_missing(
     published_store: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,8 +440,14 @@ def test_a_store_that_lacks_something_says_which_import_brings_it(published: Rob
     ):
         compare("jung2023-two-3x3", bench)
     lacks = overview(published).set_index("name")["lacks"]
-    assert [name for name in PAPERS if not lacks[name]] == ["jung2023-table1", "jung2023-best", "jung2023-two-3x3", "jung2023-figure16"]
-    assert overview(bench)["lacks"].all()
+    assert [name for name in PAPERS if not lacks[name]] == [
+        "jung2023-table1",
+        "jung2023-best",
+        "jung2023-two-3x3",
+        "jung2023-figure16",
+        "yang2025-table8",
+    ]
+    assert overview(bench).set_index("name")["lacks"].drop("yang2025-table8").all(), "which takes any proxies, of any space"
 
 
 def test_a_store_of_another_space_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,8 @@ def test_r_score_is_the_root_of_psi_times_phi_over_the_population() -> None:
     found = r_score(np.column_stack([psi, phi, cost]))
     assert np.allclose(found[:, 0], [1, np.sqrt(50.5) * 100, 10 * 50.5, -np.inf])
     assert found[:, 1].tolist() == cost.tolist()
+    alone = r_score(np.column_stack([psi, phi, cost]), stretched=False)
+    assert np.allclose(alone[:, 0], [1, np.sqrt(10) * 100, 10 * 10, -np.inf])
     assert r_score(np.array([[1.0, -np.inf, 3.0], [2.0, np.nan, 4.0]])).tolist() == [[-np.inf, 3.0], [-np.inf, 4.0]]
 
 
