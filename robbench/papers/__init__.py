@@ -32,6 +32,7 @@ PAPERS: dict[str, Entry] = {
     "jung2023-figure14": jung2023.FIGURE_14,
     "jung2023-figure15": jung2023.FIGURE_15,
     "jung2023-figure16": jung2023.FIGURE_16,
+    "jung2023-figure17": jung2023.FIGURE_17,
     "lukasik2023-table1": lukasik2023.TABLE_1,
     "lukasik2023-table2": lukasik2023.TABLE_2,
     "lukasik2023-table3": lukasik2023.TABLE_3,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.measurements.metrics import CONFIDENCES, Metric, level_text
+from robbench.measurements.metrics import CONFIDENCES, PUBLISHED_EPS, Metric, level_text
 from robbench.measurements.noise import NEAR, differences, twin_groups
 from robbench.measurements.question import Question
 from robbench.papers.entry import Entry, Need, Ours, Setting, bar, beside, held, published, spread
 from robbench.search import bananas, evolution, local_search
-from robbench.sources.jung2023 import CORRUPTIONS
+from robbench.sources.jung2023 import CORRUPTIONS, DATASETS
 from robbench.spaces import Subset
 from robbench.spaces.nb201 import EDGES, Cell, cells
 
@@ -277,6 +277,26 @@ def figure_16(bench: RobBench, setting: Setting) -> Ours:
     return Ours(pd.DataFrame.from_records(records).sort_values(["predicted", "true"], ignore_index=True))
 
 
+def figure_17(bench: RobBench, setting: Setting) -> Ours:
+    """Kendall's τ between the same accuracy on two datasets, clean and under every published attack and level."""
+    import pandas as pd
+    from scipy.stats import kendalltau
+
+    metrics = [
+        Metric("clean", None, "accuracy"),
+        *(Metric(name, level, "accuracy") for name, levels in PUBLISHED_EPS.items() for level in levels),
+    ]
+    found = held(bench, "standard")
+    datasets = [dataset for dataset in DATASETS if {"clean", *ATTACKS} <= found.get(dataset, set())]
+    records = []
+    for (one, other), metric in itertools.product(itertools.combinations(datasets, 2), map(str, metrics)):
+        values = [bench.query_many(bench.classes, metric, dataset=dataset, missing="nan") for dataset in (one, other)]
+        both = ~np.isnan(values).any(axis=0)
+        tau = kendalltau(values[0][both], values[1][both]).statistic
+        records.append({"dataset": one, "other": other, "metric": metric, "ours": tau, "networks": int(both.sum())})
+    return Ours(pd.DataFrame.from_records(records))
+
+
 def _whole(bench: RobBench, metric: str, measure: str) -> np.ndarray:
     """What is an array for each network, of all of them: ``(networks, …)``; of FGSM, ``(networks, levels, …)``; NaN where it was not measured."""
     asked = Question(Metric(metric, None, measure), DATASET, "standard")
@@ -388,4 +408,14 @@ FIGURE_16 = Entry(
     tuple(need._replace(measure="confusion") for need in needs("clean")),
     figure_16,
     ("The paper's numbers have one digit.",),
+)
+FIGURE_17 = Entry(
+    PAPER,
+    "Figure 17: rank correlations between data sets: Kendall's τ of the same accuracy on two of them",
+    (*needs("clean", *ATTACKS), *needs("clean", *ATTACKS, dataset="cifar100")),
+    figure_17,
+    (
+        "The figure has no numbers in the paper's text: it says that of FGSM data sets agree, and of the other attacks hardly, or the contrary.",
+        "Within a data set: robbench plot correlation.",
+    ),
 )
