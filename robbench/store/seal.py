@@ -29,7 +29,8 @@ WHOLE_UP_TO = 32 << 20
 _TEXT = re.compile(
     rb"robbench store\nformat_version ([0-9]{1,9})\nlength ([0-9]{1,15})\n(?:crc32 ([0-9a-f]{8})\n)?sha256 ([0-9a-f]{64})\n +"
 )
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
+"""Small enough that the memory of one block is used for the next."""
 
 
 def seal(file: BinaryIO) -> None:
