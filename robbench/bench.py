@@ -366,7 +366,6 @@ class RobBench:
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.
             NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.
-            MissingLibrary: the surrogate's own library is not installed.
         """
         return self._predictions(metric, level, eps, severity, measure, dataset, training).prediction(arch)
 

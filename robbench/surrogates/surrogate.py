@@ -82,11 +82,7 @@ class Surrogate:
         return [parse(output).entry.unit == "fraction" for output in self.about.outputs]
 
     def predict(self, values: np.ndarray) -> np.ndarray:
-        """The mean of each output: ``(rows, features)`` → ``(rows, outputs)``, float64; fractions are in [0, 1], curves monotone.
-
-        Raises:
-            MissingLibrary: the model's own library is not installed.
-        """
+        """The mean of each output: ``(rows, features)`` → ``(rows, outputs)``, float64; fractions are in [0, 1], curves monotone."""
         means = self.model.predict(values)
         means[:, self.bounded] = means[:, self.bounded].clip(0, 1)
         return np.round(falling(means, self.about.monotone), DECIMALS)
@@ -154,9 +150,12 @@ class Surrogate:
         try:
             _check(about, fitted)
             model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
+            if model.shape != (len(about.feature_names), len(about.outputs)):
+                raise ValueError(f"its model is of {model.shape} features and outputs, and not of those that it names")
         except (KeyError, ValueError, IndexError, TypeError, AttributeError, UnknownMetric, InvalidArgument) as error:
             raise DamagedStore(f"{where} is damaged: {error}. Restore the file from a copy, or fit it again.") from error
-        return cls(about, model, fitted.training_rows, fitted.calibration)
+        # Saved again, an earlier version's model is one of this version.
+        return cls(about._replace(model_version=kind.version), model, fitted.training_rows, fitted.calibration)
 
 
 def _check(about: About, fitted: Fitted) -> None:

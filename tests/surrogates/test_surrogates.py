@@ -34,7 +34,6 @@ from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.features import table
 from robbench.surrogates.fitting import gather, scores
-from robbench.surrogates.forest import Forest
 from robbench.surrogates.networks import Networks
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
 from robbench.surrogates.surrogate import falling
@@ -128,15 +127,6 @@ def test_every_kind_learns_keeps_and_repeats(kind: str, toy: RobBench, toy_store
     assert (predicted[:, 1] <= predicted[:, 0]).all()
     assert (predicted[:, 0] <= predicted[:, 2]).all()
     assert verify(path) > verify(toy_store)
-
-
-def test_numpy_evaluates_a_forest_as_scikit_learn_does() -> None:
-    ensemble = pytest.importorskip("sklearn.ensemble")
-    rng = np.random.default_rng(0)
-    features, targets = rng.integers(0, 5, (200, 6)).astype(float), rng.normal(size=(200, 2))
-    theirs = ensemble.RandomForestRegressor(100, random_state=3).fit(features, targets)
-    others = rng.integers(0, 5, (700, 6)).astype(float)
-    np.testing.assert_allclose(Forest.fit(features, targets, 2, 3).predict(others), theirs.predict(others), rtol=1e-12)
 
 
 def test_a_curve_falls_and_scores_are_of_the_test_side(forest: Surrogate, toy: RobBench) -> None:
@@ -478,16 +468,6 @@ def test_a_damaged_model_is_named(fitted: Path, spoil: Any, message: str) -> Non
         spoil(file["surrogates/toy10/standard/clean+pgd"])
     with pytest.raises(DamagedStore, match=message):
         RobBench(fitted).predict(ARCH, "clean")
-
-
-def test_a_damaged_ubjson_is_named(toy: RobBench, toy_store: Path, tmp_path: Path) -> None:
-    pytest.importorskip("xgboost")
-    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
-    surrogate = fit(toy, "clean", model="boosting", features="operations")
-    arrays = surrogate.fitted().arrays
-    put_surrogate(path, surrogate.fitted()._replace(arrays=arrays | {"model.ubjson": arrays["model.ubjson"][:100]}))
-    with pytest.raises(DamagedStore, match=r"the surrogate of clean of toy10 is damaged: the bytes of xgboost's model are not those"):
-        RobBench(path).predict(ARCH, "clean")
 
 
 def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
