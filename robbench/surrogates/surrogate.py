@@ -87,7 +87,7 @@ class Surrogate:
         means[:, self.bounded] = means[:, self.bounded].clip(0, 1)
         return np.round(falling(means, self.about.monotone), DECIMALS)
 
-    def interval(self, output: str, means: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, output: str, means: np.ndarray, level: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends for means ``(rows,)`` of one output: two arrays ``(rows,)``; see `conformal.half_widths`."""
         index = self.about.outputs.index(output)
         calibration, errors = self.calibration[:, index], self.calibration[:, len(self.about.outputs) + index]

@@ -20,7 +20,9 @@ from robbench import (
     RobBench,
     StoreError,
     UnknownArchitecture,
+    UnknownMetric,
 )
+from robbench.measurements.measurements import Measurements
 from robbench.spaces.nb201 import NB201, Cell, cells, position
 from robbench.spaces.nb201.features import paths
 from robbench.spaces.nb201.identity import twin_partition
@@ -32,9 +34,11 @@ from robbench.surrogates import Surrogate, fit, kinds
 from robbench.surrogates.blend import NETWORKS_SHARE
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.features import table
+from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather, scores
+from robbench.surrogates.forest import Forest
 from robbench.surrogates.networks import Networks
+from robbench.surrogates.predictions import Surrogates
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
 from robbench.surrogates.surrogate import falling
 from tests import synthetic
@@ -325,6 +329,7 @@ def test_predict_and_predict_many_agree_in_every_form_of_an_architecture(fitted:
     listed = bench.surrogates()
     assert listed["output"].tolist() == ["clean", "pgd@1/255", "pgd@2/255", "pgd@4/255"]
     assert set(listed["split"]) == {"twin, 0.8, seed 0"}
+    assert set(listed["version"]) == {Forest.version}
     assert RobBench(fitted).surrogates().equals(listed)
 
 
@@ -375,6 +380,75 @@ def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path
     extend(path, ROWS, [one for one in learnable() if "flops" in one.name])
     with pytest.raises(NotMeasured, match=r"was fitted on other features than the store now has: flops"):
         RobBench(path).predict(ARCH, "clean")
+
+
+# What a surrogate has seen
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_held_out_architectures_are_no_twins_of_those_that_it_learned_from(kind: str, toy_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
+    surrogate = fit(RobBench(path), "clean+pgd", model="forest", features="operations", split=kind)
+    surrogate.save(path)
+    bench = RobBench(path)
+    training, calibration, held_out = bench.split_of("clean+pgd")
+    assert calibration is not None
+    assert bench.split_of("pgd@2/255") == (training, calibration, held_out)
+    assert (len(training), len(calibration)) == tuple(bench.surrogates()[["learned_from", "n"]].iloc[0])
+    assert set(training) == {bench.classes[row] for row in surrogate.training_rows}
+    measured = ~np.isnan(bench.query_many(bench.classes, "clean", missing="nan"))
+    assert sorted(map(str, training + calibration)) == sorted(str(bench.classes[row]) for row in np.flatnonzero(measured))
+    means = surrogate.predict(feature_table(bench)[[bench.classes.index(arch) for arch in calibration]])
+    np.testing.assert_array_equal(means.astype(np.float32), surrogate.calibration[:, :4])
+    twins = {bench.space.twin_key(arch) for arch in training}
+    assert list(held_out) == [arch for arch in calibration if bench.space.twin_key(arch) not in twins]
+    assert (len(held_out) < len(calibration)) == (kind == "random")
+
+
+def feature_table(bench: RobBench) -> np.ndarray:
+    """Of each class."""
+    return of_architectures(bench.space, "operations", bench.classes).values
+
+
+def test_what_is_measured_after_a_fit_is_held_out_and_calibrates_nothing(fitted: Path) -> None:
+    before = RobBench(fitted).split_of("clean")
+    new = [arch for arch in RobBench(fitted).classes if arch not in {*before.training, *(before.calibration or ())}]
+    later = Surrogates(Measurements(measured_everywhere(fitted), "toy10")).split_of("clean", None, None)
+    assert later.training == before.training
+    assert later.calibration is None
+    twins = {NB201.twin_key(arch) for arch in before.training}
+    assert set(later.held_out) == {*before.held_out, *(arch for arch in new if NB201.twin_key(arch) not in twins)}
+
+
+def measured_everywhere(path: Path) -> Store:
+    """The store, as if everything had been measured of every class since."""
+    store = Store(path)
+    read = store.read
+    store.read = lambda name, row=None: np.nan_to_num(read(name, row), nan=0.5)  # type: ignore[method-assign]
+    return store
+
+
+def test_a_split_that_nothing_tells_is_an_error_of_ours(fitted: Path, toy: RobBench) -> None:
+    with pytest.raises(NotMeasured, match=r"no surrogate of square@1/255 of toy10.*it holds clean[+]pgd of toy10 \(standard\)"):
+        RobBench(fitted).split_of("square@1/255")
+    with pytest.raises(NotMeasured, match="no surrogate of clean of toy100"):
+        RobBench(fitted).split_of("clean", dataset="toy100")
+    with pytest.raises(UnknownMetric, match="pdg"):
+        RobBench(fitted).split_of("clean+pdg")
+    with Store(fitted) as store:
+        kept = store.surrogate("toy10", "standard", "clean+pgd")
+    put_surrogate(fitted, kept._replace(training_rows=np.array([0, CLASSES])))
+    with pytest.raises(DamagedStore, match=r"the surrogate of clean[+]pgd of toy10 names rows that are not in store.h5"):
+        RobBench(fitted).split_of("clean")
+
+
+def test_only_means_need_no_intervals(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = RobBench(fitted)
+    expected = bench.predict_many(bench.architectures[:50], "pgd@1/255")[:, 0]
+    monkeypatch.delattr(Surrogate, "interval")
+    oracle = RobBench(fitted).oracle("pgd@1/255", on="surrogate")
+    assert [oracle(arch) for arch in bench.architectures[:50]] == expected.tolist()
 
 
 # In the store
