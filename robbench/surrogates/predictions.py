@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.errors import InvalidArgument, NotMeasured
+from robbench.errors import InvalidArgument, NewerFormat, NotMeasured
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import parse
@@ -17,7 +17,7 @@ from robbench.measurements.question import STANDARD, UNTRAINED, Question
 from robbench.surrogates import features
 from robbench.surrogates.fitting import spelled
 from robbench.surrogates.seen import Split, split_of
-from robbench.surrogates.surrogate import About, Prediction, Surrogate
+from robbench.surrogates.surrogate import About, Prediction, Surrogate, described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,8 +208,8 @@ class Surrogates:
         """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""
         if key not in self._about:
             try:
-                self._about[key] = About(**self._measurements.store.about_surrogate(*key))
-            except TypeError:
+                self._about[key] = described(self._measurements.store.about_surrogate(*key), f"the surrogate of {key[2]} of {key[0]}")
+            except NewerFormat:
                 self._about[key] = None
         return self._about[key]
 

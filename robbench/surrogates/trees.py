@@ -40,15 +40,14 @@ class Trees:
         children = np.stack([arrays["left"], arrays["right"]], axis=-1)
         missing = np.zeros(feature.shape, bool) if missing_left is None else missing_left
         _check_nodes(feature, threshold, children, missing, features)
-        self.leaf = (children == np.arange(len(children))[:, np.newaxis]).all(axis=1)
-        """``(nodes,)``, bool."""
-        _check_walks(roots, children, self.leaf)
+        leaf = (children == np.arange(len(children))[:, np.newaxis]).all(axis=1)
+        _check_walks(roots, children, leaf)
         self._features, self._right = features, right
         self._roots, self._threshold = roots.astype(np.intp), threshold.astype(np.float32)
         # A row holds each feature twice, once with ∞ and once with −∞ for a missing value: that goes right, or left, as any other value does.
         self._column = feature.astype(np.intp) + features * missing.astype(bool)
         self._children = children.astype(np.intp).reshape(-1)
-        self._depth = _depth(self._roots, children, self.leaf)
+        self._depth = _depth(self._roots, children, leaf)
 
     def evaluate(self, rows: np.ndarray, reduced: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """What a function makes of the leaves in which rows end.

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -524,6 +525,36 @@ def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path
     assert RobBench(fitted).surrogates().empty
     with Store(fitted) as store, pytest.raises(NewerFormat, match=r"is described in a way this RobBench does not know.*colour"):
         Surrogate.of(store.surrogate("toy10", "standard", "clean+pgd"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"split": "twin"},
+        {"split": {"kind": "twin", "train": "most", "seed": 0}},
+        {"split": {"kind": "twin"}},
+        {"scores": {}},
+        {"scores": {"clean": {"r2": "high"}}},
+        {"outputs": 3},
+        {"outputs": []},
+        {"outputs": ["pdg"]},
+        {"monotone": [[7]]},
+        {"features": None},
+        {"feature_names": [1]},
+        {"model": ["forest"]},
+        {"rows": 0},
+    ],
+)
+def test_a_description_that_is_damaged_is_named_wherever_it_is_read(fitted: Path, changes: dict[str, Any]) -> None:
+    change(fitted, **changes)
+    ways: list[Callable[[RobBench], Any]] = [
+        lambda bench: bench.surrogates(),
+        lambda bench: bench.predict(ARCH, "clean"),
+        lambda bench: bench.split_of("clean"),
+    ]
+    for asked in ways:
+        with pytest.raises(DamagedStore, match=r"the surrogate of clean\+pgd of toy10 is damaged"):
+            asked(RobBench(fitted))
 
 
 @pytest.mark.parametrize(
