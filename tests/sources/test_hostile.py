@@ -68,7 +68,7 @@ def guarded(store: Path, files: Iterable[tuple[str, Path]]) -> list[str]:
 
 
 NAMES = {
-    "jung2023": "jung/cifar10/fgsm@Linf_cm.json",
+    "jung2023": "jung/cifar10/fgsm@Linf_accuracy.json",
     "natsbench": "nats_bench.csv",
     "nbsuite_zero": "zc_nasbench201.json",
     "nasrobbench201": "NAS-RobBench-201_all.json",
@@ -121,7 +121,7 @@ def _import(source: str, path: Path, store: Path) -> Any:
 def at_the_top(member: str) -> dict[str, str]:
     """A JSON text for each source that reads JSON, with `member` where the values of one network belong."""
     return {
-        "jung2023": f'{{"cifar10": {{"fgsm@Linf": {{"cm": {{"{FIRST}": {member}}}}}}}}}',
+        "jung2023": f'{{"cifar10": {{"fgsm@Linf": {{"accuracy": {{"{FIRST}": {member}}}}}}}}}',
         "nbsuite_zero": f'{{"cifar10": {{"{NET}": {{"zen": {member}}}}}}}',
         "nasrobbench201": f'{{"cifar10": {{"{FIRST}": {{"val_acc": {{"0": {member}}}}}}}}}',
     }
