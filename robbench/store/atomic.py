@@ -70,9 +70,10 @@ def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
         OSError: the folder cannot be written, or the disk is full.
     """
     with replacing(path) as buffer:
+        # The oldest structures that HDF5 has are those that hdf5.py reads.
         disk = _Disk(buffer.fileno(), "r+", closefd=False)
         try:
-            with h5py.File(disk, "w", userblock_size=SIZE) as file:
+            with h5py.File(disk, "w", libver=("earliest", "latest"), userblock_size=SIZE) as file:
                 yield file
         finally:
             if disk.error is not None:  # whatever else went wrong follows from this

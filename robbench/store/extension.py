@@ -102,7 +102,7 @@ class Extension:
                 padded = create_dataset(self.file, None, placed(values, np.arange(len(dataset)), rows, _missing(dataset.dtype)))
                 padded.attrs.update(dict(dataset.attrs.items()))
                 del self.file[path]
-                self.file[path] = padded
+                self.file[path.encode()] = padded
                 self.changed.add(path)
 
     def _put_index(self, index: np.ndarray) -> bool:

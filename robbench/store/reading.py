@@ -7,12 +7,12 @@ import os
 from functools import cached_property
 from typing import Any
 
-import h5py
 import numpy as np
 
 from robbench.errors import DamagedStore, StoreError, UnknownSpace
 from robbench.spaces import SearchSpace
 from robbench.store.arrays import Fitted, Header, Name, unpack
+from robbench.store.chunks import Dataset
 from robbench.store.layout import (
     check_values,
     damage_named,
@@ -23,7 +23,6 @@ from robbench.store.layout import (
 )
 from robbench.store.opening import opened, space_of
 from robbench.store.rows import Rows
-from robbench.store.safety import checked
 
 
 class Store:
@@ -53,7 +52,6 @@ class Store:
             self._file.close()
             raise
         self._headers: dict[Name, Header] = {}
-        self._checked: set[str] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -167,20 +165,18 @@ class Store:
 
     def _links(self, group: str) -> list[list[str]]:
         """The parts of the path of everything in a group; nothing is opened for it."""
-        found: list[bytes] = []
+        found: list[str] = []
         with damage_named(self.path, f"/{group}"):
             if group in self._file:
-                opened = self._file[group].id  # its links are read only as long as it is kept
-                opened.links.visit(found.append)
-        return [list(map(unescaped, path.decode().split("/"))) for path in found]
+                self._file[group].visititems(lambda path, _: found.append(path))
+        return [list(map(unescaped, path.split("/"))) for path in found]
 
-    def _dataset(self, path: str) -> h5py.Dataset:
-        """An array of the file, if it may be read; each is checked once."""
-        dataset = self._file[path]
-        if path not in self._checked:
-            checked(dataset, self.path)
-            self._checked.add(path)
-        return dataset
+    def _dataset(self, path: str) -> Dataset:
+        found = self._file[path]
+        if not isinstance(found, Dataset):
+            raise ValueError("it is a group; expected an array")
+        found.check_size()
+        return found
 
     def _header(self, name: Name) -> Header:
         dataset = self._dataset(path_of(name))
