@@ -9,7 +9,8 @@ from collections.abc import Iterator
 IN_MEMORY_UP_TO = 32 << 20
 """Bytes up to which a file is read whole when it is opened: what is compared with the seal is then what is parsed, whatever becomes of the file."""
 
-_BLOCK = 1 << 18
+BLOCK = 1 << 16
+"""Small enough that the memory of one block is used for the next."""
 
 
 class Content:
@@ -60,8 +61,8 @@ class Content:
 
     def blocks(self, start: int) -> Iterator[bytes]:
         """The bytes from one on, in blocks."""
-        for at in range(start, self.size, _BLOCK):
-            yield self.take(at, min(_BLOCK, self.size - at))
+        for at in range(start, self.size, BLOCK):
+            yield self.take(at, min(BLOCK, self.size - at))
 
     def _read(self, start: int, length: int) -> bytes:
         """Up to `length` bytes: fewer where the file ends before."""

@@ -137,6 +137,10 @@ class Store:
             about: dict[str, Any] = json.loads(self._dataset(f"{path}/training_rows").attrs["about"])
         return about
 
+    def training_rows(self, dataset: str, training: str, target: str) -> np.ndarray:
+        """The rows that a surrogate was fitted on, without reading its model: ``(n,)``."""
+        return self._read(f"{path_of_surrogate(dataset, training, target)}/training_rows")
+
     def surrogate(self, dataset: str, training: str, target: str) -> Fitted:
         """A surrogate, every array of it.
 
@@ -164,7 +168,7 @@ class Store:
         return {dataset: list(trainings) for dataset, trainings in found.items()}
 
     def _links(self, group: str) -> list[list[str]]:
-        """The parts of the path of everything in a group; nothing is opened for it."""
+        """The parts of the path of everything in a group."""
         found: list[str] = []
         with damage_named(self.path, f"/{group}"):
             if group in self._file:
@@ -196,7 +200,12 @@ class Store:
         return values
 
     def _texts(self, path: str) -> tuple[str, ...]:
-        return tuple(text.decode() for text in self._read(path).tolist())
+        texts = self._read(path).tolist()
+        with damage_named(self.path, path):
+            decoded = b"\0".join(texts).decode().split("\0") if texts else []  # all at once: one by one takes a third of a first answer
+            if len(decoded) != len(texts):
+                raise ValueError("its texts have null characters in them")
+        return tuple(decoded)
 
 
 class _StoredRows(Rows):
