@@ -130,9 +130,9 @@ def write_array(file: h5py.File, array: Array) -> None:
 
 
 def _packed(array: Array) -> tuple[np.ndarray | Blocks, int | None]:
-    if isinstance(array.values, np.ndarray):
-        return pack(array.values, array.header.provenance.get("images"))
-    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts; nothing but those and outcomes comes in blocks
+    if isinstance(array.values, np.ndarray) or array.values.dtype.kind == "f":
+        return pack(array.values[:], array.header.provenance.get("images"))
+    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts
 
 
 def create_dataset(file: h5py.File, path: str | None, values: np.ndarray | Blocks, compression: str | None = "gzip") -> h5py.Dataset:
