@@ -32,17 +32,29 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
-    """How many networks to stack: as many as half of the free memory holds, at most 16 on a CPU, where more gain nothing.
+CACHED = 2**20
+"""Bytes.  Up to here an activation stays in a core's cache, and small layers leave a core idle: stacking pays (benchmarks/stacked.py)."""
+MOST = {"cpu": 16, "cuda": 512}
 
+
+def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
+    """How many networks to stack: on a CPU 1 where a network's layers fill a core by themselves, else as many as memory is likely to hold.
+
+    The same every time on the same machine: half of all its memory, not of what happens to be free.  A run halves what does not fit.
     A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
     keeps half as many, of `BATCH` images.
     """
     _, height, width = dataset.image_shape
     images = max(recipe.batch_size, BATCH[device.type] // 2)
-    activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
+    activation = 4 * images * recipe.channels * height * width
+    if device.type == "cpu" and activation > CACHED:
+        return 1
+    step = 3 * 6 * recipe.cells * activation * (1 + 1 / 2 + 1 / 4)
+    return max(1, min(MOST[device.type], int(_memory(device) / 2 / step)))
+
+
+def _memory(device: torch.device) -> int:
+    """Of the device, free or not, in bytes."""
     if device.type == "cuda":
-        free, most = torch.cuda.mem_get_info(device)[0], 512
-    else:
-        free, most = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 16
-    return max(1, min(most, int(free / 2 / (4 * activations))))
+        return int(torch.cuda.mem_get_info(device)[1])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
