@@ -23,6 +23,9 @@ from builders.results import shards
 from builders.units import Notice, run_unit
 from robbench.workers import end_with_parent
 
+CORRUPTED = "corrupted"
+"""In a build's folder, where its processes share corrupted images that are too many for memory; may be removed when no run goes on."""
+
 
 def todo(folder: Path) -> list[Unit]:
     """The units of a folder's plan that have no whole shard yet.
@@ -56,6 +59,7 @@ def run(
     units = todo(folder)
     found = find_device(device)
     dataset = load(read_plan(folder).dataset, data)
+    dataset.corrupted.folder = folder / CORRUPTED
     if workers == 1:
         prepare_process()
         for unit in units:

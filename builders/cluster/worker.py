@@ -15,7 +15,7 @@ from builders.devices import find_device
 from builders.errors import BuildError
 from builders.plan import Plan, Unit
 from builders.results.shards import Shard
-from builders.run import prepare_process
+from builders.run import CORRUPTED, prepare_process
 from builders.units import run_unit
 from robbench.errors import RobBenchError
 
@@ -64,7 +64,9 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), notice=notices.append), notices
+        dataset = _loaded(unit.dataset, job.data)
+        dataset.corrupted.folder = Path(worker.local_directory) / CORRUPTED
+        return run_unit(unit, dataset, find_device(job.device), notice=notices.append), notices
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from builders.plan import Unit, read_plan
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a worker says of itself, with this process in its place."""
-    made = SimpleNamespace(address="tcp://late:1", state=SimpleNamespace(nthreads=1, total_resources={"GPU": 2}))
+    made = SimpleNamespace(address="tcp://late:1", local_directory="nowhere", state=SimpleNamespace(nthreads=1, total_resources={"GPU": 2}))
     monkeypatch.setattr(distributed, "get_worker", lambda: made)
     return made
 
