@@ -22,6 +22,7 @@ from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.networks import CELLS
 from builders.proxies import PROXIES, Proxy
+from builders.proxies.jacobians import ExactHessian
 from builders.proxies.rscore import Psi
 from builders.train import RECIPES
 from robbench.arguments import checked_count, checked_seed, nearest
@@ -57,7 +58,13 @@ _PUBLISHED = {name: ATTACKS[name] for name in ("fgsm", "pgd", "apgd-ce", "square
 _RESCALED = Square(schedule="rescaled", everywhere=True)
 
 EVALUATIONS: dict[str, Evaluation] = {
-    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)), tuple(CORRUPTIONS), _PROXIES),
+    "published": Evaluation(
+        "published",
+        _PUBLISHED,
+        tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)),
+        tuple(CORRUPTIONS),
+        _PROXIES | {"hessian": Proxy(ExactHessian(), images=2, loss=True)},
+    ),
     # Digits are strokes without texture: it takes larger eps to hide one.
     "digits": Evaluation(
         "digits", _PUBLISHED | {"square": _RESCALED}, tuple(k / 255 for k in (4, 8, 16, 32, 64)), tuple(CORRUPTIONS), _PROXIES

@@ -125,6 +125,39 @@ class Hessian:
         return value.mean(-1)
 
 
+@dataclass(frozen=True)
+class ExactHessian:
+    """The eigenvalue that `Hessian` iterates towards, without iterating: that of a matrix of classes by classes, for one backward pass a class.
+
+    JᵀSJ has the eigenvalues of MᵀJJᵀM, but for zeros, where S = MMᵀ with M = diag(√p) − p√pᵀ and p the softmax.  Never below the iterated
+    value, which has not always arrived, and for 10 classes much cheaper.
+
+    Arguments:
+        eigenvalue: "exact", for provenance.
+        images: as for `Hessian`.
+
+    Source: as of `Hessian`.
+    """
+
+    eigenvalue: str = "exact"
+    images: int = 16
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, float64, in nats a squared unit of image; batch norm's statistics are fixed."""
+        stack = passes.frozen
+        with torch.enable_grad():
+            images = own(stack, passes.images[: self.images])
+            logits = stack(images)
+        rows = [torch.autograd.grad(each.sum(), images, retain_graph=True, allow_unused=True)[0] for each in logits.unbind(-1)]
+        jacobian = torch.stack([torch.zeros_like(images) if row is None else row for row in rows], 2).flatten(3).double()
+        p = logits.detach().double().softmax(-1)
+        half = torch.diag_embed(p.sqrt()) - p[..., :, None] * p.sqrt()[..., None, :]
+        product = half.transpose(-1, -2) @ (jacobian @ jacobian.transpose(-1, -2)) @ half
+        usable = product.isfinite().flatten(2).all(-1)
+        largest = torch.linalg.eigvalsh(torch.where(usable[..., None, None], product, torch.zeros_like(product)))[..., -1]
+        return largest.clamp(min=0).masked_fill(~usable, torch.nan).mean(-1)
+
+
 def _unit(vectors: Tensor) -> Tensor:
     """Each image's vector at length one; a vector of zeros stays."""
     flat = vectors.flatten(2)
