@@ -25,7 +25,7 @@ from builders.attacks.streams import image_streams
 from builders.classifiers import LOW, fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
-from builders.train import exact_convolutions
+from builders.precision import exact_convolutions
 from robbench.arguments import checked_count
 from robbench.measurements.metrics import SEVERITIES
 
@@ -216,14 +216,12 @@ def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    outcomes = []
+    outcomes, highest = [], int(labels.max())
     for index in _batches(torch.arange(len(images), device=images.device), batch_size):
         batch, truth = images[index], labels[index]
         logits = network(batch)
-        if int(labels.max()) >= logits.shape[-1]:
-            raise AttackError(
-                f"label {int(labels.max())} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}."
-            )
+        if highest >= logits.shape[-1]:
+            raise AttackError(f"label {highest} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}.")
         outcomes.append(correct(logits, truth.expand(logits.shape[:-1])))
     return torch.cat(outcomes, dim=-1)
 

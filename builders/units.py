@@ -19,9 +19,10 @@ from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
 from builders.networks.frozen import FrozenStack
 from builders.plan import EVALUATIONS, Unit
+from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
 from builders.results.shards import Shard
-from builders.train import RECIPES, exact_convolutions, train
+from builders.train import RECIPES, train
 from robbench.spaces import space_named
 
 Notice = Callable[[str], None]

@@ -56,7 +56,7 @@ class FABT:
         """The nearest that any target's walk found, or the image itself; see `builders.attacks.base.MinimalAttack`."""
         labels, within = per_row(images, labels, within)
         best, closest = images, torch.full_like(within, torch.inf)
-        active = ActiveRows(images)
+        active = ActiveRows(images, patience=1)
         for rank in range(likely(network, images, labels, self.targets).shape[-1]):
             live = closest > within
             if self.early_stop and active.can_shrink(live):
