@@ -32,6 +32,13 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def device_of_worker(device: torch.device, worker: int) -> torch.device:
+    """The device of one of several processes, numbered from 0: on ``cuda`` without a number, GPUs are dealt out in turn."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", worker % torch.cuda.device_count())
+    return device
+
+
 CACHED = 2**20
 """Bytes.  Up to here an activation stays in a core's cache, and small layers leave a core idle: stacking pays (benchmarks/stacked.py)."""
 MOST = {"cpu": 16, "cuda": 512}

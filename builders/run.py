@@ -10,12 +10,13 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import torch
 
 from builders.datasets import Dataset, load
-from builders.devices import find_device
+from builders.devices import device_of_worker, find_device
 from builders.errors import BuildError
 from builders.memory import keep_freed_memory
 from builders.plan import Unit, read_plan
@@ -48,7 +49,7 @@ def run(
 
     Arguments:
         folder: with a plan.
-        device: as for `find_device`.
+        device: as for `find_device`; workers take turns at the GPUs of ``cuda``.
         workers: processes; 1 runs in this one.
         data: the folder of the data set's published files, for those that need one.
         notice: called with what the user should know.
@@ -67,7 +68,10 @@ def run(
             yield unit
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder)) as pool:
+    numbers = context.SimpleQueue()
+    for number in range(workers):
+        numbers.put(number)
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder, numbers)) as pool:
         futures = {pool.submit(_run_in_worker, unit): unit for unit in units}
         try:
             for future in as_completed(futures):
@@ -85,14 +89,14 @@ def run(
 _worker: tuple[Dataset, torch.device, Path] | None = None
 
 
-def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
+def _start_worker(dataset: Dataset, device: str, folder: Path, numbers: SimpleQueue[int]) -> None:
     global _worker
     end_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare_process()
-    _worker = dataset, torch.device(device), folder
+    _worker = dataset, device_of_worker(torch.device(device), numbers.get()), folder
 
 
 def prepare_process() -> None:

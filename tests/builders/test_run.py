@@ -20,8 +20,8 @@ torch = pytest.importorskip("torch")
 from builders import run as running
 from builders import units
 from builders.corruptions import CORRUPTIONS, corrupt
-from builders.datasets import load
-from builders.devices import find_device, stack_for
+from builders.datasets import Dataset, load
+from builders.devices import device_of_worker, find_device, stack_for
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes
 from builders.networks.frozen import FrozenStack
@@ -240,6 +240,13 @@ def test_an_unknown_device_is_named(name: str) -> None:
         find_device(name)
 
 
+def test_workers_take_turns_at_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert [device_of_worker(torch.device("cuda"), worker).index for worker in range(5)] == [0, 1, 2, 0, 1]
+    assert device_of_worker(torch.device("cuda:2"), 4) == torch.device("cuda:2")
+    assert device_of_worker(CPU, 4) == CPU
+
+
 def test_shards_of_another_plan_stop_a_run(folder: Path) -> None:
     (folder / "0123456789abcdef.npz").write_bytes(b"")
     with pytest.raises(BuildError, match=r"0123456789abcdef\.npz and 0 more are not of the plan"):
@@ -249,6 +256,17 @@ def test_shards_of_another_plan_stop_a_run(folder: Path) -> None:
 def test_a_stack_shrinks_with_the_images() -> None:
     dataset = load("digits")
     assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16
+
+
+def test_a_stack_pays_on_a_cpu_where_layers_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is the same whatever memory happens to be free."""
+    digits, full = load("digits"), np.zeros((2, 3, 32, 32), np.float32)
+    cifar = Dataset("photographs", full, np.arange(2), full, np.arange(2), 10)
+    assert stack_for(CPU, digits, RECIPES["digits"]) == 16
+    assert stack_for(CPU, cifar, RECIPES["nb201-12"]) == 1
+    whole = os.sysconf("SC_PHYS_PAGES")
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PHYS_PAGES": whole, "SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 0}[name])
+    assert stack_for(CPU, digits, RECIPES["digits"]) == 16
 
 
 def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
