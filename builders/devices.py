@@ -8,8 +8,8 @@ import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
+from builders.measure import BATCH
 from builders.train import Recipe
-from builders.units import BATCH
 
 
 def find_device(name: str) -> torch.device:
