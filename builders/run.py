@@ -37,7 +37,13 @@ def todo(folder: Path) -> list[Unit]:
 
 
 def run(
-    folder: Path, *, device: str = "auto", workers: int = 1, data: Path | None = None, notice: Notice = lambda text: None
+    folder: Path,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    weights: Path | None = None,
+    data: Path | None = None,
+    notice: Notice = lambda text: None,
 ) -> Iterator[Unit]:
     """Run the units of a folder's plan that are not done; yields each when its shard is written.
 
@@ -47,6 +53,7 @@ def run(
         folder: with a plan.
         device: as for `find_device`.
         workers: processes; 1 runs in this one.
+        weights: a folder that keeps trained weights; networks that it has are not trained.
         data: the folder of the data set's published files, for those that need one.
         notice: called with what the user should know.
 
@@ -59,11 +66,11 @@ def run(
     if workers == 1:
         prepare_process()
         for unit in units:
-            shards.write(folder, run_unit(unit, dataset, found, notice=notice))
+            shards.write(folder, run_unit(unit, dataset, found, weights=weights, notice=notice))
             yield unit
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder, weights)) as pool:
         futures = {pool.submit(_run_in_worker, unit): unit for unit in units}
         try:
             for future in as_completed(futures):
@@ -78,17 +85,17 @@ def run(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: tuple[Dataset, torch.device, Path] | None = None
+_worker: tuple[Dataset, torch.device, Path, Path | None] | None = None
 
 
-def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
+def _start_worker(dataset: Dataset, device: str, folder: Path, weights: Path | None) -> None:
     global _worker
     end_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare_process()
-    _worker = dataset, torch.device(device), folder
+    _worker = dataset, torch.device(device), folder, weights
 
 
 def prepare_process() -> None:
@@ -99,7 +106,7 @@ def prepare_process() -> None:
 
 def _run_in_worker(unit: Unit) -> list[str]:
     assert _worker is not None
-    dataset, device, folder = _worker
+    dataset, device, folder, weights = _worker
     notices: list[str] = []
-    shards.write(folder, run_unit(unit, dataset, device, notice=notices.append))
+    shards.write(folder, run_unit(unit, dataset, device, weights=weights, notice=notices.append))
     return notices

@@ -33,6 +33,8 @@ class Job:
     device: str
     expected: Fingerprint
     """That the worker must have."""
+    weights: Path | None = None
+    """The folder that keeps trained weights, on the worker's machine."""
 
 
 def gpu_count(dask_worker: Worker) -> float:
@@ -64,7 +66,7 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), notice=notices.append), notices
+        return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), weights=job.weights, notice=notices.append), notices
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, tiny_images: str) -> None
 def test_ctrl_c_ends_a_worker_and_not_only_its_unit(folder: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
     try:
-        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder)
+        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder, None)
         pool = ProcessPoolExecutor(1, context, initializer=running._start_worker, initargs=told)
         with pool, pytest.raises(BrokenProcessPool):
             pool.submit(signal.raise_signal, signal.SIGINT).result()
