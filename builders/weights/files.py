@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def read(path: Path) -> list[Entry]:
         mine = kept.read(path)
         return [Entry(path, _sha256(path), (), mine.tensors, mine.about.arch, None, mine.about.seed, mine)]
     if other := next((kind for start, kind in _OTHERS.items() if head.startswith(start)), None):
-        raise WeightsError(f"{path} is {other}; expected a file that torch.save wrote, or weights that a build kept. {_way_out(path)}")
+        raise WeightsError(f"{path} is {other}; expected a file that torch.save wrote, or weights that a build kept. Unpack it first.")
     named = _PUBLISHED_NAME.match(path.name)
     said = {"index": int(named[1]), "seed": int(named[2])} if named else {}
     content = _load(path)
@@ -128,20 +129,34 @@ def _head(path: Path) -> bytes:
 def _load(path: Path) -> Any:
     """What torch reads of tensors and plain containers; whatever else the file names is refused before it is touched."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():  # torch warns of what damaged files make it do
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_whole_zip(path))
     except _UNREADABLE as error:
         first = str(error).partition("\n")[0].rstrip(". ")
         if isinstance(error, UnpicklingError) and "weights_only" in str(error).lower():
             named = re.search(r"GLOBAL ([\w.]+)", str(error))
-            what = f"it names {named[1]}" if named else "it is no file of tensors and plain containers"
-            raise WeightsError(f"{path} was not opened: {what}, which could run code. {_way_out(path)}") from error
+            what = f"names {named[1]}" if named else "is of more than tensors and plain containers"
+            raise WeightsError(f"{path} was not opened: it is a pickle that {what}, and could run code. {_way_out(path)}") from error
         raise WeightsError(f"{path} is cut short, damaged, or nothing that torch.save wrote ({first:.200}). {_way_out(path)}") from error
+
+
+def _is_whole_zip(path: Path) -> bool:
+    """Whether the file is of torch's zip format; raises ValueError where a member is damaged, which torch does not look for, or compressed."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("it is compressed, and what torch.save writes is not")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} in it is damaged")
+    return True
 
 
 def _way_out(path: Path) -> str:
     return (
-        "If you trust where it is from, unpack it where nothing can be lost, and save the tensors alone: "
-        f"torch.save(network.state_dict(), {path.stem + '-weights.pth'!r})."
+        "If you trust where it is from, convert it where nothing can be lost: "
+        f"torch.save(torch.load({path.name!r}, weights_only=False)[KEY], {path.stem + '-weights.pth'!r}), KEY leading to the state_dict."
     )
 
 
