@@ -147,9 +147,7 @@ def merge(folder: Path, into: Path) -> None:
 @click.option("--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index; --into, if left out.")
 @click.option("--seed", type=int, help="Of the training, where the file does not say it.")
 @click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
-@click.option(
-    "--training", help="What the store calls the training; published, or as a build calls the recipe of kept weights, if left out."
-)
+@click.option("--training", default="published", show_default=True, help="What the store calls the networks' training.")
 @click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
 @click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
 @_device
@@ -165,7 +163,7 @@ def evaluate(
     indexed_by: Path | None,
     seed: int | None,
     keys: tuple[str, ...],
-    training: str | None,
+    training: str,
     normalise: str | None,
     stack: int,
     device: str,

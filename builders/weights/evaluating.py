@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,11 @@ from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.plan import Evaluation
-from builders.results.merge import training_name
 from builders.results.storing import About, Origin, headers, is_stored, store_measured
 from builders.units import environment_of
 from builders.weights import published
 from builders.weights.files import Entry
-from builders.weights.loading import network_of
+from builders.weights.loading import network_of, skeleton_of
 from robbench.arguments import checked_count, checked_seed
 from robbench.measurements.lookup import Lookup
 from robbench.spaces import space_named
@@ -113,46 +112,29 @@ def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisatio
         WeightsError: tensors that do not fit the architecture or the data set, or a normalisation that nobody says.
     """
     entry = checkpoint.entry
-    if entry.kept is not None:
-        network = entry.kept.network(str(entry))
-        if entry.kept.training.diverged is not None:
-            raise WeightsError(f"{entry} is of a training that diverged: {entry.kept.training.diverged}.")
-    elif published.is_published(entry.tensors):
-        if normalisation is None and dataset.name not in published.NORMALISATION:
-            raise WeightsError(
-                f"{entry} does not say how its network normalises images, and none is published for {dataset.name}; say it (--normalise)."
-            )
-        mean, std = normalisation or _of_grey_levels(*published.NORMALISATION[dataset.name])
-        if len(mean) != dataset.image_shape[0]:
-            raise WeightsError(f"a normalisation of {len(mean)} channels; expected {dataset.image_shape[0]}, as {dataset.name} has.")
-        network = network_of(checkpoint.arch, entry.tensors, str(entry), mean=mean, std=std)
-    else:
-        network = network_of(checkpoint.arch, entry.tensors, str(entry))
-    skeleton, (channels, _, _) = network.skeleton, dataset.image_shape
-    if (skeleton.image_channels, skeleton.classes) != (channels, dataset.num_classes):
-        name = "stem.0.weight" if skeleton.image_channels != channels else "classifier.weight"
-        ours = network.state_dict()[name].shape
-        wanted = (ours[0], channels, *ours[2:]) if name == "stem.0.weight" else (dataset.num_classes, *ours[1:])
-        raise WeightsError(f"{entry}: {name} is {tuple(ours)}; expected {wanted}, for the channels and the classes of {dataset.name}.")
-    return network
+    where, (channels, _, _) = str(entry), dataset.image_shape
+    if entry.kept is not None and entry.kept.training.diverged is not None:
+        raise WeightsError(f"{where} is of a training that diverged: {entry.kept.training.diverged}.")
+    own = skeleton_of(entry.tensors, where) if entry.kept is None else entry.kept.skeleton
+    skeleton = replace(own, image_channels=channels, classes=dataset.num_classes)
+    mean, std = _normalisation(entry, dataset, normalisation)
+    return network_of(checkpoint.arch, entry.tensors, where, skeleton=skeleton, mean=mean, std=std)
 
 
-def trained_by(checkpoints: Sequence[Checkpoint]) -> str:
-    """What a store calls the training of these networks, where nobody says: published, or as a build calls that of the recipe of kept ones.
-
-    Raises:
-        WeightsError: they are of several trainings, or of one that the files do not tell.
-    """
-    names = {_training_of(one.entry) for one in checkpoints}
-    if len(names) == 1 and (name := names.pop()) is not None:
-        return name
-    raise WeightsError("the files do not say how their networks were trained, or are of several trainings; name the training (--training).")
-
-
-def _training_of(entry: Entry) -> str | None:
-    if entry.kept is not None:
-        return training_name(entry.kept.about.recipe["adversary"])
-    return "published" if published.is_published(entry.tensors) else None
+def _normalisation(entry: Entry, dataset: Dataset, given: Normalisation | None) -> Normalisation | tuple[None, None]:
+    """What the network of an entry normalises images by; None where its tensors say it."""
+    if not published.is_published(entry.tensors):
+        if given is not None:
+            raise WeightsError(f"{entry} holds the normalisation of its network; leave it out (--normalise).")
+        return None, None
+    if given is None and dataset.name not in published.NORMALISATION:
+        raise WeightsError(
+            f"{entry} does not say how its network normalises images, and none is published for {dataset.name}; say it (--normalise)."
+        )
+    mean, std = given or _of_grey_levels(*published.NORMALISATION[dataset.name])
+    if len(mean) != dataset.image_shape[0]:
+        raise WeightsError(f"a normalisation of {len(mean)} channels; expected {dataset.image_shape[0]}, as {dataset.name} has.")
+    return mean, std
 
 
 def normalisation_from(text: str, dataset: Dataset) -> Normalisation:
@@ -182,7 +164,7 @@ def evaluate(
     dataset: Dataset,
     evaluation: Evaluation,
     *,
-    training: str | None = None,
+    training: str = "published",
     normalisation: Normalisation | None = None,
     device: torch.device | str = "cpu",
     stack: int = 1,
@@ -195,7 +177,7 @@ def evaluate(
 
     Arguments:
         into: the store, which is made or extended; what it has of a checkpoint is not measured again.
-        training: what the store calls the networks' training; by default `trained_by`.
+        training: what the store calls the networks' training.
         normalisation: as for `loaded`.
         device: where to evaluate.
         stack: networks at once.
@@ -224,8 +206,7 @@ def evaluate(
             )
     if not checkpoints:
         return
-    name = trained_by(checkpoints) if training is None else training
-    about = About.of(dataset, evaluation, name, {**settings[0], "environment": environment_of(device)})
+    about = About.of(dataset, evaluation, training, {**settings[0], "environment": environment_of(device)})
     held = headers(into, about)
     left = [one for one in checkpoints if not is_stored(one.origin, held, about)]
     yield from (one for one in checkpoints if one not in left)

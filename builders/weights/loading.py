@@ -109,7 +109,7 @@ def _refuse_missing_and_extra(network: Network, wanted: Mapping[str, Tensor], te
 def _refuse_other_form(name: str, tensor: Tensor, place: Tensor, where: str) -> None:
     if tensor.shape != place.shape:
         raise WeightsError(
-            f"{where}: {name} is {_shape(tensor)}; expected {_shape(place)}: the file is of another architecture, width or class count."
+            f"{where}: {name} is {_shape(tensor)}; expected {_shape(place)}: the file is of another architecture, width, class count or number of image channels."
         )
     if tensor.dtype != place.dtype or tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise WeightsError(

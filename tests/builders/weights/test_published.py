@@ -81,7 +81,9 @@ def test_another_architecture_is_told_by_what_has_no_place() -> None:
         match=r"some\.pth lacks cells\.0\.layers\.1\.op\.1\.weight and \d+ more, expected \(4, 4, 3, 3\); expected the weights of .*are they of another arch",
     ):
         load(given(), ARCHS[1])
-    with pytest.raises(WeightsError, match=r"some\.pth has cells\.0\.layers\.0\.op\.1\.weight and \d+ more, \(4, 4, 3, 3\), for which there"):
+    with pytest.raises(
+        WeightsError, match=r"some\.pth has cells\.0\.layers\.0\.op\.1\.weight and \d+ more, \(4, 4, 3, 3\), for which there"
+    ):
         load(given(), ARCHS[2])
 
 
@@ -146,7 +148,9 @@ def test_a_negative_variance_is_named() -> None:
 def test_tensors_of_another_form_are_named(change: Any) -> None:
     weights = given()
     weights["classifier.weight"] = change(weights["classifier.weight"])
-    with pytest.raises(WeightsError, match=r"classifier\.weight is torch\.float(16|32), .*; expected torch\.float32, dense, with its values"):
+    with pytest.raises(
+        WeightsError, match=r"classifier\.weight is torch\.float(16|32), .*; expected torch\.float32, dense, with its values"
+    ):
         load(weights)
 
 
