@@ -22,7 +22,7 @@ from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.plan import Evaluation
-from builders.results.storing import About, Origin, headers, is_stored, store_measured
+from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
 from builders.units import environment_of
 from builders.weights import published
 from builders.weights.files import Entry
@@ -48,7 +48,7 @@ class Checkpoint:
     @property
     def origin(self) -> Origin:
         """For the provenance of what is measured: the file, and which of its tensors were loaded."""
-        said: dict[str, str | int] = {"file": self.entry.path.name, "sha256": self.entry.sha256, "tensors": len(self.entry.tensors)}
+        said: dict[str, str | int] = {"file": self.entry.path.name, "sha256": self.entry.sha256, "tensors": len(self.entry.names)}
         if self.entry.keys:
             said["entry"] = "/".join(self.entry.keys)
         return Origin(self.space, str(self.arch), self.seed, said)
@@ -115,15 +115,16 @@ def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisatio
     where, (channels, _, _) = str(entry), dataset.image_shape
     if entry.kept is not None and entry.kept.training.diverged is not None:
         raise WeightsError(f"{where} is of a training that diverged: {entry.kept.training.diverged}.")
-    own = skeleton_of(entry.tensors, where) if entry.kept is None else entry.kept.skeleton
+    tensors = entry.tensors()
+    own = skeleton_of(tensors, where) if entry.kept is None else entry.kept.skeleton
     skeleton = replace(own, image_channels=channels, classes=dataset.num_classes)
     mean, std = _normalisation(entry, dataset, normalisation)
-    return network_of(checkpoint.arch, entry.tensors, where, skeleton=skeleton, mean=mean, std=std)
+    return network_of(checkpoint.arch, tensors, where, skeleton=skeleton, mean=mean, std=std)
 
 
 def _normalisation(entry: Entry, dataset: Dataset, given: Normalisation | None) -> Normalisation | tuple[None, None]:
     """What the network of an entry normalises images by; None where its tensors say it."""
-    if not published.is_published(entry.tensors):
+    if not published.is_published(entry.names):
         if given is not None:
             raise WeightsError(f"{entry} holds the normalisation of its network; leave it out (--normalise).")
         return None, None
@@ -207,10 +208,11 @@ def evaluate(
     if not checkpoints:
         return
     about = About.of(dataset, evaluation, training, {**settings[0], "environment": environment_of(device)})
-    held = headers(into, about)
-    left = [one for one in checkpoints if not is_stored(one.origin, held, about)]
-    yield from (one for one in checkpoints if one not in left)
-    for some in _stacks(left, stack):
+    origins = [one.origin for one in checkpoints]
+    refuse_twice(origins)
+    done = stored(into, origins, about)
+    yield from (one for one, is_done in zip(checkpoints, done, strict=True) if is_done)
+    for some in _stacks([one for one, is_done in zip(checkpoints, done, strict=True) if not is_done], stack):
         networks = StackedNetwork([loaded(one, dataset, normalisation) for one in some]).to(device).eval()
         measured = measure(FrozenStack(networks), dataset, evaluation, seed=some[0].seed, device=device, notice=notice)
         store_measured(into, measured, [one.origin for one in some], about)

@@ -49,16 +49,29 @@ class Entry:
     """Of the whole file."""
     keys: tuple[str, ...]
     """Of the containers that lead to it."""
-    tensors: Mapping[str, Tensor]
+    names: tuple[str, ...]
+    """Of its tensors."""
     arch: str | None = None
     """What the file says of it, if it does."""
     index: int | None = None
     seed: int | None = None
     kept: Kept | None = None
-    """All of the file, where a build kept it."""
+    """Where a build kept the file, all of it but the tensors."""
 
     def __str__(self) -> str:
         return "/".join((str(self.path), *self.keys))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights, read again from the file: many of them need not be in memory at once.
+
+        Raises:
+            WeightsError: as `read`; or the file is another than it was.
+        """
+        if _sha256(self.path) != self.sha256:
+            raise WeightsError(f"{self.path} has changed since it was looked into; run again when nobody writes it.")
+        if self.kept is not None:
+            return kept.read(self.path).tensors
+        return next(tensors for keys, tensors, _ in _state_dicts(_load(self.path), {}) if keys == self.keys)
 
 
 def read(path: Path) -> list[Entry]:
@@ -70,7 +83,7 @@ def read(path: Path) -> list[Entry]:
     head = _head(path)
     if zipfile.is_zipfile(path) and kept.is_kept(path):
         mine = kept.read(path)
-        return [Entry(path, _sha256(path), (), mine.tensors, mine.about.arch, None, mine.about.seed, mine)]
+        return [Entry(path, _sha256(path), (), tuple(mine.tensors), mine.about.arch, None, mine.about.seed, mine._replace(tensors={}))]
     if other := next((kind for start, kind in _OTHERS.items() if head.startswith(start)), None):
         raise WeightsError(f"{path} is {other}; expected a file that torch.save wrote, or weights that a build kept. Unpack it first.")
     named = _PUBLISHED_NAME.match(path.name)
@@ -87,7 +100,7 @@ def read(path: Path) -> list[Entry]:
             raise WeightsError(
                 f"{path} says that its tensors are larger than the file is ({size} bytes); it is damaged, or made to mislead."
             )
-    return [Entry(path, sha256, keys, tensors, **about) for keys, tensors, about in found]
+    return [Entry(path, sha256, keys, tuple(tensors), **about) for keys, tensors, about in found]
 
 
 def chosen(entries: Sequence[Entry], dataset: str, wanted: Sequence[str] = ()) -> list[Entry]:

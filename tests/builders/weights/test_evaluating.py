@@ -20,7 +20,7 @@ from builders.errors import AttackError, BuildError, WeightsError
 from builders.evaluate import robust_outcomes
 from builders.measure import measure
 from builders.plan import EVALUATIONS, Evaluation, read_plan, write_plan
-from builders.results import storing
+from builders.results import listing
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured
 from builders.run import run
@@ -164,14 +164,26 @@ def test_a_new_attack_extends_what_a_store_has(tmp_path: Path, dataset: Dataset)
     assert RobBench(store).query(ARCHS[0], "pgd", eps=EPS[0], training="published") >= 0
 
 
-def test_other_weights_of_a_network_that_a_store_has_are_a_contradiction(tmp_path: Path, dataset: Dataset) -> None:
+def test_other_weights_of_a_network_that_a_store_has_are_refused_before_anything_is_measured(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint(tmp_path / "one.pth", ARCHS[0])
     list(evaluate(checkpoints(tmp_path / "one.pth"), tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
-    network = tiny_network(ARCHS[0], 7)
-    network.classifier.bias.data[0] += 100.0  # all are of the first class
-    torch.save({"arch_str": ARCHS[0], "net_state_dict": network.state_dict()}, tmp_path / "other.pth")
-    with pytest.raises(Contradiction, match=r"--training"):
+    torch.save({"arch_str": ARCHS[0], "net_state_dict": tiny_network(ARCHS[0], 7).state_dict()}, tmp_path / "other.pth")
+    monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(Contradiction, match=r"clean/accuracy of other weights than .*, seed 0 has now \(.*one\.pth.*--training"):
         list(evaluate(checkpoints(tmp_path / "other.pth"), tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
+
+
+def test_what_others_measured_is_not_added_to(tmp_path: Path, dataset: Dataset, small_store: Path) -> None:
+    checkpoint(tmp_path / "one.pth", ARCHS[0])
+    images = replace_name(dataset, "cifar10")
+    with pytest.raises(Contradiction, match=r"holds cifar10/standard/clean/accuracy from .*; give what is measured here another name"):
+        list(evaluate(checkpoints(tmp_path / "one.pth"), small_store, images, SMALL, normalisation=NORMALISATION, training="standard"))
+
+
+def replace_name(dataset: Dataset, name: str) -> Dataset:
+    return Dataset(name, dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels, dataset.num_classes)
 
 
 def test_isomorphic_cells_of_one_seed_are_told(tmp_path: Path, dataset: Dataset) -> None:
@@ -180,14 +192,28 @@ def test_isomorphic_cells_of_one_seed_are_told(tmp_path: Path, dataset: Dataset)
         checkpoint(tmp_path / f"{k}.pth", arch)
     both = checkpoints(tmp_path / "0.pth", tmp_path / "1.pth")
     with pytest.raises(BuildError, match=r"and another network of its class have the same seed"):
-        list(evaluate(both, tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION, stack=2))
+        list(evaluate(both, tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
 
 
-def test_more_networks_than_a_store_lists_are_refused(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths, _ = files_of(tmp_path)
-    monkeypatch.setattr(storing, "LISTING", 400)
-    with pytest.raises(BuildError, match=r"would be of 2 networks, more than a store can list the files of"):
-        list(evaluate(checkpoints(*paths), tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
+def test_more_networks_than_a_store_lists_are_told_by_a_digest(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gives all of them again goes on; whoever gives some cannot be told what the store has."""
+    monkeypatch.setattr(listing, "LONGEST", 400)
+    store, paths = tmp_path / "store.h5", [tmp_path / f"{k}.pth" for k in range(3)]
+    for path, arch in zip(paths, (*ARCHS, ARCHS[0].replace("none", "skip_connect")), strict=True):
+        checkpoint(path, arch)
+    given = checkpoints(*paths)
+    light = replace(SMALL, attacks={}, corruptions=())
+    list(evaluate(given[:2], store, dataset, light, normalisation=NORMALISATION))
+    monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured again"))
+    assert list(evaluate(given[1::-1], store, dataset, light, normalisation=NORMALISATION)) == given[1::-1]
+    with pytest.raises(BuildError, match=r"of 2 networks, too many to be listed, and 1 of them are given, .*; give all of them together"):
+        list(evaluate(given[1:], store, dataset, light, normalisation=NORMALISATION))
+    monkeypatch.setattr(evaluating, "measure", measure)
+    assert len(list(evaluate(given, store, dataset, light, normalisation=NORMALISATION))) == 3
+    with Store(store) as opened:
+        said = opened.header(Name(dataset.name, "published", "clean", "accuracy")).provenance["weights"]
+    assert said == listing.listing({one.origin.key: one.origin.weights for one in given})
+    assert said.keys() == {"networks", "digest"}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +244,7 @@ def test_networks_of_several_widths_are_not_put_under_one_name(tmp_path: Path, d
 
 
 def test_who_the_network_is_must_be_said_once(tmp_path: Path) -> None:
-    (plain,) = [Entry(tmp_path / "a.pth", "0", (), {})]
+    (plain,) = [Entry(tmp_path / "a.pth", "0", (), ())]
     with pytest.raises(WeightsError, match=r"a\.pth does not say which architecture it is of; name it \(--arch or --index\)\.$"):
         identified(plain)
     with pytest.raises(WeightsError, match=r"It says the index 7: name a store that carries the published index, too"):

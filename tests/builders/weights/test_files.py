@@ -37,7 +37,12 @@ def nats(seed: int) -> dict[str, Any]:
 def test_a_state_dict_is_read_in_both_of_torchs_formats(tmp_path: Path, older: bool) -> None:
     (entry,) = read(saved(tmp_path / "one.pth", weights(), older=older))
     assert (entry.keys, entry.arch, entry.index, entry.seed) == ((), None, None, None)
-    assert all(torch.equal(tensor, entry.tensors[name]) for name, tensor in weights().items())
+    found = entry.tensors()
+    assert found.keys() == weights().keys() == set(entry.names)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in weights().items())
+    saved(tmp_path / "one.pth", weights(1), older=older)
+    with pytest.raises(WeightsError, match=r"one\.pth has changed since it was looked into"):
+        entry.tensors()
 
 
 def test_published_containers_say_what_is_inside(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_published_containers_say_what_is_inside(tmp_path: Path) -> None:
     assert [(entry.keys, entry.seed) for entry in found] == [
         (("200", "all_results", "cifar100", str(seed), "net_state_dict"), seed) for seed in (777, 888)
     ]
-    assert torch.equal(found[1].tensors["stem.0.weight"], weights(888)["stem.0.weight"])
+    assert torch.equal(found[1].tensors()["stem.0.weight"], weights(888)["stem.0.weight"])
     with pytest.raises(
         WeightsError, match=r"holds several networks for cifar100; it has 12/all_results/cifar10/777/net_state_dict, .*--entry"
     ):
@@ -78,7 +83,7 @@ def test_images_of_ones_own_take_the_only_network_or_the_named_one(tmp_path: Pat
 
 def test_the_prefix_of_data_parallel_training_is_left_out(tmp_path: Path) -> None:
     (entry,) = read(saved(tmp_path / "one.pth", {f"module.{name}": tensor for name, tensor in weights().items()}))
-    assert entry.tensors.keys() == weights().keys()
+    assert set(entry.names) == entry.tensors().keys() == weights().keys()
 
 
 def test_an_optimisers_state_is_not_taken_for_a_network(tmp_path: Path) -> None:
@@ -197,4 +202,4 @@ def test_a_zip_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_entry_is_called_by_its_file_and_its_keys() -> None:
-    assert str(Entry(Path("a.pth"), "0", ("cifar10", "777"), {})) == "a.pth/cifar10/777"
+    assert str(Entry(Path("a.pth"), "0", ("cifar10", "777"), ())) == "a.pth/cifar10/777"
