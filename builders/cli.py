@@ -7,10 +7,12 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
 
+from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 _folder = click.argument("folder", type=click.Path(path_type=Path))
@@ -20,13 +22,13 @@ _device = click.option("--device", default="auto", show_default=True, help="cpu,
 
 
 def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if there is such a recipe or evaluation; looked up only when a plan is made, since torch is slow to load."""
-    from builders.plan import EVALUATIONS
-    from builders.train import RECIPES
+    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
+    from builders.evaluations import EVALUATIONS
+    from builders.recipes import RECIPES
 
     known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known:
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.", context, option)
+    if value not in known and not value.endswith(".toml"):
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
     return value
 
 
@@ -40,39 +42,59 @@ def build() -> None:
 @build.command()
 @_folder
 @_space
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: digits, nb201-12, nb201-200, …")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What they are put through: published, digits, digits-light.")
+@click.option(
+    "--dataset",
+    required=True,
+    help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
+)
+@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--evaluation",
+    required=True,
+    callback=_checked_name,
+    help="What they are put through: published, digits, digits-light, or a TOML file.",
+)
 @click.option(
     "--classes", type=int, help="How many of the space's classes (of NAS-Bench-201: isomorphic cells), drawn at random; all if left out."
 )
+@click.option(
+    "--archs", type=click.Path(path_type=Path), help="A file of the architectures to build: one a line, or a CSV file's column arch."
+)
+@click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
-@click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
+@click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @_device
 @_data
 def plan(
     folder: Path,
     space: str,
     classes: int | None,
-    stack: int | None,
+    archs: Path | None,
+    top: tuple[int, str] | None,
+    store: Path | None,
     device: str,
-    data: Path | None,
-    seeds: tuple[int, ...],
-    **fields: str | int,
+    **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
-    from builders.datasets import load
-    from builders.devices import find_device, stack_for
-    from builders.plan import Plan, class_count, write_plan
-    from builders.train import RECIPES
+    from builders.devices import find_device
+    from builders.plan import write_plan
+    from builders.planning import plan_of, read_archs
 
-    dataset = load(str(fields["dataset"]), data)
-    size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
-    drawn = class_count(space) if classes is None else classes
-    made = Plan(space=space, classes=drawn, seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    if sum(given is not None for given in (classes, archs, top)) > 1:
+        raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
+    if store is not None and top is None:
+        raise click.UsageError("--store is the store of --top N METRIC, which is left out.")
+    chosen: tuple[str, ...] = ()
+    if archs is not None:
+        chosen = read_archs(archs, space)
+    if top is not None:
+        chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
+    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
     write_plan(folder, made)
-    click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
+    what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
+    click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
 
 
 @build.command()
@@ -121,8 +143,9 @@ def status(folder: Path) -> None:
     from builders.run import todo
 
     made = read_plan(folder)
-    total, left = len(made.units()), len(todo(folder))
-    click.echo(f"{folder}: {total - left} of {total} units done ({made.dataset}, {made.recipe}, {made.evaluation}, stacks of {made.stack})")
+    units, left = made.units(), len(todo(folder))
+    what = f"{made.dataset}, {units[0].recipe}, {units[0].evaluation}, stacks of {made.stack}"
+    click.echo(f"{folder}: {len(units) - left} of {len(units)} units done ({what})")
 
 
 @build.command()
@@ -140,7 +163,7 @@ def merge(folder: Path, into: Path) -> None:
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, digits, …")
+@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, …, or a TOML file.")
 @_space
 @click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
 @click.option("--index", "indices", multiple=True, type=int, help="The same, by the published index.")
@@ -176,7 +199,7 @@ def evaluate(
     """
     from builders.datasets import load
     from builders.devices import find_device
-    from builders.plan import EVALUATIONS
+    from builders.planning import evaluation_named
     from builders.weights import evaluating, files
 
     for name, given in (("--arch", archs), ("--index", indices)):
@@ -196,7 +219,7 @@ def evaluate(
     normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
     with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
         done = evaluating.evaluate(
-            networks, into, images, EVALUATIONS[evaluation],
+            networks, into, images, evaluation_named(evaluation),
             training=training, normalisation=normalisation, device=find_device(device), stack=stack, notice=bar.write,
         )  # fmt: skip
         for _ in done:

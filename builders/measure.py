@@ -23,8 +23,8 @@ from builders import evaluate
 from builders.attacks.base import Attack, Classifier
 from builders.datasets import Dataset
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
+from builders.evaluations import Evaluation
 from builders.memory import halved
-from builders.plan import Evaluation
 
 BATCH = {"cpu": 200, "cuda": 512}
 """Images at a time, for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
@@ -83,7 +83,7 @@ def measure(
 
     put_through("clean", lambda batch: clean_outcomes(network, images, labels, batch_size=batch))
     for name, attack in evaluation.attacks.items():
-        put_through(name, partial(_attacked, network, few, few_labels, attack, evaluation.eps, seed))
+        put_through(name, partial(_attacked, network, few, few_labels, attack, evaluation.levels(name), seed))
     for name in evaluation.corruptions:
         put_through(name, partial(_corrupted, network, dataset, labels, name, evaluation.images))
     return Measured(outcomes, seconds)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.memory import keep_freed_memory
@@ -62,7 +62,7 @@ def run(
     """
     units = todo(folder)
     found = find_device(device)
-    dataset = load(read_plan(folder).dataset, data)
+    dataset = read_plan(folder).load(data)
     if workers == 1:
         prepare_process()
         for unit in units:

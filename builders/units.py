@@ -16,15 +16,17 @@ import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError, DamagedWeights
+from builders.evaluations import Evaluation, find_evaluation
 from builders.measure import measure
 from builders.memory import tried
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
-from builders.plan import EVALUATIONS, Evaluation, Unit
+from builders.plan import Unit
 from builders.proxies import Scores, score_untrained
+from builders.recipes import Recipe, find_recipe
 from builders.results.shards import Shard
-from builders.train import RECIPES, Recipe, Training, exact_convolutions, train
+from builders.train import Training, exact_convolutions, train
 from builders.weights import kept
 from robbench.spaces import space_named
 
@@ -57,7 +59,7 @@ def run_unit(
         WeightsError: the folder holds weights of something else under the name of one of the unit's networks, or cannot be written.
     """
     archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
-    recipe, evaluation = RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
+    recipe, evaluation = unit.trained_by, unit.evaluated_by
     seconds = dict[str, float]()
     with exact_convolutions():
         start = time.perf_counter()
@@ -67,7 +69,7 @@ def run_unit(
         networks = _networks(archs, unit, dataset, recipe, device, weights, notice)
         stack = StackedNetwork([one.network for one in networks]).to(device).eval()
         measured = measure(FrozenStack(stack), dataset, evaluation, seed=unit.seed, device=device, notice=notice)
-    settings = settings_of(unit.recipe, unit.evaluation, dataset)
+    settings = settings_of(recipe, evaluation, dataset)
     environment = {**environment_of(device), "stack": max(one.environment["stack"] for one in networks)}
     if elsewhere := [one.environment for one in networks if {**one.environment, "stack": environment["stack"]} != environment]:
         environment["trained"] = {name: value for name, value in elsewhere[0].items() if name != "stack"}
@@ -90,8 +92,7 @@ def _networks(
     """The unit's networks: those that were kept, and the others trained, and kept from now on."""
     if weights is None:
         return _trained(archs, unit.seed, dataset, recipe, device, notice)
-    plain = json.loads(json.dumps(asdict(recipe)))
-    about = [kept.About(unit.space, str(arch), dataset.checksum, plain, unit.seed) for arch in archs]
+    about = [kept.About(unit.space, str(arch), dataset.checksum, recipe.settings(), unit.seed) for arch in archs]
     found = [_kept(weights, one, notice) for one in about]
     missing = [k for k, one in enumerate(found) if one is None]
     for k, one in zip(missing, _trained([archs[k] for k in missing], unit.seed, dataset, recipe, device, notice), strict=True):
@@ -129,8 +130,8 @@ def _scored(
 
     def compute(some: list[Any]) -> list[Scores]:
         found = score_untrained(
-            some, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells, device=device,
-            **SCORING,
+            some, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
+            normalisation=recipe.normalisation(dataset), device=device, **SCORING,
         )  # fmt: skip
         return [found]
 
@@ -165,18 +166,17 @@ def _in_halves(
     return [*of_half(archs[:half]), *of_half(archs[half:])]
 
 
-def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """All settings that the names of a recipe, an evaluation and a data set stand for in this version, as JSON has them."""
-    found = EVALUATIONS[evaluation]
+def settings_of(recipe: str | Recipe, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All settings that a recipe, an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
+    trained_by, found = find_recipe(recipe), find_evaluation(evaluation)
+    stands_for = found.settings()
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
-        "recipe": asdict(RECIPES[recipe]),
-        "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
-        "eps": found.eps,
+        "recipe": trained_by.settings(),
+        **stands_for,
         "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
-        "images": found.images,
-        "proxies": {name: {**SCORING, **proxy.settings()} for name, proxy in found.proxies.items()},
-        "skeleton": asdict(RECIPES[recipe].skeleton(dataset)),
+        "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
+        "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))

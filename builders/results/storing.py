@@ -20,8 +20,8 @@ import numpy as np
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
+from builders.evaluations import Evaluation
 from builders.measure import Measured
-from builders.plan import Evaluation
 from builders.results import listing
 from builders.results.listing import Record
 from robbench.arguments import checked_seed
@@ -82,7 +82,9 @@ class About:
         if not training.strip("."):
             raise BuildError(f"training={training!r} is no name; say where the weights are from, such as 'published'.")
         threats: dict[str, tuple[dict[str, list[float | int | str]], dict[str, Any]]] = {"clean": ({}, {})}
-        threats |= {name: ({"eps": list(evaluation.eps)}, {"attack": attack.settings()}) for name, attack in evaluation.attacks.items()}
+        threats |= {
+            name: ({"eps": list(evaluation.levels(name))}, {"attack": attack.settings()}) for name, attack in evaluation.attacks.items()
+        }
         threats |= {
             name: ({"severity": list(SEVERITIES)}, {"corruption": dataset.corrupted.settings(name)}) for name in evaluation.corruptions
         }

@@ -17,11 +17,11 @@ import torch
 
 from builders.datasets import Dataset
 from builders.errors import WeightsError
+from builders.evaluations import Evaluation
 from builders.measure import measure
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
-from builders.plan import Evaluation
 from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
 from builders.units import environment_of
 from builders.weights import published

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from builders.errors import DamagedWeights, WeightsError
 from builders.networks.plain import Network, Skeleton
+from builders.recipes import digest
 from builders.train import Training
 from builders.weights.loading import COUNTER, network_of
 from robbench.spaces import space_named
@@ -43,14 +44,14 @@ class About:
     dataset: str
     """Its checksum."""
     recipe: dict[str, Any]
-    """All fields of the recipe, as JSON has them."""
+    """Its `Recipe.settings`."""
     seed: int
 
     @property
     def key(self) -> str:
-        """16 hexadecimal digits; of the recipe, what it is called does not count."""
-        fields = asdict(self) | {"recipe": {name: value for name, value in self.recipe.items() if name != "name"}}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+        """16 hexadecimal digits; of the recipe, what it and its training are called does not count."""
+        fields = asdict(self) | {"recipe": {name: value for name, value in self.recipe.items() if name not in ("name", "training")}}
+        return digest(fields)
 
 
 class Kept(NamedTuple):

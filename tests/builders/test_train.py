@@ -12,7 +12,8 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Network
-from builders.train import RECIPES, Adversary, Recipe, augment, exact_convolutions, fit, generator, train
+from builders.recipes import RECIPES, Adversary, Recipe
+from builders.train import augment, exact_convolutions, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)

@@ -18,13 +18,14 @@ from builders.corruptions import corrupt
 from builders.datasets import Dataset, load
 from builders.errors import AttackError, BuildError, WeightsError
 from builders.evaluate import robust_outcomes
+from builders.evaluations import EVALUATIONS, Evaluation
 from builders.measure import measure
-from builders.plan import EVALUATIONS, Evaluation, read_plan, write_plan
+from builders.plan import read_plan, write_plan
+from builders.recipes import RECIPES
 from builders.results import listing
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured
 from builders.run import run
-from builders.train import RECIPES
 from builders.units import run_unit
 from builders.weights import evaluating
 from builders.weights.evaluating import Checkpoint, evaluate, identified, loaded, normalisation_from
@@ -177,8 +178,8 @@ def test_other_weights_of_a_network_that_a_store_has_are_refused_before_anything
 
 def test_what_others_measured_is_not_added_to(tmp_path: Path, dataset: Dataset, small_store: Path) -> None:
     checkpoint(tmp_path / "one.pth", ARCHS[0])
-    images = replace_name(dataset, "cifar10")
-    with pytest.raises(Contradiction, match=r"holds cifar10/standard/clean/accuracy from .*; give what is measured here another name"):
+    images = replace_name(dataset, "toy10")
+    with pytest.raises(Contradiction, match=r"holds toy10/standard/clean/accuracy from .*; give what is measured here another name"):
         list(evaluate(checkpoints(tmp_path / "one.pth"), small_store, images, SMALL, normalisation=NORMALISATION, training="standard"))
 
 

@@ -15,8 +15,10 @@ from builders import units
 from builders.attacks import FGSM, PGD
 from builders.datasets import Dataset, load
 from builders.errors import DamagedWeights, WeightsError
-from builders.plan import EVALUATIONS, Evaluation, Unit, read_plan
-from builders.train import RECIPES, train
+from builders.evaluations import EVALUATIONS, Evaluation
+from builders.plan import Unit, read_plan
+from builders.recipes import RECIPES
+from builders.train import train
 from builders.units import run_unit
 from builders.weights import kept
 
