@@ -20,7 +20,7 @@ from builders.errors import AttackError, BuildError, WeightsError
 from builders.evaluate import robust_outcomes
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.measure import measure
-from builders.plan import read_plan, write_plan
+from builders.plan import Plan, Unit, write_plan
 from builders.recipes import RECIPES
 from builders.results import listing
 from builders.results.merge import merge
@@ -55,6 +55,12 @@ def dataset(tiny_images: str) -> Dataset:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     return tmp_path / "weights"
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To this process, "digits-light" is one attack at one level, and a corruption."""
+    monkeypatch.setitem(EVALUATIONS, "digits-light", Evaluation("digits-light", {"fgsm": FGSM()}, (8 / 255,), ("contrast",), images=6))
 
 
 def checkpoint(path: Path, arch: str, seed: int = 0, *, spelling: str = "layers", **options: Any) -> TinyNetwork:
@@ -321,7 +327,7 @@ def robbench(*arguments: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("light")
 def test_evaluate_from_the_command_line(tmp_path: Path, tiny_images: str) -> None:
     paths, _ = files_of(tmp_path)
     torch.save(tiny_network(ARCHS[0], 5).state_dict(), tmp_path / "bare.pth")
@@ -342,7 +348,7 @@ def test_evaluate_from_the_command_line(tmp_path: Path, tiny_images: str) -> Non
     assert "carries no published index" in printed
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("light")
 def test_an_index_is_looked_up_in_a_store_that_carries_it(tmp_path: Path, tiny_images: str, small_store: Path) -> None:
     arch = str(RobBench(small_store).parse(3))
     torch.save({"net_state_dict": tiny_network(arch, 5).state_dict()}, tmp_path / "arch-000003-seed-0777.pth")
@@ -352,37 +358,36 @@ def test_an_index_is_looked_up_in_a_store_that_carries_it(tmp_path: Path, tiny_i
     assert RobBench(tmp_path / "store.h5").query(arch, "clean", training="published", seed=777) >= 0
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("light")
 def test_a_new_attack_joins_a_store_by_way_of_kept_weights(
-    folder: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_images: str, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, plan = tmp_path / "store.h5", read_plan(folder)
-    assert robbench("run", folder, "--device", "cpu", "--keep-weights", weights)[0] == 0
-    merge(folder, store)
+    store, plan = tmp_path / "store.h5", Plan(tiny_images, "digits", "digits-light", 2, 0, (0,), stack=2)
+    write_plan(tmp_path / "first", plan)
+    assert robbench("run", tmp_path / "first", "--device", "cpu", "--keep-weights", weights)[0] == 0
+    merge(tmp_path / "first", store)
     monkeypatch.setitem(EVALUATIONS, "new", Evaluation("new", {"cw": PGD(steps=2)}, EPS, images=5))
     monkeypatch.setattr("builders.units.train", None)  # whoever trains fails
-    more = tmp_path / "more"
-    write_plan(more, replace(plan, evaluation="new"))
-    assert robbench("run", more, "--device", "cpu", "--keep-weights", weights)[0] == 0
-    merge(more, store)
+    write_plan(tmp_path / "more", replace(plan, evaluation="new"))
+    assert robbench("run", tmp_path / "more", "--device", "cpu", "--keep-weights", weights)[0] == 0
+    merge(tmp_path / "more", store)
     with Store(store) as opened:
-        assert np.isfinite(opened.read(Name(plan.dataset, "standard", "cw", "accuracy"))).sum() == 8 * len(EPS)
-        assert np.isfinite(opened.read(Name(plan.dataset, "standard", "clean", "accuracy"))).sum() == 8
+        assert np.isfinite(opened.read(Name(plan.dataset, "standard", "cw", "accuracy"))).sum() == 2 * len(EPS)
+        assert np.isfinite(opened.read(Name(plan.dataset, "standard", "clean", "accuracy"))).sum() == 2
 
 
-@pytest.mark.usefixtures("quick")
-def test_kept_weights_are_checkpoints(folder: Path, tmp_path: Path, weights: Path) -> None:
+@pytest.mark.usefixtures("light")
+def test_kept_weights_are_checkpoints(tmp_path: Path, tiny_images: str, weights: Path) -> None:
     """Evaluated from their files they give what the build gave, and say their architecture, seed and normalisation themselves."""
-    plan = replace(read_plan(folder), seeds=(1,))
-    write_plan(tmp_path / "one", plan)
-    assert len(list(run(tmp_path / "one", device="cpu", weights=weights))) == 2
-    merge(tmp_path / "one", tmp_path / "built.h5")
-    kept, common = sorted(weights.iterdir()), ("--dataset", plan.dataset, "--evaluation", "digits-light", "--training", "kept")
+    write_plan(tmp_path / "build", Plan(tiny_images, "digits", "digits-light", 2, 0, (1,), stack=2))
+    assert len(list(run(tmp_path / "build", device="cpu", weights=weights))) == 1
+    merge(tmp_path / "build", tmp_path / "built.h5")
+    kept, common = sorted(weights.iterdir()), ("--dataset", tiny_images, "--evaluation", "digits-light", "--training", "kept")
     assert robbench("evaluate", *kept, "--into", tmp_path / "store.h5", *common, "--device", "cpu", "--stack", 2)[0] == 0
     with Store(tmp_path / "built.h5") as built, Store(tmp_path / "store.h5") as store:
         for threat in ("clean", "fgsm", "contrast"):
             expected, found = (
-                opened.read(Name(plan.dataset, training, threat, "outcomes")) for opened, training in ((built, "standard"), (store, "kept"))
+                opened.read(Name(tiny_images, training, threat, "outcomes")) for opened, training in ((built, "standard"), (store, "kept"))
             )
             assert np.array_equal(found, expected)
     code, printed = robbench("evaluate", kept[0], "--into", tmp_path / "store.h5", *common, "--normalise", "none")
@@ -390,12 +395,12 @@ def test_kept_weights_are_checkpoints(folder: Path, tmp_path: Path, weights: Pat
     assert "holds the normalisation of its network; leave it out" in printed
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("light")
 def test_kept_weights_of_a_training_that_diverged_are_refused(
-    folder: Path, weights: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    tiny_images: str, weights: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
-    run_unit(read_plan(folder).units()[0], dataset, torch.device("cpu"), weights=weights)
+    run_unit(Unit(ARCHS, tiny_images, "digits", "digits-light", 0), dataset, torch.device("cpu"), weights=weights)
     diverged = [found for path in weights.iterdir() for found in checkpoints(path) if found.entry.kept.training.diverged]  # type: ignore[union-attr]
     with pytest.raises(WeightsError, match=r"is of a training that diverged: .* not finite"):
         loaded(diverged[0], dataset)

@@ -16,13 +16,17 @@ from builders.attacks import FGSM, PGD
 from builders.datasets import Dataset, load
 from builders.errors import DamagedWeights, WeightsError
 from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Unit, read_plan
+from builders.plan import Unit
 from builders.recipes import RECIPES
 from builders.train import train
 from builders.units import run_unit
 from builders.weights import kept
 
 CPU = torch.device("cpu")
+ARCHS = (
+    "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|",
+    "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|nor_conv_1x1~0|none~1|skip_connect~2|",
+)
 
 
 class Trains:
@@ -43,9 +47,11 @@ def trains(monkeypatch: pytest.MonkeyPatch) -> Trains:
 
 
 @pytest.fixture
-def unit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
+def unit(tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> Unit:
+    """Two networks, trained for an epoch."""
     monkeypatch.setitem(EVALUATIONS, "digits-light", Evaluation("digits-light", {"fgsm": FGSM()}, (8 / 255,), ("contrast",), images=6))
-    return read_plan(folder).units()[0]
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=1))
+    return Unit(ARCHS, tiny_images, "digits", "digits-light", seed=0)
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def test_weights_of_another_recipe_are_not_used(
     """Neither of one that has the name by now, nor of a file that bears the name of another."""
     run_unit(unit, dataset, CPU, weights=weights)
     before = sorted(weights.iterdir())
-    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=1))
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=2))
     run_unit(unit, dataset, CPU, weights=weights)
     assert len(trains.asked) == 2
     after = sorted(set(weights.iterdir()) - set(before))
@@ -183,7 +189,7 @@ def test_no_flipped_bit_is_read(unit: Unit, dataset: Dataset, weights: Path) -> 
 def test_a_diverged_network_is_kept_with_its_reason(
     unit: Unit, dataset: Dataset, weights: Path, trains: Trains, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30, epochs=4))
     first, again = (run_unit(unit, dataset, CPU, weights=weights) for _ in range(2))
     assert len(trains.asked) == 1
     assert any("not finite" in str(training["diverged"]) for training in again.trainings)
