@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
 
+from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 _folder = click.argument("folder", type=click.Path(path_type=Path))
@@ -19,13 +22,13 @@ _device = click.option("--device", default="auto", show_default=True, help="cpu,
 
 
 def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if there is such a recipe or evaluation; looked up only when a plan is made, since torch is slow to load."""
-    from builders.plan import EVALUATIONS
-    from builders.train import RECIPES
+    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
+    from builders.evaluations import EVALUATIONS
+    from builders.recipes import RECIPES
 
     known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known:
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.", context, option)
+    if value not in known and not value.endswith(".toml"):
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
     return value
 
 
@@ -39,39 +42,59 @@ def build() -> None:
 @build.command()
 @_folder
 @_space
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: digits, nb201-12, nb201-200, …")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What they are put through: published, digits, digits-light.")
+@click.option(
+    "--dataset",
+    required=True,
+    help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
+)
+@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--evaluation",
+    required=True,
+    callback=_checked_name,
+    help="What they are put through: published, digits, digits-light, or a TOML file.",
+)
 @click.option(
     "--classes", type=int, help="How many of the space's classes (of NAS-Bench-201: isomorphic cells), drawn at random; all if left out."
 )
+@click.option(
+    "--archs", type=click.Path(path_type=Path), help="A file of the architectures to build: one a line, or a CSV file's column arch."
+)
+@click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
-@click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
+@click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @_device
 @_data
 def plan(
     folder: Path,
     space: str,
     classes: int | None,
-    stack: int | None,
+    archs: Path | None,
+    top: tuple[int, str] | None,
+    store: Path | None,
     device: str,
-    data: Path | None,
-    seeds: tuple[int, ...],
-    **fields: str | int,
+    **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
-    from builders.datasets import load
-    from builders.devices import find_device, stack_for
-    from builders.plan import Plan, class_count, write_plan
-    from builders.train import RECIPES
+    from builders.devices import find_device
+    from builders.plan import write_plan
+    from builders.planning import plan_of, read_archs
 
-    dataset = load(str(fields["dataset"]), data)
-    size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
-    drawn = class_count(space) if classes is None else classes
-    made = Plan(space=space, classes=drawn, seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    if sum(given is not None for given in (classes, archs, top)) > 1:
+        raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
+    if store is not None and top is None:
+        raise click.UsageError("--store is the store of --top N METRIC, which is left out.")
+    chosen: tuple[str, ...] = ()
+    if archs is not None:
+        chosen = read_archs(archs, space)
+    if top is not None:
+        chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
+    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
     write_plan(folder, made)
-    click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
+    what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
+    click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
 
 
 @build.command()
@@ -79,8 +102,13 @@ def plan(
 @_device
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
+@click.option(
+    "--keep-weights",
+    type=click.Path(path_type=Path),
+    help="A folder that keeps trained weights, for this build and others: what it has is not trained again.",
+)
 @_data
-def run(folder: Path, device: str, workers: int | None, scheduler: str | None, data: Path | None) -> None:
+def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
     from builders.plan import read_plan
     from builders.run import run as run_here
@@ -95,9 +123,9 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, d
         if scheduler:
             from builders.cluster.client import run as run_on_cluster
 
-            done = run_on_cluster(folder, scheduler, device=device, data=data, notice=bar.write)
+            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write)
         else:
-            done = run_here(folder, device=device, workers=workers or 1, data=data, notice=bar.write)
+            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write)
         try:
             for _ in done:
                 bar.update()
@@ -115,8 +143,9 @@ def status(folder: Path) -> None:
     from builders.run import todo
 
     made = read_plan(folder)
-    total, left = len(made.units()), len(todo(folder))
-    click.echo(f"{folder}: {total - left} of {total} units done ({made.dataset}, {made.recipe}, {made.evaluation}, stacks of {made.stack})")
+    units, left = made.units(), len(todo(folder))
+    what = f"{made.dataset}, {units[0].recipe}, {units[0].evaluation}, stacks of {made.stack}"
+    click.echo(f"{folder}: {len(units) - left} of {len(units)} units done ({what})")
 
 
 @build.command()
@@ -128,6 +157,74 @@ def merge(folder: Path, into: Path) -> None:
 
     changes = merge_shards(folder, into)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
+
+
+@build.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, …, or a TOML file.")
+@_space
+@click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
+@click.option("--index", "indices", multiple=True, type=int, help="The same, by the published index.")
+@click.option("--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index; --into, if left out.")
+@click.option("--seed", type=int, help="Of the training, where the file does not say it.")
+@click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
+@click.option("--training", default="published", show_default=True, help="What the store calls the networks' training.")
+@click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
+@click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
+@_device
+@_data
+def evaluate(
+    checkpoints: tuple[Path, ...],
+    into: Path,
+    dataset: str,
+    evaluation: str,
+    space: str,
+    archs: tuple[str, ...],
+    indices: tuple[int, ...],
+    indexed_by: Path | None,
+    seed: int | None,
+    keys: tuple[str, ...],
+    training: str,
+    normalise: str | None,
+    stack: int,
+    device: str,
+    data: Path | None,
+) -> None:
+    """Attack and corrupt networks whose weights are in files, and put the results into a store.
+
+    A CHECKPOINT is a published state_dict of NAS-Bench-201, alone or in the published dicts, or weights that `robbench build run
+    --keep-weights` kept.  Nothing that a file says is run.  Stop it whenever you like; the same command goes on.
+    """
+    from builders.datasets import load
+    from builders.devices import find_device
+    from builders.planning import evaluation_named
+    from builders.weights import evaluating, files
+
+    for name, given in (("--arch", archs), ("--index", indices)):
+        if given and len(given) != len(checkpoints):
+            raise click.UsageError(
+                f"{name} is given {len(given)} times for {len(checkpoints)} checkpoints; give it once for each, in their order."
+            )
+    if archs and indices:
+        raise click.UsageError("--arch and --index both say the architecture; leave one out.")
+    images, store = load(dataset, data), indexed_by or into
+    named: list[str | None] = [*archs, *(str(evaluating.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
+    networks = [
+        evaluating.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(evaluating.at_index, store))
+        for path, arch in zip(checkpoints, named, strict=True)
+        for entry in files.chosen(files.read(path), images.name, keys)
+    ]
+    normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
+    with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
+        done = evaluating.evaluate(
+            networks, into, images, evaluation_named(evaluation),
+            training=training, normalisation=normalisation, device=find_device(device), stack=stack, notice=bar.write,
+        )  # fmt: skip
+        for _ in done:
+            bar.update()
+    click.echo(f"{into}: {len(networks)} networks evaluated")
 
 
 @build.command()

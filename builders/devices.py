@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.train import Recipe
-from builders.units import BATCH
+from builders.measure import BATCH
+from builders.recipes import Recipe
 
 
 def find_device(name: str) -> torch.device:
@@ -39,29 +37,27 @@ def device_of_worker(device: torch.device, worker: int) -> torch.device:
     return device
 
 
-CACHED = 2**20
-"""Bytes.  Up to here an activation stays in a core's cache, and small layers leave a core idle: stacking pays (benchmarks/stacked.py)."""
+MEMORY = {"cpu": 4 << 30, "cuda": 32 << 30}
+"""Bytes that a stack may take, by the kind of device; one that has less halves the stack when it runs."""
+
 MOST = {"cpu": 16, "cuda": 512}
+"""Networks in a stack: more gain nothing."""
+
+CACHED = 1 << 20
+"""Bytes of an activation.  Larger ones leave a CPU core's cache, and layers that give such fill a core: there, stacking costs time
+(`benchmarks/stacked.py`)."""
 
 
 def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
-    """How many networks to stack: on a CPU 1 where a network's layers fill a core by themselves, else as many as memory is likely to hold.
+    """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
-    The same every time on the same machine: half of all its memory, not of what happens to be free.  A run halves what does not fit.
-    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
-    keeps half as many, of `BATCH` images.
+    On a CPU one, where a network's layers are large enough by themselves.  A network's need is taken as that of its activations in one
+    training step: all six edges of every cell keep three.  A step of an attack keeps half as many, of `BATCH` images.
     """
     _, height, width = dataset.image_shape
     images = max(recipe.batch_size, BATCH[device.type] // 2)
     activation = 4 * images * recipe.channels * height * width
     if device.type == "cpu" and activation > CACHED:
         return 1
-    step = 3 * 6 * recipe.cells * activation * (1 + 1 / 2 + 1 / 4)
-    return max(1, min(MOST[device.type], int(_memory(device) / 2 / step)))
-
-
-def _memory(device: torch.device) -> int:
-    """Of the device, free or not, in bytes."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[1])
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    activations = 3 * 6 * recipe.cells * activation * (1 + 1 / 2 + 1 / 4)
+    return max(1, min(MOST[device.type], int(MEMORY[device.type] / activations)))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import device_of_worker, find_device
 from builders.errors import BuildError
 from builders.memory import keep_freed_memory
@@ -41,7 +41,13 @@ def todo(folder: Path) -> list[Unit]:
 
 
 def run(
-    folder: Path, *, device: str = "auto", workers: int = 1, data: Path | None = None, notice: Notice = lambda text: None
+    folder: Path,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    weights: Path | None = None,
+    data: Path | None = None,
+    notice: Notice = lambda text: None,
 ) -> Iterator[Unit]:
     """Run the units of a folder's plan that are not done; yields each when its shard is written.
 
@@ -51,6 +57,7 @@ def run(
         folder: with a plan.
         device: as for `find_device`; workers take turns at the GPUs of ``cuda``.
         workers: processes; 1 runs in this one.
+        weights: a folder that keeps trained weights; networks that it has are not trained.
         data: the folder of the data set's published files, for those that need one.
         notice: called with what the user should know.
 
@@ -59,19 +66,20 @@ def run(
     """
     units = todo(folder)
     found = find_device(device)
-    dataset = load(read_plan(folder).dataset, data)
+    dataset = read_plan(folder).load(data)
     dataset.corrupted.folder = folder / CORRUPTED
     if workers == 1:
         prepare_process()
         for unit in units:
-            shards.write(folder, run_unit(unit, dataset, found, notice=notice))
+            shards.write(folder, run_unit(unit, dataset, found, weights=weights, notice=notice))
             yield unit
         return
     context = multiprocessing.get_context("spawn")
     numbers = context.SimpleQueue()
     for number in range(workers):
         numbers.put(number)
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder, numbers)) as pool:
+    start = dataset, str(found), folder, weights, numbers
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=start) as pool:
         futures = {pool.submit(_run_in_worker, unit): unit for unit in units}
         try:
             for future in as_completed(futures):
@@ -86,17 +94,17 @@ def run(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: tuple[Dataset, torch.device, Path] | None = None
+_worker: tuple[Dataset, torch.device, Path, Path | None] | None = None
 
 
-def _start_worker(dataset: Dataset, device: str, folder: Path, numbers: SimpleQueue[int]) -> None:
+def _start_worker(dataset: Dataset, device: str, folder: Path, weights: Path | None, numbers: SimpleQueue[int]) -> None:
     global _worker
     end_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare_process()
-    _worker = dataset, device_of_worker(torch.device(device), numbers.get()), folder
+    _worker = dataset, device_of_worker(torch.device(device), numbers.get()), folder, weights
 
 
 def prepare_process() -> None:
@@ -107,7 +115,7 @@ def prepare_process() -> None:
 
 def _run_in_worker(unit: Unit) -> list[str]:
     assert _worker is not None
-    dataset, device, folder = _worker
+    dataset, device, folder, weights = _worker
     notices: list[str] = []
-    shards.write(folder, run_unit(unit, dataset, device, notice=notices.append))
+    shards.write(folder, run_unit(unit, dataset, device, weights=weights, notice=notices.append))
     return notices

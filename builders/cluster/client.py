@@ -22,7 +22,6 @@ import torch
 from builders.cluster import worker
 from builders.cluster.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
 from builders.cluster.worker import Job
-from builders.datasets import load
 from builders.errors import BuildError
 from builders.plan import Plan, Unit, read_plan
 from builders.results import shards
@@ -49,6 +48,7 @@ def run(
     scheduler: str,
     *,
     device: str = "auto",
+    weights: Path | None = None,
     data: Path | None = None,
     patience: float = 60,
     notice: Notice = lambda text: None,
@@ -61,6 +61,7 @@ def run(
         folder: with a plan; workers need no access to it.
         scheduler: its address, as ``tcp://host:8786``.
         device: ``cpu``; ``cuda``, for workers that offer a resource ``GPU``; ``auto`` is ``cuda`` where a worker does.
+        weights: a folder that keeps trained weights, at the same path for every worker; networks that it has are not trained.
         data: the folder of the data set's published files, at the same path here and for every worker.
         patience: seconds to wait for the first worker.
         notice: called with what the user should know.
@@ -76,7 +77,13 @@ def run(
         raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
     if not units:
         return
-    job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
+    job = Job(
+        plan,
+        None if data is None else data.resolve(),
+        device,
+        _expected(folder, plan, data),
+        None if weights is None else weights.resolve(),
+    )
     with _connected(scheduler) as client:
         job = _check_workers(client, scheduler, job, patience)
         for shard, notices in _results(client, scheduler, units, job, notice):
@@ -88,7 +95,7 @@ def run(
 
 def _expected(folder: Path, plan: Plan, data: Path | None) -> Fingerprint:
     """The fingerprint that workers must have: that of the folder's shards and of this process, without this process's device."""
-    here = fingerprint(plan, load(plan.dataset, data), torch.device("cpu"))
+    here = fingerprint(plan, plan.load(data), torch.device("cpu"))
     del here["device"]
     done = next((unit for unit in plan.units() if shards.is_done(folder, unit)), None)
     return {**here, **(of_shard(shards.read(shards.path_of(folder, done))) if done else {}), "nthreads": 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builders.cluster.fingerprint import Fingerprint, fingerprint, refuse_others
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.plan import Plan, Unit
@@ -33,6 +33,8 @@ class Job:
     device: str
     expected: Fingerprint
     """That the worker must have."""
+    weights: Path | None = None
+    """The folder that keeps trained weights, on the worker's machine."""
 
 
 def gpu_count(dask_worker: Worker) -> float:
@@ -47,7 +49,7 @@ def worker_fingerprint(job: Job, dask_worker: Worker) -> Fingerprint:
         DatasetError: the data set is not where the job says, on the worker's machine.
         BuildError: the device cannot be used there.
     """
-    here = fingerprint(job.plan, _loaded(job.plan.dataset, job.data), find_device(job.device))
+    here = fingerprint(job.plan, _loaded(job.plan, job.data), find_device(job.device))
     return {**here, "nthreads": dask_worker.state.nthreads}
 
 
@@ -64,9 +66,9 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        dataset = _loaded(unit.dataset, job.data)
+        dataset = _loaded(job.plan, job.data)
         dataset.corrupted.folder = Path(worker.local_directory) / CORRUPTED
-        return run_unit(unit, dataset, find_device(job.device), notice=notices.append), notices
+        return run_unit(unit, dataset, find_device(job.device), weights=job.weights, notice=notices.append), notices
 
 
 @contextmanager
@@ -79,5 +81,5 @@ def errors_of(address: str) -> Iterator[None]:
 
 
 @lru_cache(1)
-def _loaded(name: str, data: Path | None) -> Dataset:
-    return load(name, data)
+def _loaded(plan: Plan, data: Path | None) -> Dataset:
+    return plan.load(data)

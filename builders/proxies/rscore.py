@@ -91,7 +91,8 @@ def _patterns(values: Tensor) -> Tensor:
 def _distinct(patterns: Tensor, images: int) -> Tensor:
     """The different ones, ascending; ticked off a list of all that there can be, where that is short, which is faster than sorting them."""
     if images > _SHORT:
-        return patterns.unique()
+        found: Tensor = patterns.unique()
+        return found
     seen = torch.zeros(2**images, dtype=torch.bool, device=patterns.device)
     seen[patterns.long()] = True
     return seen.nonzero().flatten()

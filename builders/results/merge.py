@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import numpy as np
 from builders.errors import BuildError
 from builders.networks.plain import Skeleton, flops, parameters
 from builders.plan import Plan, Unit, read_plan
+from builders.recipes import find_recipe
 from builders.results import shards
 from builders.results.shards import Shard
 from robbench.measurements.metrics import SEVERITIES, TABLE
-from robbench.measurements.question import STANDARD, UNTRAINED
+from robbench.measurements.question import UNTRAINED
 from robbench.spaces import space_named
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.rows import Rows
@@ -79,7 +79,7 @@ def _read_all(folder: Path, units: list[Unit]) -> list[Shard]:
 def _arrays(plan: Plan, read: list[Shard], rows: Rows) -> Iterator[Array]:
     """Accuracies and outcomes under every threat, and what training cost, of the classes; then proxies of the exact architectures."""
     settings, seeds = read[0].settings, list(plan.seeds)
-    training = training_name(settings["recipe"]["adversary"])
+    training = find_recipe(plan.recipe).training_name
     provenance = _provenance(plan, read)
     place = _placing(plan, read, rows)
     for threat, (axes, how) in _threats(settings).items():
@@ -112,20 +112,11 @@ def _of_training(field: str, shard: Shard, k: int) -> np.ndarray:
     return np.asarray(shard.trainings[k][field], np.float64)
 
 
-def training_name(adversary: dict[str, Any] | None) -> str:
-    """What a store calls a recipe's training: standard, or the attack on the training images with its eps, as ``pgd-8/255``.
-
-    Arguments:
-        adversary: the fields of `builders.train.Adversary`, or None.
-    """
-    return STANDARD if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
-
-
 def _threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
     """What networks were put through: for each threat the axis of its levels, and its settings."""
-    attacks, corruptions = settings["attacks"], settings["corruptions"]
+    attacks, corruptions, eps = settings["attacks"], settings["corruptions"], settings["eps"]
     found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}
-    found |= {threat: ({"eps": settings["eps"]}, {"attack": attack}) for threat, attack in attacks.items()}
+    found |= {threat: ({"eps": eps[threat] if isinstance(eps, dict) else eps}, {"attack": attack}) for threat, attack in attacks.items()}
     return found | {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
 
 
@@ -139,7 +130,7 @@ def _provenance(plan: Plan, read: list[Shard]) -> dict[str, Any]:
     }
     return {
         "source": SOURCE,
-        "plan": asdict(plan),
+        "plan": plan.record(),
         "recipe": read[0].settings["recipe"],
         "environment": {key: value for key, value in read[0].environment.items() if key != "stack"},
         "diverged": diverged,

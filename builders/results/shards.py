@@ -20,7 +20,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def write(folder: Path, shard: Shard) -> None:
         ShardError: the folder cannot be written, or the disk is full.
     """
     records = {
-        "unit": np.array(json.dumps(asdict(shard.unit))),
+        "unit": np.array(json.dumps(shard.unit.record())),
         "settings": np.array(json.dumps(shard.settings)),
         "environment": np.array(json.dumps(shard.environment)),
         "trainings": np.array(json.dumps(shard.trainings)),

@@ -6,34 +6,38 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from builders import measure, units
 from builders import run as running
-from builders import units
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import Dataset, load
-from builders.devices import device_of_worker, find_device, stack_for
+from builders.devices import MEMORY, device_of_worker, find_device, stack_for
 from builders.errors import BuildError
-from builders.evaluate import clean_outcomes
+from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.evaluations import EVALUATIONS, Evaluation
 from builders.networks.frozen import FrozenStack
-from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
+from builders.plan import Plan, read_plan, write_plan
 from builders.proxies import PROXIES, score_untrained
+from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge
 from builders.run import run, todo
-from builders.train import RECIPES, train
+from builders.train import train
 from builders.units import run_unit
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
+from tests.builders.conftest import planned
 from tests.builders.results.stores import assert_same_arrays
 
 CPU = torch.device("cpu")
@@ -157,7 +161,10 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, tiny_images: str) -> None
 def test_ctrl_c_ends_a_worker_and_not_only_its_unit(folder: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
     try:
-        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder)
+        context = multiprocessing.get_context("spawn")
+        numbers = context.SimpleQueue()
+        numbers.put(0)
+        told = load("digits"), "cpu", folder, None, numbers
         pool = ProcessPoolExecutor(1, context, initializer=running._start_worker, initargs=told)
         with pool, pytest.raises(BrokenProcessPool):
             pool.submit(signal.raise_signal, signal.SIGINT).result()
@@ -182,14 +189,13 @@ def _no_memory_on_a_cpu() -> None:
 def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
-    whole = units._run_stack
 
-    def scarce(asked: object, *rest: object) -> object:
-        if len(asked.archs) > 1:  # type: ignore[attr-defined]
+    def scarce(archs: Sequence[Cell], *rest: Any) -> Any:
+        if len(archs) > 1:
             shortage()
-        return whole(asked, *rest)  # type: ignore[arg-type]
+        return train(archs, *rest)
 
-    monkeypatch.setattr(units, "_run_stack", scarce)
+    monkeypatch.setattr(units, "train", scarce)
     notices: list[str] = []
     shard = run_unit(unit, dataset, CPU, notice=notices.append)
     assert notices == ["2 networks do not fit into the memory of cpu; going on with 1 at a time."]
@@ -200,13 +206,72 @@ def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch
     assert len(shard.trainings) == 2
 
 
+@pytest.mark.usefixtures("quick")
+def test_proxies_that_memory_does_not_hold_are_scored_in_halves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = read_plan(folder).units()[0]
+    dataset = load(unit.dataset)
+
+    def scarce(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
+        if len(archs) > 1:
+            _no_memory_on_a_gpu()
+        return score_untrained(archs, *rest, **options)
+
+    whole = run_unit(unit, dataset, CPU)
+    monkeypatch.setattr(units, "score_untrained", scarce)
+    halves = run_unit(unit, dataset, CPU)
+    assert halves.environment == whole.environment
+    for proxy, values in whole.proxies.items():
+        np.testing.assert_allclose(halves.proxies[proxy], values, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_attack_that_memory_does_not_hold_is_run_in_smaller_batches_and_nothing_is_trained_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = read_plan(folder).units()[0]
+    dataset, asked, trained = load(unit.dataset), list[int](), list[int]()
+
+    def scarce(*given: Any, batch_size: int, **options: Any) -> Any:
+        asked.append(batch_size)
+        if batch_size > 30:
+            _no_memory_on_a_gpu()
+        return robust_outcomes(*given, batch_size=batch_size, **options)
+
+    def counted(archs: Sequence[Cell], *rest: Any) -> Any:
+        trained.append(len(archs))
+        return train(archs, *rest)
+
+    monkeypatch.setattr(units, "train", counted)
+    whole = run_unit(unit, dataset, CPU)
+    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    notices: list[str] = []
+    small = run_unit(unit, dataset, CPU, notice=notices.append)
+    assert asked == [200, 100, 50, 25] * 2
+    assert notices[:2] == [f"fgsm does not fit into memory; going on with {batch} images at a time." for batch in (100, 50)]
+    assert trained == [2, 2]
+    assert small.environment == whole.environment
+    for threat, outcomes in whole.outcomes.items():
+        assert np.array_equal(small.outcomes[threat], outcomes)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_attack_on_one_image_that_memory_does_not_hold_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("too much")
+
+    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    unit = read_plan(folder).units()[0]
+    with pytest.raises(BuildError, match=r"fgsm of one image at a time does not fit into memory: too much\. Stack fewer networks"):
+        run_unit(unit, load(unit.dataset), CPU)
+
+
 def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = read_plan(folder).units()[0]
 
     def scarce(*_: object) -> None:
         raise torch.OutOfMemoryError("too much")
 
-    monkeypatch.setattr(units, "_run_stack", scarce)
+    monkeypatch.setattr(units, "train", scarce)
     with pytest.raises(BuildError, match=r"alone does not fit into the memory of cpu: too much"):
         run_unit(unit, load(unit.dataset), CPU)
 
@@ -215,15 +280,16 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypat
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(units, "_run_stack", broken)
+    monkeypatch.setattr(units, "train", broken)
     unit = read_plan(folder).units()[0]
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         run_unit(unit, load(unit.dataset), CPU)
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_network_is_missing_with_its_reason(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
+    folder = planned(tmp_path / "build", tiny_images)
     list(run(folder, device="cpu"))
     merge(folder, folder / "store.h5")
     with Store(folder / "store.h5") as store:
@@ -258,19 +324,15 @@ def test_a_stack_shrinks_with_the_images() -> None:
     assert 1 <= stack_for(CPU, dataset, RECIPES["nb201-12"]) <= stack_for(CPU, dataset, RECIPES["digits"]) <= 16
 
 
-def test_a_stack_pays_on_a_cpu_where_layers_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And is the same whatever memory happens to be free."""
+def test_a_stack_pays_on_a_cpu_where_layers_are_small() -> None:
     digits, full = load("digits"), np.zeros((2, 3, 32, 32), np.float32)
     cifar = Dataset("photographs", full, np.arange(2), full, np.arange(2), 10)
     assert stack_for(CPU, digits, RECIPES["digits"]) == 16
     assert stack_for(CPU, cifar, RECIPES["nb201-12"]) == 1
-    whole = os.sysconf("SC_PHYS_PAGES")
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PHYS_PAGES": whole, "SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 0}[name])
-    assert stack_for(CPU, digits, RECIPES["digits"]) == 16
 
 
 def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which see more images at a time than some recipes train on."""
-    monkeypatch.setattr(os, "sysconf", lambda name: 2**13)  # 64 MiB
+    monkeypatch.setitem(MEMORY, "cpu", 2**25)
     dataset, recipe = load("digits"), RECIPES["digits"]
     assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=100)) == 5

@@ -14,7 +14,8 @@ from builders.errors import BuildError
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.precision import exact_convolutions
-from builders.train import RECIPES, Adversary, Recipe, augment, fit, generator, train
+from builders.recipes import RECIPES, Adversary, Recipe
+from builders.train import augment, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)

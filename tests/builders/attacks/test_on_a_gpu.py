@@ -21,7 +21,7 @@ from tests.builders.toy_networks import Stack, digits, trained
 IMAGES, LABELS = digits()[0][1200:1240], digits()[1][1200:1240]
 STREAMS = image_streams(0, torch.arange(40))
 EPS = torch.tensor([0.02, 0.06, 0.1, 0.2]).repeat(10)
-ATTACKS = {
+ATTACKS: dict[str, Any] = {
     "fgsm": FGSM(),
     "pgd": PGD(steps=25, relative_step=0.2),
     "apgd-ce": APGD(steps=25),
@@ -39,7 +39,7 @@ class Reads(TorchDispatchMode):
     """Counts the operations that a program waits for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = Counter[str]()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from builders.networks.plain import Network
 from builders.proxies import Passes, initialised
-from builders.proxies.jacobians import ExactHessian, Hessian, JacobFro, epe_nas
+from builders.proxies.jacobians import Hessian, JacobFro, epe_nas
 from builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, Values, frozen, images, labels, plain, stacked, value
 
@@ -103,11 +103,11 @@ def test_hessian_is_the_largest_eigenvalue_image_by_image() -> None:
     expected = plain(largest, stack)
     found = value("hessian", stack, compute=Hessian(iterations=40, images=first), n=n)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
-    np.testing.assert_allclose(value("hessian", stack, compute=ExactHessian(images=first), n=n), expected, rtol=1e-9)
+    np.testing.assert_allclose(value("hessian", stack, compute=Hessian(iterations=0, images=first), n=n), expected, rtol=1e-9)
 
 
 def test_the_exact_hessian_is_what_iterations_approach_from_below() -> None:
-    few, many, exact = (value("hessian", compute=compute) for compute in (Hessian(iterations=2), Hessian(), ExactHessian()))
+    few, many, exact = (value("hessian", compute=compute) for compute in (Hessian(iterations=2), Hessian(), Hessian(iterations=0)))
     assert (few < many).all()
     assert (many <= exact * (1 + 1e-9)).all()
     np.testing.assert_allclose(many, exact, rtol=0.02)
@@ -117,7 +117,7 @@ def test_the_exact_hessian_of_a_network_that_is_not_finite_is_no_number() -> Non
     stack = stacked(CELLS[:2])
     with torch.no_grad():
         stack.state(1)["classifier.weight"].fill_(torch.inf)
-    found = value("hessian", stack, compute=ExactHessian())
+    found = value("hessian", stack, compute=Hessian(iterations=0))
     assert np.isfinite(found[0])
     assert np.isnan(found[1])
 

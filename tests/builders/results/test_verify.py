@@ -11,12 +11,13 @@ pytest.importorskip("torch")
 
 from builders.attacks import PGD
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
+from builders.evaluations import EVALUATIONS, Evaluation
+from builders.plan import Plan, write_plan
+from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
-from builders.train import RECIPES
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.embedded import embedded_store
 from robbench.store.rows import Rows
@@ -26,7 +27,7 @@ from tests.toy_space import TOY, register
 
 def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
     """Where it was built, bit for bit.  This unit's grasp tells whether memory is laid out in another way."""
-    (found,) = verify(embedded_store(), sample=1, seed=150, device="cpu")
+    (found,) = verify(Path(embedded_store()), sample=1, seed=150, device="cpu")
     assert found.unit.key == "344ce2896e72c1ac"
     assert found.outcomes == 16 * (360 + 120 * (4 * 4 + 15 * 5))
     assert found.succeeded
