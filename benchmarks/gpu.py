@@ -351,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.part == "pack":
         if len(given.paths) != 2:
             parser.error("pack takes the folder of the images and the npz file to write")
-        pack(*given.paths, {"train": given.train, "test": given.test})
+        pack(given.paths[0], given.paths[1], {"train": given.train, "test": given.test})
         return 0
     builds = given.part in ("all", "build")
     if builds and (not given.paths or given.data is None):
