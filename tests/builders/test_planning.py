@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from builders.architectures import read_archs
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
-from builders.planning import plan_of, read_archs
+from builders.planning import plan_of
 from builders.recipes import RECIPES
 from builders.run import run, todo
 from robbench import RobBench
