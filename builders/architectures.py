@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,7 @@ from builders.errors import BuildError
 from robbench.errors import UnknownArchitecture
 from robbench.spaces import Groups, SearchSpace, parse, space_named
 
-LARGEST = 1 << 28
+LARGEST = 1 << 26
 """Bytes of a file of architectures."""
 COLUMN = "arch"
 
@@ -59,6 +61,27 @@ def checked_archs(space: SearchSpace[Any], given: Iterable[Any]) -> tuple[str, .
             same = "twice" if before == arch else f"and so is {before}, which is the same architecture: stores have one row for both"
             raise BuildError(f"{arch} is to be built {same}; leave one out.")
     return tuple(map(str, parsed))
+
+
+def packed(archs: Iterable[str]) -> str:
+    """Specs as one short text, for a store, which says its plan in every array: some five bytes an architecture."""
+    return base64.b64encode(zlib.compress("\n".join(archs).encode(), 9)).decode()
+
+
+def unpacked(text: str) -> tuple[str, ...]:
+    """The specs of a `packed` text.
+
+    Raises:
+        BuildError: it is none.
+    """
+    try:
+        inflating = zlib.decompressobj()
+        specs = inflating.decompress(base64.b64decode(text, validate=True), LARGEST).decode()
+    except (ValueError, zlib.error) as error:
+        raise BuildError(f"{text[:20]!r} is no list of architectures: {error}.") from error
+    if not inflating.eof:
+        raise BuildError(f"{text[:20]!r} is no list of architectures: it is cut short, or too long.")
+    return tuple(specs.split("\n"))
 
 
 def read_archs(path: Path, space: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from builders.architectures import checked_archs, class_count, classes_of, members_of
+from builders.architectures import checked_archs, class_count, classes_of, members_of, packed, unpacked
 from builders.datasets import Dataset, load
 from builders.definitions import evaluation_of, recipe_of
 from builders.errors import BuildError, DatasetError
@@ -190,8 +190,8 @@ class Plan:
         """What recipe and evaluation mean in this version."""
         return {"recipe": find_recipe(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
 
-    def record(self) -> dict[str, Any]:
-        """The plan as JSON has it; `plan_from` reads it."""
+    def record(self, *, short: bool = False) -> dict[str, Any]:
+        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
             "recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.settings(),
@@ -203,7 +203,7 @@ class Plan:
             "space": self.space,
         }
         if self.archs:
-            fields["archs"] = list(self.archs)
+            fields["archs"] = packed(self.archs) if short else list(self.archs)
         return fields if self.checksum is None else {**fields, "checksum": self.checksum}
 
 
@@ -279,8 +279,9 @@ def plan_from(fields: dict[str, Any], where: str = "what a store says of its bui
             recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
         if isinstance(evaluation, dict):
             evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))
-        given = {"recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": tuple(fields.get("archs", ()))}
-        return Plan(**{**fields, **given})
+        archs = fields.get("archs", ())
+        archs = unpacked(archs) if isinstance(archs, str) else tuple(archs)
+        return Plan(**{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": archs})
     except (TypeError, KeyError, ValueError) as error:
         if isinstance(error, RobBenchError):
             raise

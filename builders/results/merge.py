@@ -130,7 +130,7 @@ def _provenance(plan: Plan, read: list[Shard]) -> dict[str, Any]:
     }
     return {
         "source": SOURCE,
-        "plan": plan.record(),
+        "plan": plan.record(short=True),
         "recipe": read[0].settings["recipe"],
         "environment": {key: value for key, value in read[0].environment.items() if key != "stack"},
         "diverged": diverged,
