@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from builders.code import code_of
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
@@ -27,6 +29,9 @@ from robbench.spaces import space_named
 Notice = Callable[[str], None]
 """Called with a sentence for the user, such as that a stack was halved."""
 
+Progress = Callable[[str, int, int], None]
+"""Called with a part of the work (training, proxies, or the name of a threat), how many of its steps are done, and how many there are: epochs, or one."""
+
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 """How proxies are measured in a build: on the weights that training starts from, and on training images drawn by the unit's seed."""
 
@@ -34,7 +39,14 @@ BATCH = {"cpu": 200, "cuda": 512}
 """Images at a time in an evaluation, for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
 
 
-def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
+def run_unit(
+    unit: Unit,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    notice: Notice = lambda text: None,
+    progress: Progress = lambda part, done, total: None,
+) -> Shard:
     """Train and evaluate a unit's networks.
 
     Where the device's memory does not hold the stack, its halves are run one after the other; the shard's environment says so.
@@ -44,12 +56,13 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
         dataset: the unit's data set, loaded.
         device: where to train and evaluate.
         notice: called when a stack is halved.
+        progress: called when a part begins, after each epoch, and when a part ends.
 
     Raises:
         BuildError: one network alone does not fit into memory.
     """
     try:
-        return _run_stack(unit, dataset, device)
+        return _run_stack(unit, dataset, device, progress)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
@@ -59,7 +72,10 @@ def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Noti
         torch.cuda.empty_cache()
     half = len(unit.archs) // 2
     notice(f"{len(unit.archs)} networks do not fit into the memory of {device}; going on with {half} at a time.")
-    parts = [run_unit(replace(unit, archs=archs), dataset, device, notice=notice) for archs in (unit.archs[:half], unit.archs[half:])]
+    parts = [
+        run_unit(replace(unit, archs=archs), dataset, device, notice=notice, progress=progress)
+        for archs in (unit.archs[:half], unit.archs[half:])
+    ]
     return Shard(
         unit,
         parts[0].settings,
@@ -78,7 +94,7 @@ def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(said in str(error) for said in words)
 
 
-def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
+def _run_stack(unit: Unit, dataset: Dataset, device: torch.device, progress: Progress) -> Shard:
     archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
     recipe, evaluation = RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
@@ -86,20 +102,21 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
     scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
     with exact_convolutions():
         if evaluation.proxies:
-            with _timed("proxies", seconds):
+            with _timed("proxies", seconds, progress):
                 scores = score_untrained(
                     archs, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
                     device=device, **SCORING,
                 )  # fmt: skip
-        stack, trainings = train(archs, dataset, recipe, unit.seed, device)
+        progress("training", 0, recipe.epochs)
+        stack, trainings = train(archs, dataset, recipe, unit.seed, device, progress=partial(progress, "training"))
         network, batch = FrozenStack(stack), BATCH[device.type]
-        with _timed("clean", seconds):
+        with _timed("clean", seconds, progress):
             outcomes["clean"] = clean_outcomes(network, images, labels, batch_size=batch)
         for name, attack in evaluation.attacks.items():
-            with _timed(name, seconds):
+            with _timed(name, seconds, progress):
                 outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed, batch_size=batch)
         for name in evaluation.corruptions:
-            with _timed(name, seconds):
+            with _timed(name, seconds, progress):
                 outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images, batch_size=batch)
     settings = settings_of(unit.recipe, unit.evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
@@ -108,10 +125,12 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
 
 
 @contextmanager
-def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
+def _timed(what: str, seconds: dict[str, float], progress: Progress) -> Iterator[None]:
     start = time.perf_counter()
+    progress(what, 0, 1)
     yield
     seconds[what] = time.perf_counter() - start
+    progress(what, 1, 1)
 
 
 def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
@@ -121,6 +140,7 @@ def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any
         "dataset": dataset.checksum,
         "recipe": asdict(RECIPES[recipe]),
         "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
+        "code": {name: code_of(attack) for name, attack in found.attacks.items()},
         "eps": found.eps,
         "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
         "images": found.images,
