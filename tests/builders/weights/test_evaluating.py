@@ -315,7 +315,7 @@ def test_any_network_is_measured_and_stored_from_python(tmp_path: Path, dataset:
 
 
 def test_a_training_without_a_name_and_no_networks_are_refused(tmp_path: Path, dataset: Dataset) -> None:
-    with pytest.raises(BuildError, match=r"training='' is no name; say where the weights are from"):
+    with pytest.raises(BuildError, match=r"'' is not a name for a training"):
         About.of(dataset, SMALL, "", {})
     about = About.of(dataset, SMALL, "mine", {})
     with pytest.raises(BuildError, match=r"networks of 0 search spaces; expected at least one"):

@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import robbench
-from builders.cluster.fingerprint import fingerprint, of_shard, refuse_others
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
+from builders.fingerprint import fingerprint, of_shard, refuse_others
 from builders.plan import Plan, read_plan
 from builders.recipes import RECIPES
 from builders.results.shards import Shard
