@@ -187,10 +187,10 @@ def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
 
-    def scarce(archs: Sequence[Cell], *rest: Any) -> Any:
+    def scarce(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
         if len(archs) > 1:
             shortage()
-        return train(archs, *rest)
+        return train(archs, *rest, **options)
 
     monkeypatch.setattr(units, "train", scarce)
     notices: list[str] = []
@@ -234,9 +234,9 @@ def test_an_attack_that_memory_does_not_hold_is_run_in_smaller_batches_and_nothi
             _no_memory_on_a_gpu()
         return robust_outcomes(*given, batch_size=batch_size, **options)
 
-    def counted(archs: Sequence[Cell], *rest: Any) -> Any:
+    def counted(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
         trained.append(len(archs))
-        return train(archs, *rest)
+        return train(archs, *rest, **options)
 
     monkeypatch.setattr(units, "train", counted)
     whole = run_unit(unit, dataset, CPU)
@@ -265,7 +265,7 @@ def test_an_attack_on_one_image_that_memory_does_not_hold_is_named(folder: Path,
 def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = read_plan(folder).units()[0]
 
-    def scarce(*_: object) -> None:
+    def scarce(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("too much")
 
     monkeypatch.setattr(units, "train", scarce)
@@ -274,7 +274,7 @@ def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytes
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("shapes do not fit")
 
     monkeypatch.setattr(units, "train", broken)

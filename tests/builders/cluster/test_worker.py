@@ -33,14 +33,16 @@ def job(folder: Path, worker: Any) -> Job:
 
 
 def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_unit(unit: Unit, dataset: Dataset, device: object, *, notice: Callable[[str], None]) -> tuple[object, ...]:
+    def run_unit(
+        unit: Unit, dataset: Dataset, device: object, *, weights: Path | None, notice: Callable[[str], None], **_: object
+    ) -> tuple[object, ...]:
         notice("halved")
-        return unit, dataset.name, str(device), torch.get_num_threads()
+        return unit, dataset.name, str(device), weights, torch.get_num_threads()
 
     monkeypatch.setattr(working, "run_unit", run_unit)
     unit = job.plan.units()[3]
-    done: object = run_on_worker(unit, job)
-    assert done == ((unit, unit.dataset, "cpu", 1), ["halved"])
+    done: object = run_on_worker(unit, replace(job, weights=Path("kept")))
+    assert done == ((unit, unit.dataset, "cpu", Path("kept"), 1), ["halved"])
 
 
 def test_a_worker_that_came_late_is_asked_too(job: Job, worker: Any) -> None:
