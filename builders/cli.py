@@ -288,7 +288,12 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
+@click.option(
+    "--proxy",
+    "names",
+    multiple=True,
+    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. All of them if left out.",
+)
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
@@ -315,6 +320,7 @@ def proxies(
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
     from builders.devices import find_device
+    from builders.own import own_proxy
     from builders.proxies import PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
@@ -324,6 +330,7 @@ def proxies(
             parsed,
             load(dataset, data),
             names or None,
+            proxies={**PROXIES, **{name: own_proxy(name) for name in names if ":" in name}},
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

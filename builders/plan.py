@@ -28,6 +28,7 @@ from builders.networks import CELLS
 from builders.recipes import RECIPES, Recipe, digest, find_recipe
 from builders.tables import Place, Table
 from robbench.arguments import checked_count, checked_seed, nearest
+from robbench.errors import RobBenchError
 from robbench.spaces import Groups, SearchSpace, parse, space_named
 from robbench.store.atomic import replacing
 
@@ -122,6 +123,8 @@ class Plan:
     data: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dataset, str):
+            raise BuildError(f"dataset={self.dataset!r} is not the name of a data set.")
         recipe, evaluation = find_recipe(self.recipe), find_evaluation(self.evaluation)
         _refuse_taken("recipe", recipe, RECIPES)
         _refuse_taken("evaluation", evaluation, EVALUATIONS)
@@ -289,29 +292,36 @@ def read_plan(folder: Path) -> Plan:
         stood_for, checksum, data = (fields.pop(name, None) for name in ("stands_for", "hash", "data"))
         if stood_for is not None and digest(stood_for) != checksum:
             raise ValueError("what it stands for was changed")
-        plan = replace(plan_from(fields), data=data)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if not isinstance(data, str | None):
+            raise ValueError(f"its data is {data!r}")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{path} is not a plan: {error}.") from error
+    plan = replace(plan_from(fields, str(path)), data=data)
     if stood_for is not None:
         _refuse_other_version(path, stood_for, plan.stands_for())
     return plan
 
 
-def plan_from(fields: dict[str, Any]) -> Plan:
+def plan_from(fields: dict[str, Any], where: str = "what a store says of its build") -> Plan:
     """The plan of a `Plan.record`; without a space, it is of NAS-Bench-201.
 
     Raises:
-        BuildError: a recipe or an evaluation that makes no sense, or code of one's own that is not here or is another.
-        TypeError, KeyError: other fields than a plan has.
+        BuildError: other fields than a plan has, a recipe or an evaluation that makes no sense, or code of one's own that is not here or is
+            another; says where the plan is.
+        RobBenchError: as `Plan`.
     """
-    recipe, evaluation = fields["recipe"], fields["evaluation"]
-    if isinstance(recipe, dict):
-        recipe = recipe_of(Table(recipe, Place("the plan", "", ("recipe",))))
-    if isinstance(evaluation, dict):
-        evaluation = evaluation_of(Table(evaluation, Place("the plan", "", ("evaluation",))))
-    return Plan(
-        **{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": tuple(fields.get("archs", ()))}
-    )
+    try:
+        recipe, evaluation = fields["recipe"], fields["evaluation"]
+        if isinstance(recipe, dict):
+            recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
+        if isinstance(evaluation, dict):
+            evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))
+        given = {"recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": tuple(fields.get("archs", ()))}
+        return Plan(**{**fields, **given})
+    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(error, RobBenchError):
+            raise
+        raise BuildError(f"{where} is not a plan: {error}.") from error
 
 
 def _refuse_other_version(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -130,6 +130,7 @@ class Recipe:
             ("std", self.std is None or all(0 < each < math.inf for each in self.std), "positive numbers, one for each channel"),
             ("mean", self.mean is None or all(map(math.isfinite, self.mean)), "finite numbers, one for each channel"),
             ("training", self.training not in ("", ".", "..", UNTRAINED), f"a name, and not {UNTRAINED!r}, which is that of proxies"),
+            ("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS)),
             ("name", bool(self.name), "a name"),
         ):
             if not sense:
