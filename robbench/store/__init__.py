@@ -19,10 +19,10 @@
     training_rows   (n,)              u4       rows in /classes or /exact that it was fitted on; attribute about, JSON: target, outputs,
                                                model and features with their versions, split, seed, scores, library versions
     calibration     (m, 2·outputs)    f4       of rows that it has not seen: predicted, then measured minus predicted
-    model.<array>   as the model says          plain arrays; xgboost's UBJSON as u1; never a pickle
+    model.<array>   as the model says          plain arrays, trees and networks alike; never a pickle
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes; "/" → of the root attributes
 
-Before the HDF5 content stand 512 bytes, the seal: length and SHA-256 of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
+Before the HDF5 content stand 512 bytes, the seal: length and checksums of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
 file, packed by gzip, shuffle and fletcher32 only; all links are hard.  Anything else is refused (see safety.py).
 
 A store holds the rows that were put into it; an import may add more, and the arrays that were there are then padded with "not measured".  Outcomes are u1: eight
@@ -37,7 +37,7 @@ were u2, the root attributes were not in the manifest, and there was no seal.
     blockwise.py   arrays that are too large for memory
     rows.py        the rows of a store, or of what is put into one
     opening.py     what is checked before anything is read
-    seal.py        the length and digest of a file, before its HDF5 content
+    seal.py        the length and checksums of a file, before its HDF5 content
     safety.py      nothing in a file may lead out of it, or take more memory than it explains
     reading.py     Store
     verifying.py   verify: every byte
