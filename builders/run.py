@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def run(
     found, plan = find_device(device), read_plan(folder)
     dataset = plan.load(data)
     units = todo(folder, conditions(plan, dataset, found))
+    _tidy(folder)
     log = Log(folder)
     if workers == 1:
         prepare_process()
@@ -210,6 +211,13 @@ def claimed(folder: Path, unit: Unit, *, waiting: bool) -> Iterator[bool]:
         except OSError as error:
             raise BuildError(f"{folder} cannot be written ({error}); expected a folder of yours, on a file system with locks.") from error
         yield True
+
+
+def _tidy(folder: Path) -> None:
+    """Remove locks that nobody holds: of runs that were killed after a shard was written."""
+    for lock in folder.glob(".*.npz.lock"):
+        with suppress(BlockingIOError), only_writer(lock.with_name(lock.name[1:].removesuffix(".lock")), wait=False):
+            pass
 
 
 def _stopped(pool: ProcessPoolExecutor) -> set[int]:

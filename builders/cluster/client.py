@@ -106,10 +106,10 @@ def _listen(client: Client, log: Log, units: list[Unit]) -> None:
     """Write down what workers report of these units: they have no access to the folder."""
     keys = {unit.key for unit in units}
 
-    def handle(event: tuple[float, Any]) -> None:
-        _, said = event
-        if isinstance(said, dict) and said.get("unit") in keys:
-            log.append(Event(**said))
+    def handle(message: tuple[float, Any]) -> None:
+        said = Event(**message[1]["event"])
+        if said.unit in keys:  # there may be other builds on this cluster
+            log.append(said)
 
     client.subscribe_topic(worker.TOPIC, handle)
 

@@ -70,7 +70,7 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     worker, notices = get_worker(), list[str]()
 
     def report(what: str, done: int, of: int) -> None:
-        worker.log_event(TOPIC, asdict(Event(round(time.time(), 3), worker.address, unit.key, what, done, of)))
+        worker.log_event(TOPIC, {"event": asdict(Event(round(time.time(), 3), worker.address, unit.key, what, done, of))})
 
     prepare_process()
     with errors_of(worker.address):

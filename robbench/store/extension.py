@@ -61,6 +61,8 @@ class Extension:
         self.changed: set[str] = set()
         """Paths of datasets whose digests are to be taken."""
         self._unmeasured: dict[Name, np.ndarray | None] = {}
+        self._given: dict[Name, np.ndarray] = {}
+        """Accuracy → where the one that is put in lacks a measurement."""
         if Path(path).exists():
             held = _held_rows(path, rows)
             self.manifest = copied(path, new)
@@ -80,8 +82,9 @@ class Extension:
         changes = Changes([], [], [], self.added_rows)
         for array in arrays:
             self.file.attrs.setdefault("default_dataset", array.name.dataset)
-            self._put(self._placed(array), changes)
-            del array  # before the next is made: it may be large
+            masked = self._masked(array)
+            self._put(self._placed(masked if path_of(array.name) in self.file else array), changes)
+            del array, masked  # before the next is made: it may be large
         if not (changes.added or changes.filled or changes.rows or indexed):
             raise Unchanged(changes)
         write_manifest(self.file, self.manifest, changed=self.changed)
@@ -153,7 +156,7 @@ class Extension:
         if path not in self.file:
             write_array(self.file, array)
             changes.added.append(array.name)
-        elif self._has_gaps_for(array := self._masked(array)):
+        elif self._has_gaps_for(array):
             header = array.header._replace(provenance=self._provenance(array))
             write_array(self.file, self._filled(array._replace(header=header)))
             changes.filled.append(array.name)
@@ -227,7 +230,8 @@ class Extension:
             filled[taken] = old[taken]
             return filled
 
-        return array._replace(values=Blocks(array.values.shape, array.values.dtype, read))
+        values = Blocks(array.values.shape, array.values.dtype, read)
+        return array._replace(values=values[:] if values.dtype.kind == "f" else values)
 
     def _stored(self, name: Name, block: slice) -> tuple[np.ndarray, np.ndarray]:
         """Some rows of an array in the store, and where nothing was measured: both ``(rows, axes…)``."""
@@ -256,7 +260,9 @@ class Extension:
 
     def _masked(self, array: Array) -> Array:
         """The array; of outcomes that do not say what is missing, masked where the accuracy is, which a source gives before them."""
-        unmeasured = self._unmeasured_now(array.name) if array.values.dtype == np.uint8 else None
+        if array.name.measure == "accuracy":
+            self._given[array.name] = np.isnan(as_floats(array.values[:]))
+        unmeasured = self._given.get(array.name._replace(measure="accuracy")) if array.values.dtype == np.uint8 else None
         if unmeasured is None:
             return array
 

@@ -56,7 +56,7 @@ def test_a_shard_tells_what_made_it(plan: Plan, dataset: Dataset) -> None:
     shard = Shard(plan.units()[0], settings_of(plan.recipe, plan.evaluation, dataset), environment, [], {}, {}, {}, {})
     made, here = of_shard(shard), fingerprint(plan, dataset, CPU)
     assert made.items() <= here.items()
-    assert here.keys() - made.keys() == {"robbench", "code"}
+    assert here.keys() - made.keys() == {"robbench", "source"}
 
 
 def test_the_first_differences_are_named() -> None:
