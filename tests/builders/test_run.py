@@ -228,7 +228,7 @@ def test_other_libraries_are_told_when_a_run_begins(toy_folder: Path, other: dic
 def test_a_plan_whose_names_stand_for_something_else_is_told(toy_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     next(run(toy_folder, device="cpu"))
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=99))
-    with pytest.raises(BuildError, match=r"begun under other conditions: here recipe\.epochs is 99, not 4 as in"):
+    with pytest.raises(BuildError, match=r"stood for something else: recipe\.epochs was 4, and is 99"):
         next(run(toy_folder, device="cpu"))
 
 

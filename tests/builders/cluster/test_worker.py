@@ -16,8 +16,8 @@ from builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.log import Event
-from builders.plan import Unit, read_plan
 from builders.measure import Progress
+from builders.plan import Unit, read_plan
 
 
 @pytest.fixture
