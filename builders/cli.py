@@ -84,9 +84,10 @@ def plan(
     **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
+    from builders.architectures import read_archs
     from builders.devices import find_device
     from builders.plan import write_plan
-    from builders.planning import plan_of, read_archs
+    from builders.planning import plan_of
 
     if sum(given is not None for given in (classes, archs, top)) > 1:
         raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")

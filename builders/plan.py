@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from builders.architectures import checked_archs, class_count, classes_of, members_of, packed, unpacked
 from builders.datasets import Dataset, load
 from builders.definitions import evaluation_of, recipe_of
 from builders.errors import BuildError, DatasetError
@@ -29,7 +29,7 @@ from builders.recipes import RECIPES, Recipe, digest, find_recipe
 from builders.tables import Place, Table
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import RobBenchError
-from robbench.spaces import Groups, SearchSpace, parse, space_named
+from robbench.spaces import space_named
 from robbench.store.atomic import replacing
 
 PLAN_FILE = "plan.json"
@@ -140,7 +140,7 @@ class Plan:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
         if self.classes is None:
-            object.__setattr__(self, "archs", _checked_archs(space_named(self.space), self.archs))
+            object.__setattr__(self, "archs", checked_archs(space_named(self.space), self.archs))
             return
         if self.archs:
             raise BuildError(f"classes={self.classes} and {len(self.archs)} architectures; expected one or the other: classes=None.")
@@ -150,14 +150,14 @@ class Plan:
 
     def classes_drawn(self) -> list[int]:
         """The numbers of the classes to build, ascending; classes are numbered as they first appear among the space's architectures."""
-        groups = _classes(space_named(self.space))
+        groups = classes_of(space_named(self.space))
         return sorted(int(number) for number in np.random.default_rng(self.sample_seed).permutation(len(groups.keys))[: self.classes])
 
     def architectures(self) -> list[str]:
         """The specs of all architectures to build, in order."""
         if self.archs:
             return list(self.archs)
-        members, groups = _members(space_named(self.space)), _classes(space_named(self.space))
+        members, groups = members_of(space_named(self.space)), classes_of(space_named(self.space))
         return [str(members[groups.representative[number]]) for number in self.classes_drawn()]
 
     def units(self) -> list[Unit]:
@@ -190,8 +190,8 @@ class Plan:
         """What recipe and evaluation mean in this version."""
         return {"recipe": find_recipe(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
 
-    def record(self) -> dict[str, Any]:
-        """The plan as JSON has it; `plan_from` reads it."""
+    def record(self, *, short: bool = False) -> dict[str, Any]:
+        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
             "recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.settings(),
@@ -203,7 +203,7 @@ class Plan:
             "space": self.space,
         }
         if self.archs:
-            fields["archs"] = list(self.archs)
+            fields["archs"] = packed(self.archs) if short else list(self.archs)
         return fields if self.checksum is None else {**fields, "checksum": self.checksum}
 
 
@@ -214,43 +214,6 @@ def _own(given: str | Recipe | Evaluation) -> Recipe | Evaluation | None:
 def _refuse_taken(what: str, given: Recipe | Evaluation, known: dict[str, Any]) -> None:
     if given.name in known and known[given.name] != given:
         raise BuildError(f"the name {given.name!r} is taken by a built-in {what} that says something else; give yours another.")
-
-
-def _checked_archs(space: SearchSpace[Any], given: Iterable[Any]) -> tuple[str, ...]:
-    """The specs of architectures, each of another class: a store has one row for all of a class."""
-    parsed = [parse(space, arch) for arch in given]
-    if not parsed:
-        raise BuildError("there are no architectures; expected at least one, or a number of classes.")
-    first: dict[str, Any] = {}
-    for arch in parsed:
-        if (before := first.setdefault(space.key(arch), arch)) is not arch:
-            same = "twice" if before == arch else f"and so is {before}, which is the same architecture: stores have one row for both"
-            raise BuildError(f"{arch} is to be built {same}; leave one out.")
-    return tuple(map(str, parsed))
-
-
-def class_count(space: str) -> int:
-    """How many classes a search space has: of NAS-Bench-201, 6,466.
-
-    Raises:
-        UnknownSpace: there is no such space.
-        BuildError: its architectures are too many to list.
-    """
-    return len(_classes(space_named(space)).keys)
-
-
-@cache
-def _classes(space: SearchSpace[Any]) -> Groups:
-    return Groups.of(space.key(arch) for arch in _members(space))
-
-
-def _members(space: SearchSpace[Any]) -> tuple[Any, ...]:
-    if space.members is None:
-        raise BuildError(
-            f"{space.title} has too many architectures to draw classes from; expected a search space whose architectures can be listed,"
-            " or the architectures to build."
-        )
-    return space.members
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -316,8 +279,9 @@ def plan_from(fields: dict[str, Any], where: str = "what a store says of its bui
             recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
         if isinstance(evaluation, dict):
             evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))
-        given = {"recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": tuple(fields.get("archs", ()))}
-        return Plan(**{**fields, **given})
+        archs = fields.get("archs", ())
+        archs = unpacked(archs) if isinstance(archs, str) else tuple(archs)
+        return Plan(**{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": archs})
     except (TypeError, KeyError, ValueError) as error:
         if isinstance(error, RobBenchError):
             raise

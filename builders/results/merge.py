@@ -144,7 +144,7 @@ def _provenance(built: Built) -> dict[str, Any]:
     """What every array of the build says of where it comes from."""
     return {
         "source": SOURCE,
-        "plan": built.plan.record(),
+        "plan": built.plan.record(short=True),
         "recipe": built.settings["recipe"],
         "dataset": built.settings["dataset"],
         "environment": built.environment,

@@ -153,7 +153,8 @@ def test_from_a_file_to_a_store_and_built_again(mine: str, tmp_path: Path, tiny_
     """)
     evaluation = read_evaluation(tmp_path / "mine.toml")
     recipe = replace(RECIPES["digits"], name="quick", epochs=1)
-    plan = Plan(tiny_images, recipe, evaluation, classes=2, sample_seed=0, seeds=(0,), stack=2)
+    archs = ("|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|", "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|")
+    plan = Plan(tiny_images, recipe, evaluation, None, sample_seed=0, seeds=(0,), stack=2, archs=archs)
     folder, store = tmp_path / "build", tmp_path / "store.h5"
     write_plan(folder, plan)
     assert read_plan(folder) == plan

@@ -10,10 +10,12 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from builders import architectures
+from builders.architectures import packed, read_archs
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
-from builders.planning import plan_of, read_archs
+from builders.planning import plan_of
 from builders.recipes import RECIPES
 from builders.run import run, todo
 from robbench import RobBench
@@ -44,6 +46,21 @@ def test_architectures_are_built_as_they_are_given(tiny_images: str) -> None:
     assert plan.classes is None
     assert planned(tiny_images, archs=[Cell.parse(arch) for arch in ARCHS], seeds=(0, 3)) == plan
     assert plan_from(json.loads(json.dumps(plan.record()))) == plan
+
+
+def test_a_store_says_architectures_in_little_room() -> None:
+    plan = Plan("digits", "digits", "digits-light", classes=500, sample_seed=0, seeds=(0,), stack=4)
+    named = replace(plan, classes=None, archs=tuple(plan.architectures()))
+    said = json.dumps(named.record(short=True))
+    assert len(said) < 500 * 10
+    assert plan_from(json.loads(said)) == named
+
+
+@pytest.mark.parametrize("text", ["?", "AAAA", packed(ARCHS)[:-8], packed(ARCHS * 100)])
+def test_what_is_no_packed_list(tiny_images: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architectures, "LARGEST", 1000)
+    with pytest.raises(BuildError, match=r"is no list of architectures: "):
+        plan_from({**planned(tiny_images).record(), "archs": text})
 
 
 @pytest.mark.parametrize(
