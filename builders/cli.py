@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
@@ -15,6 +17,10 @@ from tqdm import tqdm
 from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
+if TYPE_CHECKING:
+    from builders.log import Event
+
+_BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
 _space = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")
@@ -78,9 +84,10 @@ def plan(
     **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
+    from builders.architectures import read_archs
     from builders.devices import find_device
     from builders.plan import write_plan
-    from builders.planning import plan_of, read_archs
+    from builders.planning import plan_of
 
     if sum(given is not None for given in (classes, archs, top)) > 1:
         raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
@@ -110,52 +117,80 @@ def plan(
 @_data
 def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
-    from builders.plan import read_plan
+    from builders.outlook import Outlook
+    from builders.results.status import Status
     from builders.run import run as run_here
-    from builders.run import todo
 
     if workers and scheduler:
         raise click.UsageError(
             "--workers are processes of this machine, and a cluster has workers of its own: leave out --workers or --scheduler."
         )
-    total, left = len(read_plan(folder).units()), len(todo(folder))
-    with tqdm(total=total, initial=total - left, unit="unit", file=sys.stderr) as bar:
+    begun = Status.of(folder)
+    outlook = Outlook(begun.total, begun.done, begun.mean_seconds)
+    with tqdm(total=begun.total, initial=begun.done, unit="unit", file=sys.stderr, bar_format=_BAR) as bar:
+
+        def show(event: Event) -> None:
+            outlook.tell(event)
+            bar.n = outlook.units_done
+            bar.set_postfix_str(outlook.text())
+
         if scheduler:
             from builders.cluster.client import run as run_on_cluster
 
-            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write)
+            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write, progress=show)
         else:
-            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write)
+            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write, progress=show)
         try:
             for _ in done:
-                bar.update()
+                pass
         except KeyboardInterrupt:
             bar.close()
             raise click.ClickException(f"stopped; what was done is kept. Go on with: robbench build run {folder}") from None
-    click.echo(f"{folder}: all {total} units are done; next: robbench build merge {folder} --into STORE")
+        bar.n = begun.total
+    click.echo(f"{folder}: all {begun.total} units are done; next: robbench build merge {folder} --into STORE")
 
 
 @build.command()
 @_folder
 def status(folder: Path) -> None:
-    """How much of FOLDER's plan is done."""
-    from builders.plan import read_plan
-    from builders.run import todo
+    """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
+    from builders.results.status import Status
 
-    made = read_plan(folder)
-    units, left = made.units(), len(todo(folder))
-    what = f"{made.dataset}, {units[0].recipe}, {units[0].evaluation}, stacks of {made.stack}"
-    click.echo(f"{folder}: {len(units) - left} of {len(units)} units done ({what})")
+    found = Status.of(folder)
+    made = found.plan
+    first = made.units()[0]
+    what = f"{made.dataset}, {first.recipe}, {first.evaluation}, stacks of {made.stack}"
+    click.echo(f"{folder}: {found.done} of {found.total} units done ({what})")
+    if found.seconds_a_unit is not None and found.done < found.total:
+        rest = timedelta(seconds=round(found.seconds_a_unit * (found.total - found.done)))
+        click.echo(f"rate: {3600 / found.seconds_a_unit:.3g} units an hour; {rest} left at this rate")
+    for event in found.running:
+        click.echo(f"last heard of {event.unit}: {event.what} {event.done}/{event.of}, {_ago(event)} ago, from {event.process}")
+    if found.seconds:
+        click.echo("seconds: " + ", ".join(f"{part} {seconds:.1f}" for part, seconds in found.seconds.most_common()))
+    for network, why in found.diverged.items():
+        click.echo(f"diverged: {network}: {why}")
+    for event in found.failed:
+        click.echo(f"failed: {event.unit}, {_ago(event)} ago, in {event.process}: {event.text}")
+    for why in found.damaged.values():
+        click.echo(f"damaged: {why}")
+    for name in found.strange:
+        click.echo(f"not of the plan: {name}; take it out")
+
+
+def _ago(event: Event) -> timedelta:
+    return timedelta(seconds=round(time.time() - event.time))
 
 
 @build.command()
 @_folder
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
-def merge(folder: Path, into: Path) -> None:
-    """Put all of FOLDER's shards into a store: all of them, or nothing."""
+@click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
+def merge(folder: Path, into: Path, training: str | None) -> None:
+    """Put all of FOLDER's shards into a store: all of them, or nothing.  Other classes, seeds and attacks of one training join."""
     from builders.results.merge import merge as merge_shards
 
-    changes = merge_shards(folder, into)
+    changes = merge_shards(folder, into, training=training)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
 
 
@@ -254,7 +289,12 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
+@click.option(
+    "--proxy",
+    "names",
+    multiple=True,
+    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. All of them if left out.",
+)
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
@@ -281,6 +321,7 @@ def proxies(
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
     from builders.devices import find_device
+    from builders.own import own_proxy
     from builders.proxies import PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
@@ -290,6 +331,7 @@ def proxies(
             parsed,
             load(dataset, data),
             names or None,
+            proxies={**PROXIES, **{name: own_proxy(name) for name in names if ":" in name}},
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

@@ -116,8 +116,8 @@ def _check_kind(evaluation: str, kind: str, name: str) -> None:
 
 
 def _check_levels(evaluation: str, attack: str, levels: tuple[float, ...]) -> None:
-    for at, eps in enumerate(levels):
-        if any(same_level(parse_eps(eps), before) for before in levels[:at]):
+    for at, eps in enumerate(map(parse_eps, levels)):
+        if any(same_level(eps, before) for before in levels[:at]):
             raise BuildError(f"the evaluation {evaluation!r} runs {attack} at eps {eps:g} twice; expected every level once.")
     if not levels:
         raise BuildError(f"the evaluation {evaluation!r} has no eps for {attack}; give it eps, or one grid for all attacks.")

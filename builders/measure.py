@@ -10,7 +10,8 @@ normalised images is wrapped by `builders.classifiers.Normalised`, one that retu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,9 @@ from builders.datasets import Dataset
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
 from builders.evaluations import Evaluation
 from builders.memory import halved
+
+Progress = Callable[[str, int, int], None]
+"""Called with a part of the work (training, proxies, or the name of a threat), how many of its steps are done, and how many there are: epochs, or one."""
 
 BATCH = {"cpu": 200, "cuda": 512}
 """Images at a time, for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
@@ -54,6 +58,7 @@ def measure(
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
     notice: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda part, done, total: None,
 ) -> Measured:
     """Clean outcomes of all test images, and those of the evaluation's attacks and corruptions; its proxies are of untrained networks.
 
@@ -66,6 +71,7 @@ def measure(
         device: where the images are put.
         batch_size: images at a time, for each network of a stack; by default as for `BATCH`.
         notice: called when a batch is halved.
+        progress: called when a threat's evaluation begins and ends.
 
     Raises:
         AttackError: the network is not fit for attacks, or has another number of classes; see `builders.classifiers`.
@@ -77,9 +83,8 @@ def measure(
     outcomes, seconds = dict[str, NDArray[np.bool_]](), dict[str, float]()
 
     def put_through(threat: str, compute: Callable[[int], NDArray[np.bool_]]) -> None:
-        start = time.perf_counter()
-        outcomes[threat] = halved(compute, batch_size or BATCH[device.type], threat, notice)
-        seconds[threat] = time.perf_counter() - start
+        with timed(threat, seconds, progress):
+            outcomes[threat] = halved(compute, batch_size or BATCH[device.type], threat, notice)
 
     put_through("clean", lambda batch: clean_outcomes(network, images, labels, batch_size=batch))
     for name, attack in evaluation.attacks.items():
@@ -87,6 +92,16 @@ def measure(
     for name in evaluation.corruptions:
         put_through(name, partial(_corrupted, network, dataset, labels, name, evaluation.images))
     return Measured(outcomes, seconds)
+
+
+@contextmanager
+def timed(what: str, seconds: dict[str, float], progress: Progress) -> Iterator[None]:
+    """Tell of the beginning and the end of a part of the work, and note its seconds."""
+    start = time.perf_counter()
+    progress(what, 0, 1)
+    yield
+    seconds[what] = time.perf_counter() - start
+    progress(what, 1, 1)
 
 
 def _attacked(

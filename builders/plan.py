@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from builders.architectures import checked_archs, class_count, classes_of, members_of, packed, unpacked
 from builders.datasets import Dataset, load
 from builders.definitions import evaluation_of, recipe_of
 from builders.errors import BuildError, DatasetError
@@ -28,7 +28,8 @@ from builders.networks import CELLS
 from builders.recipes import RECIPES, Recipe, digest, find_recipe
 from builders.tables import Place, Table
 from robbench.arguments import checked_count, checked_seed, nearest
-from robbench.spaces import Groups, SearchSpace, parse, space_named
+from robbench.errors import RobBenchError
+from robbench.spaces import space_named
 from robbench.store.atomic import replacing
 
 PLAN_FILE = "plan.json"
@@ -122,6 +123,8 @@ class Plan:
     data: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dataset, str):
+            raise BuildError(f"dataset={self.dataset!r} is not the name of a data set.")
         recipe, evaluation = find_recipe(self.recipe), find_evaluation(self.evaluation)
         _refuse_taken("recipe", recipe, RECIPES)
         _refuse_taken("evaluation", evaluation, EVALUATIONS)
@@ -137,7 +140,7 @@ class Plan:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
         if self.classes is None:
-            object.__setattr__(self, "archs", _checked_archs(space_named(self.space), self.archs))
+            object.__setattr__(self, "archs", checked_archs(space_named(self.space), self.archs))
             return
         if self.archs:
             raise BuildError(f"classes={self.classes} and {len(self.archs)} architectures; expected one or the other: classes=None.")
@@ -147,14 +150,14 @@ class Plan:
 
     def classes_drawn(self) -> list[int]:
         """The numbers of the classes to build, ascending; classes are numbered as they first appear among the space's architectures."""
-        groups = _classes(space_named(self.space))
+        groups = classes_of(space_named(self.space))
         return sorted(int(number) for number in np.random.default_rng(self.sample_seed).permutation(len(groups.keys))[: self.classes])
 
     def architectures(self) -> list[str]:
         """The specs of all architectures to build, in order."""
         if self.archs:
             return list(self.archs)
-        members, groups = _members(space_named(self.space)), _classes(space_named(self.space))
+        members, groups = members_of(space_named(self.space)), classes_of(space_named(self.space))
         return [str(members[groups.representative[number]]) for number in self.classes_drawn()]
 
     def units(self) -> list[Unit]:
@@ -187,8 +190,8 @@ class Plan:
         """What recipe and evaluation mean in this version."""
         return {"recipe": find_recipe(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
 
-    def record(self) -> dict[str, Any]:
-        """The plan as JSON has it; `plan_from` reads it."""
+    def record(self, *, short: bool = False) -> dict[str, Any]:
+        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
             "recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.settings(),
@@ -200,7 +203,7 @@ class Plan:
             "space": self.space,
         }
         if self.archs:
-            fields["archs"] = list(self.archs)
+            fields["archs"] = packed(self.archs) if short else list(self.archs)
         return fields if self.checksum is None else {**fields, "checksum": self.checksum}
 
 
@@ -211,43 +214,6 @@ def _own(given: str | Recipe | Evaluation) -> Recipe | Evaluation | None:
 def _refuse_taken(what: str, given: Recipe | Evaluation, known: dict[str, Any]) -> None:
     if given.name in known and known[given.name] != given:
         raise BuildError(f"the name {given.name!r} is taken by a built-in {what} that says something else; give yours another.")
-
-
-def _checked_archs(space: SearchSpace[Any], given: Iterable[Any]) -> tuple[str, ...]:
-    """The specs of architectures, each of another class: a store has one row for all of a class."""
-    parsed = [parse(space, arch) for arch in given]
-    if not parsed:
-        raise BuildError("there are no architectures; expected at least one, or a number of classes.")
-    first: dict[str, Any] = {}
-    for arch in parsed:
-        if (before := first.setdefault(space.key(arch), arch)) is not arch:
-            same = "twice" if before == arch else f"and so is {before}, which is the same architecture: stores have one row for both"
-            raise BuildError(f"{arch} is to be built {same}; leave one out.")
-    return tuple(map(str, parsed))
-
-
-def class_count(space: str) -> int:
-    """How many classes a search space has: of NAS-Bench-201, 6,466.
-
-    Raises:
-        UnknownSpace: there is no such space.
-        BuildError: its architectures are too many to list.
-    """
-    return len(_classes(space_named(space)).keys)
-
-
-@cache
-def _classes(space: SearchSpace[Any]) -> Groups:
-    return Groups.of(space.key(arch) for arch in _members(space))
-
-
-def _members(space: SearchSpace[Any]) -> tuple[Any, ...]:
-    if space.members is None:
-        raise BuildError(
-            f"{space.title} has too many architectures to draw classes from; expected a search space whose architectures can be listed,"
-            " or the architectures to build."
-        )
-    return space.members
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -289,29 +255,37 @@ def read_plan(folder: Path) -> Plan:
         stood_for, checksum, data = (fields.pop(name, None) for name in ("stands_for", "hash", "data"))
         if stood_for is not None and digest(stood_for) != checksum:
             raise ValueError("what it stands for was changed")
-        plan = replace(plan_from(fields), data=data)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if not isinstance(data, str | None):
+            raise ValueError(f"its data is {data!r}")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{path} is not a plan: {error}.") from error
+    plan = replace(plan_from(fields, str(path)), data=data)
     if stood_for is not None:
         _refuse_other_version(path, stood_for, plan.stands_for())
     return plan
 
 
-def plan_from(fields: dict[str, Any]) -> Plan:
+def plan_from(fields: dict[str, Any], where: str = "what a store says of its build") -> Plan:
     """The plan of a `Plan.record`; without a space, it is of NAS-Bench-201.
 
     Raises:
-        BuildError: a recipe or an evaluation that makes no sense, or code of one's own that is not here or is another.
-        TypeError, KeyError: other fields than a plan has.
+        BuildError: other fields than a plan has, a recipe or an evaluation that makes no sense, or code of one's own that is not here or is
+            another; says where the plan is.
+        RobBenchError: as `Plan`.
     """
-    recipe, evaluation = fields["recipe"], fields["evaluation"]
-    if isinstance(recipe, dict):
-        recipe = recipe_of(Table(recipe, Place("the plan", "", ("recipe",))))
-    if isinstance(evaluation, dict):
-        evaluation = evaluation_of(Table(evaluation, Place("the plan", "", ("evaluation",))))
-    return Plan(
-        **{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": tuple(fields.get("archs", ()))}
-    )
+    try:
+        recipe, evaluation = fields["recipe"], fields["evaluation"]
+        if isinstance(recipe, dict):
+            recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
+        if isinstance(evaluation, dict):
+            evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))
+        archs = fields.get("archs", ())
+        archs = unpacked(archs) if isinstance(archs, str) else tuple(archs)
+        return Plan(**{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": archs})
+    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(error, RobBenchError):
+            raise
+        raise BuildError(f"{where} is not a plan: {error}.") from error
 
 
 def _refuse_other_version(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import torch
 
+from builders.architectures import class_count
 from builders.datasets import load
 from builders.definitions import read_evaluation, read_images, read_recipe
 from builders.devices import stack_for
 from builders.errors import BuildError
 from builders.evaluations import Evaluation, find_evaluation
-from builders.plan import FIRST_SPACE, Plan, class_count
+from builders.plan import FIRST_SPACE, Plan
 from builders.recipes import Recipe, find_recipe
-from robbench.errors import UnknownArchitecture
-from robbench.spaces import parse, space_named
-
-LARGEST = 1 << 28
-"""Bytes of a file of architectures."""
-COLUMN = "arch"
 
 
 def plan_of(
@@ -92,41 +86,3 @@ def evaluation_named(given: str | Evaluation) -> Evaluation:
 
 def _is_file(given: Any) -> TypeGuard[str]:
     return isinstance(given, str) and given.endswith(".toml")
-
-
-def read_archs(path: Path, space: str) -> tuple[str, ...]:
-    """The architectures in a file: one a line, or in the column ``arch`` of a CSV file, such as those that `robbench table` and `search` write.
-
-    Raises:
-        BuildError: there is no such file, it has no such column, no architectures, or one twice.
-        UnknownArchitecture: a line is none of the space's; says which.
-    """
-    found: dict[str, int] = {}
-    for line, text in _lines(path):
-        try:
-            arch = str(parse(space_named(space), text))
-        except UnknownArchitecture as error:
-            raise UnknownArchitecture(f"{path}, line {line}: {error}") from error
-        if arch in found:
-            raise BuildError(f"{path} has {arch} twice, in lines {found[arch]} and {line}; leave one out.")
-        found[arch] = line
-    if not found:
-        raise BuildError(f"{path} has no architectures; expected one a line.")
-    return tuple(found)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of each architecture."""
-    try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            raise BuildError(f"{path} is not a file of at most {LARGEST} bytes; expected architectures, one a line, or CSV.")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix != ".csv":
-                yield from ((line, text.strip()) for line, text in enumerate(file, 1) if text.strip() and not text.startswith("#"))
-                return
-            reader = csv.DictReader(file)
-            if COLUMN not in (reader.fieldnames or ()):
-                raise BuildError(f"{path} has no column {COLUMN!r}; it has {', '.join(reader.fieldnames or ('none',))}.")
-            yield from ((reader.line_num, row[COLUMN] or "") for row in reader)
-    except (OSError, ValueError, csv.Error) as error:
-        raise BuildError(f"{path} cannot be read as text: {error}.") from error

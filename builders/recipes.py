@@ -130,6 +130,7 @@ class Recipe:
             ("std", self.std is None or all(0 < each < math.inf for each in self.std), "positive numbers, one for each channel"),
             ("mean", self.mean is None or all(map(math.isfinite, self.mean)), "finite numbers, one for each channel"),
             ("training", self.training not in ("", ".", "..", UNTRAINED), f"a name, and not {UNTRAINED!r}, which is that of proxies"),
+            ("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS)),
             ("name", bool(self.name), "a name"),
         ):
             if not sense:
@@ -215,7 +216,8 @@ nb201-…-pgd     the same on the images of Madry et al. (2018), section 5
 ha2023, -pgd    Ha, Kim and Hwang (2023), section 4.1
 yang2025        Yang et al. (2025), section 4.2; theirs are networks of DARTS, of 20 cells
 wu2024          Wu et al. (2024), their released code: NAS-RobBench-201
-wong2020        Wong, Rice and Kolter (2020), their released code for CIFAR-10: the fast adversarial training that Ha et al. use for 300 networks
+wong2020        Wong, Rice and Kolter (2020), their released code for CIFAR-10: the fast adversarial training that Ha et al. use for 300 networks; there,
+                PyTorch's cyclic schedule moves the momentum, too, between 0.8 and 0.9, and the network is attacked in training mode
 """
 
 

@@ -42,9 +42,9 @@ class Table:
     def error(self, field: str | None, message: str) -> BuildError:
         """What is wrong with the table, or with one of its fields."""
         line = _line(self.place, field)
-        where = ", ".join([self.place.file, *([f"line {line}"] if line else [])])
-        table = f" [{'.'.join(self.place.path)}]" if self.place.path else ""
-        return BuildError(f"{where}:{table}{f' {field}' if field else ''}: {message}")
+        where = f"{self.place.file}, line {line}" if line else self.place.file
+        what = " ".join([*([f"[{'.'.join(self.place.path)}]"] if self.place.path else []), *([field] if field else [])])
+        return BuildError(": ".join([where, *([what] if what else []), message]))
 
     def refuse_others(self, known: Collection[str]) -> None:
         """Raise BuildError if a field is not among the known."""

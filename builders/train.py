@@ -23,7 +23,7 @@ from builders.errors import BuildError
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.precision import exact_convolutions
-from builders.recipes import PRECISIONS, Adversary, Recipe
+from builders.recipes import Adversary, Recipe
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,6 @@ def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adv
 
 
 def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    if recipe.precision not in PRECISIONS:
-        raise BuildError(f"the recipe {recipe.name!r} asks for the precision {recipe.precision!r}; expected {' or '.join(PRECISIONS)}.")
     if recipe.precision == "bfloat16" and device.type != "cuda":
         raise BuildError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")

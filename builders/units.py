@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
+from builders.code import code_of
 from builders.datasets import Dataset
 from builders.errors import BuildError, DamagedWeights
 from builders.evaluations import Evaluation, find_evaluation
-from builders.measure import measure
+from builders.measure import Progress, measure, timed
 from builders.memory import tried
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
@@ -41,7 +42,13 @@ SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 
 
 def run_unit(
-    unit: Unit, dataset: Dataset, device: torch.device, *, weights: Path | None = None, notice: Notice = lambda text: None
+    unit: Unit,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    weights: Path | None = None,
+    notice: Notice = lambda text: None,
+    progress: Progress = lambda part, done, total: None,
 ) -> Shard:
     """Train and evaluate a unit's networks: two steps, of which the first is not done again where its weights were kept.
 
@@ -54,6 +61,7 @@ def run_unit(
         device: where to train and evaluate.
         weights: a folder that keeps trained weights; networks that it has are not trained.
         notice: called when something is halved, and where kept weights are damaged, so that their networks are trained again.
+        progress: called when a part begins, after each epoch, and when a part ends.
 
     Raises:
         BuildError: one network alone does not fit into memory.
@@ -63,13 +71,13 @@ def run_unit(
     recipe, evaluation = unit.trained_by, unit.evaluated_by
     seconds = dict[str, float]()
     with exact_convolutions():
-        start = time.perf_counter()
-        scores = _scored(archs, unit, dataset, recipe, evaluation, device, notice)
+        scores = Scores({}, {}, {})
         if evaluation.proxies:
-            seconds["proxies"] = time.perf_counter() - start
-        networks = _networks(archs, unit, dataset, recipe, device, weights, notice)
+            with timed("proxies", seconds, progress):
+                scores = _scored(archs, unit, dataset, recipe, evaluation, device, notice)
+        networks = _networks(archs, unit, dataset, recipe, device, weights, notice, progress)
         stack = StackedNetwork([one.network for one in networks]).to(device).eval()
-        measured = measure(FrozenStack(stack), dataset, evaluation, seed=unit.seed, device=device, notice=notice)
+        measured = measure(FrozenStack(stack), dataset, evaluation, seed=unit.seed, device=device, notice=notice, progress=progress)
     settings = settings_of(recipe, evaluation, dataset)
     environment = {**environment_of(device), "stack": max(one.environment["stack"] for one in networks)}
     if elsewhere := [one.environment for one in networks if {**one.environment, "stack": environment["stack"]} != environment]:
@@ -88,15 +96,23 @@ class Trained(NamedTuple):
 
 
 def _networks(
-    archs: list[Any], unit: Unit, dataset: Dataset, recipe: Recipe, device: torch.device, weights: Path | None, notice: Notice
+    archs: list[Any],
+    unit: Unit,
+    dataset: Dataset,
+    recipe: Recipe,
+    device: torch.device,
+    weights: Path | None,
+    notice: Notice,
+    progress: Progress,
 ) -> list[Trained]:
     """The unit's networks: those that were kept, and the others trained, and kept from now on."""
     if weights is None:
-        return _trained(archs, unit.seed, dataset, recipe, device, notice)
+        return _trained(archs, unit.seed, dataset, recipe, device, notice, progress)
     about = [kept.About(unit.space, str(arch), dataset.checksum, recipe.settings(), unit.seed) for arch in archs]
     found = [_kept(weights, one, notice) for one in about]
     missing = [k for k, one in enumerate(found) if one is None]
-    for k, one in zip(missing, _trained([archs[k] for k in missing], unit.seed, dataset, recipe, device, notice), strict=True):
+    trained = _trained([archs[k] for k in missing], unit.seed, dataset, recipe, device, notice, progress)
+    for k, one in zip(missing, trained, strict=True):
         kept.write(weights, about[k], one.network, one.training, one.environment)
         found[k] = one
     return [one for one in found if one is not None]
@@ -111,17 +127,20 @@ def _kept(folder: Path, about: kept.About, notice: Notice) -> Trained | None:
         return None
 
 
-def _trained(archs: list[Any], seed: int, dataset: Dataset, recipe: Recipe, device: torch.device, notice: Notice) -> list[Trained]:
+def _trained(
+    archs: list[Any], seed: int, dataset: Dataset, recipe: Recipe, device: torch.device, notice: Notice, progress: Progress
+) -> list[Trained]:
     """The networks of architectures, trained at once, or in halves where memory does not hold as many."""
     if not archs:
         return []
     environment = {**environment_of(device), "stack": len(archs)}
 
     def compute() -> list[Trained]:
-        stack, trainings = train(archs, dataset, recipe, seed, device)
+        progress("training", 0, recipe.epochs)
+        stack, trainings = train(archs, dataset, recipe, seed, device, progress=partial(progress, "training"))
         return [Trained(stack.extract(k), training, environment) for k, training in enumerate(trainings)]
 
-    return _in_halves(compute, lambda half: _trained(half, seed, dataset, recipe, device, notice), archs, device, notice)
+    return _in_halves(compute, lambda half: _trained(half, seed, dataset, recipe, device, notice, progress), archs, device, notice)
 
 
 def _scored(
@@ -139,8 +158,6 @@ def _scored(
     def scored(some: list[Any]) -> list[Scores]:
         return _in_halves(lambda: compute(some), scored, some, device, notice)
 
-    if not evaluation.proxies:
-        return Scores({}, {}, {})
     parts = scored(archs)
     return Scores(
         {proxy: np.concatenate([part.values[proxy] for part in parts]) for proxy in parts[0].values},
@@ -170,15 +187,25 @@ def _in_halves(
 def settings_of(recipe: str | Recipe, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
     """All settings that a recipe, an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
     trained_by, found = find_recipe(recipe), find_evaluation(evaluation)
-    stands_for = found.settings()
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
         "recipe": trained_by.settings(),
-        **stands_for,
-        "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
-        "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
+        **settings_of_evaluation(found, dataset),
         "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All that an evaluation stands for on a data set, with the code of its attacks, as JSON has it."""
+    stands_for = evaluation.settings()
+    settings = {
+        **stands_for,
+        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items()},
+        "corruptions": {name: dataset.corrupted.settings(name) for name in evaluation.corruptions},
+        "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.cluster.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
+from builders.fingerprint import Fingerprint, fingerprint, refuse_others
+from builders.log import Event
 from builders.plan import Plan, Unit
 from builders.results.shards import Shard
 from builders.run import CORRUPTED, prepare_process
@@ -21,6 +23,10 @@ from robbench.errors import RobBenchError
 
 if TYPE_CHECKING:
     from distributed import Worker
+
+
+TOPIC = "robbench build"
+"""Under which workers report their progress; the process that asks listens."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,17 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     from distributed import get_worker
 
     worker, notices = get_worker(), list[str]()
+
+    def report(what: str, done: int, of: int) -> None:
+        worker.log_event(TOPIC, {"event": asdict(Event(round(time.time(), 3), worker.address, unit.key, what, done, of))})
+
     prepare_process()
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        dataset = _loaded(job.plan, job.data)
+        dataset, device = _loaded(job.plan, job.data), find_device(job.device)
         dataset.corrupted.folder = Path(worker.local_directory) / CORRUPTED
-        return run_unit(unit, dataset, find_device(job.device), weights=job.weights, notice=notices.append), notices
+        return run_unit(unit, dataset, device, weights=job.weights, notice=notices.append, progress=report), notices
 
 
 @contextmanager

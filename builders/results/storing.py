@@ -24,9 +24,10 @@ from builders.evaluations import Evaluation
 from builders.measure import Measured
 from builders.results import listing
 from builders.results.listing import Record
+from builders.results.merge import Axes, checked_name, threats
+from builders.units import settings_of_evaluation
 from robbench.arguments import checked_seed
 from robbench.errors import Contradiction
-from robbench.measurements.metrics import SEVERITIES
 from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store.arrays import Array, Header, Name
@@ -68,7 +69,7 @@ class About:
     dataset: str
     training: str
     """The name of the training protocol, which says where the weights are from."""
-    threats: dict[str, tuple[dict[str, list[float | int | str]], dict[str, Any]]]
+    threats: dict[str, tuple[Axes, dict[str, Any]]]
     """For each threat, the axis of its levels, and its settings."""
     provenance: dict[str, Any]
 
@@ -79,17 +80,9 @@ class About:
         Raises:
             BuildError: the training has no name.
         """
-        if not training.strip("."):
-            raise BuildError(f"training={training!r} is no name; say where the weights are from, such as 'published'.")
-        threats: dict[str, tuple[dict[str, list[float | int | str]], dict[str, Any]]] = {"clean": ({}, {})}
-        threats |= {
-            name: ({"eps": list(evaluation.levels(name))}, {"attack": attack.settings()}) for name, attack in evaluation.attacks.items()
-        }
-        threats |= {
-            name: ({"severity": list(SEVERITIES)}, {"corruption": dataset.corrupted.settings(name)}) for name in evaluation.corruptions
-        }
+        settings = settings_of_evaluation(evaluation, dataset)
         plain = json.loads(json.dumps({"source": SOURCE, **provenance, "dataset": dataset.checksum}))
-        return cls(dataset.name, training, threats, plain)
+        return cls(dataset.name, checked_name(training), threats(settings), plain)
 
     def name(self, threat: str, measure: str) -> Name:
         """Where an array stands."""
@@ -178,7 +171,7 @@ def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Row
         name = about.name(threat, "accuracy")
         said = {**about.provenance, **how, "images": images, "seconds": round(measured.seconds[threat], 1)}
         said = _said(name, present.get(threat), said, origins)
-        points: dict[str, list[float | int | str]] = {**axes, "seed": [*seeds]}
+        points: Axes = {**axes, "seed": [*seeds]}
         yield Array(name, Header("class", points, "fraction", said), accuracy)
         yield Array(name._replace(measure="outcomes"), Header("class", {**points, "image": []}, "bit", said), bits)
 

@@ -34,8 +34,6 @@ DEPTH, WIDTH = 8, 100_000
 DATASETS = ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120")
 """What published containers are keyed by."""
 
-_UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, AssertionError,
-               UnpicklingError, MemoryError, zipfile.BadZipFile)  # fmt: skip
 _OTHERS = {b"BZh": "a bzip2 archive", b"\x1f\x8b": "a gzip archive", b"\x89HDF": "an HDF5 file", b"robbench": "a store"}
 _PUBLISHED_NAME = re.compile(r"arch-(\d{6})-seed-(\d{1,10})\.")
 
@@ -145,7 +143,7 @@ def _load(path: Path) -> Any:
         with warnings.catch_warnings():  # torch warns of what damaged files make it do
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_whole_zip(path))
-    except _UNREADABLE as error:
+    except kept.UNREADABLE as error:
         first = str(error).partition("\n")[0].rstrip(". ")
         if isinstance(error, UnpicklingError) and "weights_only" in str(error).lower():
             named = re.search(r"GLOBAL ([\w.]+)", str(error))

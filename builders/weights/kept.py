@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +35,12 @@ from robbench.spaces import space_named
 from robbench.store.atomic import replacing
 
 RECORD, SUM = "record", "sum"
+
+UNREADABLE = (
+    OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, AssertionError, MemoryError,
+    UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What libraries raise of damaged files."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def read(path: Path) -> Kept:
         fields = json.loads(record)
         skeleton, training, environment = Skeleton(**fields.pop("skeleton")), Training(**fields.pop("training")), fields.pop("environment")
         return Kept(About(**fields), skeleton, training, environment, {name: torch.from_numpy(array) for name, array in arrays.items()})
-    except (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise DamagedWeights(
             f"{path} is cut short or damaged ({error}); delete it, and a run that keeps weights makes it again."
         ) from error
@@ -147,7 +155,7 @@ def is_kept(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {f"{RECORD}.npy", f"{SUM}.npy"} <= set(archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except UNREADABLE:
         return False
 
 

@@ -34,6 +34,7 @@ were u2, the root attributes were not in the manifest, and there was no seal.
 
     layout.py      names and encodings
     arrays.py      Array, Header, Name: measurements under one name
+    blockwise.py   arrays that are too large for memory
     rows.py        the rows of a store, or of what is put into one
     opening.py     what is checked before anything is read
     seal.py        the length and checksums of a file, before its HDF5 content

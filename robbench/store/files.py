@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from robbench.store.arrays import Array, Name, pack
+from robbench.store.blockwise import Blocks
 from robbench.store.layout import (
     FORMAT_VERSION,
     ROOT,
@@ -86,10 +87,10 @@ def write_manifest(file: h5py.File, manifest: dict[str, str], changed: Iterable[
 
 
 def write_array(file: h5py.File, array: Array) -> None:
-    plain = array.values.filled(0) if isinstance(array.values, np.ma.MaskedArray) else array.values
-    values, denominator = pack(plain, array.header.provenance.get("images"))
-    dataset = create_dataset(file, path_of(array.name), values)
-    header = array.header
+    """Write an array; one of its name that is there is taken out when it is written, so that it can be made of that."""
+    path, header = path_of(array.name), array.header
+    values, denominator = _packed(array)
+    dataset = create_dataset(file, None, values)
     dataset.attrs["rows"] = header.rows
     dataset.attrs["axes"] = list(header.axes)
     for axis, points in header.axes.items():
@@ -99,11 +100,20 @@ def write_array(file: h5py.File, array: Array) -> None:
         dataset.attrs["denominator"] = denominator
     dataset.attrs["unit"] = header.unit
     dataset.attrs["provenance"] = json.dumps(header.provenance, sort_keys=True)
+    file.pop(path, None)
+    file[path] = dataset
 
 
-def create_dataset(file: h5py.File, path: str, values: np.ndarray, compression: str | None = "gzip") -> h5py.Dataset:
+def _packed(array: Array) -> tuple[np.ndarray | Blocks, int | None]:
+    if isinstance(array.values, np.ndarray):
+        return pack(array.values, array.header.provenance.get("images"))
+    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts; nothing but those and outcomes comes in blocks
+
+
+def create_dataset(file: h5py.File, path: str | None, values: np.ndarray | Blocks, compression: str | None = "gzip") -> h5py.Dataset:
+    """A new data set, which has no path yet where that is None."""
     row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    rows = max(1, min(len(values), _CHUNK_BYTES // row_bytes))
+    rows = max(1, min(values.shape[0], _CHUNK_BYTES // row_bytes))
     dataset = file.create_dataset(
         path,
         values.shape,
@@ -114,5 +124,5 @@ def create_dataset(file: h5py.File, path: str, values: np.ndarray, compression: 
         fletcher32=True,
     )
     for block in blocks(dataset):
-        dataset[block] = values[block]
+        dataset[block] = np.ma.filled(values[block], 0)  # what is masked are outcomes, and the accuracy says that they are missing
     return dataset

@@ -33,7 +33,7 @@ def columns(small_store: Path) -> Iterator[Measurements]:
 
 @pytest.fixture(scope="module")
 def held(synthetic_arrays: list[Array]) -> dict[str, np.ndarray]:
-    return {str(array.name): array.values for array in synthetic_arrays}
+    return {str(array.name): array.values[:] for array in synthetic_arrays}
 
 
 def ask(columns: Measurements, text: str, **options: Any) -> Column:

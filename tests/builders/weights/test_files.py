@@ -140,13 +140,13 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, share: float, older
 
 
 def test_damaged_files_are_our_errors(tmp_path: Path) -> None:
-    """Bits flipped where the pickle is: the file is read, or refused by us."""
+    """Bits flipped where the pickle and the zip's directory are: the file is read, or refused by us."""
     path, rng, untouched = tmp_path / "damaged.pth", np.random.default_rng(0), 0
     for older in (False, True):
         whole = saved(path, weights(), older=older).read_bytes()
         for _ in range(60):
             damaged = bytearray(whole)
-            damaged[rng.integers(0, 3000)] ^= 1 << int(rng.integers(8))
+            damaged[int(rng.integers(-3000, 3000))] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
             with suppress(WeightsError):
                 read(path)

@@ -36,9 +36,9 @@ class Trains:
         self.asked: list[list[str]] = []
         monkeypatch.setattr(units, "train", self)
 
-    def __call__(self, archs: Sequence[Any], *rest: Any) -> Any:
+    def __call__(self, archs: Sequence[Any], *rest: Any, **options: Any) -> Any:
         self.asked.append(list(map(str, archs)))
-        return train(archs, *rest)
+        return train(archs, *rest, **options)
 
 
 @pytest.fixture
