@@ -254,7 +254,7 @@ def assert_only_what_was_built_is_there(store: Path, plans: list[Plan]) -> None:
 def test_a_seed_can_be_added_to_the_embedded_store_beside_what_older_builds_record(tmp_path: Path) -> None:
     """Whose provenance says neither checksum nor code, and whose Square is completed."""
     store = tmp_path / "digits.h5"
-    store.write_bytes(embedded_store().read_bytes())
+    store.write_bytes(Path(embedded_store()).read_bytes())
     folder = built(tmp_path / "build", Plan("digits", "digits", "digits-light", classes=3, sample_seed=5, seeds=(1,), stack=3), images=120)
     for unit in read_plan(folder).units():
         shard = made_up(unit, images=120)
