@@ -47,12 +47,14 @@ import torch
 from builders.attacks.base import ascent
 from builders.datasets import Dataset, load
 from builders.evaluate import robust_outcomes
+from builders.evaluations import EVALUATIONS
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network, flops
 from builders.networks.stacked import StackedNetwork
-from builders.plan import EVALUATIONS, Plan
+from builders.plan import Plan
+from builders.recipes import RECIPES, Recipe
 from builders.run import prepare_process
-from builders.train import RECIPES, Recipe, fit, generator, train
+from builders.train import fit, generator, train
 from builders.units import BATCH
 from robbench.spaces.nb201 import Cell
 

@@ -8,11 +8,12 @@ import time
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
+from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ _device = click.option("--device", default="auto", show_default=True, help="cpu,
 
 
 def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if there is such a recipe or evaluation; looked up only when a plan is made, since torch is slow to load."""
-    from builders.plan import EVALUATIONS
-    from builders.train import RECIPES
+    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
+    from builders.evaluations import EVALUATIONS
+    from builders.recipes import RECIPES
 
     known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known:
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.", context, option)
+    if value not in known and not value.endswith(".toml"):
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
     return value
 
 
@@ -46,39 +47,60 @@ def build() -> None:
 @build.command()
 @_folder
 @_space
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: digits, nb201-12, nb201-200, …")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What they are put through: published, digits, digits-light.")
+@click.option(
+    "--dataset",
+    required=True,
+    help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
+)
+@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--evaluation",
+    required=True,
+    callback=_checked_name,
+    help="What they are put through: published, digits, digits-light, or a TOML file.",
+)
 @click.option(
     "--classes", type=int, help="How many of the space's classes (of NAS-Bench-201: isomorphic cells), drawn at random; all if left out."
 )
+@click.option(
+    "--archs", type=click.Path(path_type=Path), help="A file of the architectures to build: one a line, or a CSV file's column arch."
+)
+@click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
-@click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
+@click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @_device
 @_data
 def plan(
     folder: Path,
     space: str,
     classes: int | None,
-    stack: int | None,
+    archs: Path | None,
+    top: tuple[int, str] | None,
+    store: Path | None,
     device: str,
-    data: Path | None,
-    seeds: tuple[int, ...],
-    **fields: str | int,
+    **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
-    from builders.datasets import load
-    from builders.devices import find_device, stack_for
-    from builders.plan import Plan, class_count, write_plan
-    from builders.train import RECIPES
+    from builders.architectures import read_archs
+    from builders.devices import find_device
+    from builders.plan import write_plan
+    from builders.planning import plan_of
 
-    dataset = load(str(fields["dataset"]), data)
-    size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
-    drawn = class_count(space) if classes is None else classes
-    made = Plan(space=space, classes=drawn, seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    if sum(given is not None for given in (classes, archs, top)) > 1:
+        raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
+    if store is not None and top is None:
+        raise click.UsageError("--store is the store of --top N METRIC, which is left out.")
+    chosen: tuple[str, ...] = ()
+    if archs is not None:
+        chosen = read_archs(archs, space)
+    if top is not None:
+        chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
+    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
     write_plan(folder, made)
-    click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
+    what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
+    click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
 
 
 @build.command()
@@ -126,13 +148,14 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, d
 @_folder
 def status(folder: Path) -> None:
     """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
+    from builders.evaluations import find_evaluation
+    from builders.recipes import find_recipe
     from builders.results.status import Status
 
     found = Status.of(folder)
     made = found.plan
-    click.echo(
-        f"{folder}: {found.done} of {found.total} units done ({made.dataset}, {made.recipe}, {made.evaluation}, stacks of {made.stack})"
-    )
+    recipe, evaluation = find_recipe(made.recipe).label, find_evaluation(made.evaluation).label
+    click.echo(f"{folder}: {found.done} of {found.total} units done ({made.dataset}, {recipe}, {evaluation}, stacks of {made.stack})")
     if found.seconds_a_unit is not None and found.done < found.total:
         rest = timedelta(seconds=round(found.seconds_a_unit * (found.total - found.done)))
         click.echo(f"rate: {3600 / found.seconds_a_unit:.3g} units an hour; {rest} left at this rate")
@@ -193,7 +216,12 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
+@click.option(
+    "--proxy",
+    "names",
+    multiple=True,
+    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. All of them if left out.",
+)
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
@@ -220,6 +248,7 @@ def proxies(
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
     from builders.devices import find_device
+    from builders.own import own_proxy
     from builders.proxies import PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
@@ -229,6 +258,7 @@ def proxies(
             parsed,
             load(dataset, data),
             names or None,
+            proxies={**PROXIES, **{name: own_proxy(name) for name in names if ":" in name}},
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

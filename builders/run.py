@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, conditions, differences, listed, of_shard
@@ -88,7 +88,7 @@ def run(
         BuildError: the plan cannot be run here, or not be gone on with, or a worker died.
     """
     found, plan = find_device(device), read_plan(folder)
-    dataset = load(plan.dataset, data)
+    dataset = plan.load(data)
     units = todo(folder, conditions(plan, dataset, found))
     _tidy(folder)
     log = Log(folder)

@@ -19,11 +19,14 @@ from builders.code import code_of
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
+from builders.evaluations import Evaluation, find_evaluation
 from builders.networks.frozen import FrozenStack
-from builders.plan import EVALUATIONS, Unit
+from builders.own import OwnAttack
+from builders.plan import Unit
 from builders.proxies import Scores, score_untrained
+from builders.recipes import Recipe, find_recipe
 from builders.results.shards import Shard
-from builders.train import RECIPES, exact_convolutions, train
+from builders.train import exact_convolutions, train
 from robbench.spaces import space_named
 
 Notice = Callable[[str], None]
@@ -96,7 +99,7 @@ def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
 
 def _run_stack(unit: Unit, dataset: Dataset, device: torch.device, progress: Progress) -> Shard:
     archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
-    recipe, evaluation = RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
+    recipe, evaluation = unit.trained_by, unit.evaluated_by
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
     scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
@@ -105,7 +108,7 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device, progress: Pro
             with _timed("proxies", seconds, progress):
                 scores = score_untrained(
                     archs, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
-                    device=device, **SCORING,
+                    normalisation=recipe.normalisation(dataset), device=device, **SCORING,
                 )  # fmt: skip
         progress("training", 0, recipe.epochs)
         stack, trainings = train(archs, dataset, recipe, unit.seed, device, progress=partial(progress, "training"))
@@ -114,11 +117,13 @@ def _run_stack(unit: Unit, dataset: Dataset, device: torch.device, progress: Pro
             outcomes["clean"] = clean_outcomes(network, images, labels, batch_size=batch)
         for name, attack in evaluation.attacks.items():
             with _timed(name, seconds, progress):
-                outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed, batch_size=batch)
+                outcomes[name] = robust_outcomes(
+                    network, few, few_labels, attack, evaluation.levels(name), seed=unit.seed, batch_size=batch
+                )
         for name in evaluation.corruptions:
             with _timed(name, seconds, progress):
                 outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images, batch_size=batch)
-    settings = settings_of(unit.recipe, unit.evaluation, dataset)
+    settings = settings_of(recipe, evaluation, dataset)
     environment = {**environment_of(device), "stack": len(unit.archs)}
     trained = [asdict(training) for training in trainings]
     return Shard(unit, settings, environment, trained, seconds, outcomes, scores.values, scores.failures)
@@ -133,19 +138,20 @@ def _timed(what: str, seconds: dict[str, float], progress: Progress) -> Iterator
     progress(what, 1, 1)
 
 
-def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """All settings that the names of a recipe, an evaluation and a data set stand for in this version, as JSON has them."""
-    found = EVALUATIONS[evaluation]
+def settings_of(recipe: str | Recipe, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All settings that a recipe, an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
+    trained_by, found = find_recipe(recipe), find_evaluation(evaluation)
+    stands_for = found.settings()
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
-        "recipe": asdict(RECIPES[recipe]),
-        "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
-        "code": {name: code_of(attack) for name, attack in found.attacks.items()},
-        "eps": found.eps,
+        "recipe": trained_by.settings(),
+        **stands_for,
+        "code": {
+            name: code_of(attack) for name, attack in found.attacks.items() if not isinstance(attack, OwnAttack)
+        },  # those say their source
         "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
-        "images": found.images,
-        "proxies": {name: {**SCORING, **proxy.settings()} for name, proxy in found.proxies.items()},
-        "skeleton": asdict(RECIPES[recipe].skeleton(dataset)),
+        "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
+        "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))

@@ -22,7 +22,6 @@ import torch
 
 from builders.cluster import worker
 from builders.cluster.worker import Job
-from builders.datasets import load
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
 from builders.log import UNIT, Event, Log
@@ -114,7 +113,7 @@ def _tell(log: Log, progress: Callable[[Event], None]) -> None:
 
 def _expected(folder: Path, plan: Plan, data: Path | None) -> Fingerprint:
     """The fingerprint that workers must have: that of the folder's shards and of this process, without this process's device."""
-    here = fingerprint(plan, load(plan.dataset, data), torch.device("cpu"))
+    here = fingerprint(plan, plan.load(data), torch.device("cpu"))
     del here["device"]
     done = next((unit for unit in plan.units() if shards.is_done(folder, unit)), None)
     return {**here, **(of_shard(shards.read(shards.path_of(folder, done))) if done else {}), "nthreads": 1}

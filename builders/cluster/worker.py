@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, fingerprint, refuse_others
@@ -53,7 +53,7 @@ def worker_fingerprint(job: Job, dask_worker: Worker) -> Fingerprint:
         DatasetError: the data set is not where the job says, on the worker's machine.
         BuildError: the device cannot be used there.
     """
-    here = fingerprint(job.plan, _loaded(job.plan.dataset, job.data), find_device(job.device))
+    here = fingerprint(job.plan, _loaded(job.plan, job.data), find_device(job.device))
     return {**here, "nthreads": dask_worker.state.nthreads}
 
 
@@ -74,7 +74,7 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), notice=notices.append, progress=report), notices
+        return run_unit(unit, _loaded(job.plan, job.data), find_device(job.device), notice=notices.append, progress=report), notices
 
 
 @contextmanager
@@ -87,5 +87,5 @@ def errors_of(address: str) -> Iterator[None]:
 
 
 @lru_cache(1)
-def _loaded(name: str, data: Path | None) -> Dataset:
-    return load(name, data)
+def _loaded(plan: Plan, data: Path | None) -> Dataset:
+    return plan.load(data)

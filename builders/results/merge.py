@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ from builders.errors import BuildError
 from builders.fingerprint import differences, listed
 from builders.networks.plain import Skeleton, flops, parameters
 from builders.plan import Plan, Unit, read_plan
+from builders.recipes import find_recipe
 from builders.results import shards, together
 from builders.results.built import TRAINING_FIELDS, Built
 from builders.results.together import SOURCE
 from robbench.errors import Contradiction
 from robbench.measurements.metrics import SEVERITIES, TABLE
-from robbench.measurements.question import STANDARD, UNTRAINED
+from robbench.measurements.question import UNTRAINED
 from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store.arrays import Array, Header, Name
@@ -52,7 +52,7 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     refuse_gaps(folder, plan.units())
     rows = _rows(plan)
     built = Built.read(folder, plan, rows)
-    name = training_name(built.settings["recipe"]["adversary"]) if training is None else _checked_name(training)
+    name = find_recipe(plan.recipe).training_name if training is None else _checked_name(training)
     arrays = [*_of_the_trained(built, name, into), *_of_the_untrained(built)]
     if into.exists():
         with Store(into) as store:
@@ -79,15 +79,6 @@ def _rows(plan: Plan) -> Rows:
     if space.members is not None:
         return Rows.of(space, space.members)
     return Rows.of(space, dict.fromkeys(space.parse(arch) for unit in plan.units() for arch in unit.archs))
-
-
-def training_name(adversary: dict[str, Any] | None) -> str:
-    """What a store calls a recipe's training: standard, or the attack on the training images with its eps, as ``pgd-8/255``.
-
-    Arguments:
-        adversary: the fields of `builders.train.Adversary`, or None.
-    """
-    return STANDARD if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
 
 
 def _checked_name(training: str) -> str:
@@ -140,10 +131,11 @@ def _of_the_untrained(built: Built) -> Iterator[Array]:
 
 def _threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
     """What networks were put through: for each threat the axis of its levels, and its settings."""
-    attacks, corruptions, code = settings["attacks"], settings["corruptions"], settings.get("code", {})
+    attacks, corruptions, eps, code = settings["attacks"], settings["corruptions"], settings["eps"], settings.get("code", {})
     found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}
     for threat, attack in attacks.items():
-        found[threat] = {"eps": settings["eps"]}, {"attack": attack} | ({"code": code[threat]} if threat in code else {})
+        levels = eps[threat] if isinstance(eps, dict) else eps
+        found[threat] = {"eps": levels}, {"attack": attack} | ({"code": code[threat]} if threat in code else {})
     return found | {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
 
 
@@ -151,7 +143,7 @@ def _provenance(built: Built) -> dict[str, Any]:
     """What every array of the build says of where it comes from."""
     return {
         "source": SOURCE,
-        "plan": asdict(built.plan),
+        "plan": built.plan.record(short=True),
         "recipe": built.settings["recipe"],
         "dataset": built.settings["dataset"],
         "environment": built.environment,

@@ -26,7 +26,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def write(folder: Path, shard: Shard) -> None:
         ShardError: the folder cannot be written, or the disk is full.
     """
     records = {
-        "unit": np.array(json.dumps(asdict(shard.unit))),
+        "unit": np.array(json.dumps(shard.unit.record())),
         "settings": np.array(json.dumps(shard.settings)),
         "environment": np.array(json.dumps(shard.environment)),
         "trainings": np.array(json.dumps(shard.trainings)),

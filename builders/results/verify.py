@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from builders.datasets import load
 from builders.devices import find_device
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Plan, Unit, plan_from
+from builders.evaluations import find_evaluation
+from builders.plan import Plan, Unit, plan_from
+from builders.recipes import find_recipe
 from builders.results.shards import Shard
 from builders.results.together import SOURCE, builds_of
 from builders.units import environment_of, run_unit, settings_of
@@ -73,11 +74,11 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         units = [(built, unit) for built in _Built.all(opened) for unit in built.plan.units()]
         if checked_count(sample, "sample", of="units") > len(units):
             raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
-        found, loaded = find_device(device), cache(partial(load, path=data))
+        found, loaded = find_device(device), cache(lambda plan: plan.load(data))
         torch.set_num_threads(1)
         for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
             built, unit = units[int(index)]
-            dataset = loaded(unit.dataset)
+            dataset = loaded(built.plan)
             built.refuse_other_settings(opened, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
             yield built.compared(opened, run_unit(unit, dataset, found), environment_of(found))
 
@@ -93,7 +94,7 @@ class _Built(NamedTuple):
     environment: dict[str, Any]
     recipe: dict[str, Any]
     measured: dict[str, Any]
-    """Of each attack, corruption and proxy, its settings; and the eps of all attacks, as "eps"."""
+    """Of each attack, corruption and proxy, its settings; and of each attack its levels, as "eps of …"."""
     outcomes: dict[str, Name]
     """For each threat, the array of its outcomes."""
     proxies: dict[str, Name]
@@ -119,13 +120,14 @@ class _Built(NamedTuple):
     def refuse_other_settings(self, store: Store, settings: dict[str, Any]) -> None:
         """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
         now = {**settings["attacks"], **settings["corruptions"], **settings["proxies"]}
-        if settings["attacks"]:
-            now["eps"] = settings["eps"]
+        eps = settings["eps"]
+        now |= {f"eps of {name}": eps[name] if isinstance(eps, dict) else eps for name in settings["attacks"]}
         differing = [name for name in now | self.measured if now.get(name) != self.measured.get(name)]
         if self.recipe != settings["recipe"] or differing:
             what = ", ".join(differing[:3]) or "the recipe"
             raise BuildError(
-                f"{store.path} was built when {self.plan.recipe!r} and {self.plan.evaluation!r} stood for something else (they differ in {what});"
+                f"{store.path} was built when {find_recipe(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood for"
+                f" something else (they differ in {what});"
                 " build it again with the version of RobBench that made it."
             )
 
@@ -147,7 +149,7 @@ class _Built(NamedTuple):
         """What the store says of a plan, whose own arrays are these, each with what it says of the build."""
         trained = next((name for name in own if name.training != UNTRAINED), next(iter(own)))
         # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
-        shared = EVALUATIONS[plan.evaluation].proxies
+        shared = find_evaluation(plan.evaluation).proxies
         built = {
             name: found
             for name, found in provenances.items()
@@ -156,8 +158,7 @@ class _Built(NamedTuple):
         measured = {
             name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
         }
-        if attacked := [name for name, found in built.items() if "attack" in found]:
-            measured["eps"] = store.header(attacked[0]).axes["eps"]
+        measured |= {f"eps of {name.metric}": store.header(name).axes["eps"] for name, found in built.items() if "attack" in found}
         return cls(
             plan,
             own[trained]["environment"],

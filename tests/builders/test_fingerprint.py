@@ -12,8 +12,8 @@ from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.fingerprint import fingerprint, of_shard, refuse_others
 from builders.plan import Plan, read_plan
+from builders.recipes import RECIPES
 from builders.results.shards import Shard
-from builders.train import RECIPES
 from builders.units import environment_of, settings_of
 
 CPU = torch.device("cpu")

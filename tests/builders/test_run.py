@@ -21,22 +21,25 @@ from builders import run as running
 from builders import units
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
-from builders.devices import find_device, stack_for
+from builders.devices import MEMORY, find_device, stack_for
 from builders.errors import BuildError
 from builders.evaluate import clean_outcomes
+from builders.evaluations import EVALUATIONS, Evaluation
 from builders.log import Event
 from builders.networks.frozen import FrozenStack
-from builders.plan import EVALUATIONS, Evaluation, Plan, Unit, read_plan, write_plan
+from builders.plan import Plan, Unit, read_plan, write_plan
 from builders.proxies import PROXIES, score_untrained
+from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard
 from builders.results.status import Status
 from builders.run import claimed, run, todo
-from builders.train import RECIPES, train
+from builders.train import train
 from builders.units import Progress, run_unit
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
+from tests.builders.conftest import planned
 from tests.builders.disk import disk_of
 from tests.builders.results.made_up import made_up
 from tests.builders.results.stores import assert_same_arrays
@@ -223,7 +226,7 @@ def test_other_libraries_are_told_when_a_run_begins(toy_folder: Path, other: dic
 def test_a_plan_whose_names_stand_for_something_else_is_told(toy_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     next(run(toy_folder, device="cpu"))
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=99))
-    with pytest.raises(BuildError, match=r"begun under other conditions: here recipe\.epochs is 99, not 4 as in"):
+    with pytest.raises(BuildError, match=r"of another version of RobBench, in which .*: recipe\.epochs was 4, and is 99"):
         next(run(toy_folder, device="cpu"))
 
 
@@ -377,8 +380,9 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypat
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_diverged_network_is_missing_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_network_is_missing_with_its_reason(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], learning_rate=1e30))
+    folder = planned(tmp_path / "build", tiny_images)
     list(run(folder, device="cpu"))
     merge(folder, folder / "store.h5")
     with Store(folder / "store.h5") as store:
@@ -408,6 +412,6 @@ def test_a_stack_shrinks_with_the_images() -> None:
 
 def test_a_stack_is_small_enough_for_attacks_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which see more images at a time than some recipes train on."""
-    monkeypatch.setattr(os, "sysconf", lambda name: 2**13)  # 64 MiB
+    monkeypatch.setitem(MEMORY, "cpu", 2**25)
     dataset, recipe = load("digits"), RECIPES["digits"]
     assert stack_for(CPU, dataset, recipe) == stack_for(CPU, dataset, replace(recipe, batch_size=100)) == 5

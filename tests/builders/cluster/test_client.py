@@ -109,7 +109,7 @@ def test_unfit_workers_are_refused_before_any_work(
     ):
         next(run(folder, address, patience=0.1))
     shutil.copytree(CODE / "builders", tmp_path / "other" / "builders")
-    recipes = tmp_path / "other" / "builders" / "train.py"
+    recipes = tmp_path / "other" / "builders" / "recipes.py"
     recipes.write_text(recipes.read_text().replace('Recipe("digits", epochs=4,', 'Recipe("digits", epochs=5,'))
     start("worker", "--nthreads", 2, code=tmp_path / "other")
     with pytest.raises(
