@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,8 +109,13 @@ def plan(
 @_device
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
+@click.option(
+    "--keep-weights",
+    type=click.Path(path_type=Path),
+    help="A folder that keeps trained weights, for this build and others: what it has is not trained again.",
+)
 @_data
-def run(folder: Path, device: str, workers: int | None, scheduler: str | None, data: Path | None) -> None:
+def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
     from builders.outlook import Outlook
     from builders.results.status import Status
@@ -131,9 +137,9 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, d
         if scheduler:
             from builders.cluster.client import run as run_on_cluster
 
-            done = run_on_cluster(folder, scheduler, device=device, data=data, notice=bar.write, progress=show)
+            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write, progress=show)
         else:
-            done = run_here(folder, device=device, workers=workers or 1, data=data, notice=bar.write, progress=show)
+            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write, progress=show)
         try:
             for _ in done:
                 pass
@@ -148,14 +154,13 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, d
 @_folder
 def status(folder: Path) -> None:
     """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
-    from builders.evaluations import find_evaluation
-    from builders.recipes import find_recipe
     from builders.results.status import Status
 
     found = Status.of(folder)
     made = found.plan
-    recipe, evaluation = find_recipe(made.recipe).label, find_evaluation(made.evaluation).label
-    click.echo(f"{folder}: {found.done} of {found.total} units done ({made.dataset}, {recipe}, {evaluation}, stacks of {made.stack})")
+    first = made.units()[0]
+    what = f"{made.dataset}, {first.recipe}, {first.evaluation}, stacks of {made.stack}"
+    click.echo(f"{folder}: {found.done} of {found.total} units done ({what})")
     if found.seconds_a_unit is not None and found.done < found.total:
         rest = timedelta(seconds=round(found.seconds_a_unit * (found.total - found.done)))
         click.echo(f"rate: {3600 / found.seconds_a_unit:.3g} units an hour; {rest} left at this rate")
@@ -187,6 +192,74 @@ def merge(folder: Path, into: Path, training: str | None) -> None:
 
     changes = merge_shards(folder, into, training=training)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
+
+
+@build.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, …, or a TOML file.")
+@_space
+@click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
+@click.option("--index", "indices", multiple=True, type=int, help="The same, by the published index.")
+@click.option("--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index; --into, if left out.")
+@click.option("--seed", type=int, help="Of the training, where the file does not say it.")
+@click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
+@click.option("--training", default="published", show_default=True, help="What the store calls the networks' training.")
+@click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
+@click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
+@_device
+@_data
+def evaluate(
+    checkpoints: tuple[Path, ...],
+    into: Path,
+    dataset: str,
+    evaluation: str,
+    space: str,
+    archs: tuple[str, ...],
+    indices: tuple[int, ...],
+    indexed_by: Path | None,
+    seed: int | None,
+    keys: tuple[str, ...],
+    training: str,
+    normalise: str | None,
+    stack: int,
+    device: str,
+    data: Path | None,
+) -> None:
+    """Attack and corrupt networks whose weights are in files, and put the results into a store.
+
+    A CHECKPOINT is a published state_dict of NAS-Bench-201, alone or in the published dicts, or weights that `robbench build run
+    --keep-weights` kept.  Nothing that a file says is run.  Stop it whenever you like; the same command goes on.
+    """
+    from builders.datasets import load
+    from builders.devices import find_device
+    from builders.planning import evaluation_named
+    from builders.weights import evaluating, files
+
+    for name, given in (("--arch", archs), ("--index", indices)):
+        if given and len(given) != len(checkpoints):
+            raise click.UsageError(
+                f"{name} is given {len(given)} times for {len(checkpoints)} checkpoints; give it once for each, in their order."
+            )
+    if archs and indices:
+        raise click.UsageError("--arch and --index both say the architecture; leave one out.")
+    images, store = load(dataset, data), indexed_by or into
+    named: list[str | None] = [*archs, *(str(evaluating.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
+    networks = [
+        evaluating.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(evaluating.at_index, store))
+        for path, arch in zip(checkpoints, named, strict=True)
+        for entry in files.chosen(files.read(path), images.name, keys)
+    ]
+    normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
+    with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
+        done = evaluating.evaluate(
+            networks, into, images, evaluation_named(evaluation),
+            training=training, normalisation=normalisation, device=find_device(device), stack=stack, notice=bar.write,
+        )  # fmt: skip
+        for _ in done:
+            bar.update()
+    click.echo(f"{into}: {len(networks)} networks evaluated")
 
 
 @build.command()

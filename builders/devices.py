@@ -6,8 +6,8 @@ import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
+from builders.measure import BATCH
 from builders.recipes import Recipe
-from builders.units import BATCH
 
 
 def find_device(name: str) -> torch.device:

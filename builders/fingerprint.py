@@ -41,8 +41,8 @@ def conditions(plan: Plan, dataset: Dataset, device: torch.device) -> Fingerprin
 
 
 def of_shard(shard: Shard) -> Fingerprint:
-    """The part of the fingerprint that a shard has recorded of the process that made it."""
-    return {**flat(shard.settings), **{name: value for name, value in shard.environment.items() if name != "stack"}}
+    """The part of the fingerprint that a shard has recorded of the process that made it; its kept weights may be from elsewhere."""
+    return {**flat(shard.settings), **{name: value for name, value in shard.environment.items() if name not in ("stack", "trained")}}
 
 
 def refuse_others(found: Fingerprint, expected: Fingerprint) -> None:

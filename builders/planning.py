@@ -57,7 +57,7 @@ def plan_of(
     elif dataset.startswith("npz:"):
         dataset = f"npz:{Path(dataset.removeprefix('npz:')).absolute()}"
     trained_by = read_recipe(Path(recipe)) if _is_file(recipe) else find_recipe(recipe)
-    evaluated_by = read_evaluation(Path(evaluation)) if _is_file(evaluation) else find_evaluation(evaluation)
+    evaluated_by = evaluation_named(evaluation)
     loaded = load(dataset, data)
     trained_by.normalisation(loaded)  # where it does not fit, the plan's maker should know
     return Plan(
@@ -73,6 +73,15 @@ def plan_of(
         loaded.checksum,
         None if data is None else str(data.absolute()),
     )
+
+
+def evaluation_named(given: str | Evaluation) -> Evaluation:
+    """An evaluation, by its name, or of a TOML file with a table [evaluation].
+
+    Raises:
+        BuildError: there is none, or as `builders.definitions.read_evaluation`.
+    """
+    return read_evaluation(Path(given)) if _is_file(given) else find_evaluation(given)
 
 
 def _is_file(given: Any) -> TypeGuard[str]:

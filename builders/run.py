@@ -68,6 +68,7 @@ def run(
     *,
     device: str = "auto",
     workers: int = 1,
+    weights: Path | None = None,
     data: Path | None = None,
     notice: Notice = lambda text: None,
     progress: Callable[[Event], None] = lambda event: None,
@@ -80,6 +81,7 @@ def run(
         folder: with a plan.
         device: as for `find_device`.
         workers: processes; 1 runs in this one.
+        weights: a folder that keeps trained weights; networks that it has are not trained.
         data: the folder of the data set's published files, for those that need one.
         notice: called with what the user should know.
         progress: called with what all processes that work on the folder report.
@@ -94,10 +96,10 @@ def run(
     log = Log(folder)
     if workers == 1:
         prepare_process()
-        yield from _one_after_the_other(folder, units, dataset, found, log, notice, progress)
+        yield from _one_after_the_other(folder, units, dataset, found, weights, log, notice, progress)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder, weights)) as pool:
         try:
             yield from _in_workers(pool, units, log, notice, progress)
         except BrokenProcessPool as error:
@@ -113,6 +115,7 @@ def _one_after_the_other(
     units: list[Unit],
     dataset: Dataset,
     device: torch.device,
+    weights: Path | None,
     log: Log,
     notice: Notice,
     progress: Callable[[Event], None],
@@ -125,7 +128,8 @@ def _one_after_the_other(
     left = deque((unit, False) for unit in units)
     while left:
         unit, waiting = left.popleft()
-        if run_claimed(folder, unit, log, waiting, lambda: run_unit(unit, dataset, device, notice=notice, progress=partial(step, unit))):  # noqa: B023
+        result = partial(run_unit, unit, dataset, device, weights=weights, notice=notice, progress=partial(step, unit))
+        if run_claimed(folder, unit, log, waiting, result):
             yield unit
         else:
             left.append((unit, True))
@@ -228,17 +232,17 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-_worker: tuple[Dataset, torch.device, Path] | None = None
+_worker: tuple[Dataset, torch.device, Path, Path | None] | None = None
 
 
-def _start_worker(dataset: Dataset, device: str, folder: Path) -> None:
+def _start_worker(dataset: Dataset, device: str, folder: Path, weights: Path | None) -> None:
     global _worker
     end_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare_process()
-    _worker = dataset, torch.device(device), folder
+    _worker = dataset, torch.device(device), folder, weights
 
 
 def prepare_process() -> None:
@@ -249,10 +253,10 @@ def prepare_process() -> None:
 
 def _run_in_worker(unit: Unit, waiting: bool) -> tuple[bool, list[str]]:
     assert _worker is not None
-    dataset, device, folder = _worker
+    dataset, device, folder, weights = _worker
     log, notices = Log(folder), list[str]()
 
     def result() -> Shard:
-        return run_unit(unit, dataset, device, notice=notices.append, progress=partial(log.step, unit.key))
+        return run_unit(unit, dataset, device, weights=weights, notice=notices.append, progress=partial(log.step, unit.key))
 
     return run_claimed(folder, unit, log, waiting, result), notices

@@ -50,6 +50,7 @@ def run(
     scheduler: str,
     *,
     device: str = "auto",
+    weights: Path | None = None,
     data: Path | None = None,
     patience: float = 60,
     notice: Notice = lambda text: None,
@@ -63,6 +64,7 @@ def run(
         folder: with a plan; workers need no access to it.
         scheduler: its address, as ``tcp://host:8786``.
         device: ``cpu``; ``cuda``, for workers that offer a resource ``GPU``; ``auto`` is ``cuda`` where a worker does.
+        weights: a folder that keeps trained weights, at the same path for every worker; networks that it has are not trained.
         data: the folder of the data set's published files, at the same path here and for every worker.
         patience: seconds to wait for the first worker.
         notice: called with what the user should know.
@@ -79,7 +81,13 @@ def run(
         raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
     if not units:
         return
-    job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
+    job = Job(
+        plan,
+        None if data is None else data.resolve(),
+        device,
+        _expected(folder, plan, data),
+        None if weights is None else weights.resolve(),
+    )
     log = Log(folder)
     with _connected(scheduler) as client:
         job = _check_workers(client, scheduler, job, patience)

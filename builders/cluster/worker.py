@@ -39,6 +39,8 @@ class Job:
     device: str
     expected: Fingerprint
     """That the worker must have."""
+    weights: Path | None = None
+    """The folder that keeps trained weights, on the worker's machine."""
 
 
 def gpu_count(dask_worker: Worker) -> float:
@@ -74,7 +76,8 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        return run_unit(unit, _loaded(job.plan, job.data), find_device(job.device), notice=notices.append, progress=report), notices
+        dataset, device = _loaded(job.plan, job.data), find_device(job.device)
+        return run_unit(unit, dataset, device, weights=job.weights, notice=notices.append, progress=report), notices
 
 
 @contextmanager

@@ -72,6 +72,8 @@ class Built:
         space, seeds = space_named(self.plan.space), len(self.plan.seeds)
         seed = self.plan.seeds.index(shard.unit.seed)
         self.seconds.update(shard.seconds)
+        if "trained" in shard.environment:
+            self.environment.setdefault("trained", shard.environment["trained"])
         for k, (arch, training) in enumerate(zip(shard.unit.archs, shard.trainings, strict=True)):
             if training["diverged"] is not None:
                 self.diverged[f"{arch}, seed {shard.unit.seed}"] = training["diverged"]

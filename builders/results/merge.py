@@ -52,7 +52,7 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     refuse_gaps(folder, plan.units())
     rows = _rows(plan)
     built = Built.read(folder, plan, rows)
-    name = find_recipe(plan.recipe).training_name if training is None else _checked_name(training)
+    name = find_recipe(plan.recipe).training_name if training is None else checked_name(training)
     arrays = [*_of_the_trained(built, name, into), *_of_the_untrained(built)]
     if into.exists():
         with Store(into) as store:
@@ -81,7 +81,8 @@ def _rows(plan: Plan) -> Rows:
     return Rows.of(space, dict.fromkeys(space.parse(arch) for unit in plan.units() for arch in unit.archs))
 
 
-def _checked_name(training: str) -> str:
+def checked_name(training: str) -> str:
+    """The name of a training; raises BuildError where it is none."""
     if not training.strip() or not training.isprintable() or training == UNTRAINED:
         raise BuildError(f"{training!r} is not a name for a training; expected printable characters, and not {UNTRAINED!r}.")
     return training
@@ -91,7 +92,7 @@ def _of_the_trained(built: Built, training: str, into: Path) -> Iterator[Array]:
     """Accuracies and outcomes under every threat, and what training cost, of the classes."""
     dataset, seeds, settings = built.plan.dataset, list(built.plan.seeds), built.settings
     about = {**_provenance(built), "diverged": built.diverged}
-    for threat, (axes, how) in _threats(settings).items():
+    for threat, (axes, how) in threats(settings).items():
         levels = tuple(map(len, axes.values()))
         said = {**about, **how, "images": built.images[threat], "seconds": round(built.seconds[threat], 1)}
         accuracy = built.accuracy.setdefault(threat, np.full((len(built.rows.keys), *levels, len(seeds)), np.nan))
@@ -129,7 +130,7 @@ def _of_the_untrained(built: Built) -> Iterator[Array]:
         yield Array(Name(dataset, UNTRAINED, proxy, "value"), Header("exact", {}, TABLE[proxy].unit, said), np.array(counts) / 1e6)
 
 
-def _threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
+def threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
     """What networks were put through: for each threat the axis of its levels, and its settings."""
     attacks, corruptions, eps, code = settings["attacks"], settings["corruptions"], settings["eps"], settings.get("code", {})
     found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}

@@ -4,7 +4,7 @@
 
 unit            JSON: the unit
 settings        JSON: what the unit's recipe, evaluation and data set stood for: all their fields, and a checksum
-environment     JSON: library versions, device, networks in a stack
+environment     JSON: library versions, device, networks in a stack; of kept weights from elsewhere, those of their training, as "trained"
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
 images          JSON: for each threat, how many test images

@@ -126,8 +126,8 @@ class _Built(NamedTuple):
         if self.recipe != settings["recipe"] or differing:
             what = ", ".join(differing[:3]) or "the recipe"
             raise BuildError(
-                f"{store.path} was built when {find_recipe(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood for"
-                f" something else (they differ in {what});"
+                f"{store.path} was built when {find_recipe(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood"
+                f" for something else (they differ in {what});"
                 " build it again with the version of RobBench that made it."
             )
 

@@ -5,27 +5,29 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from builders import measure, units
 from builders import run as running
-from builders import units
 from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import load
 from builders.devices import MEMORY, find_device, stack_for
 from builders.errors import BuildError
-from builders.evaluate import clean_outcomes
+from builders.evaluate import clean_outcomes, robust_outcomes
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.log import Event
+from builders.measure import Progress
 from builders.networks.frozen import FrozenStack
 from builders.plan import Plan, Unit, read_plan, write_plan
 from builders.proxies import PROXIES, score_untrained
@@ -36,7 +38,7 @@ from builders.results.shards import Shard
 from builders.results.status import Status
 from builders.run import claimed, run, todo
 from builders.train import train
-from builders.units import Progress, run_unit
+from builders.units import run_unit
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
 from tests.builders.conftest import planned
@@ -226,7 +228,7 @@ def test_other_libraries_are_told_when_a_run_begins(toy_folder: Path, other: dic
 def test_a_plan_whose_names_stand_for_something_else_is_told(toy_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     next(run(toy_folder, device="cpu"))
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=99))
-    with pytest.raises(BuildError, match=r"of another version of RobBench, in which .*: recipe\.epochs was 4, and is 99"):
+    with pytest.raises(BuildError, match=r"stood for something else: recipe\.epochs was 4, and is 99"):
         next(run(toy_folder, device="cpu"))
 
 
@@ -315,7 +317,7 @@ def test_a_killed_worker_is_reported_and_costs_only_its_unit_and_workers_give_th
 def test_ctrl_c_ends_a_worker_and_not_only_its_unit(folder: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
     try:
-        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder)
+        context, told = multiprocessing.get_context("spawn"), (load("digits"), "cpu", folder, None)
         pool = ProcessPoolExecutor(1, context, initializer=running._start_worker, initargs=told)
         with pool, pytest.raises(BrokenProcessPool):
             pool.submit(signal.raise_signal, signal.SIGINT).result()
@@ -340,14 +342,13 @@ def _no_memory_on_a_cpu() -> None:
 def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch: pytest.MonkeyPatch, shortage: Callable[[], None]) -> None:
     unit = read_plan(folder).units()[0]
     dataset = load(unit.dataset)
-    whole = units._run_stack
 
-    def scarce(asked: object, *rest: object) -> object:
-        if len(asked.archs) > 1:  # type: ignore[attr-defined]
+    def scarce(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
+        if len(archs) > 1:
             shortage()
-        return whole(asked, *rest)  # type: ignore[arg-type]
+        return train(archs, *rest, **options)
 
-    monkeypatch.setattr(units, "_run_stack", scarce)
+    monkeypatch.setattr(units, "train", scarce)
     notices: list[str] = []
     shard = run_unit(unit, dataset, CPU, notice=notices.append)
     assert notices == ["2 networks do not fit into the memory of cpu; going on with 1 at a time."]
@@ -358,22 +359,81 @@ def test_memory_that_does_not_hold_the_stack_halves_it(folder: Path, monkeypatch
     assert len(shard.trainings) == 2
 
 
+@pytest.mark.usefixtures("quick")
+def test_proxies_that_memory_does_not_hold_are_scored_in_halves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = read_plan(folder).units()[0]
+    dataset = load(unit.dataset)
+
+    def scarce(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
+        if len(archs) > 1:
+            _no_memory_on_a_gpu()
+        return score_untrained(archs, *rest, **options)
+
+    whole = run_unit(unit, dataset, CPU)
+    monkeypatch.setattr(units, "score_untrained", scarce)
+    halves = run_unit(unit, dataset, CPU)
+    assert halves.environment == whole.environment
+    for proxy, values in whole.proxies.items():
+        np.testing.assert_allclose(halves.proxies[proxy], values, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_attack_that_memory_does_not_hold_is_run_in_smaller_batches_and_nothing_is_trained_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = read_plan(folder).units()[0]
+    dataset, asked, trained = load(unit.dataset), list[int](), list[int]()
+
+    def scarce(*given: Any, batch_size: int, **options: Any) -> Any:
+        asked.append(batch_size)
+        if batch_size > 30:
+            _no_memory_on_a_gpu()
+        return robust_outcomes(*given, batch_size=batch_size, **options)
+
+    def counted(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
+        trained.append(len(archs))
+        return train(archs, *rest, **options)
+
+    monkeypatch.setattr(units, "train", counted)
+    whole = run_unit(unit, dataset, CPU)
+    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    notices: list[str] = []
+    small = run_unit(unit, dataset, CPU, notice=notices.append)
+    assert asked == [200, 100, 50, 25] * 2
+    assert notices[:2] == [f"fgsm does not fit into memory; going on with {batch} images at a time." for batch in (100, 50)]
+    assert trained == [2, 2]
+    assert small.environment == whole.environment
+    for threat, outcomes in whole.outcomes.items():
+        assert np.array_equal(small.outcomes[threat], outcomes)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_attack_on_one_image_that_memory_does_not_hold_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("too much")
+
+    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    unit = read_plan(folder).units()[0]
+    with pytest.raises(BuildError, match=r"fgsm of one image at a time does not fit into memory: too much\. Stack fewer networks"):
+        run_unit(unit, load(unit.dataset), CPU)
+
+
 def test_one_network_that_does_not_fit_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = read_plan(folder).units()[0]
 
-    def scarce(*_: object) -> None:
+    def scarce(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("too much")
 
-    monkeypatch.setattr(units, "_run_stack", scarce)
+    monkeypatch.setattr(units, "train", scarce)
     with pytest.raises(BuildError, match=r"alone does not fit into the memory of cpu: too much"):
         run_unit(unit, load(unit.dataset), CPU)
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(units, "_run_stack", broken)
+    monkeypatch.setattr(units, "train", broken)
     unit = read_plan(folder).units()[0]
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         run_unit(unit, load(unit.dataset), CPU)

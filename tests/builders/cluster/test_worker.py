@@ -16,8 +16,8 @@ from builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.log import Event
+from builders.measure import Progress
 from builders.plan import Unit, read_plan
-from builders.units import Progress
 
 
 @pytest.fixture
@@ -36,15 +36,17 @@ def job(folder: Path, worker: Any) -> Job:
 
 
 def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_unit(unit: Unit, dataset: Dataset, device: object, *, notice: Callable[[str], None], progress: Progress) -> tuple[object, ...]:
+    def run_unit(
+        unit: Unit, dataset: Dataset, device: object, *, weights: Path | None, notice: Callable[[str], None], progress: Progress
+    ) -> tuple[object, ...]:
         notice("halved")
         progress("training", 3, 4)
-        return unit, dataset.name, str(device), torch.get_num_threads()
+        return unit, dataset.name, str(device), weights, torch.get_num_threads()
 
     monkeypatch.setattr(working, "run_unit", run_unit)
     unit = job.plan.units()[3]
-    done: object = run_on_worker(unit, job)
-    assert done == ((unit, unit.dataset, "cpu", 1), ["halved"])
+    done: object = run_on_worker(unit, replace(job, weights=Path("kept")))
+    assert done == ((unit, unit.dataset, "cpu", Path("kept"), 1), ["halved"])
     ((topic, said),) = worker.said
     event = Event(**said["event"])
     assert (topic, event.process, event.unit, event.what, event.done, event.of) == (TOPIC, "tcp://late:1", unit.key, "training", 3, 4)
