@@ -1,6 +1,9 @@
-"""What becomes of damaged stores?  Thousands of mutations of one store, each opened, asked and verified in a process with limits of time and memory.
+"""What becomes of damaged stores, and of builds that are killed.
 
     python benchmarks/reliability.py --stores 2000
+    python benchmarks/reliability.py --stores 0 --kills 30
+
+Stores: thousands of mutations of one store, each opened, asked and verified in a process with limits of time and memory.
 
 A mutation flips bits, zeroes or randomises a run of bytes, cuts the file, swaps two blocks, or repeats one.  Each is tried twice: as it is, when the seal over all
 bytes (`robbench.store.seal`) tells; and sealed again, as a file made to harm would be, when only what stands behind the seal can tell.
@@ -11,7 +14,10 @@ bytes (`robbench.store.seal`) tells; and sealed again, as a file made to harm wo
     foreign      another exception
     crash, hang  the process died (of a signal or of its limit of memory), or took more than its time
 
-About a minute per 1,000 stores on one core.  n and the seed are printed.
+Builds: a small one is killed (SIGKILL) at random moments of training, evaluation and merging, and run again after each, three kills a build; then
+its store is compared with that of a build which nobody disturbed.  Needs torch.
+
+About a minute per 1,000 stores on one core, and 10 seconds a kill.  n and the seed are printed.
 """
 
 from __future__ import annotations
@@ -22,16 +28,18 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 
 from robbench import RobBench, RobBenchError
 from robbench.spaces.nb201 import NB201
-from robbench.store import verify
+from robbench.store import Store, verify
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.rows import Rows
 from robbench.store.seal import SIZE, seal
@@ -135,14 +143,107 @@ def judged(folder: Path) -> list[str]:
     return found
 
 
+def kills(number: int, seed: int) -> None:
+    """Kill builds so many times, and print at what they were and what became of them."""
+    rng = np.random.default_rng(seed)
+    at, fates = collections.Counter[str](), collections.Counter[str]()
+    with tempfile.TemporaryDirectory() as name:
+        planned = Path(name, "planned")
+        plan_small_build(planned, Path(name, "images.npz"), rng)
+        undisturbed = Path(shutil.copytree(planned, Path(name, "undisturbed")))
+        seconds = {command: _seconds(command, undisturbed) for command in ("run", "merge")}
+        while at.total() < number:
+            folder = Path(shutil.copytree(planned, Path(name, f"build{at.total()}")))
+            at.update(_killed("run", folder, rng.uniform(*seconds["run"])) for _ in range(2))
+            _start("run", folder).wait()
+            at[_killed("merge", folder, rng.uniform(*seconds["merge"]))] += 1
+            _start("merge", folder).wait()
+            fates[_fate(folder, undisturbed)] += 1
+            print(f"{at.total()} of {number}", file=sys.stderr)
+    print(f"{at.total()} kills, seed {seed}, {os.cpu_count()} cores\n")
+    for title, counts in (("killed at", at), ("builds", fates)):
+        print(title)
+        for what, count in counts.most_common():
+            print(f"    {what:<24}{count:>8}")
+
+
+def plan_small_build(folder: Path, images: Path, rng: np.random.Generator) -> None:
+    """Three units of one network, on 8×8 images that are bright or dark."""
+    arrays = {}
+    for part, n in (("train", 64), ("test", 24)):
+        arrays[f"{part}_images"] = rng.random((n, 1, 8, 8)).astype(np.float32)
+        arrays[f"{part}_labels"] = (arrays[f"{part}_images"].mean((1, 2, 3)) > 0.5).astype(np.int64)
+    np.savez(images, **arrays)  # type: ignore[arg-type]
+    options = ["--recipe", "digits", "--evaluation", "digits-light", "--classes", "3", "--stack", "1", "--device", "cpu"]
+    _build("plan", folder, "--dataset", f"npz:{images}", *options).wait()
+
+
+def _seconds(command: str, folder: Path) -> tuple[float, float]:
+    """From what second on a command works, after its imports, and when it ends."""
+    begun = time.monotonic()
+    process = _start(command, folder)
+    while process.poll() is None and not (folder / "log.jsonl").exists():
+        time.sleep(0.01)
+    works = time.monotonic() - begun
+    process.wait()
+    return works if command == "run" else 0.0, time.monotonic() - begun
+
+
+def _killed(command: str, folder: Path, seconds: float) -> str:
+    """Kill a command after so many seconds; at what it was."""
+    from builders.log import events
+
+    process = _start(command, folder)
+    time.sleep(seconds)
+    process.kill()
+    if process.wait() != -signal.SIGKILL:
+        return "(it had ended)"
+    last = events(folder)[-1:]
+    return "merge" if command == "merge" else last[0].what if last else "start"
+
+
+def _fate(folder: Path, undisturbed: Path) -> str:
+    from builders.results.status import Status
+
+    if damaged := Status.of(folder).damaged:
+        return f"damaged: {damaged}"
+    if litter := {path.name for path in folder.iterdir()} ^ {path.name for path in undisturbed.iterdir()}:
+        return f"litter: {litter}"
+    return "the same store" if _same(folder / "store.h5", undisturbed / "store.h5") else "another store"
+
+
+def _build(*arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "builders", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _start(command: str, folder: Path) -> subprocess.Popen[bytes]:
+    return _build(command, folder, *(["--into", folder / "store.h5"] if command == "merge" else ["--device", "cpu"]))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two stores hold the same, but for what a clock said."""
+    with Store(one) as first, Store(other) as second:
+        return first.names() == second.names() and all(
+            np.array_equal(first.read(name), second.read(name), equal_nan=True)
+            for name in first.names()
+            if name.metric != "training_seconds"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stores", type=int, default=400)
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child is not None:
         child(given.child)
+        return
+    if given.kills:
+        kills(given.kills, given.seed)
+    if not given.stores:
         return
     rng = np.random.default_rng(given.seed)
     counts: dict[str, collections.Counter[str]] = {"as it is": collections.Counter(), "sealed again": collections.Counter()}
