@@ -57,7 +57,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 3": "robbench plot correlation clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 … --out FILE",
         "Figure 4": "robbench plot boxes corruptions --out FILE",
         "Figure 5": "robbench plot correlation clean brightness@3 contrast@3 … --out FILE",
-        "Figure 6": "missing: the published weights of 6,466 networks; of random weights, robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro --proxy hessian is"
+        "Figure 6": "missing: the published weights of 6,466 networks, which robbench build evaluate reads; of random weights, robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro --proxy hessian is"
         " of one batch, not the mean of ten",
         "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
         "Figure 8": "robbench show 3365: the class of cells 991 and 3365 is one",
@@ -83,7 +83,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 28": "robbench papers jung2023-two-3x3; robbench plot scatter kernel_parameters mean_adversarial --direction kernel_parameters=min --out FILE",
         "Figure 29": "as Figure 7",
         "Figure 30": "robbench neighbors 13714 mean_adversarial; robbench neighbors 13714 mean_corruption",
-        "Algorithm 1": "robbench build plan, run, merge",
+        "Algorithm 1": "robbench build evaluate; with training: robbench build plan, run, merge",
     },
     "Yang et al. (2025)": {
         "Table 1": ILLUSTRATION,
