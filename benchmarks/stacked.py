@@ -10,7 +10,7 @@ Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 cla
   `builders.evaluate.robust_outcomes`: it begins with 400 rows a network, which become fewer as images break.
 
 Alone, a network is the plain one, channels last, which is its faster memory format, and takes the 400 rows at once, which is its faster
-batch; stacked, what is attacked is the frozen stack, in batches of `builders.units.BATCH`, as in a build.  The best of three runs.
+batch; stacked, what is attacked is the frozen stack, in batches of `builders.measure.BATCH`, as in a build.  The best of three runs.
 
 1. One core: one thread, CPU time, so that other work on the machine counts little.
 2. Two cores, wall-clock time, which needs a quiet machine: one at a time as torch runs it by default, on two threads, against
@@ -47,13 +47,15 @@ import torch
 from builders.attacks.base import ascent
 from builders.datasets import Dataset, load
 from builders.evaluate import robust_outcomes
+from builders.evaluations import EVALUATIONS
+from builders.measure import BATCH
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network, flops
 from builders.networks.stacked import StackedNetwork
-from builders.plan import EVALUATIONS, Plan
+from builders.plan import Plan
+from builders.recipes import RECIPES, Recipe
 from builders.run import prepare_process
-from builders.train import RECIPES, Recipe, fit, generator, train
-from builders.units import BATCH
+from builders.train import fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 REPEATS = 3

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.train import Recipe
-from builders.units import BATCH
+from builders.measure import BATCH
+from builders.recipes import Recipe
 
 
 def find_device(name: str) -> torch.device:
@@ -32,8 +30,15 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+MEMORY = {"cpu": 4 << 30, "cuda": 32 << 30}
+"""Bytes that a stack may take, by the kind of device; one that has less halves the stack when it runs."""
+
+MOST = {"cpu": 16, "cuda": 512}
+"""Networks in a stack: more gain nothing."""
+
+
 def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
-    """How many networks to stack: as many as half of the free memory holds, at most 16 on a CPU, where more gain nothing.
+    """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
     A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
     keeps half as many, of `BATCH` images.
@@ -41,8 +46,4 @@ def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
     _, height, width = dataset.image_shape
     images = max(recipe.batch_size, BATCH[device.type] // 2)
     activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
-    if device.type == "cuda":
-        free, most = torch.cuda.mem_get_info(device)[0], 512
-    else:
-        free, most = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 16
-    return max(1, min(most, int(free / 2 / (4 * activations))))
+    return max(1, min(MOST[device.type], int(MEMORY[device.type] / (4 * activations))))

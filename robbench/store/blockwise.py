@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,29 @@ def placed(values: np.ndarray | Blocks, place: np.ndarray, rows: int, missing: A
         return found
 
     return Blocks((rows, *values.shape[1:]), values.dtype, read)
+
+
+def spread(values: np.ndarray | Blocks, axis: int, place: Sequence[int], size: int, missing: Any) -> Blocks:
+    """An array with more points on one of the axes after its rows.
+
+    Arguments:
+        values: ``(rows, …)``.
+        axis: which.
+        place: where each of its points goes.
+        size: how many points there are to be.
+        missing: what stands at the others; of outcomes, bytes, they are masked.
+    """
+    at: tuple[Any, ...] = (*[slice(None)] * axis, list(place))
+
+    def read(block: slice) -> np.ndarray:
+        given = values[block]
+        found: np.ndarray = np.full((*given.shape[:axis], size, *given.shape[axis + 1 :]), missing, values.dtype)
+        if values.dtype == np.uint8:
+            found = np.ma.masked_array(found, True)
+        found[at] = given
+        return found
+
+    return Blocks((*values.shape[:axis], size, *values.shape[axis + 1 :]), values.dtype, read)
 
 
 class OnDisk:

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, tiny_images: str) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that are not about what is measured: to this process, "digits-light" is two attacks, a corruption and two proxies."""
-    from builders.plan import EVALUATIONS
+    from builders.evaluations import EVALUATIONS
 
     whole = EVALUATIONS["digits-light"]
     attacks = {name: whole.attacks[name] for name in ("fgsm", "pgd")}

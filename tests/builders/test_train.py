@@ -12,7 +12,8 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Network
-from builders.train import RECIPES, Adversary, Recipe, augment, exact_convolutions, fit, generator, train
+from builders.recipes import RECIPES, Adversary, Recipe
+from builders.train import augment, exact_convolutions, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
@@ -155,7 +156,7 @@ def test_published_recipes_are_the_published_ones() -> None:
 def test_a_precision_that_the_device_does_not_offer(blobs: Dataset) -> None:
     with pytest.raises(BuildError, match="'tiny' asks for bfloat16 on cpu; only CUDA devices gain by it"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="bfloat16"), seed=0)
-    with pytest.raises(BuildError, match="precision 'half'; expected float32 or bfloat16"):
+    with pytest.raises(BuildError, match="precision='half'; expected float32 or bfloat16"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="half"), seed=0)
 
 

@@ -137,7 +137,7 @@ def test_contradicting_values_are_refused_naming_both(tmp_path: Path, new_store:
         new_store,
         r"cifar10/standard/pgd/accuracy in the store is from jung2023 cifar10/pgd@Linf_accuracy\.json and differs from the one of jung2023"
         rf" cifar10/pgd@Linf_accuracy\.json: for {re.escape(str(CELL[FIRST]))} the store has 0\.25, the new one 0\.75\."
-        r" To keep both, import the new one under another training protocol's name \(--training\)",
+        r" To keep both, put the new one under another training protocol's name \(--training\)",
         Contradiction,
     )
 

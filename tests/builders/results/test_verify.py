@@ -11,12 +11,13 @@ pytest.importorskip("torch")
 
 from builders.attacks import PGD
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
+from builders.evaluations import EVALUATIONS, Evaluation
+from builders.plan import Plan, write_plan
+from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
-from builders.train import RECIPES
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.embedded import embedded_store
 from robbench.store.rows import Rows
