@@ -9,7 +9,7 @@ only what stands behind the seal can tell.
 Sources: mutations of small made-up files in the published formats (`tests/sources/published.py`), each imported into a store.  Besides the above, a number
 becomes another text, or a line or a member is doubled or left out.  A value in the store is wrong where it is no number of the file.
 
-Kills: an import ended by SIGKILL at a random moment.  Right is the old store byte for byte, or all of the new one.
+Kills: an import ended by SIGKILL at a random moment (of builds: `killed_builds.py`).  Right is the old store byte for byte, or all of the new one.
 
     right        stores: every answer is what it was, and verify passes or names the damage; sources: every value is the file's, and verify passes
     our error    a RobBenchError, nothing else; of an import, and the store is as it was
