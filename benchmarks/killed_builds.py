@@ -1,4 +1,4 @@
-"""What becomes of builds that are killed?
+"""What becomes of builds that are killed and resumed.
 
     python benchmarks/killed_builds.py --kills 30
 
