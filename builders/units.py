@@ -25,10 +25,11 @@ from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.own import OwnAttack
 from builders.plan import Unit
+from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
 from builders.recipes import Recipe, find_recipe
 from builders.results.shards import Shard
-from builders.train import Training, exact_convolutions, train
+from builders.train import Training, train
 from builders.weights import kept
 from robbench.spaces import space_named
 
