@@ -9,6 +9,18 @@
 from builders.errors import ProxyError
 from builders.proxies.initialise import INITIALISATIONS, initialised
 from builders.proxies.passes import Passes
-from builders.proxies.scoring import PROXIES, Proxy, Scores, score, score_untrained
+from builders.proxies.scoring import KNOWN, PROXIES, VARIANTS, Proxy, Scores, score, score_untrained
 
-__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "score", "score_untrained"]
+__all__ = [
+    "INITIALISATIONS",
+    "KNOWN",
+    "PROXIES",
+    "VARIANTS",
+    "Passes",
+    "Proxy",
+    "ProxyError",
+    "Scores",
+    "initialised",
+    "score",
+    "score_untrained",
+]

@@ -18,7 +18,7 @@ from builders.networks import space_of
 from builders.networks.plain import Skeleton
 from builders.networks.stacked import StackedNetwork
 from builders.proxies.activations import nwot
-from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
+from builders.proxies.croze import EQUATIONS, GAUSSIAN, GAUSSIAN_INPUT, Croze
 from builders.proxies.initialise import initialised
 from builders.proxies.jacobians import Hessian, JacobFro, epe_nas, jacov
 from builders.proxies.passes import Passes
@@ -92,6 +92,17 @@ PROXIES: dict[str, Proxy] = {
     "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
     "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8, loss=True),
 }
+"""What is measured where nothing else is asked for."""
+
+VARIANTS: dict[str, Proxy] = {
+    "croze_features_parameters": Proxy(Croze(part="features_parameters"), images=8, loss=True),
+    "croze_features_gradients": Proxy(Croze(part="features_gradients"), images=8, loss=True),
+    "croze_parameters_gradients": Proxy(Croze(part="parameters_gradients"), images=8, loss=True),
+    "croze_gaussian_input": Proxy(Croze(GAUSSIAN_INPUT), images=8, loss=True),
+}
+"""Forms of these that papers measure beside them, computed only when asked for by name."""
+
+KNOWN: dict[str, Proxy] = {**PROXIES, **VARIANTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,16 +134,16 @@ def score(
 
     Arguments:
         images: ``(batch, channels, height, width)``, float, in [0, 1]; labels: ``(batch,)``, int64.
-        names: of `proxies`; all of them if left out.
+        names: of `proxies`; all of them if left out, or those of `PROXIES` if both are.
         seed: of the random numbers that proxies draw: weights, noise, directions.
-        proxies: those that can be computed; `PROXIES` if left out.
+        proxies: those that can be computed; `PROXIES` and `VARIANTS` if left out.
         notice: called with each proxy's name when its values have been computed.
 
     Raises:
         ProxyError: an unknown name, or images and labels that are not a batch for these networks.
     """
-    known = PROXIES if proxies is None else proxies
-    chosen = list(known) if names is None else list(dict.fromkeys(names))
+    known = KNOWN if proxies is None else proxies
+    chosen = list(PROXIES if proxies is None else proxies) if names is None else list(dict.fromkeys(names))
     _check(chosen, known, stack.skeleton, images, labels)
     missing = {name: _not_applicable(known[name], stack, images, labels) for name in chosen}
     applicable = [name for name in chosen if missing[name] is None]
