@@ -297,7 +297,10 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 )
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
+@click.option(
+    "--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Images; jacob_fro_10x256 and its like take 2560."
+)
+@click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
 @_device

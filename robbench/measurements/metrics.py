@@ -130,7 +130,18 @@ _ENTRIES: dict[str, Entry] = {
     "grad_norm": _proxy("norm of the loss gradient (Abdelfattah et al., 2021)"),
     "grasp": _proxy("gradient signal preservation (Wang et al., 2020)"),
     "hessian": _proxy("largest eigenvalue of the loss's input Hessian (Zhao et al., 2020)", higher_is_better=False),
+    "hessian_10x256": _proxy(
+        "largest eigenvalue of the mini-batch loss's input Hessian, mean of 10 mini-batches of 256 (Jung et al., 2023)",
+        higher_is_better=False,
+    ),
+    "hessian_weights_10x256": _proxy(
+        "largest eigenvalue of the mini-batch loss's Hessian of the weights, mean of 10 mini-batches of 256 (Jung et al., 2023)",
+        higher_is_better=False,
+    ),
     "jacob_fro": _proxy("norm of the input-output Jacobian (Hoffman et al., 2019)", higher_is_better=False),
+    "jacob_fro_10x256": _proxy(
+        "norm of the input-output Jacobian, mean of 10 mini-batches of 256 (Jung et al., 2023)", higher_is_better=False
+    ),
     "jacov": _proxy("correlations of input Jacobians (Mellor et al., 2020)"),
     "l2_norm": _proxy("norm of the weights (Abdelfattah et al., 2021)"),
     "nwot": _proxy("NAS without training: overlap of activation patterns (Mellor et al., 2021)"),

@@ -58,8 +58,9 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 3": "robbench plot correlation clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 … --out FILE",
         "Figure 4": "robbench plot boxes corruptions --out FILE",
         "Figure 5": "robbench plot correlation clean brightness@3 contrast@3 … --out FILE",
-        "Figure 6": "missing: the published weights of 6,466 networks; of random weights, robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro --proxy hessian is"
-        " of one batch, not the mean of ten",
+        "Figure 6": "robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro_10x256 --proxy hessian_10x256 --batch-size 2560 --images train, or test, of random"
+        " weights; of trained ones builders.proxies.score; the text does not say whether its Hessian is of the images or of the weights, for which there is"
+        " hessian_weights_10x256; missing: the published weights of 6,466 networks, and a store of these values, of which the correlations would be",
         "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
         "Figure 8": "robbench show 3365: the class of cells 991 and 3365 is one",
         "Figure 9": ILLUSTRATION,
