@@ -87,6 +87,7 @@ _ENTRIES: dict[str, Entry] = {
     "cw": _attack("projected gradient descent on the logits' margin, L∞ (Carlini and Wagner, 2017)"),
     "deepfool": _attack("steps to the nearest linearised boundary, L∞ (Moosavi-Dezfooli et al., 2016)"),
     "spsa": _attack("gradients estimated by random directions (Uesato et al., 2018)"),
+    "lgv": _attack("gradients of networks collected around a surrogate (Gubri et al., 2022)"),
     "gaussian_noise": _corruption("noise"),
     "shot_noise": _corruption("noise"),
     "impulse_noise": _corruption("noise"),
