@@ -66,8 +66,16 @@ def collect(
         raise BuildError(
             f"the training left the finite numbers, so there are no surrogates; try a learning rate below {recipe.learning_rate}."
         )
-    about = {"dataset": dataset.name, "recipe": recipe.name, "recipe_digest": digest(recipe.settings()), "models": models, "seed": seed}
-    return Surrogates(tuple(found), {**about, "learning_rate": recipe.learning_rate, "epochs": recipe.epochs})
+    about: dict[str, str | int | float | bool] = {
+        "dataset": dataset.name,
+        "recipe": recipe.name,
+        "recipe_digest": digest(recipe.settings()),
+        "learning_rate": recipe.learning_rate,
+        "epochs": recipe.epochs,
+        "models": models,
+        "seed": seed,
+    }
+    return Surrogates(tuple(found), about)
 
 
 def _as_it_is(network: nn.Module) -> nn.Module:
