@@ -23,11 +23,13 @@ from builders.memory import tried
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
+from builders.own import OwnAttack
 from builders.plan import Unit
+from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
 from builders.recipes import Recipe, find_recipe
 from builders.results.shards import Shard
-from builders.train import Training, exact_convolutions, train
+from builders.train import Training, train
 from builders.weights import kept
 from robbench.spaces import space_named
 
@@ -202,7 +204,8 @@ def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str
     stands_for = evaluation.settings()
     settings = {
         **stands_for,
-        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items()},
+        # An attack of one's own says its source among its settings.
+        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items() if not isinstance(attack, OwnAttack)},
         "corruptions": {name: dataset.corrupted.settings(name) for name in evaluation.corruptions},
         "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
     }

@@ -13,6 +13,7 @@ from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
 from builders.attacks.lgv import LGV, Surrogates
 from builders.attacks.pgd import CW, PGD
+from builders.attacks.precise import InPrecision
 from builders.attacks.spsa import SPSA
 from builders.attacks.square import Square, SquareRescaled
 from builders.errors import AttackError
@@ -48,6 +49,7 @@ __all__ = [
     "AutoAttack",
     "Classifier",
     "DeepFool",
+    "InPrecision",
     "Square",
     "SquareRescaled",
     "Surrogates",
