@@ -13,7 +13,7 @@ from torch import Tensor
 
 from builders.errors import ProxyError
 from builders.networks.layers import Stacked
-from builders.proxies.jacobians import JacobFro
+from builders.proxies.jacobians import JacobFro, eigenvalues_of_images
 from builders.proxies.passes import Members, Passes, losses, own, summed
 from builders.train import generator
 from robbench.arguments import checked_count
@@ -81,19 +81,28 @@ class MeanJacobFro(MiniBatches):
 
 @dataclass(frozen=True)
 class MeanHessian(MiniBatches):
-    """Mean over mini-batches of the largest eigenvalue of the Hessian of the mini-batch's mean loss, by Lanczos' method.
+    """Mean over mini-batches of the largest eigenvalue of the Hessian of the mini-batch's mean loss with respect to its images.
 
-    The paper's text is about the Hessian with respect to the images (Zhao et al., 2020), and computes it by a tool for that with respect to the
-    weights (Chatzimichailidis et al., 2019); which of them its figure shows, it does not say.  With respect to the images, batch norm's statistics
-    are fixed, so images do not mix: it is the largest eigenvalue of any image of the mini-batch, divided by their number.  With respect to the
-    weights, all parameters count, and batch norm is in the stack's mode.
+    Batch norm's statistics are fixed, so images do not mix: it is the largest eigenvalue of any image of the mini-batch, divided by their number.
+    The paper's text is about this Hessian (Zhao et al., 2020), and computes it by a tool for that of `MeanWeightsHessian` (Chatzimichailidis et
+    al., 2019); which of them its figure shows, it does not say.
+    """
+
+    def __call__(self, passes: Passes) -> Tensor:
+        """``(stack,)``, float64, in nats a squared unit of image."""
+        return torch.stack([_of_images(each) / self.size for each in self.divide(passes)]).mean(0)
+
+
+@dataclass(frozen=True)
+class MeanWeightsHessian(MiniBatches):
+    """Mean over mini-batches of the largest eigenvalue of the Hessian of the mini-batch's mean loss with respect to the weights, by Lanczos' method.
+
+    All parameters count; batch norm is in the stack's mode.
 
     Arguments:
-        weights: with respect to the weights; otherwise to the images.
         iterations: products with the Hessian.
     """
 
-    weights: bool = False
     iterations: int = 20
 
     def __post_init__(self) -> None:
@@ -101,18 +110,14 @@ class MeanHessian(MiniBatches):
         checked_count(self.iterations, "iterations")
 
     def __call__(self, passes: Passes) -> Tensor:
-        """``(stack,)``, float64, in nats a squared unit of image, or of weight."""
-        found = _of_weights if self.weights else _of_images
-        return torch.stack([found(each, self.iterations) for each in self.divide(passes)]).mean(0)
+        """``(stack,)``, float64, in nats a squared unit of weight."""
+        return torch.stack([_of_weights(each, self.iterations) for each in self.divide(passes)]).mean(0)
 
 
-def _of_images(passes: Passes, iterations: int) -> Tensor:
-    stack = passes.frozen
+def _of_images(passes: Passes) -> Tensor:
     with torch.enable_grad():
-        images = own(stack, passes.images)
-        product = _hessian(losses(stack(images), passes.labels).mean(1).sum(), [images])
-    start = torch.randn(images.shape[1:], generator=generator(passes.seed, "hessian")).to(images).expand_as(images)
-    return largest_eigenvalue(product, [start], [tuple(range(len(stack)))], iterations)
+        images = own(passes.frozen, passes.images)
+        return eigenvalues_of_images(passes.frozen(images), images).amax(-1)
 
 
 def _of_weights(passes: Passes, iterations: int) -> Tensor:

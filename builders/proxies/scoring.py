@@ -22,7 +22,7 @@ from builders.proxies.activations import nwot
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, GAUSSIAN_INPUT, Croze
 from builders.proxies.initialise import initialised
 from builders.proxies.jacobians import Hessian, JacobFro, epe_nas, jacov
-from builders.proxies.minibatches import MeanHessian, MeanJacobFro
+from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian
 from builders.proxies.passes import Passes
 from builders.proxies.rscore import Phi, Psi
 from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
@@ -103,7 +103,7 @@ VARIANTS: dict[str, Proxy] = {
     "croze_gaussian_input": Proxy(Croze(GAUSSIAN_INPUT), images=8, loss=True),
     "jacob_fro_10x256": Proxy(MeanJacobFro(), images=2560),
     "hessian_10x256": Proxy(MeanHessian(), images=2560, loss=True),
-    "hessian_weights_10x256": Proxy(MeanHessian(weights=True), images=2560, loss=True),
+    "hessian_weights_10x256": Proxy(MeanWeightsHessian(), images=2560, loss=True),
 }
 """Forms of these that papers measure beside them, computed only when asked for by name."""
 

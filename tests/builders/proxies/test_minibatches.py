@@ -18,7 +18,7 @@ from builders.datasets import load
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, Passes, ProxyError, batch_of, initialised, score, score_untrained
-from builders.proxies.minibatches import MeanHessian, MeanJacobFro, largest_eigenvalue
+from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian, largest_eigenvalue
 from robbench.errors import InvalidArgument
 from robbench.spaces.nb201 import Cell
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, Values, images, labels, plain, stacked
@@ -71,7 +71,7 @@ def test_the_hessian_of_the_images_is_that_of_the_minibatchs_loss_written_out() 
             values.append(float(torch.linalg.eigvalsh(whole.reshape(batch.numel(), -1))[-1]))
         return float(np.mean(values))
 
-    np.testing.assert_allclose(found(MeanHessian(2, 2, iterations=30), tiny()), plain(largest, tiny()), rtol=1e-6)
+    np.testing.assert_allclose(found(MeanHessian(2, 2), tiny()), plain(largest, tiny()), rtol=1e-6)
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -94,11 +94,11 @@ def test_the_hessian_of_the_weights_is_that_of_all_parameters_written_out(traine
         ]
         return float(np.mean(values))
 
-    np.testing.assert_allclose(found(MeanHessian(2, 2, weights=True, iterations=30), stack), plain(largest, stack), rtol=1e-5)
+    np.testing.assert_allclose(found(MeanWeightsHessian(2, 2, iterations=30), stack), plain(largest, stack), rtol=1e-5)
 
 
 def test_a_network_of_a_stack_is_measured_as_it_is_alone() -> None:
-    for compute in (MeanJacobFro(2, 4), MeanHessian(2, 4, iterations=2), MeanHessian(2, 4, weights=True, iterations=2)):
+    for compute in (MeanJacobFro(2, 4), MeanHessian(2, 4), MeanWeightsHessian(2, 4, iterations=2)):
         alone = [found(compute, stacked((cell,)))[0] for cell in CELLS]
         np.testing.assert_allclose(found(compute, stacked()), alone, rtol=1e-8)
 
@@ -129,7 +129,7 @@ def test_what_is_left_over_is_not_used_and_too_few_images_are_missing_values() -
 
 def test_settings_say_how_many_minibatches() -> None:
     assert KNOWN["jacob_fro_10x256"].settings() == {"batches": 10, "size": 256, "projections": 1}
-    assert KNOWN["hessian_weights_10x256"].settings() == {"batches": 10, "size": 256, "weights": True, "iterations": 20}
+    assert KNOWN["hessian_weights_10x256"].settings() == {"batches": 10, "size": 256, "iterations": 20}
 
 
 @pytest.mark.parametrize("given", [{"batches": 0}, {"size": 1}, {"projections": 0}])
