@@ -30,7 +30,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 5": f"{DARTS_TRAINED}; of NAS-Bench-201, robbench top croze_features_parameters (or another of CRoZe's parts and products: croze_features,"
         " croze_features_gradients, croze_parameters_gradients, croze) names the first cell of a store that has it",
         "Table 6": "robbench papers ha2023-table6",
-        "Table 7": "robbench papers ha2023-table7; missing: a store of these proxies, one cell at a time robbench proxies ARCH… --dataset cifar10 --proxy croze_features_parameters",
+        "Table 7": "robbench papers ha2023-table7, of a store that has these proxies; of cells drawn from all, after standard training: python benchmarks/fidelity.py",
         "Table 8": "as Table 5, its first cell and its first three",
         "Table 9": "robbench papers ha2023-table9",
         "Table 10": "robbench papers ha2023-table10; the paper's numbers are missing in its text",
