@@ -34,7 +34,7 @@ from tests.toy_space import register
 
 FILES = sorted(NUMBERS.glob("*.csv"))
 FEW = ("synflow", "params", "nwot", "snip")
-CROZE = ("croze", "croze_features", "croze_gaussian")
+CROZE = ("croze", "croze_features", "croze_parameters_gradients", "croze_gaussian_input")
 DATASETS = ("cifar10", "cifar100")
 PATHS = [[(0, 3)], [(0, 1), (1, 3)], [(0, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)]]
 """All ways from a cell's input to its output."""
@@ -202,6 +202,13 @@ def test_an_ensemble_stands_beside_its_members(whole: RobBench, computed: Callab
     assert table.loc[("cifar10", "snip+nwot", "clean"), "ours"] == pytest.approx(spearmanr(vote, clean).statistic)
     assert table.loc[("cifar10", "snip+nwot", "clean"), "cells"] == len(vote)
     assert set(table.loc["cifar10"].index.get_level_values("proxy")) == {"croze", "snip+nwot", "croze+snip+nwot"}
+
+
+def test_products_of_croze_and_its_noise_stand_beside_the_papers_numbers(computed: Callable[[str], Comparison]) -> None:
+    parts = computed("ha2023-table7").table.dropna(subset=["paper", "ours"])
+    assert set(parts["parts"]) == {"F", "P·G", "F·P·G"}
+    noises = computed("ha2023-table9").table.dropna(subset=["paper", "ours"])
+    assert set(noises["proxy"]) == {"croze", "croze_gaussian_input"}
 
 
 def test_the_best_by_croze_are_better_than_the_worst(computed: Callable[[str], Comparison]) -> None:
