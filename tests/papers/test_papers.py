@@ -397,7 +397,7 @@ def test_importances_are_shares_and_those_without_the_first_lack_it(computed: Ca
 
 def test_figure_1_is_absolute_kendall_over_the_evaluated_networks(whole: RobBench, computed: Callable[[str], Comparison]) -> None:
     table = computed("lukasik2023-figure1").table.set_index(["dataset", "proxy", "metric"])["ours"]
-    assert len(table) == len(DATASETS) * len(FEW) * 33
+    assert len(table) == (len(DATASETS) * len(FEW) + len(CROZE)) * 33
     for dataset, proxy, metric in (("cifar10", "nwot", "pgd@4/255"), ("cifar100", "params", "fgsm@255/255")):
         one, other = (whole.query_many(whole.classes, name, dataset=dataset, missing="nan") for name in (proxy, metric))
         both = ~np.isnan(one + other)
