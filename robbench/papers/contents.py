@@ -32,7 +32,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 6": "robbench papers ha2023-table6",
         "Table 7": "robbench papers ha2023-table7, of a store that has these proxies; of cells drawn from all, after standard training: python benchmarks/fidelity.py",
         "Table 8": "as Table 5, its first cell and its first three",
-        "Table 9": "robbench papers ha2023-table9",
+        "Table 9": "robbench papers ha2023-table9; of cells drawn from all, cifar10: python benchmarks/fidelity.py",
         "Table 10": "robbench papers ha2023-table10; the paper's numbers are missing in its text",
         "Table 11": "robbench proxies ARCH… --dataset cifar10 --proxy croze --init kaiming; missing: a store of CRoZe by initialisation",
         "Table 12": "robbench papers ha2023-table12; from Python: robbench.analysis.ensemble",
