@@ -145,6 +145,11 @@ TABLE: dict[str, Entry] = {
     "kernel_parameters": Entry(
         "attribute", None, "1", True, "1 for each 1×1 and 9 for each 3×3 convolution of a NAS-Bench-201 cell (Jung et al., 2023)"
     ),
+    "cell_depth": Entry("attribute", None, "1", True, "edges on the longest way through the normal cell of DARTS (Shu et al., 2020)"),
+    "cell_width": Entry(
+        "attribute", None, "1", True, "inner nodes of the normal cell, by their share of edges from its inputs (Shu et al., 2020)"
+    ),
+    "skip_connections": Entry("attribute", None, "1", True, "skip connections in the normal cell of DARTS"),
 }
 """Attributes follow from an architecture's structure, so no store needs to hold them; which a space has, its `attributes` say."""
 
