@@ -22,6 +22,8 @@ bench.query(arch, "pgd", eps=1 / 255)
     workers.py      worker processes that end with their parent
 """
 
+from typing import TYPE_CHECKING, Any
+
 from robbench.bench import RobBench
 from robbench.errors import (
     BudgetExhausted,
@@ -44,8 +46,10 @@ from robbench.errors import (
     UnknownMetric,
     UnknownSpace,
 )
-from robbench.measurements.explanation import Explanation
 from robbench.version import __version__
+
+if TYPE_CHECKING:
+    from robbench.measurements.explanation import Explanation
 
 __all__ = [
     "BudgetExhausted",
@@ -71,3 +75,12 @@ __all__ = [
     "UnknownSpace",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What a first answer does not need is imported when it is asked for."""
+    if name == "Explanation":
+        from robbench.measurements.explanation import Explanation
+
+        return Explanation
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@
     model.<array>   as the model says          plain arrays; xgboost's UBJSON as u1; never a pickle
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes; "/" → of the root attributes
 
-Before the HDF5 content stand 512 bytes, the seal: length and SHA-256 of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
+Before the HDF5 content stand 512 bytes, the seal: length and checksums of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
 file, packed by gzip, shuffle and fletcher32 only; all links are hard.  Anything else is refused (see safety.py).
 
 A store holds the rows that were put into it; an import may add more, and the arrays that were there are then padded with "not measured".  Outcomes are u1: eight
@@ -36,7 +36,7 @@ were u2, the root attributes were not in the manifest, and there was no seal.
     arrays.py      Array, Header, Name: measurements under one name
     rows.py        the rows of a store, or of what is put into one
     opening.py     what is checked before anything is read
-    seal.py        the length and digest of a file, before its HDF5 content
+    seal.py        the length and checksums of a file, before its HDF5 content
     safety.py      nothing in a file may lead out of it, or take more memory than it explains
     reading.py     Store
     verifying.py   verify: every byte

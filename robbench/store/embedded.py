@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
 from robbench.errors import NotAStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE = "robbench-digits.h5"
 
 
-def embedded_store() -> Path:
-    """The path of the embedded store; raises NotAStore where this copy of RobBench has none."""
-    from pathlib import Path
+def embedded_store() -> str:
+    """The absolute path of the embedded store; raises NotAStore where this copy of RobBench has none.
 
-    package = Path(__file__).parents[1]
-    for folder in (package / "data", package.parent / "data"):
-        if (folder / FILE).is_file():
-            return folder / FILE
+    pathlib is left out, as in reading.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "data", FILE)
+        if os.path.isfile(path):
+            return path
     raise NotAStore(f"this copy of RobBench has no embedded store ({FILE}); name the store to open, or make one with `robbench import`.")

@@ -39,7 +39,7 @@ def escaped(part: str) -> str:
 
 
 def unescaped(part: str) -> str:
-    return part.replace("%2F", "/").replace("%25", "%")
+    return part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
 
 
 def blocks(dataset: h5py.Dataset) -> Iterator[slice]:

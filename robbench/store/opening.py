@@ -11,15 +11,15 @@ import numpy as np
 from robbench.errors import DamagedStore, NewerFormat, NotAStore, UnknownSpace
 from robbench.spaces import SearchSpace, space_named
 from robbench.store.layout import FORMAT, FORMAT_VERSION, VERSION_1_SPACE, damage_named
-from robbench.store.safety import refuse_links
+from robbench.store.safety import paths_in
 from robbench.store.seal import check_seal
 
 _CHUNK_CACHE = 8 << 20
 """Bytes of unpacked chunks that are kept for each array, so that rows asked for one by one are not unpacked from the same chunk again and again."""
 
 
-def opened(path: str) -> h5py.File:
-    """A store's file, open for reading, once its seal, its version and its links have been checked.
+def opened(path: str) -> tuple[h5py.File, list[str]]:
+    """A store's file, open for reading, once its seal, its version and its links have been checked, and the path of everything in it.
 
     Raises:
         NotAStore: no such file, not HDF5, or not ours.
@@ -47,10 +47,11 @@ def opened(path: str) -> h5py.File:
         raise DamagedStore(f"{path} cannot be opened: {error}.") from error
     try:
         _check(file, path, sealed)
+        with damage_named(path, "/"):
+            return file, paths_in(file, path)
     except BaseException:
         file.close()
         raise
-    return file
 
 
 def _without_lock_if_need_be(path: str) -> h5py.File:
@@ -76,8 +77,6 @@ def _check(file: h5py.File, path: str, sealed: bool) -> None:
         raise DamagedStore(
             f"{path} is of format version {version}, and has {'a' if sealed else 'no'} seal; restore it from a copy, or build it again."
         )
-    with damage_named(path, "/"):
-        refuse_links(file, path)
 
 
 def _version(value: object) -> int:

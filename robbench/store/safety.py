@@ -20,23 +20,23 @@ _ALWAYS_FINE = 1 << 20
 _FOREIGN = "It was not written by RobBench; don't use it."
 
 
-def refuse_links(file: h5py.File, path: str) -> None:
-    """Raise DamagedStore where anything in the file is a soft or an external link, or where one object has several names."""
-    if found := foreign_links(file):
-        raise DamagedStore(f"{path}: {found[0]} is a link that leads elsewhere; a store has none. {_FOREIGN}")
+def paths_in(file: h5py.File, path: str) -> list[str]:
+    """The path of everything in the file, without a slash before it; nothing is opened for it.
 
-
-def foreign_links(file: h5py.File) -> list[str]:
-    """The paths of soft and external links."""
-    found: list[str] = []
+    Raises:
+        DamagedStore: anything in the file is a soft or an external link.
+    """
+    found: list[bytes] = []
+    foreign: list[bytes] = []
 
     def look(name: bytes, info: h5py.h5l.LinkInfo) -> None:
-        if info.type != h5py.h5l.TYPE_HARD:
-            found.append("/" + name.decode(errors="replace"))
+        (found if info.type == h5py.h5l.TYPE_HARD else foreign).append(name)
 
     root = file.id  # its links are read only as long as it is kept
     root.links.visit(look, info=True)
-    return found
+    if foreign:
+        raise DamagedStore(f"{path}: /{foreign[0].decode(errors='replace')} is a link that leads elsewhere; a store has none. {_FOREIGN}")
+    return [name.decode() for name in found]
 
 
 def checked(dataset: object, path: str) -> h5py.Dataset:
@@ -65,8 +65,8 @@ def checked(dataset: object, path: str) -> h5py.Dataset:
 
 
 def check_everything(file: h5py.File, path: str) -> None:
-    """`refuse_links`, and `checked` of every data set, also of those that this version does not know; raises DamagedStore."""
-    refuse_links(file, path)
+    """No links that lead elsewhere, and `checked` of every data set, also of those that this version does not know; raises DamagedStore."""
+    paths_in(file, path)
     found: list[h5py.Dataset] = []
     file.visititems(lambda name, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
     for dataset in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from robbench import DamagedStore, NotAStore, RobBench, StoreError
 from robbench.store import Store, verify
 from robbench.store.arrays import Name
+from robbench.store.seal import SIZE
 from robbench.store.writing import extend
 from tests.synthetic import CLASSES, ROWS, array, published_index
 from tests.tampering import reseal, tampered, unsealed
@@ -241,6 +243,17 @@ def test_a_store_whose_seal_is_gone_is_damaged(store: Path) -> None:
     unsealed(store)
     with pytest.raises(DamagedStore, match="is of format version 2, and has no seal"):
         Store(store)
+
+
+def test_a_seal_without_a_crc32_is_compared_by_its_sha256(store: Path) -> None:
+    head = re.sub(rb"crc32 [0-9a-f]{8}\n", b"", store.read_bytes()[:SIZE]).ljust(SIZE)
+    whole = bytearray(head + store.read_bytes()[SIZE:])
+    store.write_bytes(bytes(whole))
+    assert RobBench(store).datasets == ["toy/odd%", "toy10", "toy100"]
+    whole[-1] ^= 1
+    store.write_bytes(bytes(whole))
+    with pytest.raises(DamagedStore, match="its bytes have changed"):
+        RobBench(store)
 
 
 def test_a_large_file_is_opened_without_reading_all_of_it_and_verified_whole(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from tests.toy_space import TOY, register
 
 def test_a_unit_of_the_embedded_store_comes_out_again() -> None:
     """Where it was built, bit for bit.  This unit's grasp tells whether memory is laid out in another way."""
-    (found,) = verify(embedded_store(), sample=1, seed=150, device="cpu")
+    (found,) = verify(Path(embedded_store()), sample=1, seed=150, device="cpu")
     assert found.unit.key == "344ce2896e72c1ac"
     assert found.outcomes == 16 * (360 + 120 * (4 * 4 + 15 * 5))
     assert found.succeeded
