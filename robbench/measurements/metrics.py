@@ -160,7 +160,13 @@ MEASURES: dict[str, str] = {
     "confusion": "images of each label (rows) that got each prediction (columns)",
     "outcomes": "for each test image, whether it was classified correctly",
     "value": "the number itself, in the unit of the table",
+    "learning_curve": "fraction of the test images classified correctly after each epoch of training",
+    "training_curve": "fraction of the training images classified correctly over each epoch of training",
+    "loss_curve": "mean loss on the test images after each epoch of training",
+    "training_loss_curve": "mean loss on the training images over each epoch of training",
 }
+CURVES = ("learning_curve", "training_curve", "loss_curve", "training_loss_curve")
+"""Measures with a value for each epoch; `epoch` picks one."""
 
 # Spellings of the published files, and what people type.
 _ALIASES = {"aa_apgd-ce": "apgd-ce", "apgd": "apgd-ce", "aa_square": "square", "aa": "autoattack", "auto_attack": "autoattack"}
