@@ -78,7 +78,19 @@ sides are drawn from the other seven in ten.
 """
 
 
-LEFT = """## What was tried, and what is left
+LEFT = """## Your predictor beside ours
+
+A surrogate says which architectures it has learned from, so that another predictor learns from the same ones and both are judged on others:
+
+    split = bench.split_of("pgd@1/255")
+    mine.fit(split.training, bench.query_many(split.training, "pgd@1/255"))
+    ours = bench.predict_many(split.held_out, "pgd@1/255")[:, 0]
+
+What is held out was measured, and is no functional twin of anything that was learned from: the same function trained twice would give the answer
+away.  The widths of the surrogate's intervals come from `split.calibration`; a comparison of intervals leaves these architectures out.
+`bench.surrogates()` lists the surrogates of a store.
+
+## What was tried, and what is left
 
 On the development groups, with figures in [selection.md](selection.md): fewer and more targets to learn from (those of other datasets help most),
 longer training, widths, rates, decay, and the settings of boosting.  There too, in single trials of three folds of which no figures were kept:

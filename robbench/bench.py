@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from robbench.search.objectives import Function
     from robbench.search.oracle import Oracle
     from robbench.surrogates.predictions import Predictions, Surrogates
+    from robbench.surrogates.seen import Split
     from robbench.surrogates.surrogate import Prediction
 
 
@@ -372,7 +373,6 @@ class RobBench:
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.
             NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.
-            MissingLibrary: the surrogate's own library is not installed.
         """
         return self._predictions(metric, level, eps, severity, measure, dataset, training).prediction(arch)
 
@@ -394,8 +394,34 @@ class RobBench:
         return self._predictions(metric, level, eps, severity, measure, dataset, training).many(archs)
 
     def surrogates(self) -> pd.DataFrame:
-        """The surrogates in this store: one row for each number that one of them predicts, with its scores on unseen architectures."""
+        """The surrogates in this store: one row for each number that one of them predicts.
+
+        ``learned_from`` architectures it learned, and ``n`` others, unseen, gave its scores and calibrated its intervals; `split_of` says which.
+        """
         return self._surrogates.table()
+
+    @options_checked
+    def split_of(self, target: str, *, dataset: str | None = None, training: str | None = None) -> Split:
+        """Which architectures the surrogate of a target has learned from, and which are held out, so that another predictor is compared fairly.
+
+            split = bench.split_of("pgd@16/255")
+            mine.fit(split.training, bench.query_many(split.training, "pgd@16/255"))
+
+        Both are then judged on ``split.held_out``.  A functional twin of an architecture that it learned from counts as seen.
+
+        Arguments:
+            target: a metric that `predict` answers, or a target that `surrogates` lists; of several surrogates the one that `predict` asks.
+            dataset, training: as for `predict`.
+
+        Returns:
+            training, calibration, held_out: see `robbench.surrogates.Split`.
+
+        Raises:
+            UnknownMetric: the target is none.
+            NotMeasured: no surrogate of it was fitted; the message says which there are.
+            DamagedStore: it names rows that the store has not.
+        """
+        return self._surrogates.split_of(target, dataset, training)
 
     @options_checked
     def curve(

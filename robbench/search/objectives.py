@@ -129,7 +129,7 @@ class Predicted:
 
     def __init__(self, surrogates: Surrogates, question: Question) -> None:
         self._surrogates, self._question = surrogates, question
-        self._predictions = surrogates.predictions(question, level=0.9)
+        self._predictions = surrogates.predictions(question)
         self.name, self.identity = str(question.metric), self._predictions.identity
 
     def __reduce__(self) -> tuple[type[Predicted], tuple[Surrogates, Question]]:
@@ -138,7 +138,7 @@ class Predicted:
     def __call__(self, arch: Any) -> float:
         """The predicted mean; NaN where a feature is missing that the surrogate needs."""
         try:
-            return self._predictions.prediction(arch).mean
+            return self._predictions.mean(arch)
         except NotMeasured:
             return np.nan
 

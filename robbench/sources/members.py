@@ -3,7 +3,8 @@
     {"cifar10": {"clean": {"0": 0.9, …}}}     members(file, depth=3) gives (("cifar10", "clean", "0"), 0.9), …
 
 Published files take gigabytes, and damaged or hostile ones come in every form.  Python's own reader reads a file whole; ijson reads it in parts, but takes a
-key that is there twice without a word, does not know the NaN and Infinity that some sources write, and has no bound on what one part takes.
+key that is there twice without a word, does not know the NaN and Infinity that some sources write, and has no bound on what one part takes.  So a file of at
+most `WHOLE` bytes is read whole, by Python's reader, which is several times as fast, and a longer one in parts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, BinaryIO
 
 MEMBER_BYTES = 4 << 20
 """The longest text of one member: 11 confusion matrices of 120 classes take 1 MB."""
+WHOLE = 4 << 20
+"""Bytes up to which a file is read whole."""
 KEY_BYTES = 256
 KEYS = 100_000
 """The most members of one object above the members: NAS-Bench-201 has 15,625 cells."""
@@ -42,10 +45,30 @@ def members(file: BinaryIO, depth: int) -> Iterator[tuple[tuple[str, ...], Any]]
         ValueError: it is not JSON in UTF-8; text holds half of a surrogate pair; or something is longer, or nested deeper,
             than any published file has it.  The message says where: at which byte after those that were read before.
     """
-    scanner = _Scanner(file)
+    start = file.read(WHOLE + 1)
+    if len(start) <= WHOLE:
+        yield from _members_of(_decoded(start), (), depth)
+        return
+    scanner = _Scanner(file, start)
     yield from _members(scanner, (), depth)
     if scanner.peek():
         raise ValueError(f"something follows its end, at byte {scanner.position}")
+
+
+def _members_of(value: Any, above: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """As `members`, of what was read whole."""
+    if depth == 0 or not isinstance(value, dict):
+        yield above, value
+        return
+    if len(value) > KEYS:
+        raise ValueError(f"an object has more than {KEYS} keys: {len(value)}")
+    for key, item in value.items():
+        if len(key) > KEY_BYTES:
+            raise ValueError(f"the key {key:.80}… is longer than {KEY_BYTES}")
+        if depth > 1:
+            yield from _members_of(item, (*above, key), depth - 1)
+        else:
+            yield (*above, key), item
 
 
 def _members(scanner: _Scanner, above: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -87,12 +110,29 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
-class _Scanner:
-    """The text of a file, of which a block or two are in memory."""
+def _decoded(text: bytes, start: int = 0) -> Any:
+    """The value that a text is, which begins at that byte of its file."""
+    try:
+        found = _DECODER.decode(text.decode("utf-8"))
+        if b"\\u" in text:
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg.lower()} at byte {start + error.pos}") from error
+    except RecursionError as error:
+        raise ValueError(f"it is nested deeper than {NESTED}") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"half of a surrogate pair in the text at byte {start}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no UTF-8 at byte {start + error.start}") from error
+    return found
 
-    def __init__(self, file: BinaryIO) -> None:
+
+class _Scanner:
+    """The text of a file, of which some blocks are in memory."""
+
+    def __init__(self, file: BinaryIO, start: bytes) -> None:
         self._file = file
-        self._text, self._at, self._before = b"", 0, 0
+        self._text, self._at, self._before = start, 0, 0
 
     @property
     def position(self) -> int:
@@ -124,7 +164,7 @@ class _Scanner:
             return match[1].decode("utf-8")
         if self.peek() not in (b'"', b""):
             raise ValueError(f"{self.peek()!r} at byte {self.position} where a key was expected")
-        key = str(self._decoded(self._slice(KEY_BYTES)))
+        key = str(self._value(KEY_BYTES))
         self.take(b":")
         return key
 
@@ -136,7 +176,11 @@ class _Scanner:
 
     def value(self) -> Any:
         """The next value, whatever it is."""
-        return self._decoded(self._slice(MEMBER_BYTES))
+        return self._value(MEMBER_BYTES)
+
+    def _value(self, most: int) -> Any:
+        text = self._slice(most)
+        return _decoded(text, self.position - len(text))
 
     def _slice(self, most: int) -> bytes:
         """The bytes of the next value."""
@@ -175,20 +219,6 @@ class _Scanner:
             if depth > NESTED:
                 raise ValueError(f"it is nested deeper than {NESTED}, at byte {self._before + match.start()}")
         return None, len(self._text) - self._at, depth
-
-    def _decoded(self, text: bytes) -> Any:
-        start = self.position - len(text)
-        try:
-            found = _DECODER.decode(text.decode("utf-8"))
-            if b"\\u" in text:
-                json.dumps(found, ensure_ascii=False).encode("utf-8")
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{error.msg.lower()} at byte {start + error.pos}") from error
-        except UnicodeEncodeError as error:
-            raise ValueError(f"half of a surrogate pair in the text at byte {start}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"no UTF-8 at byte {start + error.start}") from error
-        return found
 
     def _more(self) -> bool:
         block = self._file.read(_BLOCK)

@@ -19,7 +19,7 @@
     training_rows   (n,)              u4       rows in /classes or /exact that it was fitted on; attribute about, JSON: target, outputs,
                                                model and features with their versions, split, seed, scores, library versions
     calibration     (m, 2·outputs)    f4       of rows that it has not seen: predicted, then measured minus predicted
-    model.<array>   as the model says          plain arrays; xgboost's UBJSON as u1; never a pickle
+    model.<array>   as the model says          plain arrays, trees and networks alike; never a pickle
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes; "/" → of the root attributes
 
 Before the HDF5 content stand 512 bytes, the seal: length and checksums of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the

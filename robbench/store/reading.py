@@ -139,6 +139,10 @@ class Store:
             about: dict[str, Any] = json.loads(self._dataset(f"{path}/training_rows").attrs["about"])
         return about
 
+    def training_rows(self, dataset: str, training: str, target: str) -> np.ndarray:
+        """The rows that a surrogate was fitted on, without reading its model: ``(n,)``."""
+        return self._read(f"{path_of_surrogate(dataset, training, target)}/training_rows")
+
     def surrogate(self, dataset: str, training: str, target: str) -> Fitted:
         """A surrogate, every array of it.
 

@@ -16,9 +16,10 @@ NETWORKS_SHARE = 0.7
 
 
 class Blend:
-    """0.7 of `Networks` and 0.3 of `Boosting`.  Arrays: those of both, their names after ``networks.`` and ``boosting.``."""
+    """0.7 of `Networks` and 0.3 of `Boosting`.  Arrays: those of both, their names after ``networks.`` and ``boosting.``; their versions are those of boosting."""
 
-    version = 1
+    version = Boosting.version
+    oldest = Boosting.oldest
     fewest_rows = max(Networks.fewest_rows, Boosting.fewest_rows)
 
     def __init__(self, networks: Networks, boosting: Boosting) -> None:
@@ -37,6 +38,11 @@ class Blend:
         """Their weighted mean."""
         return NETWORKS_SHARE * self.networks.predict(features) + (1 - NETWORKS_SHARE) * self.boosting.predict(features)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and outputs."""
+        return self.networks.shape
+
     def arrays(self) -> dict[str, np.ndarray]:
         """As the class lists them."""
         parts = {"networks": self.networks.arrays(), "boosting": self.boosting.arrays()}
@@ -49,4 +55,7 @@ class Blend:
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
-        return cls(Networks.from_arrays(part("networks.")), Boosting.from_arrays(part("boosting.")))
+        networks, boosting = Networks.from_arrays(part("networks.")), Boosting.from_arrays(part("boosting."))
+        if networks.shape != boosting.shape:
+            raise ValueError(f"its networks are of {networks.shape} features and outputs, and its trees of {boosting.shape}")
+        return cls(networks, boosting)

@@ -14,7 +14,7 @@ BINS = 8
 _FEWEST = 50
 
 
-def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, level: float) -> np.ndarray:
+def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, level: float | None) -> np.ndarray:
     """Half the width of each interval, so that a share `level` of new architectures falls inside.
 
     Arguments:

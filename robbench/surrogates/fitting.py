@@ -46,6 +46,11 @@ class Data(NamedTuple):
     """``(n, outputs + auxiliary)``."""
 
 
+def spelled(target: str) -> str:
+    """A target in its canonical spelling, under which a store keeps its surrogate; raises UnknownMetric."""
+    return "+".join(str(parse(text)) for text in target.split("+"))
+
+
 def outputs_of(measurements: Measurements, question: Question, target: str) -> list[Metric]:
     """The numbers that a target such as ``"clean+pgd@1/255"`` or ``"pgd"`` (its whole curve, by falling accuracy) names.
 
@@ -159,7 +164,7 @@ def fit(
     about = About(
         dataset=dataset or measurements.default_dataset,
         training=data.training,
-        target="+".join(str(parse(text)) for text in target.split("+")),
+        target=spelled(target),
         outputs=outputs,
         monotone=_curves(data, train_side),
         model=model,

@@ -33,9 +33,11 @@ def stored_kind(name: str, version: int) -> type[Model]:
         raise NewerFormat(
             f"{name!r} is not a kind of surrogate that this RobBench knows; it knows {', '.join(KINDS)}. Install a newer one."
         )
-    if version != KINDS[name].version:
+    kind = KINDS[name]
+    known = range(kind.oldest, kind.version + 1)
+    if version not in known:
         raise NewerFormat(
-            f"the surrogate is a {name} of version {version}; this RobBench evaluates version {KINDS[name].version}."
+            f"the surrogate is a {name} of version {version}; this RobBench evaluates version {' or '.join(map(str, known))}."
             " Fit it again with `robbench fit`, or install the RobBench that wrote it."
         )
-    return KINDS[name]
+    return kind

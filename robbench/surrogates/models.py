@@ -1,6 +1,6 @@
 """What every kind of surrogate model is: fitted on arrays, stored as arrays, evaluated on arrays.
 
-A model keeps plain numpy arrays and nothing else (xgboost's own UBJSON as uint8), so it outlives the library that fitted it.
+A model keeps plain numpy arrays and nothing else, and numpy evaluates them: it outlives the library that fitted it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ class Model(Protocol):
 
     version: int
     """Of the kind's arrays and of how they are evaluated."""
+    oldest: int
+    """The first version whose arrays can still be read."""
     fewest_rows: int
     """What a fit takes at least."""
 
@@ -39,13 +41,20 @@ class Model(Protocol):
         """``(rows, features)`` → ``(rows, outputs)``, float64."""
         ...
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and outputs."""
+        ...
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All that `from_arrays` needs."""
         ...
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """The model that `arrays` came from; raises KeyError or ValueError where they are not of one."""
+        """The model that `arrays` came from, of any version since `oldest`; raises KeyError, ValueError, IndexError, TypeError or AttributeError
+        where they are not of one.
+        """
         ...
 
 

@@ -40,7 +40,7 @@ class Networks:
     Source: Kingma and Ba (2015) and Loshchilov and Hutter (2019) for the optimiser; Lakshminarayanan et al. (2017) for the ensemble.
     """
 
-    version = 1
+    version = oldest = 1
     fewest_rows = 42
     # Chosen by benchmarks/selection.py, on groups that are on no test side.
     settings = Settings(members=6, hidden=(128, 128, 64), epochs=100, fewest_steps=1500, batch=64, rate=3e-3, decay=0.6)
@@ -89,6 +89,11 @@ class Networks:
                 hidden = hidden @ found[f"weight{layer}"][member].astype(np.float64) + found[f"bias{layer}"][member]
             total += hidden
         return np.asarray(total / members * found["target_scale"] + found["target_centre"])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and outputs."""
+        return len(self._arrays["fill"]), len(self._arrays["target_centre"])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As the class lists them."""

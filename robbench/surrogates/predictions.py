@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.errors import InvalidArgument, NotMeasured
+from robbench.errors import InvalidArgument, NewerFormat, NotMeasured
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
+from robbench.measurements.metrics import parse
 from robbench.measurements.question import STANDARD, UNTRAINED, Question
 from robbench.surrogates import features
-from robbench.surrogates.surrogate import About, Prediction, Surrogate
+from robbench.surrogates.fitting import spelled
+from robbench.surrogates.seen import Split, split_of
+from robbench.surrogates.surrogate import About, Prediction, Surrogate, described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,20 +35,32 @@ class Predictions:
         table: the features of the store's architectures.
         means: ``(rows of the table, outputs)``: the predicted means; NaN where all features are missing.
         output: the number.
-        level: the share of new measurements that fall into an interval.
+        level: the share of new measurements that fall into an interval; None where only means are wanted.
     """
 
     def __init__(
-        self, measurements: Measurements, surrogate: Surrogate, table: features.Table, means: np.ndarray, output: str, level: float
+        self, measurements: Measurements, surrogate: Surrogate, table: features.Table, means: np.ndarray, output: str, level: float | None
     ) -> None:
         self._measurements, self._surrogate, self._output, self._level = measurements, surrogate, output, level
         self._known, self._row_of = measurements.lookup.known["exact"], table.row_of.tolist()
-        self._values = self._with_intervals(means)
+        self._index = surrogate.about.outputs.index(output)
+        self._means = means[:, self._index]
 
     @property
     def identity(self) -> str:
         """``"class"`` if the features are equal for all of a class, else ``"exact"``."""
         return "exact" if features.PROXIES in self._surrogate.about.features.split(features.SEPARATOR) else "class"
+
+    def mean(self, arch: Architecture) -> float:
+        """Of one architecture, without an interval; raises as `prediction`."""
+        try:
+            mean = float(self._means[self._row_of[self._known[arch]]])
+        except (KeyError, TypeError):  # met for the first time, or not hashable
+            row = self._row(arch)
+            mean = float(self._computed(arch)[0] if row is None else self._means[row])
+        if mean != mean:
+            raise self._lacking(arch)
+        return mean
 
     def prediction(self, arch: Architecture) -> Prediction:
         """Of one architecture; raises UnknownArchitecture, and NotMeasured where a feature is missing that the surrogate needs."""
@@ -55,6 +71,7 @@ class Predictions:
         mean, low, high = values.tolist()
         if mean != mean:
             raise self._lacking(arch)
+        assert self._level is not None
         return Prediction(mean, low, high, self._level)
 
     def many(self, archs: Sequence[Architecture]) -> np.ndarray:
@@ -68,19 +85,31 @@ class Predictions:
             raise self._lacking(archs[int(lacking.argmax())])
         return np.asarray(found)
 
+    @cached_property
+    def _values(self) -> np.ndarray:
+        """For each row of the table: mean, low and high."""
+        return self._with_intervals(self._means)
+
     def _first(self, arch: Architecture) -> np.ndarray:
         """The mean and the ends of the interval, ``(3,)``, of an architecture that the store may not hold."""
-        try:
-            row = self._measurements.lookup.row("exact", arch)
-        except NotMeasured:
-            parsed = self._measurements.lookup.parse(arch)
-            values = features.of_architectures(self._measurements.space, self._surrogate.about.features, [parsed]).values
-            return np.asarray(self._with_intervals(self._surrogate.predict(values))[0])
-        return np.asarray(self._values[self._row_of[row]])
+        row = self._row(arch)
+        return np.asarray(self._with_intervals(self._computed(arch))[0] if row is None else self._values[row])
 
-    def _with_intervals(self, means: np.ndarray) -> np.ndarray:
-        """``(rows, outputs)`` → ``(rows, 3)``: mean, low and high of this output."""
-        mean = means[:, self._surrogate.about.outputs.index(self._output)]
+    def _row(self, arch: Architecture) -> int | None:
+        """Where the table has an architecture; None where the store does not hold it."""
+        try:
+            return int(self._row_of[self._measurements.lookup.row("exact", arch)])
+        except NotMeasured:
+            return None
+
+    def _computed(self, arch: Architecture) -> np.ndarray:
+        """The mean, ``(1,)``, of an architecture that the store does not hold."""
+        parsed = self._measurements.lookup.parse(arch)
+        values = features.of_architectures(self._measurements.space, self._surrogate.about.features, [parsed]).values
+        return np.asarray(self._surrogate.predict(values)[:, self._index])
+
+    def _with_intervals(self, mean: np.ndarray) -> np.ndarray:
+        """``(rows,)`` → ``(rows, 3)``: mean, low and high; raises InvalidArgument for what is no level."""
         values = np.full((len(mean), 3), np.nan)
         known = ~np.isnan(mean)
         low, high = self._surrogate.interval(self._output, mean[known], self._level)
@@ -114,23 +143,23 @@ class Surrogates:
             self.asked[arguments] = found
         return found
 
-    def predictions(self, question: Question, level: float) -> Predictions:
-        """What the narrowest surrogate of a metric predicts.
+    def predictions(self, question: Question, level: float | None = None) -> Predictions:
+        """What the narrowest surrogate of a metric predicts; without a level, means only.
 
         Raises:
             NotMeasured: none was fitted, of this dataset and training.
-            InvalidArgument: a seed or interpolation, which have no meaning here; or no such level.
+            InvalidArgument: a seed or interpolation, which have no meaning here.
         """
         if question.seed is not None or question.interpolate:
             raise InvalidArgument("a prediction has no seed and is never interpolated; leave seed and interpolate out.")
         output = str(question.metric)
-        key = self._key(question, output)
+        key = self._key(question, output, lambda about: output in about.outputs)
         if (key, output, level) not in self.asked:
             self.asked[key, output, level] = Predictions(self._measurements, *self._evaluated(key), output, level)
         return self.asked[key, output, level]
 
     def table(self) -> pd.DataFrame:
-        """One row for each output of each surrogate."""
+        """One row for each output of each surrogate; see `RobBench.surrogates`."""
         import pandas as pd
 
         records = [
@@ -140,19 +169,29 @@ class Surrogates:
                 "target": about.target,
                 "output": output,
                 "model": about.model,
+                "version": about.model_version,
                 "features": about.features,
+                "learned_from": len(self._measurements.store.training_rows(*key)),
                 **about.scores[output],
                 "split": f"{about.split['kind']}, {about.split['train']:g}, seed {about.split['seed']}",
             }
-            for about in filter(None, map(self._described, self._measurements.store.surrogates()))
+            for key in self._measurements.store.surrogates()
+            if (about := self._described(key))
             for output in about.outputs
         ]
         return pd.DataFrame.from_records(records)
 
-    def _key(self, question: Question, output: str) -> _Key:
-        """Where the narrowest surrogate of an output is."""
+    def split_of(self, target: str, dataset: str | None, training: str | None) -> Split:
+        """Which architectures the surrogate of a target has learned from, and which not; see `RobBench.split_of`."""
+        wanted = spelled(target)
+        question = Question(parse(target.split("+")[0]), dataset, training)
+        key = self._key(question, wanted, lambda about: about.target == wanted or wanted in about.outputs)
+        return split_of(self._measurements, Surrogate.of(self._measurements.store.surrogate(*key)))
+
+    def _key(self, question: Question, wanted: str, fits: Callable[[About], bool]) -> _Key:
+        """Where the narrowest surrogate is of those that fit."""
         store, dataset = self._measurements.store, question.dataset or self._measurements.default_dataset
-        size = {key: len(about.outputs) for key in store.surrogates() if (about := self._described(key)) and output in about.outputs}
+        size = {key: len(about.outputs) for key in store.surrogates() if (about := self._described(key)) and fits(about)}
         default = UNTRAINED if question.metric.entry.kind in ("proxy", "cost") else STANDARD
         trainings = {key[1] for key in size if key[0] == dataset}
         training = question.training or (default if default in trainings or len(trainings) != 1 else next(iter(trainings)))
@@ -160,8 +199,8 @@ class Surrogates:
         if not here:
             others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
             raise NotMeasured(
-                f"no surrogate of {output} of {dataset} ({training}) is in {store.file_name}; it holds {others}."
-                f" `robbench fit` adds one: robbench fit {store.file_name} --target {output}"
+                f"no surrogate of {wanted} of {dataset} ({training}) is in {store.file_name}; it holds {others}."
+                f" `robbench fit` adds one: robbench fit {store.file_name} --target {wanted}"
             )
         return min(here, key=lambda key: (size[key], key[2]))
 
@@ -169,8 +208,8 @@ class Surrogates:
         """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""
         if key not in self._about:
             try:
-                self._about[key] = About(**self._measurements.store.about_surrogate(*key))
-            except TypeError:
+                self._about[key] = described(self._measurements.store.about_surrogate(*key), f"the surrogate of {key[2]} of {key[0]}")
+            except NewerFormat:
                 self._about[key] = None
         return self._about[key]
 

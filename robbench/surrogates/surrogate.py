@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -82,16 +84,12 @@ class Surrogate:
         return [parse(output).entry.unit == "fraction" for output in self.about.outputs]
 
     def predict(self, values: np.ndarray) -> np.ndarray:
-        """The mean of each output: ``(rows, features)`` → ``(rows, outputs)``, float64; fractions are in [0, 1], curves monotone.
-
-        Raises:
-            MissingLibrary: the model's own library is not installed.
-        """
+        """The mean of each output: ``(rows, features)`` → ``(rows, outputs)``, float64; fractions are in [0, 1], curves monotone."""
         means = self.model.predict(values)
         means[:, self.bounded] = means[:, self.bounded].clip(0, 1)
         return np.round(falling(means, self.about.monotone), DECIMALS)
 
-    def interval(self, output: str, means: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, output: str, means: np.ndarray, level: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends for means ``(rows,)`` of one output: two arrays ``(rows,)``; see `conformal.half_widths`."""
         index = self.about.outputs.index(output)
         calibration, errors = self.calibration[:, index], self.calibration[:, len(self.about.outputs) + index]
@@ -146,23 +144,45 @@ class Surrogate:
             DamagedStore: its arrays are not those of such a model.
         """
         where = f"the surrogate of {fitted.target} of {fitted.dataset}"
-        try:
-            about = About(**fitted.about)
-        except TypeError as error:
-            raise NewerFormat(f"{where} is described in a way this RobBench does not know: {error}. Install a newer one.") from error
+        about = described(fitted.about, where)
         kind = stored_kind(about.model, about.model_version)
-        try:
-            _check(about, fitted)
+        with _damage_named(where):
+            _check_calibration(about, fitted.calibration)
             model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
-        except (KeyError, ValueError, IndexError, TypeError, AttributeError, UnknownMetric, InvalidArgument) as error:
-            raise DamagedStore(f"{where} is damaged: {error}. Restore the file from a copy, or fit it again.") from error
-        return cls(about, model, fitted.training_rows, fitted.calibration)
+            if model.shape != (len(about.feature_names), len(about.outputs)):
+                raise ValueError(f"its model is of {model.shape} features and outputs, and not of those that it names")
+        # Saved again, an earlier version's model is one of this version.
+        return cls(about._replace(model_version=kind.version), model, fitted.training_rows, fitted.calibration)
 
 
-def _check(about: About, fitted: Fitted) -> None:
-    """Raise ValueError, UnknownMetric or InvalidArgument where what is said of a surrogate is not what it must be, or does not fit its arrays."""
-    texts = (about.dataset, about.training, about.target, about.features, about.rows, *about.outputs, *about.feature_names)
-    if not all(isinstance(text, str) for text in texts) or not about.outputs:
+def described(said: dict[str, Any], where: str) -> About:
+    """What is said of a surrogate, checked field by field; `where` is what an error calls it.
+
+    Raises:
+        NewerFormat: there are other fields than those that are known.
+        DamagedStore: a field is not what it must be.
+    """
+    try:
+        about = About(**said)
+    except TypeError as error:
+        raise NewerFormat(f"{where} is described in a way this RobBench does not know: {error}. Install a newer one.") from error
+    with _damage_named(where):
+        _check_about(about)
+    return about
+
+
+@contextmanager
+def _damage_named(where: str) -> Iterator[None]:
+    """Turn what goes wrong with arrays and fields that are not those of a surrogate into DamagedStore."""
+    try:
+        yield
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError, UnknownMetric, InvalidArgument) as error:
+        raise DamagedStore(f"{where} is damaged: {error}. Restore the file from a copy, or fit it again.") from error
+
+
+def _check_about(about: About) -> None:
+    texts = (about.dataset, about.training, about.target, about.model, about.features, about.rows, about.split["kind"])
+    if not all(isinstance(text, str) for text in (*texts, *about.outputs, *about.feature_names)) or not about.outputs:
         raise ValueError("its names are not texts")
     for output in about.outputs:
         parse(output)
@@ -170,11 +190,13 @@ def _check(about: About, fitted: Fitted) -> None:
             raise ValueError(f"the scores of {output} are not numbers")
     if not all(index in range(len(about.outputs)) for curve in about.monotone for index in curve):
         raise ValueError("its curves are of outputs that it has not")
-    calibration = fitted.calibration
+    if not isinstance(about.split["train"], int | float) or not isinstance(about.split["seed"], int):
+        raise ValueError("its split is not described")
+
+
+def _check_calibration(about: About, calibration: np.ndarray) -> None:
     if calibration.ndim != 2 or calibration.shape[1] != 2 * len(about.outputs) or not np.isfinite(calibration).all():
         raise ValueError(f"its calibration is of shape {calibration.shape}, and it has {len(about.outputs)} outputs")
-    if {"kind", "train", "seed"} > about.split.keys():
-        raise ValueError("its split is not described")
 
 
 def falling(values: np.ndarray, curves: list[list[int]]) -> np.ndarray:

@@ -33,6 +33,13 @@ def records(path: Path) -> Any:
     return list(Reading(path).records(path, {"net"}))
 
 
+@pytest.fixture(params=["whole", "in parts"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short JSON file read whole, as it is, and in parts, as a long one is."""
+    if request.param == "in parts":
+        monkeypatch.setattr("robbench.sources.members.WHOLE", 0)
+
+
 @pytest.fixture
 def numbered() -> CellReading:
     reading = CellReading(HERE)
@@ -40,6 +47,7 @@ def numbered() -> CellReading:
     return reading
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("read", [document, items])
 def test_json_cut_short_anywhere_is_an_error_that_names_the_file(read: Callable[[Path], Any], tmp_path: Path) -> None:
     whole = json.dumps({"a": {str(i): [0.125 * i, [i]] for i in range(40)}, "b": {"c": "d"}})
@@ -53,6 +61,7 @@ def test_json_cut_short_anywhere_is_an_error_that_names_the_file(read: Callable[
         assert "\n" not in str(caught.value), "an error is one line"
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("read", [document, items])
 @pytest.mark.parametrize("content", [b'{"a": {"1": 0.5}} x', b'{"a": {"1": \xff\xfe}}', b'{"a": {"\xff": 1}}', b"\x00"])
 def test_what_is_not_json_is_an_error(read: Callable[[Path], Any], content: bytes, tmp_path: Path) -> None:
@@ -62,6 +71,7 @@ def test_what_is_not_json_is_an_error(read: Callable[[Path], Any], content: byte
         read(path)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_json_nested_beyond_reason_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "deep.json"
     path.write_text("[" * 100_000)
@@ -69,6 +79,7 @@ def test_json_nested_beyond_reason_is_an_error(tmp_path: Path) -> None:
         document(path)
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("content", "found"), [("[1]", "list"), ('"text"', "str"), ("null", "NoneType"), ("3", "int")])
 def test_what_is_no_object_comes_whole_and_without_keys(content: str, found: str, tmp_path: Path) -> None:
     path = tmp_path / "list.json"
@@ -97,6 +108,7 @@ def test_a_disk_that_fails_in_the_middle_is_an_error(read: Callable[[Path], Any]
         read(Path("/proc/self/mem"))
 
 
+@pytest.mark.usefixtures("either_way")
 def test_items_come_one_by_one_and_exactly(tmp_path: Path) -> None:
     values = {"3": 0.1, "x": [1, [2, 0.30000000000000004]], "": 12345678901}
     path = tmp_path / "a.json"
@@ -105,6 +117,17 @@ def test_items_come_one_by_one_and_exactly(tmp_path: Path) -> None:
     assert document(path)["a"] == values
 
 
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("content", ['{"a": 1, "b": {}, "a": 2}', '{"a": {"1": 0.5, "1": 0.5}}', '{"a": [{"1": {"k": 1, "k": 2}}]}'])
+def test_a_key_that_is_there_twice_is_an_error(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "twice.json"
+    path.write_text(content)
+    for depth in (1, 2, 4):
+        with pytest.raises(SourceError, match="is there twice"):
+            list(Reading(path).members(path, depth))
+
+
+@pytest.mark.usefixtures("either_way")
 def test_a_document_may_have_something_before_it(tmp_path: Path) -> None:
     path = tmp_path / "page.js"
     path.write_text('acc={"a": [NaN, -Infinity]}')

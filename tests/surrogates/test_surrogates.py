@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from robbench import (
     RobBench,
     StoreError,
     UnknownArchitecture,
+    UnknownMetric,
 )
+from robbench.measurements.measurements import Measurements
 from robbench.spaces.nb201 import NB201, Cell, cells, position
 from robbench.spaces.nb201.features import paths
 from robbench.spaces.nb201.identity import twin_partition
@@ -32,10 +35,11 @@ from robbench.surrogates import Surrogate, fit, kinds
 from robbench.surrogates.blend import NETWORKS_SHARE
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
-from robbench.surrogates.features import table
+from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
 from robbench.surrogates.networks import Networks
+from robbench.surrogates.predictions import Surrogates
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
 from robbench.surrogates.surrogate import falling
 from tests import synthetic
@@ -128,15 +132,6 @@ def test_every_kind_learns_keeps_and_repeats(kind: str, toy: RobBench, toy_store
     assert (predicted[:, 1] <= predicted[:, 0]).all()
     assert (predicted[:, 0] <= predicted[:, 2]).all()
     assert verify(path) > verify(toy_store)
-
-
-def test_numpy_evaluates_a_forest_as_scikit_learn_does() -> None:
-    ensemble = pytest.importorskip("sklearn.ensemble")
-    rng = np.random.default_rng(0)
-    features, targets = rng.integers(0, 5, (200, 6)).astype(float), rng.normal(size=(200, 2))
-    theirs = ensemble.RandomForestRegressor(100, random_state=3).fit(features, targets)
-    others = rng.integers(0, 5, (700, 6)).astype(float)
-    np.testing.assert_allclose(Forest.fit(features, targets, 2, 3).predict(others), theirs.predict(others), rtol=1e-12)
 
 
 def test_a_curve_falls_and_scores_are_of_the_test_side(forest: Surrogate, toy: RobBench) -> None:
@@ -335,6 +330,7 @@ def test_predict_and_predict_many_agree_in_every_form_of_an_architecture(fitted:
     listed = bench.surrogates()
     assert listed["output"].tolist() == ["clean", "pgd@1/255", "pgd@2/255", "pgd@4/255"]
     assert set(listed["split"]) == {"twin, 0.8, seed 0"}
+    assert set(listed["version"]) == {Forest.version}
     assert RobBench(fitted).surrogates().equals(listed)
 
 
@@ -385,6 +381,75 @@ def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path
     extend(path, ROWS, [one for one in learnable() if "flops" in one.name])
     with pytest.raises(NotMeasured, match=r"was fitted on other features than the store now has: flops"):
         RobBench(path).predict(ARCH, "clean")
+
+
+# What a surrogate has seen
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_held_out_architectures_are_no_twins_of_those_that_it_learned_from(kind: str, toy_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
+    surrogate = fit(RobBench(path), "clean+pgd", model="forest", features="operations", split=kind)
+    surrogate.save(path)
+    bench = RobBench(path)
+    training, calibration, held_out = bench.split_of("clean+pgd")
+    assert calibration is not None
+    assert bench.split_of("pgd@2/255") == (training, calibration, held_out)
+    assert (len(training), len(calibration)) == tuple(bench.surrogates()[["learned_from", "n"]].iloc[0])
+    assert set(training) == {bench.classes[row] for row in surrogate.training_rows}
+    measured = ~np.isnan(bench.query_many(bench.classes, "clean", missing="nan"))
+    assert sorted(map(str, training + calibration)) == sorted(str(bench.classes[row]) for row in np.flatnonzero(measured))
+    means = surrogate.predict(feature_table(bench)[[bench.classes.index(arch) for arch in calibration]])
+    np.testing.assert_array_equal(means.astype(np.float32), surrogate.calibration[:, :4])
+    twins = {bench.space.twin_key(arch) for arch in training}
+    assert list(held_out) == [arch for arch in calibration if bench.space.twin_key(arch) not in twins]
+    assert (len(held_out) < len(calibration)) == (kind == "random")
+
+
+def feature_table(bench: RobBench) -> np.ndarray:
+    """Of each class."""
+    return of_architectures(bench.space, "operations", bench.classes).values
+
+
+def test_what_is_measured_after_a_fit_is_held_out_and_calibrates_nothing(fitted: Path) -> None:
+    before = RobBench(fitted).split_of("clean")
+    new = [arch for arch in RobBench(fitted).classes if arch not in {*before.training, *(before.calibration or ())}]
+    later = Surrogates(Measurements(measured_everywhere(fitted), "toy10")).split_of("clean", None, None)
+    assert later.training == before.training
+    assert later.calibration is None
+    twins = {NB201.twin_key(arch) for arch in before.training}
+    assert set(later.held_out) == {*before.held_out, *(arch for arch in new if NB201.twin_key(arch) not in twins)}
+
+
+def measured_everywhere(path: Path) -> Store:
+    """The store, as if everything had been measured of every class since."""
+    store = Store(path)
+    read = store.read
+    store.read = lambda name, row=None: np.nan_to_num(read(name, row), nan=0.5)  # type: ignore[method-assign]
+    return store
+
+
+def test_a_split_that_nothing_tells_is_an_error_of_ours(fitted: Path, toy: RobBench) -> None:
+    with pytest.raises(NotMeasured, match=r"no surrogate of square@1/255 of toy10.*it holds clean[+]pgd of toy10 \(standard\)"):
+        RobBench(fitted).split_of("square@1/255")
+    with pytest.raises(NotMeasured, match="no surrogate of clean of toy100"):
+        RobBench(fitted).split_of("clean", dataset="toy100")
+    with pytest.raises(UnknownMetric, match="pdg"):
+        RobBench(fitted).split_of("clean+pdg")
+    with Store(fitted) as store:
+        kept = store.surrogate("toy10", "standard", "clean+pgd")
+    put_surrogate(fitted, kept._replace(training_rows=np.array([0, CLASSES])))
+    with pytest.raises(DamagedStore, match=r"the surrogate of clean[+]pgd of toy10 names rows that are not in store.h5"):
+        RobBench(fitted).split_of("clean")
+
+
+def test_only_means_need_no_intervals(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = RobBench(fitted)
+    expected = bench.predict_many(bench.architectures[:50], "pgd@1/255")[:, 0]
+    monkeypatch.delattr(Surrogate, "interval")
+    oracle = RobBench(fitted).oracle("pgd@1/255", on="surrogate")
+    assert [oracle(arch) for arch in bench.architectures[:50]] == expected.tolist()
 
 
 # In the store
@@ -463,6 +528,36 @@ def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"split": "twin"},
+        {"split": {"kind": "twin", "train": "most", "seed": 0}},
+        {"split": {"kind": "twin"}},
+        {"scores": {}},
+        {"scores": {"clean": {"r2": "high"}}},
+        {"outputs": 3},
+        {"outputs": []},
+        {"outputs": ["pdg"]},
+        {"monotone": [[7]]},
+        {"features": None},
+        {"feature_names": [1]},
+        {"model": ["forest"]},
+        {"rows": 0},
+    ],
+)
+def test_a_description_that_is_damaged_is_named_wherever_it_is_read(fitted: Path, changes: dict[str, Any]) -> None:
+    change(fitted, **changes)
+    ways: list[Callable[[RobBench], Any]] = [
+        lambda bench: bench.surrogates(),
+        lambda bench: bench.predict(ARCH, "clean"),
+        lambda bench: bench.split_of("clean"),
+    ]
+    for asked in ways:
+        with pytest.raises(DamagedStore, match=r"the surrogate of clean\+pgd of toy10 is damaged"):
+            asked(RobBench(fitted))
+
+
+@pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda group: group.pop("model.value"), "the surrogate of clean.pgd of toy10 is damaged: .*value"),
@@ -478,16 +573,6 @@ def test_a_damaged_model_is_named(fitted: Path, spoil: Any, message: str) -> Non
         spoil(file["surrogates/toy10/standard/clean+pgd"])
     with pytest.raises(DamagedStore, match=message):
         RobBench(fitted).predict(ARCH, "clean")
-
-
-def test_a_damaged_ubjson_is_named(toy: RobBench, toy_store: Path, tmp_path: Path) -> None:
-    pytest.importorskip("xgboost")
-    path = Path(shutil.copy(toy_store, tmp_path / "store.h5"))
-    surrogate = fit(toy, "clean", model="boosting", features="operations")
-    arrays = surrogate.fitted().arrays
-    put_surrogate(path, surrogate.fitted()._replace(arrays=arrays | {"model.ubjson": arrays["model.ubjson"][:100]}))
-    with pytest.raises(DamagedStore, match=r"the surrogate of clean of toy10 is damaged: the bytes of xgboost's model are not those"):
-        RobBench(path).predict(ARCH, "clean")
 
 
 def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
