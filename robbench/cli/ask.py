@@ -127,7 +127,8 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
 def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
     found = RobBench(store).predict(as_architecture(arch), metric, **options)
-    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted)"
+    far = "; far from everything that the surrogate learned from" if found.far else ""
+    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted{far})"
     click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
 
 

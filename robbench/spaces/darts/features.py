@@ -2,7 +2,8 @@
 
     operations   how often each operation is used in each cell, and by what it reads: a cell's input or an inner node
     topology     depths of the inner nodes, paths from each input, who is read by how many, widths
-    structure    the two together
+    size         parameters of the network of eight cells and 16 channels, and of the edges of each kind of cell, as logarithms
+    structure    the three together
 
 A change to what any set computes takes a new `feature_version` of the space.
 """
@@ -23,6 +24,10 @@ CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 KINDS = {"c0": (0,), "c1": (1,), "inner": INNER}
 """What an edge reads: the cell before the last, the last, or an inner node."""
 DEPTHS = (1, 2, 3, 4)
+FIXED = 100_730
+"""Parameters of the network of eight cells and 16 channels that are of no edge: stem, what brings inputs to a cell's channels, classifier of ten classes."""
+WIDTHS = {"normal": (16, 16, 32, 32, 64, 64), "reduce": (32, 64)}
+"""Channels of its cells."""
 _POSITION = {op: position for position, op in enumerate(OPERATIONS)}
 
 
@@ -49,10 +54,24 @@ def topology(archs: Sequence[Genotype]) -> Features:
     return _table(archs, [f"{cell}:{part}" for cell in CELLS for part in parts], _topology)
 
 
+def size(archs: Sequence[Genotype]) -> Features:
+    """How many parameters the network of the search's size has, without the auxiliary head.
+
+    Returns:
+        ``(genotypes, 3)``: logarithms of all, and of 1 + those of the edges of the normal cells, and of the reduction cells.
+    """
+    normal, reduce = (_edge_parameters(_Wiring.of([arch.cells[name] for arch in archs]), name == "reduce") for name in CELLS)
+    return Features(
+        ("parameters", "normal:parameters", "reduce:parameters"),
+        np.stack([np.log(FIXED + normal + reduce), np.log1p(normal), np.log1p(reduce)], axis=1),
+    )
+
+
 STRUCTURE: dict[str, tuple[Callable[[Sequence[Genotype]], Features], ...]] = {
-    "structure": (operations, topology),
+    "structure": (operations, topology, size),
     "operations": (operations,),
     "topology": (topology,),
+    "size": (size,),
 }
 
 
@@ -116,6 +135,19 @@ def _topology(wiring: _Wiring) -> Iterator[np.ndarray]:
     yield sum(((wiring.source == node) & live).any(axis=(1, 2)) for node in INNER)
     yield _longest(wiring, np.array([op in CONVOLUTIONS for op in OPERATIONS])).max(axis=1)
     yield wiring.concat.sum(axis=1)
+
+
+def _edge_parameters(wiring: _Wiring, reduce: bool) -> np.ndarray:
+    """Parameters of the edges of all cells of a kind: ``(cells,)``."""
+    total = np.zeros(len(wiring.op))
+    for channels in WIDTHS["reduce" if reduce else "normal"]:
+        pointwise = channels**2 + 2 * channels
+        of = {f"sep_conv_{k}x{k}": 2 * (k**2 * channels + pointwise) for k in (3, 5)}
+        of |= {f"dil_conv_{k}x{k}": k**2 * channels + pointwise for k in (3, 5)}
+        total += np.array([of.get(op, 0) for op in OPERATIONS])[wiring.op].sum(axis=(1, 2))
+        if reduce:  # a skip connection that halves the image has weights
+            total += pointwise * ((wiring.op == _POSITION["skip_connect"]) & (wiring.source < INNER[0])).sum(axis=(1, 2))
+    return total
 
 
 def _longest(wiring: _Wiring, of: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from builders.networks.layers import ReLUConvBN, Stacked
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
 from robbench.spaces.darts import DARTS, Genotype
+from robbench.spaces.darts.features import size
 from robbench.spaces.nb201 import Cell
 from tests.genotypes import drawn, orders, pairs
 
@@ -96,8 +98,8 @@ def assert_equal(stack: StackedDarts, plain: list[DartsNetwork], x: Tensor, own:
 
 
 @pytest.mark.parametrize("name", ["darts-v2", "lrnas", "zcprob"])
-@pytest.mark.parametrize("size", [32, 28])
-def test_parameters_and_work_are_those_of_the_layers_that_run(name: str, size: int) -> None:
+@pytest.mark.parametrize("pixels", [32, 28])
+def test_parameters_and_work_are_those_of_the_layers_that_run(name: str, pixels: int) -> None:
     """A second witness: hooks on every layer."""
     arch, skeleton, counted = (
         DARTS.parse(name),
@@ -121,12 +123,12 @@ def test_parameters_and_work_are_those_of_the_layers_that_run(name: str, size: i
     plain = DartsNetwork(arch, skeleton).eval()
     for module in plain.modules():
         module.register_forward_hook(count)
-    plain(torch.rand(1, 3, size, size))
-    found = work(arch, skeleton, size)
+    plain(torch.rand(1, 3, pixels, pixels))
+    found = work(arch, skeleton, pixels)
     assert {part: getattr(found, part) for part in counted} == counted
     assert parameters(arch, skeleton) == sum(parameter.numel() for parameter in plain.parameters())
     assert parameters(arch, replace(skeleton, auxiliary=True)) == parameters(arch, skeleton), "as published: without the auxiliary head"
-    assert flops(arch, skeleton, size) == flops(arch, skeleton, (size, size)) > found.products
+    assert flops(arch, skeleton, pixels) == flops(arch, skeleton, (pixels, pixels)) > found.products
 
 
 TABLE_2 = {
@@ -148,6 +150,12 @@ def test_published_architectures_have_their_published_size(name: str) -> None:
     found = work(DARTS.parse(name), EVALUATION, 32)
     assert round(found.parameters / 1e6, 1) == millions
     assert round(getattr(found, part) / 1e6, 2) == published
+
+
+def test_the_feature_of_size_is_that_of_the_network() -> None:
+    archs = drawn(10)
+    expected = [parameters(arch, DartsSkeleton()) for arch in archs]
+    np.testing.assert_allclose(np.exp(size(archs).values[:, 0]), expected, rtol=1e-12)
 
 
 def test_trnas_row_is_of_another_genotype() -> None:
@@ -193,14 +201,14 @@ def _in_blocks(tensor: Tensor, blocks: Tensor) -> Tensor:
     return found
 
 
-@pytest.mark.parametrize("size", [8, 7])
-def test_reductions_halve_and_double(size: int) -> None:
+@pytest.mark.parametrize("pixels", [8, 7])
+def test_reductions_halve_and_double(pixels: int) -> None:
     plain, shapes = network(DARTS.parse("pdarts"), 0).eval(), []
     for cell in plain.body:
         cell.register_forward_hook(lambda module, inputs, out: shapes.append(tuple(out.shape[1:])))
-    assert plain(images(2, size=size)).shape == (2, 4)
-    half, quarter = -(-size // 2), -(-size // 4)
-    assert shapes == [(8, size, size), (16, half, half), (32, quarter, quarter), (32, quarter, quarter)]
+    assert plain(images(2, size=pixels)).shape == (2, 4)
+    half, quarter = -(-pixels // 2), -(-pixels // 4)
+    assert shapes == [(8, pixels, pixels), (16, half, half), (32, quarter, quarter), (32, quarter, quarter)]
 
 
 def test_drop_path_leaves_out_images_and_keeps_the_mean() -> None:
@@ -297,8 +305,8 @@ def test_gradients_never_mix() -> None:
 def test_a_frozen_stack_has_the_same_logits_and_gradients(own: bool) -> None:
     plain = [network(arch, seed).eval() for seed, arch in enumerate((*drawn(3, seed=3), DARTS.parse("lrnas")))]
     frozen = FrozenStack(StackedDarts(plain).eval())
-    for size in (8, 7):
-        x = images(len(plain), 5, size=size) if own else images(5, size=size)
+    for pixels in (8, 7):
+        x = images(len(plain), 5, size=pixels) if own else images(5, size=pixels)
         x_frozen, x_plain = x.clone().requires_grad_(), x.clone().requires_grad_()
         found = frozen(x_frozen)
         expected = torch.stack([one(x_plain[k] if own else x_plain) for k, one in enumerate(plain)])
