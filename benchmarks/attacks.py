@@ -48,7 +48,8 @@ from builders.datasets import load
 from builders.evaluate import robust_outcomes
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
-from builders.train import RECIPES, train
+from builders.recipes import RECIPES
+from builders.train import train
 from robbench.spaces.nb201 import NB201
 
 with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has moved

@@ -2,7 +2,8 @@
 
     python benchmarks/darts.py sizes                                              a second
     python benchmarks/darts.py speed                                              two minutes on two cores
-    python benchmarks/darts.py surrogates --data path/to/robustbench_darts        ten minutes on two cores, most of them in forests and networks
+    python benchmarks/darts.py surrogates --data path/to/robustbench_darts        a minute, most of it in forests
+    python benchmarks/darts.py surrogates --models networks --data …              ten minutes
 
 Tables are printed as docs/darts.md shows them.  Published sizes: Yang et al. (2025), Table 2, in millions.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ PUBLISHED = {
     "trnas": (4.3, 673.28),
 }
 TARGETS = ("clean", "pgd@8/255")
-MODELS = ("ridge", "process", "forest", "small", "networks")
+MODELS = ("ridge", "process", "forest", "small")
+NETWORKS, IMAGES = 8, 8
 TRAIN = 0.9
 
 
@@ -72,8 +74,8 @@ def speed() -> None:
 
     print(f"key of a genotype: {1e3 * best(lambda: [DARTS.key(arch) for arch in fresh(500)]) / 500:.3f} ms, drawing it included")
     torch.manual_seed(0)
-    skeleton, images = DartsSkeleton(), torch.rand(16, 3, 32, 32)
-    plain = [DartsNetwork(arch, skeleton, generator=torch.Generator().manual_seed(0)) for arch in fresh(16)]
+    skeleton, images = DartsSkeleton(), torch.rand(IMAGES, 3, 32, 32)
+    plain = [DartsNetwork(arch, skeleton, generator=torch.Generator().manual_seed(0)) for arch in fresh(NETWORKS)]
     stack = StackedDarts(plain)
 
     def trained(networks: list[Any]) -> None:
@@ -85,9 +87,8 @@ def speed() -> None:
             x = images.clone().requires_grad_()
             network(x).square().sum().backward()
 
-    print("| 16 networks, C = 16, 8 cells, 16 images | one at a time | stacked | times |\n|---|---|---|---|")
-    rows = {"training step": (trained, plain, [stack])}
-    one, many = (best(lambda networks=networks: rows["training step"][0](networks)) for networks in rows["training step"][1:])
+    print(f"| {NETWORKS} networks, C = 16, 8 cells, {IMAGES} images | one at a time | stacked | times |\n|---|---|---|---|")
+    one, many = best(lambda: trained(plain)), best(lambda: trained([stack]))
     print(f"| forwards and backwards in training mode | {one:.2f} s | {many:.2f} s | {one / many:.2f} |")
     for network in (*plain, stack):
         network.eval().requires_grad_(False)
@@ -96,7 +97,7 @@ def speed() -> None:
     print(f"| gradient for the images, frozen | {one:.2f} s | {many:.2f} s | {one / many:.2f} |")
 
 
-def surrogates(data: Path) -> None:
+def surrogates(data: Path, models: Sequence[str]) -> None:
     """Ten folds of all networks, beside the mean and parameters alone; predictions of any genotype."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.h5"
@@ -107,11 +108,10 @@ def surrogates(data: Path) -> None:
         )
         for target in TARGETS:
             found = {"the mean": _alone(bench, target, None), "parameters alone": _alone(bench, target, "size")}
-            for model in MODELS:
+            for model in models:
                 surrogate = fit(bench, target, model=model, split="folds", train=TRAIN)
                 found[model] = surrogate.about.scores[target]
-                if model == "process":
-                    surrogate.save(path)
+                surrogate.save(path)
             for model, score in found.items():
                 print(f"| {target} | {model} | {score['r2']:.3f} | {score['kendall']:.3f} | {score['spearman']:.3f} | {score['mae']:.4f} |")
         rng = np.random.default_rng(0)
@@ -147,11 +147,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("sizes", "speed", "surrogates"))
     parser.add_argument("--data", type=Path, help="of surrogates: the folder with robust_bench_seed_*.json")
+    parser.add_argument("--models", nargs="+", default=MODELS, help="of surrogates")
     options = parser.parse_args()
     if options.what == "surrogates":
         if options.data is None:
             parser.error("surrogates needs --data")
-        surrogates(options.data)
+        surrogates(options.data, options.models)
     else:
         {"sizes": sizes, "speed": speed}[options.what]()
 

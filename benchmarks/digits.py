@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from builders.plan import EVALUATIONS, Plan, write_plan
+from builders.evaluations import EVALUATIONS
+from builders.plan import Plan, write_plan
 from builders.proxies import PROXIES
 from builders.results.merge import merge
 from builders.run import run

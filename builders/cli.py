@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from datetime import timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
+from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
+if TYPE_CHECKING:
+    from builders.log import Event
+
+_BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
 _space = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")
@@ -19,13 +28,13 @@ _device = click.option("--device", default="auto", show_default=True, help="cpu,
 
 
 def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if there is such a recipe or evaluation; looked up only when a plan is made, since torch is slow to load."""
-    from builders.plan import EVALUATIONS
-    from builders.train import RECIPES
+    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
+    from builders.evaluations import EVALUATIONS
+    from builders.recipes import RECIPES
 
     known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known:
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.", context, option)
+    if value not in known and not value.endswith(".toml"):
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
     return value
 
 
@@ -39,39 +48,60 @@ def build() -> None:
 @build.command()
 @_folder
 @_space
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: digits, nb201-12, nb201-200, …")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What they are put through: published, digits, digits-light.")
+@click.option(
+    "--dataset",
+    required=True,
+    help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
+)
+@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--evaluation",
+    required=True,
+    callback=_checked_name,
+    help="What they are put through: published, digits, digits-light, or a TOML file.",
+)
 @click.option(
     "--classes", type=int, help="How many of the space's classes (of NAS-Bench-201: isomorphic cells), drawn at random; all if left out."
 )
+@click.option(
+    "--archs", type=click.Path(path_type=Path), help="A file of the architectures to build: one a line, or a CSV file's column arch."
+)
+@click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
-@click.option("--stack", type=int, help="Networks trained at once; chosen by the device's memory if left out.")
+@click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @_device
 @_data
 def plan(
     folder: Path,
     space: str,
     classes: int | None,
-    stack: int | None,
+    archs: Path | None,
+    top: tuple[int, str] | None,
+    store: Path | None,
     device: str,
-    data: Path | None,
-    seeds: tuple[int, ...],
-    **fields: str | int,
+    **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
-    from builders.datasets import load
-    from builders.devices import find_device, stack_for
-    from builders.plan import Plan, class_count, write_plan
-    from builders.train import RECIPES
+    from builders.architectures import read_archs
+    from builders.devices import find_device
+    from builders.plan import write_plan
+    from builders.planning import plan_of
 
-    dataset = load(str(fields["dataset"]), data)
-    size = stack_for(find_device(device), dataset, RECIPES[str(fields["recipe"])]) if stack is None else stack
-    drawn = class_count(space) if classes is None else classes
-    made = Plan(space=space, classes=drawn, seeds=seeds, stack=size, **fields)  # type: ignore[arg-type]
+    if sum(given is not None for given in (classes, archs, top)) > 1:
+        raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
+    if store is not None and top is None:
+        raise click.UsageError("--store is the store of --top N METRIC, which is left out.")
+    chosen: tuple[str, ...] = ()
+    if archs is not None:
+        chosen = read_archs(archs, space)
+    if top is not None:
+        chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
+    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
     write_plan(folder, made)
-    click.echo(f"{folder}: {made.classes} classes × {len(seeds)} seeds in {len(made.units())} units of {size}")
+    what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
+    click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
 
 
 @build.command()
@@ -79,55 +109,157 @@ def plan(
 @_device
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
+@click.option(
+    "--keep-weights",
+    type=click.Path(path_type=Path),
+    help="A folder that keeps trained weights, for this build and others: what it has is not trained again.",
+)
 @_data
-def run(folder: Path, device: str, workers: int | None, scheduler: str | None, data: Path | None) -> None:
+def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
-    from builders.plan import read_plan
+    from builders.outlook import Outlook
+    from builders.results.status import Status
     from builders.run import run as run_here
-    from builders.run import todo
 
     if workers and scheduler:
         raise click.UsageError(
             "--workers are processes of this machine, and a cluster has workers of its own: leave out --workers or --scheduler."
         )
-    total, left = len(read_plan(folder).units()), len(todo(folder))
-    with tqdm(total=total, initial=total - left, unit="unit", file=sys.stderr) as bar:
+    begun = Status.of(folder)
+    outlook = Outlook(begun.total, begun.done, begun.mean_seconds)
+    with tqdm(total=begun.total, initial=begun.done, unit="unit", file=sys.stderr, bar_format=_BAR) as bar:
+
+        def show(event: Event) -> None:
+            outlook.tell(event)
+            bar.n = outlook.units_done
+            bar.set_postfix_str(outlook.text())
+
         if scheduler:
             from builders.cluster.client import run as run_on_cluster
 
-            done = run_on_cluster(folder, scheduler, device=device, data=data, notice=bar.write)
+            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write, progress=show)
         else:
-            done = run_here(folder, device=device, workers=workers or 1, data=data, notice=bar.write)
+            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write, progress=show)
         try:
             for _ in done:
-                bar.update()
+                pass
         except KeyboardInterrupt:
             bar.close()
             raise click.ClickException(f"stopped; what was done is kept. Go on with: robbench build run {folder}") from None
-    click.echo(f"{folder}: all {total} units are done; next: robbench build merge {folder} --into STORE")
+        bar.n = begun.total
+    click.echo(f"{folder}: all {begun.total} units are done; next: robbench build merge {folder} --into STORE")
 
 
 @build.command()
 @_folder
 def status(folder: Path) -> None:
-    """How much of FOLDER's plan is done."""
-    from builders.plan import read_plan
-    from builders.run import todo
+    """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
+    from builders.results.status import Status
 
-    made = read_plan(folder)
-    total, left = len(made.units()), len(todo(folder))
-    click.echo(f"{folder}: {total - left} of {total} units done ({made.dataset}, {made.recipe}, {made.evaluation}, stacks of {made.stack})")
+    found = Status.of(folder)
+    made = found.plan
+    first = made.units()[0]
+    what = f"{made.dataset}, {first.recipe}, {first.evaluation}, stacks of {made.stack}"
+    click.echo(f"{folder}: {found.done} of {found.total} units done ({what})")
+    if found.seconds_a_unit is not None and found.done < found.total:
+        rest = timedelta(seconds=round(found.seconds_a_unit * (found.total - found.done)))
+        click.echo(f"rate: {3600 / found.seconds_a_unit:.3g} units an hour; {rest} left at this rate")
+    for event in found.running:
+        click.echo(f"last heard of {event.unit}: {event.what} {event.done}/{event.of}, {_ago(event)} ago, from {event.process}")
+    if found.seconds:
+        click.echo("seconds: " + ", ".join(f"{part} {seconds:.1f}" for part, seconds in found.seconds.most_common()))
+    for network, why in found.diverged.items():
+        click.echo(f"diverged: {network}: {why}")
+    for event in found.failed:
+        click.echo(f"failed: {event.unit}, {_ago(event)} ago, in {event.process}: {event.text}")
+    for why in found.damaged.values():
+        click.echo(f"damaged: {why}")
+    for name in found.strange:
+        click.echo(f"not of the plan: {name}; take it out")
+
+
+def _ago(event: Event) -> timedelta:
+    return timedelta(seconds=round(time.time() - event.time))
 
 
 @build.command()
 @_folder
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
-def merge(folder: Path, into: Path) -> None:
-    """Put all of FOLDER's shards into a store: all of them, or nothing."""
+@click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
+def merge(folder: Path, into: Path, training: str | None) -> None:
+    """Put all of FOLDER's shards into a store: all of them, or nothing.  Other classes, seeds and attacks of one training join."""
     from builders.results.merge import merge as merge_shards
 
-    changes = merge_shards(folder, into)
+    changes = merge_shards(folder, into, training=training)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
+
+
+@build.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, …, or a TOML file.")
+@_space
+@click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
+@click.option("--index", "indices", multiple=True, type=int, help="The same, by the published index.")
+@click.option("--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index; --into, if left out.")
+@click.option("--seed", type=int, help="Of the training, where the file does not say it.")
+@click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
+@click.option("--training", default="published", show_default=True, help="What the store calls the networks' training.")
+@click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
+@click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
+@_device
+@_data
+def evaluate(
+    checkpoints: tuple[Path, ...],
+    into: Path,
+    dataset: str,
+    evaluation: str,
+    space: str,
+    archs: tuple[str, ...],
+    indices: tuple[int, ...],
+    indexed_by: Path | None,
+    seed: int | None,
+    keys: tuple[str, ...],
+    training: str,
+    normalise: str | None,
+    stack: int,
+    device: str,
+    data: Path | None,
+) -> None:
+    """Attack and corrupt networks whose weights are in files, and put the results into a store.
+
+    A CHECKPOINT is a published state_dict of NAS-Bench-201, alone or in the published dicts, or weights that `robbench build run
+    --keep-weights` kept.  Nothing that a file says is run.  Stop it whenever you like; the same command goes on.
+    """
+    from builders.datasets import load
+    from builders.devices import find_device
+    from builders.planning import evaluation_named
+    from builders.weights import evaluating, files
+
+    for name, given in (("--arch", archs), ("--index", indices)):
+        if given and len(given) != len(checkpoints):
+            raise click.UsageError(
+                f"{name} is given {len(given)} times for {len(checkpoints)} checkpoints; give it once for each, in their order."
+            )
+    if archs and indices:
+        raise click.UsageError("--arch and --index both say the architecture; leave one out.")
+    images, store = load(dataset, data), indexed_by or into
+    named: list[str | None] = [*archs, *(str(evaluating.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
+    networks = [
+        evaluating.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(evaluating.at_index, store))
+        for path, arch in zip(checkpoints, named, strict=True)
+        for entry in files.chosen(files.read(path), images.name, keys)
+    ]
+    normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
+    with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
+        done = evaluating.evaluate(
+            networks, into, images, evaluation_named(evaluation),
+            training=training, normalisation=normalisation, device=find_device(device), stack=stack, notice=bar.write,
+        )  # fmt: skip
+        for _ in done:
+            bar.update()
+    click.echo(f"{into}: {len(networks)} networks evaluated")
 
 
 @build.command()
@@ -157,7 +289,12 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @_space
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--proxy", "names", multiple=True, help="A proxy, such as synflow, nwot or croze; may be repeated. All of them if left out.")
+@click.option(
+    "--proxy",
+    "names",
+    multiple=True,
+    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. All of them if left out.",
+)
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
@@ -184,6 +321,7 @@ def proxies(
         raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
     from builders.datasets import load
     from builders.devices import find_device
+    from builders.own import own_proxy
     from builders.proxies import PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
@@ -193,6 +331,7 @@ def proxies(
             parsed,
             load(dataset, data),
             names or None,
+            proxies={**PROXIES, **{name: own_proxy(name) for name in names if ":" in name}},
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

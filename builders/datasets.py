@@ -6,6 +6,7 @@
     ImageNet16-120   the published batches (a folder with train_data_batch_1 … val_data), 16×16, 3 channels, 120 classes
     npz:PATH         anyone's own images: arrays train_images, train_labels, test_images, test_labels;
                      images uint8 (n, h, w, c), or floating point in [0, 1] (n, c, h, w); labels integers from 0
+    NAME             the same, given with the path of its npz file
 
 Source: Alpaydin and Kaynak (1998); Krizhevsky (2009); Chrabaszcz et al. (2017) as cut by Dong and Yang (2020).
 """
@@ -28,6 +29,7 @@ import numpy.typing as npt
 
 from builders.corruptions import Corrupted, as_floats
 from builders.errors import DatasetError
+from robbench.arguments import nearest
 
 SMALLEST = 8
 """The smallest side of an image, in pixels: two reductions leave 2×2."""
@@ -71,7 +73,7 @@ class Dataset:
 
     @cached_property
     def corrupted(self) -> Corrupted:
-        """The test images under every corruption and severity, each computed once for all networks."""
+        """The test images under every corruption and severity; a build says where they are kept."""
         return Corrupted(self.test_images)
 
     @cached_property
@@ -93,16 +95,22 @@ def load(name: str, path: Path | str | None = None) -> Dataset:
     """A data set by name.
 
     Arguments:
-        name: one of `DATASETS`, or ``npz:PATH``.
-        path: the folder of the published files; cifar10 and cifar100 are fetched where it is left out and pooch is installed.
+        name: one of `DATASETS`, ``npz:PATH``, or any name for images of one's own.
+        path: the folder of the published files; cifar10 and cifar100 are fetched where it is left out and pooch is installed.  Of images of one's
+            own, the npz file; the PATH of ``npz:PATH``, if left out.
 
     Raises:
         DatasetError: an unknown name; a path that is missing or holds other files than the published ones; unfit arrays.
     """
     if name.startswith("npz:"):
-        return _npz(Path(name.removeprefix("npz:")))
+        return _npz(name, Path(name.removeprefix("npz:") if path is None else path))
     if name not in DATASETS:
-        raise DatasetError(f"{name!r} is not a data set; expected one of {', '.join(DATASETS)}, or npz:PATH for your own images.")
+        if path is not None and Path(path).suffix == ".npz":
+            return _npz(name, Path(path))
+        raise DatasetError(
+            f"{name!r} is not a data set.{nearest(name, DATASETS)} Expected one of {', '.join(DATASETS)}; or, for your own images, npz:PATH, or any"
+            " name with the path of an npz file (--data)."
+        )
     return DATASETS[name](None if path is None else Path(path))
 
 
@@ -142,7 +150,7 @@ DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
 }
 
 
-def _npz(path: Path) -> Dataset:
+def _npz(name: str, path: Path) -> Dataset:
     keys = ("train_images", "train_labels", "test_images", "test_labels")
     if not path.is_file():
         raise DatasetError(f"{str(path)!r} is not a file; expected an npz file with the arrays {', '.join(keys)}.")
@@ -159,7 +167,7 @@ def _npz(path: Path) -> Dataset:
     train, test = (_as_float(arrays[key], f"{key} of {str(path)!r}") for key in ("train_images", "test_images"))
     labels = arrays["train_labels"].astype(np.int64)
     # The training labels say how many classes there are; test labels beyond them are an error, found by Dataset.
-    return Dataset(f"npz:{path}", train, labels, test, arrays["test_labels"].astype(np.int64), int(labels.max(initial=0)) + 1)
+    return Dataset(name, train, labels, test, arrays["test_labels"].astype(np.int64), int(labels.max(initial=0)) + 1)
 
 
 def _as_float(images: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]:

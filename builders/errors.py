@@ -11,6 +11,14 @@ class ShardError(BuildError):
     """A shard cannot be read: cut short, damaged, or of another unit."""
 
 
+class WeightsError(BuildError):
+    """Weights that cannot be read from a file, or that do not fit the network that they are said to be of."""
+
+
+class DamagedWeights(WeightsError):
+    """Kept weights whose file is cut short or damaged."""
+
+
 class DatasetError(RobBenchError):
     """Images or labels that are missing, damaged, or not of the form that training and attacks need."""
 

@@ -1,84 +1,41 @@
 """What is to be built, as data: a plan says it in a few numbers and names, and lists the units of work that it comes to.
 
-    plan    search space, data set, recipe, evaluation, how many architectures, seeds     FOLDER/plan.json
+    plan    search space, data set, recipe, evaluation, which architectures, seeds     FOLDER/plan.json
     unit    a stack of architectures that are trained and evaluated together, with one seed
 
 A unit's result depends on nothing but the unit, so units can be done in any order, on any machine, again and again.
+
+plan.json says built-in recipes and evaluations by name, and those of one's own in full; under ``stands_for`` it says what all of them meant when
+it was written, with a checksum.  Where that is not what they mean now, the plan is of another version, and refused.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, Square
-from builders.corruptions import CORRUPTIONS
-from builders.errors import BuildError
+from builders.architectures import checked_archs, class_count, classes_of, members_of, packed, unpacked
+from builders.datasets import Dataset, load
+from builders.definitions import evaluation_of, recipe_of
+from builders.errors import BuildError, DatasetError
+from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
 from builders.networks import CELLS
-from builders.proxies import PROXIES, Proxy
-from builders.proxies.rscore import Psi
-from builders.train import RECIPES
+from builders.recipes import RECIPES, Recipe, digest, find_recipe
+from builders.tables import Place, Table
 from robbench.arguments import checked_count, checked_seed, nearest
-from robbench.spaces import Groups, SearchSpace, space_named
+from robbench.errors import RobBenchError
+from robbench.spaces import space_named
 from robbench.store.atomic import replacing
 
 PLAN_FILE = "plan.json"
 
 FIRST_SPACE = "nb201"
 """The search space of plans and units that were written before there were others, and say none."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What trained networks are measured on besides the clean test images, and which proxies the untrained ones are scored by."""
-
-    name: str
-    attacks: dict[str, Attack]
-    """By the names that a store has for them; each is run at every eps."""
-    eps: tuple[float, ...]
-    """Radii of the L∞ balls, in units of images in [0, 1]."""
-    corruptions: tuple[str, ...] = ()
-    """Names in `builders.corruptions.CORRUPTIONS`; each is applied at every severity."""
-    proxies: dict[str, Proxy] = field(default_factory=dict)
-    """Of the weights that training starts from.  Parameters and FLOPs are not among them: a store has those of every architecture."""
-    images: int | None = None
-    """How many of the test images attacks and corruptions see, the first ones; all if left out."""
-
-
-_PROXIES = {name: proxy for name, proxy in PROXIES.items() if name not in ("params", "flops")}
-_PUBLISHED = {name: ATTACKS[name] for name in ("fgsm", "pgd", "apgd-ce", "square")}
-# What the embedded store holds as Square; `published` has the published attack.  Which it was, the provenance says.
-_RESCALED = Square(schedule="rescaled", everywhere=True)
-
-EVALUATIONS: dict[str, Evaluation] = {
-    "published": Evaluation("published", _PUBLISHED, tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)), tuple(CORRUPTIONS), _PROXIES),
-    # Digits are strokes without texture: it takes larger eps to hide one.
-    "digits": Evaluation(
-        "digits", _PUBLISHED | {"square": _RESCALED}, tuple(k / 255 for k in (4, 8, 16, 32, 64)), tuple(CORRUPTIONS), _PROXIES
-    ),
-    # The same with fewer steps, queries, images, levels and draws of Ψ: all classes take two CPU cores an hour and a half.
-    "digits-light": Evaluation(
-        "digits-light",
-        {
-            "fgsm": FGSM(),
-            "pgd": PGD(steps=10, relative_step=1 / 4),
-            "apgd-ce": APGD(steps=10),
-            "square": replace(_RESCALED, queries=30),
-        },
-        tuple(k / 255 for k in (8, 16, 32, 64)),
-        tuple(CORRUPTIONS),
-        _PROXIES
-        | {"r_score_psi": Proxy(Psi(repeats=4), images=16), "r_score_psi_equations": Proxy(Psi(by_layer=True, repeats=4), images=16)},
-        images=120,
-    ),
-}
-"""published: Jung et al. (2023), section 3.2."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +46,44 @@ class Unit:
     """Specs of architectures."""
     dataset: str
     recipe: str
+    """The name of one in `RECIPES`; of one's own, its `label`."""
     evaluation: str
+    """The same, of `EVALUATIONS`."""
     seed: int
     """Of the training."""
     space: str = FIRST_SPACE
+    own_recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    """What the label stands for; a unit that was read from a shard has only the label."""
+    own_evaluation: Evaluation | None = field(default=None, compare=False, repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """The fields that tell units apart, as JSON has them."""
+        return {
+            "archs": list(self.archs),
+            "dataset": self.dataset,
+            "recipe": self.recipe,
+            "evaluation": self.evaluation,
+            "seed": self.seed,
+            "space": self.space,
+        }
 
     @property
     def key(self) -> str:
         """16 hexadecimal digits that name the unit, the same in every version of RobBench."""
-        fields = asdict(self)
+        fields = self.record()
         if self.space == FIRST_SPACE:  # keys are older than other spaces
             del fields["space"]
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+        return digest(fields)
+
+    @property
+    def trained_by(self) -> Recipe:
+        """The recipe itself."""
+        return self.own_recipe or find_recipe(self.recipe)
+
+    @property
+    def evaluated_by(self) -> Evaluation:
+        """The evaluation itself."""
+        return self.own_evaluation or find_evaluation(self.evaluation)
 
 
 @dataclass(frozen=True)
@@ -109,87 +92,128 @@ class Plan:
 
     Arguments:
         dataset: as for `builders.datasets.load`.
-        recipe: one of `builders.train.RECIPES`.
-        evaluation: one of `EVALUATIONS`.
+        recipe: one of `builders.recipes.RECIPES`, by name, or one of one's own.
+        evaluation: one of `builders.evaluations.EVALUATIONS`, by name, or one of one's own.
         classes: how many of the search space's classes (of NAS-Bench-201, isomorphic cells; 6,466), each by the first of its
-            architectures; drawn at random without replacement.
+            architectures; drawn at random without replacement.  None where architectures are given.
         sample_seed: of that draw.
         seeds: of the training; each network is trained once for each.
         stack: networks a unit.
-        space: a search space that networks can be built of (`builders.networks.CELLS`) and whose architectures can be listed.
+        space: a search space that networks can be built of (`builders.networks.CELLS`); to draw classes, one whose architectures can be listed.
+        archs: the architectures to build, in any spelling that the space takes, in this order; in place of classes.
+        checksum: of the data set, as `builders.datasets.Dataset.checksum`; where it is given, no other is built on.
+        data: where the data set was found; no part of what is built.
 
     Raises:
-        BuildError: a name that is not known, or more classes than there are.
+        BuildError: a name that is not known or is taken, more classes than there are, or an architecture twice.
+        UnknownArchitecture: an architecture that is none of the space.
         InvalidArgument: a number that makes no sense.
     """
 
     dataset: str
-    recipe: str
-    evaluation: str
-    classes: int
+    recipe: str | Recipe
+    evaluation: str | Evaluation
+    classes: int | None
     sample_seed: int
     seeds: tuple[int, ...]
     stack: int
     space: str = FIRST_SPACE
+    archs: tuple[str, ...] = ()
+    checksum: str | None = None
+    data: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for what, given, known in (
-            ("recipe", self.recipe, RECIPES),
-            ("evaluation", self.evaluation, EVALUATIONS),
-            ("search space", self.space, CELLS),
-        ):
-            if given not in known:
-                raise BuildError(
-                    f"{given!r} is not {'an' if what[0] in 'aeiou' else 'a'} {what}.{nearest(given, known)} Known: {', '.join(known)}."
-                )
-        checked_count(self.classes, "classes")
+        if not isinstance(self.dataset, str):
+            raise BuildError(f"dataset={self.dataset!r} is not the name of a data set.")
+        recipe, evaluation = find_recipe(self.recipe), find_evaluation(self.evaluation)
+        _refuse_taken("recipe", recipe, RECIPES)
+        _refuse_taken("evaluation", evaluation, EVALUATIONS)
+        # One that is built in is known by its name, however it was given.
+        object.__setattr__(self, "recipe", recipe.name if recipe.name in RECIPES else recipe)
+        object.__setattr__(self, "evaluation", evaluation.name if evaluation.name in EVALUATIONS else evaluation)
+        if self.space not in CELLS:
+            raise BuildError(f"{self.space!r} is not a search space.{nearest(self.space, CELLS)} Known: {', '.join(CELLS)}.")
         checked_seed(self.sample_seed, "sample_seed")
         checked_count(self.stack, "stack", of="networks a unit")
         for seed in self.seeds:
             checked_seed(seed, "seeds")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
+        if self.classes is None:
+            object.__setattr__(self, "archs", checked_archs(space_named(self.space), self.archs))
+            return
+        if self.archs:
+            raise BuildError(f"classes={self.classes} and {len(self.archs)} architectures; expected one or the other: classes=None.")
+        checked_count(self.classes, "classes")
         if self.classes > (available := class_count(self.space)):
             raise BuildError(f"classes={self.classes}; expected 1 to {available}, the classes of {space_named(self.space).title}.")
 
     def classes_drawn(self) -> list[int]:
         """The numbers of the classes to build, ascending; classes are numbered as they first appear among the space's architectures."""
-        drawn = np.random.default_rng(self.sample_seed).permutation(len(self._groups.keys))[: self.classes]
-        return sorted(int(number) for number in drawn)
+        groups = classes_of(space_named(self.space))
+        return sorted(int(number) for number in np.random.default_rng(self.sample_seed).permutation(len(groups.keys))[: self.classes])
+
+    def architectures(self) -> list[str]:
+        """The specs of all architectures to build, in order."""
+        if self.archs:
+            return list(self.archs)
+        members, groups = members_of(space_named(self.space)), classes_of(space_named(self.space))
+        return [str(members[groups.representative[number]]) for number in self.classes_drawn()]
 
     def units(self) -> list[Unit]:
-        """All units: every stack of class representatives, with every seed."""
-        members = _members(space_named(self.space))
-        archs = [str(members[self._groups.representative[number]]) for number in self.classes_drawn()]
+        """All units: every stack of architectures, with every seed."""
+        archs, recipe, evaluation = self.architectures(), find_recipe(self.recipe), find_evaluation(self.evaluation)
         stacks = [tuple(archs[start : start + self.stack]) for start in range(0, len(archs), self.stack)]
-        return [Unit(stack, self.dataset, self.recipe, self.evaluation, seed, self.space) for seed in self.seeds for stack in stacks]
+        labels, own = (recipe.label, evaluation.label), (_own(self.recipe), _own(self.evaluation))
+        return [Unit(stack, self.dataset, *labels, seed, self.space, *own) for seed in self.seeds for stack in stacks]  # type: ignore[arg-type]
 
-    @property
-    def _groups(self) -> Groups:
-        return _classes(space_named(self.space))
+    def load(self, data: Path | None = None) -> Dataset:
+        """The data set.
+
+        Arguments:
+            data: where it is, if no longer where the plan found it.
+
+        Raises:
+            DatasetError: it is not there, or is another than the plan's.
+        """
+        if data is None and self.data is not None and not Path(self.data).exists():
+            raise DatasetError(f"{self.data}, where {self.dataset} was when the plan was made, is not here; say where it is: --data PATH.")
+        dataset = load(self.dataset, data or self.data)
+        if self.checksum not in (None, dataset.checksum):
+            raise DatasetError(
+                f"{self.dataset} in {data or self.data or self.dataset} has the checksum {dataset.checksum}, and the plan's has {self.checksum};"
+                " give the images and labels that the plan was made with."
+            )
+        return dataset
+
+    def stands_for(self) -> dict[str, Any]:
+        """What recipe and evaluation mean in this version."""
+        return {"recipe": find_recipe(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
+
+    def record(self, *, short: bool = False) -> dict[str, Any]:
+        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed."""
+        fields: dict[str, Any] = {
+            "dataset": self.dataset,
+            "recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.settings(),
+            "evaluation": self.evaluation if isinstance(self.evaluation, str) else self.evaluation.record(),
+            "classes": self.classes,
+            "sample_seed": self.sample_seed,
+            "seeds": list(self.seeds),
+            "stack": self.stack,
+            "space": self.space,
+        }
+        if self.archs:
+            fields["archs"] = packed(self.archs) if short else list(self.archs)
+        return fields if self.checksum is None else {**fields, "checksum": self.checksum}
 
 
-def class_count(space: str) -> int:
-    """How many classes a search space has: of NAS-Bench-201, 6,466.
-
-    Raises:
-        UnknownSpace: there is no such space.
-        BuildError: its architectures are too many to list.
-    """
-    return len(_classes(space_named(space)).keys)
+def _own(given: str | Recipe | Evaluation) -> Recipe | Evaluation | None:
+    return None if isinstance(given, str) else given
 
 
-@cache
-def _classes(space: SearchSpace[Any]) -> Groups:
-    return Groups.of(space.key(arch) for arch in _members(space))
-
-
-def _members(space: SearchSpace[Any]) -> tuple[Any, ...]:
-    if space.members is None:
-        raise BuildError(
-            f"{space.title} has too many architectures to draw classes from; expected a search space whose architectures can be listed."
-        )
-    return space.members
+def _refuse_taken(what: str, given: Recipe | Evaluation, known: dict[str, Any]) -> None:
+    if given.name in known and known[given.name] != given:
+        raise BuildError(f"the name {given.name!r} is taken by a built-in {what} that says something else; give yours another.")
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -200,14 +224,19 @@ def write_plan(folder: Path, plan: Plan) -> None:
     """
     if (folder / PLAN_FILE).exists():
         present = read_plan(folder)
-        if present != plan:
-            differing = [name for name, value in asdict(plan).items() if asdict(present)[name] != value]
+        # Plans that are older than checksums are of whatever data set is there.
+        wanted = plan if present.checksum else replace(plan, checksum=None)
+        if present != wanted:
+            before, now = present.record(), wanted.record()
+            differing = [name for name in before | now if before.get(name) != now.get(name)]
             raise BuildError(f"{folder} is of another plan (it differs in {', '.join(differing)}); give each plan its own folder.")
         return
+    stands_for = plan.stands_for()
+    whole = {**plan.record(), "data": plan.data, "stands_for": stands_for, "hash": digest(stands_for)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / PLAN_FILE) as file:
-            file.write((json.dumps(asdict(plan), indent=2) + "\n").encode())
+            file.write((json.dumps(whole, indent=2) + "\n").encode())
     except OSError as error:
         raise BuildError(f"{folder} cannot be written ({error}); expected a folder, or a place to make one.") from error
 
@@ -216,17 +245,60 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a folder.
 
     Raises:
-        BuildError: there is none, or it is not one of ours.
+        BuildError: there is none, it is not one of ours, or it is of another version.
     """
     path = folder / PLAN_FILE
     if not path.is_file():
         raise BuildError(f"{folder} has no {PLAN_FILE}; make one with `robbench build plan {folder} …`.")
     try:
-        return plan_from(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        fields = json.loads(path.read_text("utf-8"))
+        stood_for, checksum, data = (fields.pop(name, None) for name in ("stands_for", "hash", "data"))
+        if stood_for is not None and digest(stood_for) != checksum:
+            raise ValueError("what it stands for was changed")
+        if not isinstance(data, str | None):
+            raise ValueError(f"its data is {data!r}")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{path} is not a plan: {error}.") from error
+    plan = replace(plan_from(fields, str(path)), data=data)
+    if stood_for is not None:
+        _refuse_other_version(path, stood_for, plan.stands_for())
+    return plan
 
 
-def plan_from(fields: dict[str, Any]) -> Plan:
-    """The plan that `dataclasses.asdict` was taken of, after JSON has made lists of its tuples; without a space, it is of NAS-Bench-201."""
-    return Plan(**{**fields, "seeds": tuple(fields["seeds"])})
+def plan_from(fields: dict[str, Any], where: str = "what a store says of its build") -> Plan:
+    """The plan of a `Plan.record`; without a space, it is of NAS-Bench-201.
+
+    Raises:
+        BuildError: other fields than a plan has, a recipe or an evaluation that makes no sense, or code of one's own that is not here or is
+            another; says where the plan is.
+        RobBenchError: as `Plan`.
+    """
+    try:
+        recipe, evaluation = fields["recipe"], fields["evaluation"]
+        if isinstance(recipe, dict):
+            recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
+        if isinstance(evaluation, dict):
+            evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))
+        archs = fields.get("archs", ())
+        archs = unpacked(archs) if isinstance(archs, str) else tuple(archs)
+        return Plan(**{**fields, "recipe": recipe, "evaluation": evaluation, "seeds": tuple(fields["seeds"]), "archs": archs})
+    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(error, RobBenchError):
+            raise
+        raise BuildError(f"{where} is not a plan: {error}.") from error
+
+
+def _refuse_other_version(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    if differing := list(_differences(then, now)):
+        raise BuildError(
+            f"{path} is of another version of RobBench, in which its recipe or evaluation stood for something else: {'; '.join(differing[:3])}."
+            " Go on with that version, or make a new plan in another folder."
+        )
+
+
+def _differences(then: Any, now: Any, where: str = "") -> Iterable[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in then | now:
+            yield from _differences(then.get(name), now.get(name), f"{where}.{name}" if where else name)
+    elif then != now:
+        yield f"{where} was {then}, and is {now}"

@@ -1,4 +1,4 @@
-"""Training recipes as data, and the loop that trains a stack of networks by one of them.
+"""The loop that trains a stack of networks by a recipe (`builders.recipes`).
 
 A trained network depends on the recipe, the data, the seed and its own architecture: seed and architecture draw its initial weights; the seed
 alone draws the order of the images and their augmentation, so all networks see the same batches.  On the same device, with the same
@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,62 +20,10 @@ from torch import Generator, Tensor, nn
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.networks.plain import Network, Skeleton
+from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """Projected gradient descent on every training batch (Madry et al., 2018); lengths in units of images in [0, 1]."""
-
-    eps: float
-    step: float
-    steps: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How networks are built and trained: SGD with Nesterov momentum, the learning rate annealed to 0 on a half cosine."""
-
-    name: str
-    epochs: int
-    channels: int = 16
-    """C of the skeleton."""
-    cells: int = 5
-    """N of the skeleton."""
-    batch_size: int = 256
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    flip: bool = True
-    """Mirror every image with probability ½."""
-    crop: float = 1 / 8
-    """Black border before a random crop, as a share of the side: 4 pixels for 32, 2 for 16, as published."""
-    adversary: Adversary | None = None
-    """Train on this adversary's images; none is standard training."""
-    precision: str = "float32"
-    """float32, or bfloat16: autocast, on CUDA only, for the activations; weights and their updates stay float32."""
-
-    def skeleton(self, dataset: Dataset) -> Skeleton:
-        """The macro skeleton of this recipe's networks on a data set."""
-        return Skeleton(self.channels, self.cells, dataset.image_shape[0], dataset.num_classes)
-
-
-_PGD7 = Adversary(eps=8 / 255, step=2 / 255, steps=7)
-_NB201 = Recipe("nb201-200", epochs=200)
-# Small enough for a second a network on one core, and long enough that architectures differ by twice what seeds do.
-_DIGITS = Recipe("digits", epochs=4, channels=8, cells=1, batch_size=32, flip=False, crop=0.0)
-
-RECIPES: dict[str, Recipe] = {
-    "nb201-200": _NB201,
-    "nb201-12": replace(_NB201, name="nb201-12", epochs=12),
-    "nb201-200-pgd": replace(_NB201, name="nb201-200-pgd", adversary=_PGD7),
-    "nb201-12-pgd": replace(_NB201, name="nb201-12-pgd", epochs=12, adversary=_PGD7),
-    "digits": _DIGITS,
-    # Digits are black and white, so robust networks withstand more than grey levels.
-    "digits-pgd": replace(_DIGITS, name="digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
-}
-"""nb201: Dong and Yang (2020), table 1.  pgd: Madry et al. (2018), section 5, and Wu et al. (2024) on NAS-Bench-201."""
+from builders.precision import exact_convolutions
+from builders.recipes import Adversary, Recipe
 
 
 @dataclass(frozen=True)
@@ -115,10 +62,8 @@ def train(
         BuildError: no architectures, or of a space that no networks can be built of, or a precision that the device does not offer.
     """
     started = time.perf_counter()
-    skeleton = recipe.skeleton(dataset)
-    stack = StackedNetwork(
-        [Network(arch, skeleton, dataset.mean, dataset.std, generator=generator(seed, f"weights/{arch}")) for arch in archs]
-    ).to(device)
+    skeleton, (mean, std) = recipe.skeleton(dataset), recipe.normalisation(dataset)
+    stack = StackedNetwork([Network(arch, skeleton, mean, std, generator=generator(seed, f"weights/{arch}")) for arch in archs]).to(device)
     loss, accuracy, first_bad = fit(stack, len(stack), dataset, recipe, seed, progress=progress)
     stack.eval().requires_grad_(False)
     seconds = (time.perf_counter() - started) / len(stack)
@@ -151,7 +96,7 @@ def fit(
     # Drawn on the CPU, so that all devices see the same batches.
     order, augmentation = generator(seed, "order"), generator(seed, "augmentation")
     optimizer = torch.optim.SGD(
-        network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True, fused=True
+        network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov, fused=True
     )
     network.train()
     steps = math.ceil(len(images) / recipe.batch_size)
@@ -164,10 +109,12 @@ def fit(
             correct.zero_()
             for step, index in enumerate(torch.randperm(len(images), generator=order).to(device).split(recipe.batch_size)):
                 now = epoch * steps + step
-                optimizer.param_groups[0]["lr"] = _half_cosine(recipe, now / (recipe.epochs * steps))
+                rate, momentum = recipe.schedule.at(now, steps, recipe.epochs, recipe.learning_rate, recipe.momentum)
+                optimizer.param_groups[0].update(lr=rate, momentum=momentum)
                 batch, truth = augment(images[index], recipe, augmentation), labels[index].expand(stack, -1)
                 if recipe.adversary is not None:
-                    batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
+                    with autocast:  # its own, because it keeps the weights that it has cast, and they are to have a gradient below
+                        batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
                 with autocast:
                     logits = network(batch).view(stack, len(index), -1)
                 losses = F.cross_entropy(logits.flatten(0, 1).float(), truth.flatten(), reduction="none").view(stack, -1)
@@ -202,18 +149,6 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
     return images
 
 
-@contextmanager
-def exact_convolutions() -> Iterator[None]:
-    """Within, convolutions and matrix products are computed in full float32 (on a GPU, TF32 would keep ten bits), deterministically."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
-
-
 def generator(seed: int, purpose: str) -> Generator:
     """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers."""
     return Generator().manual_seed(_derived(seed, purpose))
@@ -223,16 +158,12 @@ def _derived(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7])
 
 
-def _half_cosine(recipe: Recipe, done: float) -> float:
-    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
 def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adversary, index: Tensor, seed: int) -> Tensor:
     """Each network's own adversarial images, against the network as it will be evaluated: with batch norm's running statistics."""
     from builders.attacks.pgd import PGD
     from builders.attacks.streams import image_streams
 
-    attack = PGD(adversary.steps, adversary.step / adversary.eps, early_stop=False)
+    attack = PGD(adversary.steps, adversary.step / adversary.eps, adversary.random_start, early_stop=False)
     network.eval()
     images = attack(network, images.expand(len(labels), *images.shape), labels, adversary.eps, streams=image_streams(seed, index))
     network.train()
@@ -240,8 +171,6 @@ def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adv
 
 
 def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    if recipe.precision not in ("float32", "bfloat16"):
-        raise BuildError(f"the recipe {recipe.name!r} asks for the precision {recipe.precision!r}; expected float32 or bfloat16.")
     if recipe.precision == "bfloat16" and device.type != "cuda":
         raise BuildError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")

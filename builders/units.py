@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
+from builders.code import code_of
 from builders.datasets import Dataset
-from builders.errors import BuildError
-from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
+from builders.errors import BuildError, DamagedWeights
+from builders.evaluations import Evaluation, find_evaluation
+from builders.measure import Progress, measure, timed
+from builders.memory import tried
 from builders.networks.frozen import FrozenStack
-from builders.plan import EVALUATIONS, Unit
+from builders.networks.plain import Network
+from builders.networks.stacked import StackedNetwork
+from builders.own import OwnAttack
+from builders.plan import Unit
+from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
+from builders.recipes import Recipe, find_recipe
 from builders.results.shards import Shard
-from builders.train import RECIPES, exact_convolutions, train
+from builders.train import Training, train
+from builders.weights import kept
 from robbench.spaces import space_named
+
+Result = TypeVar("Result")
 
 Notice = Callable[[str], None]
 """Called with a sentence for the user, such as that a stack was halved."""
@@ -30,103 +41,173 @@ Notice = Callable[[str], None]
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 """How proxies are measured in a build: on the weights that training starts from, and on training images drawn by the unit's seed."""
 
-BATCH = {"cpu": 200, "cuda": 512}
-"""Images at a time in an evaluation, for each network of a stack: on a CPU, few enough that its caches hold much of the activations."""
 
+def run_unit(
+    unit: Unit,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    weights: Path | None = None,
+    notice: Notice = lambda text: None,
+    progress: Progress = lambda part, done, total: None,
+) -> Shard:
+    """Train and evaluate a unit's networks: two steps, of which the first is not done again where its weights were kept.
 
-def run_unit(unit: Unit, dataset: Dataset, device: torch.device, *, notice: Notice = lambda text: None) -> Shard:
-    """Train and evaluate a unit's networks.
-
-    Where the device's memory does not hold the stack, its halves are run one after the other; the shard's environment says so.
+    Where the device's memory does not hold the training of the stack, its halves are trained one after the other; where it does not hold
+    an evaluation, batches are halved.
 
     Arguments:
         unit: which networks, how they are trained, and on what they are evaluated.
         dataset: the unit's data set, loaded.
         device: where to train and evaluate.
-        notice: called when a stack is halved.
+        weights: a folder that keeps trained weights; networks that it has are not trained.
+        notice: called when something is halved, and where kept weights are damaged, so that their networks are trained again.
+        progress: called when a part begins, after each epoch, and when a part ends.
 
     Raises:
         BuildError: one network alone does not fit into memory.
+        WeightsError: the folder holds weights of something else under the name of one of the unit's networks, or cannot be written.
     """
+    archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
+    recipe, evaluation = unit.trained_by, unit.evaluated_by
+    seconds = dict[str, float]()
+    with exact_convolutions():
+        scores = Scores({}, {}, {})
+        if evaluation.proxies:
+            with timed("proxies", seconds, progress):
+                scores = _scored(archs, unit, dataset, recipe, evaluation, device, notice)
+        networks = _networks(archs, unit, dataset, recipe, device, weights, notice, progress)
+        stack = StackedNetwork([one.network for one in networks]).to(device).eval()
+        measured = measure(FrozenStack(stack), dataset, evaluation, seed=unit.seed, device=device, notice=notice, progress=progress)
+    settings = settings_of(recipe, evaluation, dataset)
+    environment = {**environment_of(device), "stack": max(one.environment["stack"] for one in networks)}
+    if elsewhere := [one.environment for one in networks if {**one.environment, "stack": environment["stack"]} != environment]:
+        environment["trained"] = {name: value for name, value in elsewhere[0].items() if name != "stack"}
+    trained = [asdict(one.training) for one in networks]
+    return Shard(unit, settings, environment, trained, seconds | measured.seconds, measured.outcomes, scores.values, scores.failures)
+
+
+class Trained(NamedTuple):
+    """A trained network, on the CPU or where it was trained."""
+
+    network: Network
+    training: Training
+    environment: dict[str, Any]
+    """Of its training, with how many networks were trained at once as "stack"."""
+
+
+def _networks(
+    archs: list[Any],
+    unit: Unit,
+    dataset: Dataset,
+    recipe: Recipe,
+    device: torch.device,
+    weights: Path | None,
+    notice: Notice,
+    progress: Progress,
+) -> list[Trained]:
+    """The unit's networks: those that were kept, and the others trained, and kept from now on."""
+    if weights is None:
+        return _trained(archs, unit.seed, dataset, recipe, device, notice, progress)
+    about = [kept.About(unit.space, str(arch), dataset.checksum, recipe.settings(), unit.seed) for arch in archs]
+    found = [_kept(weights, one, notice) for one in about]
+    missing = [k for k, one in enumerate(found) if one is None]
+    trained = _trained([archs[k] for k in missing], unit.seed, dataset, recipe, device, notice, progress)
+    for k, one in zip(missing, trained, strict=True):
+        kept.write(weights, about[k], one.network, one.training, one.environment)
+        found[k] = one
+    return [one for one in found if one is not None]
+
+
+def _kept(folder: Path, about: kept.About, notice: Notice) -> Trained | None:
     try:
-        return _run_stack(unit, dataset, device)
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
-        if len(unit.archs) == 1:
-            raise BuildError(f"{unit.archs[0]} alone does not fit into the memory of {device}: {error}.") from error
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    half = len(unit.archs) // 2
-    notice(f"{len(unit.archs)} networks do not fit into the memory of {device}; going on with {half} at a time.")
-    parts = [run_unit(replace(unit, archs=archs), dataset, device, notice=notice) for archs in (unit.archs[:half], unit.archs[half:])]
-    return Shard(
-        unit,
-        parts[0].settings,
-        {**parts[0].environment, "stack": max(part.environment["stack"] for part in parts)},
-        [training for part in parts for training in part.trainings],
-        {what: sum(part.seconds[what] for part in parts) for what in parts[0].seconds},
-        {threat: np.concatenate([part.outcomes[threat] for part in parts]) for threat in parts[0].outcomes},
-        {proxy: np.concatenate([part.proxies[proxy] for part in parts]) for proxy in parts[0].proxies},
+        found = kept.find(folder, about)
+        return None if found is None else Trained(found.network(str(kept.path_of(folder, about))), found.training, found.environment)
+    except DamagedWeights as error:
+        notice(f"{error} Training {about.arch} again.")
+        return None
+
+
+def _trained(
+    archs: list[Any], seed: int, dataset: Dataset, recipe: Recipe, device: torch.device, notice: Notice, progress: Progress
+) -> list[Trained]:
+    """The networks of architectures, trained at once, or in halves where memory does not hold as many."""
+    if not archs:
+        return []
+    environment = {**environment_of(device), "stack": len(archs)}
+
+    def compute() -> list[Trained]:
+        progress("training", 0, recipe.epochs)
+        stack, trainings = train(archs, dataset, recipe, seed, device, progress=partial(progress, "training"))
+        return [Trained(stack.extract(k), training, environment) for k, training in enumerate(trainings)]
+
+    return _in_halves(compute, lambda half: _trained(half, seed, dataset, recipe, device, notice, progress), archs, device, notice)
+
+
+def _scored(
+    archs: list[Any], unit: Unit, dataset: Dataset, recipe: Recipe, evaluation: Evaluation, device: torch.device, notice: Notice
+) -> Scores:
+    """Proxies of the untrained networks, all at once, or in halves where memory does not hold as many."""
+
+    def compute(some: list[Any]) -> list[Scores]:
+        found = score_untrained(
+            some, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
+            normalisation=recipe.normalisation(dataset), device=device, **SCORING,
+        )  # fmt: skip
+        return [found]
+
+    def scored(some: list[Any]) -> list[Scores]:
+        return _in_halves(lambda: compute(some), scored, some, device, notice)
+
+    parts = scored(archs)
+    return Scores(
+        {proxy: np.concatenate([part.values[proxy] for part in parts]) for proxy in parts[0].values},
         {proxy: dict(sum((Counter(part.failures.get(proxy)) for part in parts), Counter())) for part in parts for proxy in part.failures},
+        parts[0].settings,
     )
 
 
-def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    """Torch has an exception for a GPU's caching allocator only; a CPU's allocator and CUDA's libraries say it in words."""
-    words = "can't allocate memory", "out of memory", "ALLOC_FAILED"
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(said in str(error) for said in words)
+def _in_halves(
+    compute: Callable[[], list[Result]],
+    of_half: Callable[[list[Any]], list[Result]],
+    archs: list[Any],
+    device: torch.device,
+    notice: Notice,
+) -> list[Result]:
+    """What is computed of all architectures; where memory does not hold that, of each half, one after the other."""
+    found = tried(compute)
+    if not isinstance(found, str):
+        return found
+    if len(archs) == 1:
+        raise BuildError(f"{archs[0]} alone does not fit into the memory of {device}: {found}.")
+    half = len(archs) // 2
+    notice(f"{len(archs)} networks do not fit into the memory of {device}; going on with {half} at a time.")
+    return [*of_half(archs[:half]), *of_half(archs[half:])]
 
 
-def _run_stack(unit: Unit, dataset: Dataset, device: torch.device) -> Shard:
-    archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
-    recipe, evaluation = RECIPES[unit.recipe], EVALUATIONS[unit.evaluation]
-    images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
-    few, few_labels = images[: evaluation.images], labels[: evaluation.images]
-    scores, outcomes, seconds = Scores({}, {}, {}), {}, dict[str, float]()
-    with exact_convolutions():
-        if evaluation.proxies:
-            with _timed("proxies", seconds):
-                scores = score_untrained(
-                    archs, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
-                    device=device, **SCORING,
-                )  # fmt: skip
-        stack, trainings = train(archs, dataset, recipe, unit.seed, device)
-        network, batch = FrozenStack(stack), BATCH[device.type]
-        with _timed("clean", seconds):
-            outcomes["clean"] = clean_outcomes(network, images, labels, batch_size=batch)
-        for name, attack in evaluation.attacks.items():
-            with _timed(name, seconds):
-                outcomes[name] = robust_outcomes(network, few, few_labels, attack, evaluation.eps, seed=unit.seed, batch_size=batch)
-        for name in evaluation.corruptions:
-            with _timed(name, seconds):
-                outcomes[name] = corruption_outcomes(network, dataset.corrupted, labels, name, first=evaluation.images, batch_size=batch)
-    settings = settings_of(unit.recipe, unit.evaluation, dataset)
-    environment = {**environment_of(device), "stack": len(unit.archs)}
-    trained = [asdict(training) for training in trainings]
-    return Shard(unit, settings, environment, trained, seconds, outcomes, scores.values, scores.failures)
-
-
-@contextmanager
-def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[what] = time.perf_counter() - start
-
-
-def settings_of(recipe: str, evaluation: str, dataset: Dataset) -> dict[str, Any]:
-    """All settings that the names of a recipe, an evaluation and a data set stand for in this version, as JSON has them."""
-    found = EVALUATIONS[evaluation]
+def settings_of(recipe: str | Recipe, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All settings that a recipe, an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
+    trained_by, found = find_recipe(recipe), find_evaluation(evaluation)
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
-        "recipe": asdict(RECIPES[recipe]),
-        "attacks": {name: attack.settings() for name, attack in found.attacks.items()},
-        "eps": found.eps,
-        "corruptions": {name: dataset.corrupted.settings(name) for name in found.corruptions},
-        "images": found.images,
-        "proxies": {name: {**SCORING, **proxy.settings()} for name, proxy in found.proxies.items()},
-        "skeleton": asdict(RECIPES[recipe].skeleton(dataset)),
+        "recipe": trained_by.settings(),
+        **settings_of_evaluation(found, dataset),
+        "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All that an evaluation stands for on a data set, with the code of its attacks, as JSON has it."""
+    stands_for = evaluation.settings()
+    settings = {
+        **stands_for,
+        # An attack of one's own says its source among its settings.
+        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items() if not isinstance(attack, OwnAttack)},
+        "corruptions": {name: dataset.corrupted.settings(name) for name in evaluation.corruptions},
+        "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain

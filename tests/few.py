@@ -26,5 +26,5 @@ def write_few(path: Path) -> None:
     exact = np.array(list(dict.fromkeys([*named, *range(0, len(rows.exact), 31)])))
     few = Rows.of(NB201, [NB201.parse(rows.exact[row]) for row in exact])
     classes = np.array([rows.class_row[key] for key in few.keys])
-    arrays = [array._replace(values=array.values[classes if array.header.rows == "class" else exact]) for array in synthetic.arrays()]
+    arrays = [array._replace(values=array.values[:][classes if array.header.rows == "class" else exact]) for array in synthetic.arrays()]
     extend(path, few, arrays, published_index=indices[exact])

@@ -37,7 +37,7 @@ CLASS_ROW = class_partition().group[position(CELL)]
 
 @pytest.fixture(scope="module")
 def held(synthetic_arrays: list[Array]) -> dict[str, np.ndarray]:
-    return {str(array.name): array.values for array in synthetic_arrays}
+    return {str(array.name): array.values[:] for array in synthetic_arrays}
 
 
 @pytest.fixture(scope="module")

@@ -2,5 +2,4 @@
 
 client.py        the process that asks: finds fit workers, hands out units, writes what comes back
 worker.py        what runs on a worker
-fingerprint.py   what must be the same on every machine
 """

@@ -9,25 +9,26 @@ dying).  Each worker loads the data set for itself: a copy scattered over worker
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from builders.cluster import worker
-from builders.cluster.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
 from builders.cluster.worker import Job
-from builders.datasets import load
 from builders.errors import BuildError
+from builders.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
+from builders.log import UNIT, Event, Log
 from builders.plan import Plan, Unit, read_plan
 from builders.results import shards
 from builders.results.shards import Shard
-from builders.run import todo
+from builders.run import claimed, put, todo
 from builders.units import Notice
 from robbench.errors import MissingLibrary
 
@@ -49,9 +50,11 @@ def run(
     scheduler: str,
     *,
     device: str = "auto",
+    weights: Path | None = None,
     data: Path | None = None,
     patience: float = 60,
     notice: Notice = lambda text: None,
+    progress: Callable[[Event], None] = lambda event: None,
 ) -> Iterator[Unit]:
     """Run the units of a folder's plan that are not done, on a cluster; yields each when its shard is written, as `builders.run.run` does.
 
@@ -61,9 +64,11 @@ def run(
         folder: with a plan; workers need no access to it.
         scheduler: its address, as ``tcp://host:8786``.
         device: ``cpu``; ``cuda``, for workers that offer a resource ``GPU``; ``auto`` is ``cuda`` where a worker does.
+        weights: a folder that keeps trained weights, at the same path for every worker; networks that it has are not trained.
         data: the folder of the data set's published files, at the same path here and for every worker.
         patience: seconds to wait for the first worker.
         notice: called with what the user should know.
+        progress: called with what workers report.
 
     Raises:
         BuildError: no scheduler, no worker that can be used, a worker of another version, a unit that killed its workers, a scheduler that
@@ -76,19 +81,47 @@ def run(
         raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
     if not units:
         return
-    job = Job(plan, None if data is None else data.resolve(), device, _expected(folder, plan, data))
+    job = Job(
+        plan,
+        None if data is None else data.resolve(),
+        device,
+        _expected(folder, plan, data),
+        None if weights is None else weights.resolve(),
+    )
+    log = Log(folder)
     with _connected(scheduler) as client:
         job = _check_workers(client, scheduler, job, patience)
-        for shard, notices in _results(client, scheduler, units, job, notice):
-            for text in notices:
-                notice(text)
-            shards.write(folder, shard)
-            yield shard.unit
+        _listen(client, log, units)
+        for unit, result in _results(client, scheduler, folder, units, job, notice, lambda: _tell(log, progress)):
+            if result is not None:
+                shard, notices = result
+                for text in notices:
+                    notice(text)
+                put(folder, unit, shard)
+            log.write(unit.key, UNIT)
+            yield unit
+
+
+def _listen(client: Client, log: Log, units: list[Unit]) -> None:
+    """Write down what workers report of these units: they have no access to the folder."""
+    keys = {unit.key for unit in units}
+
+    def handle(message: tuple[float, Any]) -> None:
+        said = Event(**message[1]["event"])
+        if said.unit in keys:  # there may be other builds on this cluster
+            log.append(said)
+
+    client.subscribe_topic(worker.TOPIC, handle)
+
+
+def _tell(log: Log, progress: Callable[[Event], None]) -> None:
+    for event in log.news():
+        progress(event)
 
 
 def _expected(folder: Path, plan: Plan, data: Path | None) -> Fingerprint:
     """The fingerprint that workers must have: that of the folder's shards and of this process, without this process's device."""
-    here = fingerprint(plan, load(plan.dataset, data), torch.device("cpu"))
+    here = fingerprint(plan, plan.load(data), torch.device("cpu"))
     del here["device"]
     done = next((unit for unit in plan.units() if shards.is_done(folder, unit)), None)
     return {**here, **(of_shard(shards.read(shards.path_of(folder, done))) if done else {}), "nthreads": 1}
@@ -156,33 +189,51 @@ def _on_each_worker(client: Client, addresses: list[str] | None, function: Calla
     return dict(answers)
 
 
-def _results(client: Client, scheduler: str, units: list[Unit], job: Job, notice: Notice) -> Iterator[_Result]:
-    """The results of the units, in the order in which workers return them."""
+def _results(
+    client: Client, scheduler: str, folder: Path, units: list[Unit], job: Job, notice: Notice, tell: Callable[[], None]
+) -> Iterator[tuple[Unit, _Result | None]]:
+    """The results of the units, in the order in which workers return them; None of those that another run of the folder has done."""
     from distributed import wait
 
     resources = {"GPU": 1} if job.device == "cuda" else None
-    left, running, waiting = iter(units), dict["Future[_Result]", Unit](), False
-    while True:
-        done: set[Future[_Result]] = set()
-        with _scheduler_errors(client, scheduler):
-            present = len(client.nthreads())
-            for unit in islice(left, max(0, 2 * max(1, present) - len(running))):
-                running[client.submit(worker.run_on_worker, unit, job, resources=resources, pure=False)] = unit
-            if not running:
-                return
-            with client.as_current(), suppress(TimeoutError):
-                done = wait(list(running), timeout=POLL, return_when="FIRST_COMPLETED").done
-        if not present and not waiting:
-            notice("no worker is left; waiting for new ones.")
-        waiting = not present
-        # What succeeded is written before an error ends it all.
-        for future in sorted(done, key=lambda future: future.status == "error"):
-            unit = running.pop(future)
-            if future.status == "error":
-                raise _failure(future.exception(), unit)
+    running: dict[Future[_Result], tuple[Unit, ExitStack]] = {}
+    left, waiting = deque(units), False
+    with ExitStack() as claims:
+        while True:
+            done: set[Future[_Result]] = set()
             with _scheduler_errors(client, scheduler):
-                result = future.result()
-            yield result
+                present = len(client.nthreads())
+            for _ in range(min(len(left), max(0, 2 * max(1, present) - len(running)))):
+                unit = left.popleft()
+                claim = claims.enter_context(ExitStack())
+                if not claim.enter_context(claimed(folder, unit, waiting=False)):
+                    left.append(unit)
+                elif shards.is_done(folder, unit):
+                    claim.close()
+                    yield unit, None
+                else:
+                    with _scheduler_errors(client, scheduler):
+                        running[client.submit(worker.run_on_worker, unit, job, resources=resources, pure=False)] = unit, claim
+            if not running and not left:
+                return
+            with _scheduler_errors(client, scheduler), client.as_current(), suppress(TimeoutError):
+                if running:
+                    done = wait(list(running), timeout=POLL, return_when="FIRST_COMPLETED").done
+            if not running:  # all that is left is with another run
+                time.sleep(POLL)
+            tell()
+            if not present and not waiting:
+                notice("no worker is left; waiting for new ones.")
+            waiting = not present
+            # What succeeded is written before an error ends it all.
+            for future in sorted(done, key=lambda future: future.status == "error"):
+                unit, claim = running.pop(future)
+                if future.status == "error":
+                    raise _failure(future.exception(), unit)
+                with _scheduler_errors(client, scheduler):
+                    result = future.result()
+                yield unit, result
+                claim.close()
 
 
 def _failure(error: BaseException, unit: Unit) -> BaseException:

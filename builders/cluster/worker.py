@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.cluster.fingerprint import Fingerprint, fingerprint, refuse_others
-from builders.datasets import Dataset, load
+from builders.datasets import Dataset
 from builders.devices import find_device
 from builders.errors import BuildError
+from builders.fingerprint import Fingerprint, fingerprint, refuse_others
+from builders.log import Event
 from builders.plan import Plan, Unit
 from builders.results.shards import Shard
-from builders.run import prepare_process
+from builders.run import CORRUPTED, prepare_process
 from builders.units import run_unit
 from robbench.errors import RobBenchError
 
 if TYPE_CHECKING:
     from distributed import Worker
+
+
+TOPIC = "robbench build"
+"""Under which workers report their progress; the process that asks listens."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Job:
     device: str
     expected: Fingerprint
     """That the worker must have."""
+    weights: Path | None = None
+    """The folder that keeps trained weights, on the worker's machine."""
 
 
 def gpu_count(dask_worker: Worker) -> float:
@@ -47,7 +55,7 @@ def worker_fingerprint(job: Job, dask_worker: Worker) -> Fingerprint:
         DatasetError: the data set is not where the job says, on the worker's machine.
         BuildError: the device cannot be used there.
     """
-    here = fingerprint(job.plan, _loaded(job.plan.dataset, job.data), find_device(job.device))
+    here = fingerprint(job.plan, _loaded(job.plan, job.data), find_device(job.device))
     return {**here, "nthreads": dask_worker.state.nthreads}
 
 
@@ -60,11 +68,17 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
     from distributed import get_worker
 
     worker, notices = get_worker(), list[str]()
+
+    def report(what: str, done: int, of: int) -> None:
+        worker.log_event(TOPIC, {"event": asdict(Event(round(time.time(), 3), worker.address, unit.key, what, done, of))})
+
     prepare_process()
     with errors_of(worker.address):
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
-        return run_unit(unit, _loaded(unit.dataset, job.data), find_device(job.device), notice=notices.append), notices
+        dataset, device = _loaded(job.plan, job.data), find_device(job.device)
+        dataset.corrupted.folder = Path(worker.local_directory) / CORRUPTED
+        return run_unit(unit, dataset, device, weights=job.weights, notice=notices.append, progress=report), notices
 
 
 @contextmanager
@@ -77,5 +91,5 @@ def errors_of(address: str) -> Iterator[None]:
 
 
 @lru_cache(1)
-def _loaded(name: str, data: Path | None) -> Dataset:
-    return load(name, data)
+def _loaded(plan: Plan, data: Path | None) -> Dataset:
+    return plan.load(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from builders.errors import ProxyError
 from builders.networks import space_of
 from builders.networks.plain import Skeleton
 from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 from builders.proxies.activations import nwot
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
 from builders.proxies.initialise import initialised
@@ -27,7 +28,7 @@ from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
 from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
-from builders.train import exact_convolutions, generator
+from builders.train import generator
 from robbench.arguments import nearest
 
 Notice = Callable[[str], object]
@@ -113,7 +114,7 @@ def score(
     names: Sequence[str] | None = None,
     *,
     seed: int = 0,
-    proxies: dict[str, Proxy] | None = None,
+    proxies: Mapping[str, Proxy] | None = None,
     notice: Notice = lambda name: None,
 ) -> Scores:
     """Proxies of every network of a stack: initialised (`initialised`), then in training mode, or trained, then in eval mode.
@@ -161,7 +162,8 @@ def score_untrained(
     batch_size: int = 64,
     channels: int = 16,
     cells_a_stage: int = 5,
-    proxies: dict[str, Proxy] | None = None,
+    proxies: Mapping[str, Proxy] | None = None,
+    normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
     device: torch.device | str = "cpu",
     notice: Notice = lambda name: None,
 ) -> Scores:
@@ -173,13 +175,15 @@ def score_untrained(
         batch_size: images, all of the training images if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
         names, seed, proxies, notice: as for `score`.
+        normalisation: mean and standard deviation of every channel; the data set's if left out.
         device: where to measure.
 
     Raises:
         ProxyError, BuildError: as `initialised` and `score`.
     """
     skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
-    stack = initialised(archs, skeleton, dataset.mean, dataset.std, seed=seed, init=init).to(device)
+    mean, std = normalisation or (dataset.mean, dataset.std)
+    stack = initialised(archs, skeleton, mean, std, seed=seed, init=init).to(device)
     chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
     images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
     found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
@@ -187,7 +191,7 @@ def score_untrained(
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
 
 
-def _check(names: Sequence[str], known: dict[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:
+def _check(names: Sequence[str], known: Mapping[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:
     for name in names:
         if name not in known:
             raise ProxyError(f"{name!r} is not a proxy.{nearest(name, known)} Known: {', '.join(known)}.")

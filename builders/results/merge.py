@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from builders.errors import BuildError
+from builders.fingerprint import differences, listed
 from builders.networks.plain import Skeleton, flops, parameters
 from builders.plan import Plan, Unit, read_plan
-from builders.results import shards
-from builders.results.shards import Shard
+from builders.recipes import find_recipe
+from builders.results import shards, together
+from builders.results.again import without_what_is_there
+from builders.results.built import TRAINING_FIELDS, Built
+from builders.results.together import SOURCE
+from robbench.errors import Contradiction
 from robbench.measurements.metrics import SEVERITIES, TABLE
-from robbench.measurements.question import STANDARD, UNTRAINED
+from robbench.measurements.question import UNTRAINED
 from robbench.spaces import space_named
+from robbench.store import Store
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.rows import Rows
 from robbench.store.writing import Changes, extend
 
 Axes = dict[str, list[float | int | str]]
-SOURCE = "robbench build"
 
 
-def merge(folder: Path, into: Path) -> Changes:
+def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     """Put all shards of a folder's plan into a store, which is made or extended; all of them, or none.
 
-    The store gets a row for every architecture of the plan's search space, built or not; where those are too many to list, for those of the plan.
+    Other classes, seeds, attacks, corruptions and proxies of the same training join what the store holds: what was built of neither is missing.  Of what was
+    measured again the store keeps its own numbers, where the new ones differ by rounding only (`builders.results.again`).  The store
+    gets a row for every architecture of the plan's search space, built or not; where those are too many to list, for those of the plan.
+
+    Shards are read one at a time, so memory does not grow with the number of images.
+
+    Arguments:
+        folder: with a plan, all of whose units are done.
+        into: the store.
+        training: what the store is to call how the networks were trained; the recipe's own name for it, if left out.
 
     Raises:
-        BuildError: units without a shard, shards of no unit, or shards of different settings, library versions or devices.
-        ShardError: a shard is cut short.
+        BuildError: units without a shard, shards of no unit, or shards of different settings, library versions or devices; or the store holds, under
+            the same names, what was built in another way.
+        Contradiction: the store holds another result of the same networks.
+        ShardError: a shard is damaged.
         StoreError: the store is of another search space, or cannot be written.
     """
     plan = read_plan(folder)
-    read = _read_all(folder, plan.units())
+    refuse_gaps(folder, plan.units())
     rows = _rows(plan)
-    return extend(into, rows, _arrays(plan, read, rows))
+    built = Built.read(folder, plan, rows)
+    name = find_recipe(plan.recipe).training_name if training is None else checked_name(training)
+    arrays = [*_of_the_trained(built, name), *_of_the_untrained(built)]
+    if into.exists():
+        with Store(into) as store:
+            _refuse_other_space(store, into, plan)
+    together.refuse_others(into, arrays)
+    try:
+        return extend(into, rows, without_what_is_there(arrays, rows, into), joined=together.joined)
+    except Contradiction as error:
+        raise Contradiction(f"{error}{_other_environment(into, built)}") from error
+
+
+def refuse_gaps(folder: Path, units: list[Unit]) -> None:
+    """Raise BuildError where shards of these units are missing, or there are others."""
+    if others := shards.outside_plan(folder, units):
+        raise BuildError(f"{folder} holds shards that are not of its plan: {_first_of([path.name for path in others])}; take them out.")
+    if missing := [unit.key for unit in units if not shards.path_of(folder, unit).exists()]:
+        raise BuildError(
+            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `robbench build run {folder}` makes them."
+        )
 
 
 def _rows(plan: Plan) -> Rows:
@@ -50,148 +83,88 @@ def _rows(plan: Plan) -> Rows:
     return Rows.of(space, dict.fromkeys(space.parse(arch) for unit in plan.units() for arch in unit.archs))
 
 
-def _read_all(folder: Path, units: list[Unit]) -> list[Shard]:
-    """The shards of all units, in their order, once nothing speaks against putting them together."""
-    if others := shards.outside_plan(folder, units):
-        raise BuildError(f"{folder} holds shards that are not of its plan: {_first_of([path.name for path in others])}; take them out.")
-    if missing := [unit.key for unit in units if not shards.path_of(folder, unit).exists()]:
-        raise BuildError(
-            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `robbench build run {folder}` makes them."
-        )
-    read = [shards.read(shards.path_of(folder, unit)) for unit in units]
-    for unit, shard in zip(units, read, strict=True):
-        if shard.unit != unit:
-            raise BuildError(
-                f"{shards.path_of(folder, unit)} holds another unit than its name says ({shard.unit.key}); delete it and run again."
-            )
-    conditions = [{**shard.settings, **shard.environment, "stack": None} for shard in read]
-    first = conditions[0]
-    for found in conditions:
-        if differing := [field for field in first | found if found.get(field) != first.get(field)]:
-            odd = [unit.key for unit, other in zip(units, conditions, strict=True) if other == found]
-            raise BuildError(
-                f"{folder} mixes results that differ in {differing[0]}: {first.get(differing[0])} and {found.get(differing[0])} (units {_first_of(odd)});"
-                " delete one kind and run again."
-            )
-    return read
+def checked_name(training: str) -> str:
+    """The name of a training; raises BuildError where it is none."""
+    if not training.strip() or not training.isprintable() or training == UNTRAINED:
+        raise BuildError(f"{training!r} is not a name for a training; expected printable characters, and not {UNTRAINED!r}.")
+    return training
 
 
-def _arrays(plan: Plan, read: list[Shard], rows: Rows) -> Iterator[Array]:
-    """Accuracies and outcomes under every threat, and what training cost, of the classes; then proxies of the exact architectures."""
-    settings, seeds = read[0].settings, list(plan.seeds)
-    training = training_name(settings["recipe"]["adversary"])
-    provenance = _provenance(plan, read)
-    place = _placing(plan, read, rows)
-    for threat, (axes, how) in _threats(settings).items():
-        levels, images = tuple(map(len, axes.values())), read[0].outcomes[threat].shape[-1]
-        seconds = sum(shard.seconds[threat] for shard in read)
-        about = {**provenance, **how, "images": images, "seconds": round(seconds, 1)}
-        values = np.moveaxis(place(partial(_accuracy, threat), np.full(levels, np.nan)), 1, -1)
+def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
+    """Accuracies and outcomes under every threat, and what training cost, of the classes."""
+    dataset, seeds, settings = built.plan.dataset, list(built.plan.seeds), built.settings
+    about = {**_provenance(built), "diverged": built.diverged}
+    for threat, (axes, how) in threats(settings).items():
+        levels = tuple(map(len, axes.values()))
+        said = {**about, **how, "images": built.images[threat], "seconds": round(built.seconds[threat], 1)}
+        accuracy = built.accuracy.setdefault(threat, np.full((len(built.rows.keys), *levels, len(seeds)), np.nan))
+        over: Axes = {**axes, "seed": list(seeds)}
+        yield Array(Name(dataset, training, threat, "accuracy"), Header("class", over, "fraction", said), accuracy)
         yield Array(
-            Name(plan.dataset, training, threat, "accuracy"), Header("class", {**axes, "seed": list(seeds)}, "fraction", about), values
+            Name(dataset, training, threat, "outcomes"), Header("class", {**over, "image": []}, "bit", said), built.outcomes(threat)
         )
-        bits = np.moveaxis(place(partial(_packed_outcomes, threat), np.zeros((*levels, -(-images // 8)), np.uint8)), 1, -2)
-        header = Header("class", {**axes, "seed": list(seeds), "image": []}, "bit", about)
-        yield Array(Name(plan.dataset, training, threat, "outcomes"), header, bits)
-    for field in ("seconds", "loss", "accuracy"):
-        metric = f"training_{field}"
-        header = Header("class", {"seed": list(seeds)}, TABLE[metric].unit, provenance)
-        yield Array(Name(plan.dataset, training, metric, "value"), header, place(partial(_of_training, field), np.array(np.nan)))
-    yield from _proxies(plan, read, rows, {key: provenance[key] for key in ("source", "plan", "recipe", "environment")})
+    for field in TRAINING_FIELDS:
+        name = Name(dataset, training, f"training_{field}", "value")
+        values = built.training.get(field, np.full((len(built.rows.keys), len(seeds)), np.nan))
+        yield Array(name, Header("class", {"seed": list(seeds)}, TABLE[name.metric].unit, about), values)
 
 
-def _accuracy(threat: str, shard: Shard, k: int) -> np.ndarray:
-    return np.asarray(shard.outcomes[threat][k].mean(axis=-1))
-
-
-def _packed_outcomes(threat: str, shard: Shard, k: int) -> np.ndarray:
-    return np.packbits(shard.outcomes[threat][k], axis=-1)
-
-
-def _of_training(field: str, shard: Shard, k: int) -> np.ndarray:
-    return np.asarray(shard.trainings[k][field], np.float64)
-
-
-def training_name(adversary: dict[str, Any] | None) -> str:
-    """What a store calls a recipe's training: standard, or the attack on the training images with its eps, as ``pgd-8/255``.
-
-    Arguments:
-        adversary: the fields of `builders.train.Adversary`, or None.
-    """
-    return STANDARD if adversary is None else f"pgd-{adversary['eps'] * 255:.6g}/255"
-
-
-def _threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
-    """What networks were put through: for each threat the axis of its levels, and its settings."""
-    attacks, corruptions = settings["attacks"], settings["corruptions"]
-    found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}
-    found |= {threat: ({"eps": settings["eps"]}, {"attack": attack}) for threat, attack in attacks.items()}
-    return found | {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
-
-
-def _provenance(plan: Plan, read: list[Shard]) -> dict[str, Any]:
-    """What every array of the build says of where it comes from."""
-    diverged = {
-        f"{arch}, seed {shard.unit.seed}": training["diverged"]
-        for shard in read
-        for arch, training in zip(shard.unit.archs, shard.trainings, strict=True)
-        if training["diverged"] is not None
-    }
-    return {
-        "source": SOURCE,
-        "plan": asdict(plan),
-        "recipe": read[0].settings["recipe"],
-        "environment": {key: value for key, value in read[0].environment.items() if key != "stack"},
-        "diverged": diverged,
-    }
-
-
-def _placing(plan: Plan, read: list[Shard], rows: Rows) -> Callable[[Callable[[Shard, int], np.ndarray], np.ndarray], np.ndarray]:
-    """A function that puts a value of each trained network, from the shard and its position there, into the network's class row.
-
-    The function takes what gives the value, and what stands where there is none, of the value's shape and dtype; it returns
-    ``(classes, seeds, *value)``.
-    """
-    space = space_named(plan.space)
-    where = [
-        (rows.class_row[space.key(space.parse(arch))], plan.seeds.index(shard.unit.seed), shard, k)
-        for shard in read
-        for k, (arch, training) in enumerate(zip(shard.unit.archs, shard.trainings, strict=True))
-        if training["diverged"] is None
-    ]
-
-    def place(value: Callable[[Shard, int], np.ndarray], missing: np.ndarray) -> np.ndarray:
-        values = np.full((len(rows.keys), len(plan.seeds), *missing.shape), missing)
-        for row, seed, shard, k in where:
-            values[row, seed] = value(shard, k)
-        return values
-
-    return place
-
-
-def _proxies(plan: Plan, read: list[Shard], rows: Rows, common: dict[str, Any]) -> Iterator[Array]:
+def _of_the_untrained(built: Built) -> Iterator[Array]:
     """Proxies of the architectures that were built; parameters and FLOPs of all, which take no network."""
-    settings, seeds = read[0].settings, list(plan.seeds)
-    seconds = round(sum(shard.seconds.get("proxies", 0.0) for shard in read), 1)
+    dataset, seeds, settings, rows = built.plan.dataset, list(built.plan.seeds), built.settings, built.rows
+    about = _provenance(built)
     for proxy, how in settings["proxies"].items():
-        values = np.full((len(rows.exact), len(seeds)), np.nan)
-        missing: Counter[str] = Counter()
-        for shard in read:
-            values[[rows.exact_row[arch] for arch in shard.unit.archs], seeds.index(shard.unit.seed)] = shard.proxies[proxy]
-            missing.update(shard.failures.get(proxy, {}))
-        provenance = {**common, "proxy": how, "missing": dict(missing), "seconds_of_all_proxies": seconds}
-        header = Header("exact", {"seed": list(seeds)}, TABLE[proxy].unit, provenance)
-        yield Array(Name(plan.dataset, UNTRAINED, proxy, "value"), header, values)
+        said = {**about, "proxy": how, "missing": dict(built.missing[proxy]), "seconds_of_all_proxies": round(built.seconds["proxies"], 1)}
+        yield Array(
+            Name(dataset, UNTRAINED, proxy, "value"), Header("exact", {"seed": list(seeds)}, TABLE[proxy].unit, said), built.proxies[proxy]
+        )
     skeleton, (height, width) = Skeleton(**settings["skeleton"]), settings["image_size"]
-    space = space_named(plan.space)
+    space = space_named(built.plan.space)
     archs = [space.parse(spec) for spec in rows.exact]
     sizes = {
         "params": [parameters(arch, skeleton) for arch in archs],
         "flops": [flops(arch, skeleton, (height, width)) for arch in archs],
     }
     for proxy, counts in sizes.items():
-        header = Header("exact", {}, TABLE[proxy].unit, {**common, "skeleton": settings["skeleton"], "image_size": settings["image_size"]})
-        yield Array(Name(plan.dataset, UNTRAINED, proxy, "value"), header, np.array(counts) / 1e6)
+        said = {**about, "skeleton": settings["skeleton"], "image_size": settings["image_size"]}
+        yield Array(Name(dataset, UNTRAINED, proxy, "value"), Header("exact", {}, TABLE[proxy].unit, said), np.array(counts) / 1e6)
+
+
+def threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
+    """What networks were put through: for each threat the axis of its levels, and its settings."""
+    attacks, corruptions, eps, code = settings["attacks"], settings["corruptions"], settings["eps"], settings.get("code", {})
+    found: dict[str, tuple[Axes, dict[str, Any]]] = {"clean": ({}, {})}
+    for threat, attack in attacks.items():
+        levels = eps[threat] if isinstance(eps, dict) else eps
+        found[threat] = {"eps": levels}, {"attack": attack} | ({"code": code[threat]} if threat in code else {})
+    return found | {threat: ({"severity": list(SEVERITIES)}, {"corruption": corruption}) for threat, corruption in corruptions.items()}
+
+
+def _provenance(built: Built) -> dict[str, Any]:
+    """What every array of the build says of where it comes from."""
+    return {
+        "source": SOURCE,
+        "plan": built.plan.record(short=True),
+        "recipe": built.settings["recipe"],
+        "dataset": built.settings["dataset"],
+        "environment": built.environment,
+    }
+
+
+def _refuse_other_space(store: Store, into: Path, plan: Plan) -> None:
+    if store.space.name != plan.space:
+        raise BuildError(f"{into} is of the search space {store.space.name}, and the plan is of {plan.space}; name another store (--into).")
+
+
+def _other_environment(into: Path, built: Built) -> str:
+    """What to say of results that differ where the store's were computed in another environment."""
+    with Store(into) as store:
+        provenances = [store.header(name).provenance for name in store.names()]
+    environments = [build["environment"] for found in provenances if found.get("source") == SOURCE for build in together.builds_of(found)]
+    if not environments or built.environment in environments:
+        return ""
+    differing = differences(built.environment, environments[0])
+    return f" These were built with {listed(differing)}, and rounding may train another network: leave out what the store has (--classes, --seed)."
 
 
 def _first_of(names: list[str]) -> str:

@@ -1,10 +1,10 @@
 """Shards: the result of one unit, in one file that appears whole or not at all.
 
-<unit key>.npz holds plain arrays (no pickle; the zip's CRC guards every byte):
+<unit key>.npz holds plain arrays (no pickle), and as the zip's comment a SHA-256 of every byte before it:
 
 unit            JSON: the unit
 settings        JSON: what the unit's recipe, evaluation and data set stood for: all their fields, and a checksum
-environment     JSON: library versions, device, networks in a stack
+environment     JSON: library versions, device, networks in a stack; of kept weights from elsewhere, those of their training, as "trained"
 trainings       JSON: for each network, loss, accuracy, seconds, and why it diverged (or null)
 seconds         JSON: for each threat, seconds of evaluation; for proxies, of all together
 images          JSON: for each threat, how many test images
@@ -12,15 +12,21 @@ failures        JSON: for each proxy, why values are missing, and how often
 proxies/<name>  (stack,)                     float64 NaN where there is no value
 <threat>        (stack, levels, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; levels are the eps of an
                                              attack or the severities of a corruption; clean has no such axis
+
+Shards of the first versions have no comment; of those, every member is read, and none may be missing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +38,11 @@ from robbench.store.atomic import replacing
 
 _RECORDS = ("unit", "settings", "environment", "trainings", "seconds", "images", "failures")
 _PROXIES = "proxies/"
+_SUM = b"sha256:"
+_SUM_BYTES = len(_SUM) + 64
+_END = b"PK\x05\x06"
+_END_BYTES = 22
+"""How a zip file ends that has no comment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +78,7 @@ def write(folder: Path, shard: Shard) -> None:
         ShardError: the folder cannot be written, or the disk is full.
     """
     records = {
-        "unit": np.array(json.dumps(asdict(shard.unit))),
+        "unit": np.array(json.dumps(shard.unit.record())),
         "settings": np.array(json.dumps(shard.settings)),
         "environment": np.array(json.dumps(shard.environment)),
         "trainings": np.array(json.dumps(shard.trainings)),
@@ -77,45 +88,116 @@ def write(folder: Path, shard: Shard) -> None:
     }
     arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
     arrays |= {_PROXIES + name: values for name, values in shard.proxies.items()}
+    content = _summed(arrays)
     try:
         with replacing(path_of(folder, shard.unit)) as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            file.write(content)
     except OSError as error:
         raise ShardError(
             f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again."
         ) from error
 
 
-def read(path: Path) -> Shard:
-    """The shard in a file.
+def _summed(arrays: dict[str, np.ndarray]) -> bytes:
+    """The arrays as a file, whose end is the sum of what is before."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = bytes(_SUM_BYTES)
+    content = buffer.getvalue()[:-_SUM_BYTES]
+    return content + _SUM + hashlib.sha256(content).hexdigest().encode()
+
+
+def read(path: Path, *, outcomes: bool = True) -> Shard:
+    """The shard in a file, every byte of which is compared with its sum.
+
+    Arguments:
+        path: the file.
+        outcomes: unpack them, too; they are most of a shard.
 
     Raises:
         ShardError: the file is cut short, damaged, or not a shard.
     """
+    with _damage_named(path):
+        content = path.read_bytes()
+        summed = _has_sum(content)
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            unit, settings, environment, trainings, seconds, images, failures = (json.loads(str(file[name])) for name in _RECORDS)
+            unit = Unit(**{**unit, "archs": tuple(unit["archs"])})
+            proxies = {name.removeprefix(_PROXIES): file[name] for name in file.files if name.startswith(_PROXIES)}
+            if not summed:
+                _check_members(set(file.files), settings, set(images))
+            wanted = images if outcomes or not summed else {}
+            packed = {threat: _checked(file[threat], threat, len(unit.archs), count) for threat, count in wanted.items()}
+        bools = {threat: np.unpackbits(bits, axis=-1, count=images[threat]).astype(bool) for threat, bits in packed.items() if outcomes}
+        return Shard(unit, settings, environment, trainings, seconds, bools, proxies, failures)
+
+
+def packed(path: Path, threat: str) -> np.ndarray:
+    """The outcomes under one threat as they stand in a file that was read before: uint8 ``(stack, levels, ⌈images/8⌉)``; nothing else is read.
+
+    Raises:
+        ShardError: they are damaged, or not there.
+    """
+    with _damage_named(path), path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        return np.asarray(file[threat])
+
+
+def found(folder: Path, unit: Unit) -> Shard | None:
+    """The shard of this unit, without its outcomes; None where the folder has none that is whole."""
+    path = path_of(folder, unit)
+    if not path.exists():
+        return None
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        unit, settings, environment, trainings, seconds, images, failures = (json.loads(str(arrays[name])) for name in _RECORDS)
-        outcomes = {threat: np.unpackbits(arrays[threat], axis=-1, count=count).astype(bool) for threat, count in images.items()}
-        proxies = {name.removeprefix(_PROXIES): values for name, values in arrays.items() if name.startswith(_PROXIES)}
-        unit = Unit(**{**unit, "archs": tuple(unit["archs"])})
-        return Shard(unit, settings, environment, trainings, seconds, outcomes, proxies, failures)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error
+        shard = read(path, outcomes=False)
+    except ShardError:
+        return None
+    return shard if shard.unit == unit else None
 
 
 def is_done(folder: Path, unit: Unit) -> bool:
     """Whether a whole shard of this unit is in the folder."""
-    path = path_of(folder, unit)
-    if not path.exists():
-        return False
-    try:
-        return read(path).unit == unit
-    except ShardError:
-        return False
+    return found(folder, unit) is not None
 
 
 def outside_plan(folder: Path, units: Iterable[Unit]) -> list[Path]:
     """Shards in the folder that belong to none of these units."""
     planned = {path_of(folder, unit) for unit in units}
     return sorted(path for path in folder.glob("*.npz") if path not in planned)
+
+
+def _has_sum(content: bytes) -> bool:
+    """Whether a file carries its sum, which is then compared; raises ValueError where it is another."""
+    if content[-_END_BYTES:].startswith(_END):
+        return False
+    if content[-_SUM_BYTES:] != _SUM + hashlib.sha256(content[:-_SUM_BYTES]).hexdigest().encode():
+        raise ValueError("its bytes are not those that were written")
+    return True
+
+
+def _check_members(members: set[str], settings: dict[str, Any], images: set[str]) -> None:
+    """Raise ValueError where members of a shard without a sum are missing or strange: a bit of the zip's directory can hide one."""
+    threats = {"clean", *settings.get("attacks", ()), *settings.get("corruptions", ())}
+    expected = {*_RECORDS, *threats, *(_PROXIES + proxy for proxy in settings.get("proxies", ()))}
+    if odd := sorted((expected ^ members) | (threats ^ images)):
+        raise ValueError(f"it lacks {odd[0]}, or should not have it")
+
+
+def _checked(bits: np.ndarray, threat: str, stack: int, images: int) -> np.ndarray:
+    if (
+        bits.dtype != np.uint8
+        or bits.ndim != (2 if threat == "clean" else 3)
+        or (bits.shape[0], bits.shape[-1]) != (stack, -(-images // 8))
+    ):
+        raise ValueError(f"its {threat} is of shape {bits.shape} for {stack} networks and {images} images")
+    return bits
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error

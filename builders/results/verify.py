@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from builders.datasets import load
 from builders.devices import find_device
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Plan, Unit, plan_from
-from builders.results.merge import SOURCE
+from builders.evaluations import find_evaluation
+from builders.plan import Plan, Unit, plan_from
+from builders.recipes import find_recipe
 from builders.results.shards import Shard
+from builders.results.together import SOURCE, builds_of
 from builders.units import environment_of, run_unit, settings_of
 from robbench.arguments import checked_count
 from robbench.measurements.provenance import completed
+from robbench.measurements.question import UNTRAINED
 from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store.arrays import Name
@@ -54,7 +56,7 @@ class Reproduction(NamedTuple):
 
 
 def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Reproduction]:
-    """Build some units of a store's plans again and compare every outcome.
+    """Build some units of a store's plans again and compare every outcome.  Of the store, only the rows of a unit are in memory.
 
     Arguments:
         store: made by `merge`.
@@ -68,16 +70,17 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
             or the device cannot be used.
         InvalidArgument: sample is no number of units.
     """
-    units = [(built, unit) for built in _Built.all(store) for unit in built.plan.units()]
-    if checked_count(sample, "sample", of="units") > len(units):
-        raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
-    found, loaded = find_device(device), cache(partial(load, path=data))
-    torch.set_num_threads(1)
-    for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
-        built, unit = units[int(index)]
-        dataset = loaded(unit.dataset)
-        built.refuse_other_settings(store, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
-        yield built.compared(run_unit(unit, dataset, found), environment_of(found))
+    with Store(store) as opened:
+        units = [(built, unit) for built in _Built.all(opened) for unit in built.plan.units()]
+        if checked_count(sample, "sample", of="units") > len(units):
+            raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
+        found, loaded = find_device(device), cache(lambda plan: plan.load(data))
+        torch.set_num_threads(1)
+        for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
+            built, unit = units[int(index)]
+            dataset = loaded(built.plan)
+            built.refuse_other_settings(opened, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
+            yield built.compared(opened, run_unit(unit, dataset, found), environment_of(found))
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -85,81 +88,88 @@ def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 class _Built(NamedTuple):
-    """What a store holds of one plan."""
+    """What a store says of one plan."""
 
     plan: Plan
-    class_row: dict[str, int]
-    exact_row: dict[str, int]
     environment: dict[str, Any]
     recipe: dict[str, Any]
     measured: dict[str, Any]
-    """Of each attack, corruption and proxy, its settings; and the eps of all attacks, as "eps"."""
-    outcomes: dict[str, np.ndarray]
-    """For each threat, eight images a byte: ``(classes, levels, seeds, ⌈images/8⌉)``, uint8."""
-    proxies: dict[str, np.ndarray]
-    """For each proxy, ``(exact, seeds)``, float64."""
+    """Of each attack, corruption and proxy, its settings; and of each attack its levels, as "eps of …"."""
+    outcomes: dict[str, Name]
+    """For each threat, the array of its outcomes."""
+    proxies: dict[str, Name]
 
-    def compared(self, shard: Shard, environment: dict[str, Any]) -> Reproduction:
+    def compared(self, store: Store, shard: Shard, environment: dict[str, Any]) -> Reproduction:
         """What the store holds of a unit, beside the same unit built again in this environment."""
-        space, seed = space_named(self.plan.space), self.plan.seeds.index(shard.unit.seed)
-        classes = [self.class_row[space.key(space.parse(arch))] for arch in shard.unit.archs]
-        exact = [self.exact_row[arch] for arch in shard.unit.archs]
+        space = space_named(self.plan.space)
+        classes = [store.rows.class_row[space.key(space.parse(arch))] for arch in shard.unit.archs]
         differing, total, largest, mean = 0, 0, 0.0, 0.0
         for threat, outcomes in shard.outcomes.items():
-            before = np.unpackbits(self.outcomes[threat][classes][..., seed, :], axis=-1, count=outcomes.shape[-1]).astype(bool)
+            before = np.unpackbits(_of_seed(store, self.outcomes[threat], classes, shard.unit.seed), axis=-1, count=outcomes.shape[-1])
             differing += int((before != outcomes).sum())
             total += outcomes.size
             change = before.mean(axis=-1) - outcomes.mean(axis=-1)
             largest, mean = max(largest, float(np.abs(change).max())), max(mean, float(np.abs(change.mean(axis=0)).max()))
-        proxies = sum(int(_differ(self.proxies[proxy][exact, seed], values).sum()) for proxy, values in shard.proxies.items())
+        exact = [store.rows.exact_row[arch] for arch in shard.unit.archs]
+        proxies = sum(
+            int(_differ(_of_seed(store, self.proxies[proxy], exact, shard.unit.seed), values).sum())
+            for proxy, values in shard.proxies.items()
+        )
         return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean)
 
-    def refuse_other_settings(self, store: Path, settings: dict[str, Any]) -> None:
+    def refuse_other_settings(self, store: Store, settings: dict[str, Any]) -> None:
         """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
         now = {**settings["attacks"], **settings["corruptions"], **settings["proxies"]}
-        if settings["attacks"]:
-            now["eps"] = settings["eps"]
+        eps = settings["eps"]
+        now |= {f"eps of {name}": eps[name] if isinstance(eps, dict) else eps for name in settings["attacks"]}
         differing = [name for name in now | self.measured if now.get(name) != self.measured.get(name)]
         if self.recipe != settings["recipe"] or differing:
             what = ", ".join(differing[:3]) or "the recipe"
             raise BuildError(
-                f"{store} was built when {self.plan.recipe!r} and {self.plan.evaluation!r} stood for something else (they differ in {what});"
+                f"{store.path} was built when {find_recipe(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood"
+                f" for something else (they differ in {what});"
                 " build it again with the version of RobBench that made it."
             )
 
     @classmethod
-    def all(cls, store: Path) -> list[_Built]:
+    def all(cls, store: Store) -> list[_Built]:
         """Of each plan that was merged into a store; raises BuildError if there is none."""
-        with Store(store) as opened:
-            provenances = {name: completed(name, opened.header(name).provenance) for name in opened.names()}
-            plans = {name: plan_from(found["plan"]) for name, found in provenances.items() if found.get("source") == SOURCE}
-            if not plans:
-                raise BuildError(f"{store} holds nothing that was built here, only published data; there is no plan to build again.")
-            return [
-                cls._read(opened, provenances, plan, [name for name, its in plans.items() if its == plan])
-                for plan in dict.fromkeys(plans.values())
-            ]
+        provenances = {name: completed(name, store.header(name).provenance) for name in store.names()}
+        own: dict[Plan, dict[Name, dict[str, Any]]] = {}
+        for name, found in provenances.items():
+            if found.get("source") == SOURCE:
+                for build in builds_of(found):
+                    own.setdefault(plan_from(build["plan"]), {})[name] = build
+        if not own:
+            raise BuildError(f"{store.path} holds nothing that was built here, only published data; there is no plan to build again.")
+        return [cls._of(store, provenances, plan, names) for plan, names in own.items()]
 
     @classmethod
-    def _read(cls, opened: Store, provenances: dict[Name, dict[str, Any]], plan: Plan, own: list[Name]) -> _Built:
-        """What the store holds of a plan, whose own arrays are these."""
-        first = provenances[own[0]]
+    def _of(cls, store: Store, provenances: dict[Name, dict[str, Any]], plan: Plan, own: dict[Name, dict[str, Any]]) -> _Built:
+        """What the store says of a plan, whose own arrays are these, each with what it says of the build."""
+        trained = next((name for name in own if name.training != UNTRAINED), next(iter(own)))
         # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
-        shared = EVALUATIONS[plan.evaluation].proxies
+        shared = find_evaluation(plan.evaluation).proxies
         built = {
             name: found
             for name, found in provenances.items()
             if name in own or ("proxy" in found and name.dataset == plan.dataset and name.metric in shared)
         }
-
-        def read(names: list[Name]) -> dict[str, np.ndarray]:
-            return {name.metric: opened.read(name) for name in names}
-
-        outcomes = read([name for name in built if name.measure == "outcomes"])
-        proxies = read([name for name, found in built.items() if "proxy" in found])
         measured = {
             name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
         }
-        if attacked := [name for name, found in built.items() if "attack" in found]:
-            measured["eps"] = opened.header(attacked[0]).axes["eps"]
-        return cls(plan, opened.rows.class_row, opened.rows.exact_row, first["environment"], first["recipe"], measured, outcomes, proxies)
+        measured |= {f"eps of {name.metric}": store.header(name).axes["eps"] for name, found in built.items() if "attack" in found}
+        return cls(
+            plan,
+            own[trained]["environment"],
+            provenances[trained]["recipe"],
+            measured,
+            {name.metric: name for name in built if name.measure == "outcomes"},
+            {name.metric: name for name, found in built.items() if "proxy" in found},
+        )
+
+
+def _of_seed(store: Store, name: Name, rows: list[int], seed: int) -> np.ndarray:
+    """Some rows of an array, of one seed."""
+    axes = store.header(name).axes
+    return np.array([np.take(store.read(name, row), axes["seed"].index(seed), axis=list(axes).index("seed")) for row in rows])

@@ -65,13 +65,16 @@ def _worst_case() -> Derived:
         parts = _at_this_eps(columns, question)
         headers = [columns.store.header(name) for name in parts]
         images = _common_images(headers, parts)
-        correct = np.bitwise_and.reduce(
-            [at_level(question, header, columns.array(name)) for name, header in zip(parts, headers, strict=True)]
-        )
-        shares = over_seeds(question, _without_images(headers[0]), _BITS_SET[correct].sum(axis=-1) / images)
-        accuracies = [columns.column(question._replace(metric=Metric(name.metric, question.metric.level, "accuracy"))) for name in parts]
-        unmeasured = np.isnan([column.values for column in accuracies]).any(axis=0)
-        return parts, np.where(unmeasured, np.nan, shares)
+        seeds = _common_seeds(headers, parts)
+        correct, unmeasured = [], []
+        for name, header in zip(parts, headers, strict=True):
+            of_seeds = [header.axes["seed"].index(seed) for seed in seeds] if seeds else ...
+            accuracy = name._replace(measure="accuracy")
+            correct.append(at_level(question, header, columns.array(name))[:, of_seeds])
+            unmeasured.append(np.isnan(at_level(question, columns.store.header(accuracy), columns.array(accuracy))[:, of_seeds]))
+        shares = _BITS_SET[np.bitwise_and.reduce(correct)].sum(axis=-1) / images
+        shares[np.logical_or.reduce(unmeasured)] = np.nan
+        return parts, over_seeds(question, Header("class", {"seed": seeds} if seeds else {}, "fraction", {}), shares)
 
     return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")))
 
@@ -92,8 +95,13 @@ def _common_images(headers: list[Header], parts: Parts) -> int:
     return counts.pop()
 
 
-def _without_images(header: Header) -> Header:
-    return header._replace(axes={axis: values for axis, values in header.axes.items() if axis != "image"})
+def _common_seeds(headers: list[Header], parts: Parts) -> list[float | int | str]:
+    """The seeds with which networks went through every attack; none where arrays have no seeds."""
+    axes = [header.axes.get("seed", []) for header in headers]
+    common = [seed for seed in axes[0] if all(seed in others for others in axes)]
+    if any(axes) and not common:
+        raise NotMeasured(f"worst_case needs the same networks under every attack; {', '.join(map(str, parts))} have no seed in common.")
+    return common
 
 
 DERIVED: dict[str, Derived] = {
@@ -104,5 +112,6 @@ DERIVED: dict[str, Derived] = {
     "hrs-pgd": _harmonic_mean("pgd"),
     "hrs-apgd-ce": _harmonic_mean("apgd-ce"),
     "hrs-square": _harmonic_mean("square"),
+    "hrs-square-rescaled": _harmonic_mean("square-rescaled"),
     "hrs-autoattack": _harmonic_mean("autoattack"),
 }

@@ -64,7 +64,7 @@ def _cost(device: str, quantity: str, unit: str) -> Entry:
     return Entry("cost", None, unit, False, f"{quantity} of one image on {device} (Li et al., 2021)")
 
 
-TABLE: dict[str, Entry] = {
+_ENTRIES: dict[str, Entry] = {
     "clean": _clean(),
     "fgsm": _attack("one signed gradient step (Goodfellow et al., 2015)"),
     "pgd": _attack("projected gradient descent, L∞ (Madry et al., 2018)"),
@@ -100,6 +100,7 @@ TABLE: dict[str, Entry] = {
     "hrs-pgd": _derived("eps", "harmonic mean of clean and PGD accuracy (Devaguptapu et al., 2021)"),
     "hrs-apgd-ce": _derived("eps", "harmonic mean of clean and APGD-CE accuracy"),
     "hrs-square": _derived("eps", "harmonic mean of clean and Square accuracy"),
+    "hrs-square-rescaled": _derived("eps", "harmonic mean of clean and rescaled Square accuracy"),
     "hrs-autoattack": _derived("eps", "harmonic mean of clean and AutoAttack accuracy"),
     "croze": _proxy("consistency under perturbation, as released (Ha et al., 2023)"),
     "croze_features": _proxy("CRoZe's features alone"),
@@ -151,6 +152,23 @@ TABLE: dict[str, Entry] = {
     ),
     "skip_connections": Entry("attribute", None, "1", True, "skip connections in the normal cell of DARTS"),
 }
+_OWN = re.compile(r"(attack|proxy)-[a-z0-9][a-z0-9_.-]*")
+
+
+class Table(dict[str, Entry]):
+    """The names that can be asked for, and ``attack-NAME`` and ``proxy-NAME`` of anyone's own attacks and proxies, which it knows and does not list."""
+
+    def __missing__(self, name: str) -> Entry:
+        found = _OWN.fullmatch(name)
+        if found is None:
+            raise KeyError(name)
+        return _attack("an attack of one's own") if found[1] == "attack" else _proxy("a proxy of one's own")
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and _OWN.fullmatch(name) is not None)
+
+
+TABLE = Table(_ENTRIES)
 """Attributes follow from an architecture's structure, so no store needs to hold them; which a space has, its `attributes` say."""
 
 MEASURES: dict[str, str] = {

@@ -18,10 +18,11 @@ import numpy as np
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE, canonical_name
 from robbench.sources.cells import CellReading, published_index
-from robbench.sources.reading import ARRAY_BYTES, checked_levels, filled, number, shown
+from robbench.sources.reading import ARRAY_BYTES, check_size, checked_levels, filled, number, shown
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import class_partition
 from robbench.store.arrays import MISSING, Array, Header, Name
+from robbench.store.blockwise import OnDisk
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 ATTACKS = ("fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")
@@ -89,7 +90,7 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
 
 def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: str, levels: dict[str, list[float]]) -> Array:
     shape = tuple(map(len, levels.values()))
-    values: np.ndarray | None = None
+    values: np.ndarray | OnDisk | None = None
     seen: set[int] = set()
     for keys, item in reading.members(file, 4):
         if keys[:3] != (dataset, key, measure) or len(keys) < 4:
@@ -126,17 +127,19 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
         **_RECIPES.get(name, {}),
     }
     unit = "count" if measure == "cm" else "fraction"
-    return Array(Name(dataset, "standard", name, MEASURES[measure]), Header("class", axes, unit, provenance), values)
+    whole = values.blocks() if isinstance(values, OnDisk) else values
+    return Array(Name(dataset, "standard", name, MEASURES[measure]), Header("class", axes, unit, provenance), whole)
 
 
-def _unmeasured(file: Path, dataset: str, measure: str, one: np.ndarray) -> np.ndarray:
+def _unmeasured(file: Path, dataset: str, measure: str, one: np.ndarray) -> np.ndarray | OnDisk:
     """The array that values such as this one go into: ``(classes of networks, …)``."""
     shape = (len(class_partition().keys), *one.shape)
     if measure != "cm":
         return filled(file, measure, shape)
     if one.shape[-1] != _CLASSES[dataset]:
         raise SourceError(f"{file} has matrices of {one.shape[-1]} classes; expected {_CLASSES[dataset]}, those of {dataset}.")
-    return filled(file, measure, shape, np.uint16, MISSING, most=2 * ARRAY_BYTES)  # as published: 2 GB
+    check_size(file, measure, shape, np.uint16, most=2 * ARRAY_BYTES)
+    return OnDisk(shape, np.uint16, MISSING)  # as published, up to 2 GB, of networks in any order
 
 
 def _statistics(item: Any) -> Any:

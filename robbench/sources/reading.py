@@ -187,16 +187,19 @@ def checked_levels(path: Path, where: str, levels: Sequence[float]) -> list[floa
     return list(levels)
 
 
-def filled(
-    path: Path, where: str, shape: Sequence[int], dtype: Any = np.float64, missing: float = np.nan, most: int = ARRAY_BYTES
-) -> np.ndarray:
-    """An array in which nothing was measured yet; raises SourceError where it would take more memory than any published one."""
+def filled(path: Path, where: str, shape: Sequence[int], most: int = ARRAY_BYTES) -> np.ndarray:
+    """An array of floats in which nothing was measured yet; raises SourceError as `check_size` does."""
+    check_size(path, where, shape, np.float64, most)
+    return np.full(tuple(shape), np.nan)
+
+
+def check_size(path: Path, where: str, shape: Sequence[int], dtype: Any, most: int) -> None:
+    """Raise SourceError where an array would be larger than any published one."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > most:
         raise SourceError(
             f"{path}: {where} would take {size / 2**20:.0f} MiB, as values of shape {tuple(shape)}; expected {most >> 20} at the most."
         )
-    return np.full(tuple(shape), missing, dtype)
 
 
 def shown(value: object) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from robbench.store.blockwise import Blocks
 
 MISSING = 65535
 """The packed code of a value that was not measured."""
@@ -63,9 +66,10 @@ class Array(NamedTuple):
 
     name: Name
     header: Header
-    values: np.ndarray
+    values: np.ndarray | Blocks
     """``(rows, axes…)``: float with NaN where nothing was measured; or uint16 counts with `MISSING` there; or, for outcomes, uint8, eight images a
-    byte, the first in its highest bit, as a masked array where something is missing: in a store, outcomes are missing where the accuracy is."""
+    byte, the first in its highest bit, as a masked array where something is missing: in a store, outcomes are missing where the accuracy is.
+    Counts and outcomes that are too large for memory are given as `Blocks`."""
 
 
 class Fitted(NamedTuple):

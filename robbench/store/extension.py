@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from robbench.errors import Contradiction, StoreError
 from robbench.store.arrays import MISSING, Array, Header, Name, as_floats, unpack
+from robbench.store.blockwise import Blocks, placed, spread
 from robbench.store.files import copied, create_dataset, names_in, write_array, write_manifest
 from robbench.store.layout import FORMAT, FORMAT_VERSION, blocks, check_header, check_values, damage_named, header_of, path_of
 from robbench.store.reading import Store
@@ -25,6 +26,16 @@ class Changes(NamedTuple):
     filled: list[Name]
     unchanged: list[Name]
     rows: int
+
+
+Joined = Callable[[Name, dict[str, Any], dict[str, Any]], dict[str, Any] | None]
+"""From an array's name and the provenances of what the store holds of it and of what would fill its gaps: the provenance of both together; None where
+they do not go together."""
+
+
+def of_one_source(name: Name, present: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
+    """Numbers of one source go together, whichever they are."""
+    return new if present.get("source") == new.get("source") else None
 
 
 class Unchanged(Exception):
@@ -42,13 +53,16 @@ class Extension:
         new: the file, still empty.
         path: the store that it extends, if there is one.
         rows: what the arrays run over.
+        joined: says what may fill the gaps of what.
     """
 
-    def __init__(self, new: h5py.File, path: str | os.PathLike[str], rows: Rows) -> None:
-        self.file, self.rows = new, rows
+    def __init__(self, new: h5py.File, path: str | os.PathLike[str], rows: Rows, joined: Joined) -> None:
+        self.file, self.rows, self._joined = new, rows, joined
         self.changed: set[str] = set()
         """Paths of datasets whose digests are to be taken."""
         self._unmeasured: dict[Name, np.ndarray | None] = {}
+        self._given: dict[Name, np.ndarray] = {}
+        """Accuracy → where the one that is put in lacks a measurement."""
         if Path(path).exists():
             held = _held_rows(path, rows)
             self.manifest = copied(path, new)
@@ -68,7 +82,9 @@ class Extension:
         changes = Changes([], [], [], self.added_rows)
         for array in arrays:
             self.file.attrs.setdefault("default_dataset", array.name.dataset)
-            self._put(self._placed(array), changes)
+            masked = self._masked(array)
+            self._put(self._placed(masked if path_of(array.name) in self.file else array), changes)
+            del array, masked  # before the next is made: it may be large
         if not (changes.added or changes.filled or changes.rows or indexed):
             raise Unchanged(changes)
         write_manifest(self.file, self.manifest, changed=self.changed)
@@ -93,16 +109,15 @@ class Extension:
             )
         self._write_rows()
         for name in names_in(self.file):
-            dataset = self.file[path_of(name)]
-            more = (self.union.count(header_of(dataset).rows) or 0) - len(dataset)
-            if more:
-                values, attributes = dataset[()], dict(dataset.attrs.items())
-                del self.file[path_of(name)]
-                padded = create_dataset(
-                    self.file, path_of(name), np.concatenate([values, np.full((more, *values.shape[1:]), _missing(values.dtype))])
-                )
-                padded.attrs.update(attributes)
-                self.changed.add(path_of(name))
+            path, dataset = path_of(name), self.file[path_of(name)]
+            rows = self.union.count(header_of(dataset).rows) or 0
+            if rows > len(dataset):
+                values = Blocks(dataset.shape, dataset.dtype, dataset.__getitem__)
+                padded = create_dataset(self.file, None, placed(values, np.arange(len(dataset)), rows, _missing(dataset.dtype)))
+                padded.attrs.update(dict(dataset.attrs.items()))
+                del self.file[path]
+                self.file[path.encode()] = padded
+                self.changed.add(path)
 
     def _put_index(self, index: np.ndarray) -> bool:
         """Write the published index, and make the evaluated member of each class (that of the lowest index) its representative."""
@@ -128,29 +143,48 @@ class Extension:
         place = self.places[array.header.rows]
         if place is None:
             return array
-        shape = (self.union.count(array.header.rows) or 0, *array.values.shape[1:])
-        if array.values.dtype == np.uint8:
-            values: np.ndarray = np.ma.masked_array(np.zeros(shape, np.uint8), True)
-        else:
-            values = np.full(shape, _missing(array.values.dtype))
-        values[place] = array.values
-        return array._replace(values=values)
+        rows = self.union.count(array.header.rows) or 0
+        return array._replace(values=placed(array.values, place, rows, _missing(array.values.dtype)))
 
     def _put(self, array: Array, changes: Changes) -> None:
         """Write an array, or compare it with the one that is there, and note which."""
         path = path_of(array.name)
+        array = self._over_all_seeds(array)
         if array.name.measure == "accuracy":
             self._unmeasured_before(array.name)
         if path not in self.file:
             write_array(self.file, array)
             changes.added.append(array.name)
-        elif self._has_gaps_for(array := array._replace(values=self._masked(array))):
-            write_array(self.file, self._filled(array))
+        elif self._has_gaps_for(array):
+            header = array.header._replace(provenance=self._provenance(array))
+            write_array(self.file, self._filled(array._replace(header=header)))
             changes.filled.append(array.name)
         else:
             changes.unchanged.append(array.name)
             return
         self.changed.add(path)
+
+    def _over_all_seeds(self, array: Array) -> Array:
+        """The array over the store's seeds and then its own, to which the store's array is extended; as it is, where it differs in more than seeds."""
+        path, axes = path_of(array.name), array.header.axes
+        if path not in self.file:
+            return array
+        present = self.file[path]
+        header = header_of(present)
+        if header.axes == axes or {**header.axes, "seed": []} != {**axes, "seed": []}:
+            return array
+        held, seeds = header.axes["seed"], list(dict.fromkeys([*header.axes["seed"], *axes["seed"]]))
+        axis = 1 + list(axes).index("seed")
+        if len(seeds) > len(held):
+            stored = Blocks(present.shape, present.dtype, present.__getitem__)
+            grown = create_dataset(self.file, None, spread(stored, axis, range(len(held)), len(seeds), _missing(present.dtype)))
+            grown.attrs.update({**present.attrs, "seed": seeds})
+            del self.file[path]
+            self.file[path] = grown
+            self.changed.add(path)
+        values = spread(array.values, axis, [seeds.index(seed) for seed in axes["seed"]], len(seeds), _missing(array.values.dtype))
+        header = array.header._replace(axes={**axes, "seed": seeds})
+        return array._replace(header=header, values=values[:] if values.dtype.kind == "f" else values)
 
     def _has_gaps_for(self, array: Array) -> bool:
         """Whether the array has measurements that the one in the store lacks; raises Contradiction where they disagree."""
@@ -167,7 +201,8 @@ class Extension:
         gaps = False
         for block in blocks(present):
             old, lacking = self._stored(array.name, block)
-            new, missing = as_floats(np.ma.getdata(array.values[block])), _is_missing(array.values[block])
+            given = array.values[block]
+            new, missing = as_floats(np.ma.getdata(given)), _is_missing(given)
             differ = (old != new) & ~lacking & ~missing
             if differ.any():
                 where = tuple(index[0] for index in np.nonzero(differ))
@@ -175,19 +210,27 @@ class Extension:
                 spec = specs[where[0] + block.start]
                 raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
             gaps |= bool((lacking & ~missing).any())
-        if gaps and header.provenance.get("source") != array.header.provenance.get("source"):
-            raise Contradiction(_disagreement(array, header, "it would fill gaps with numbers of another source"))
         return gaps
 
+    def _provenance(self, array: Array) -> dict[str, Any]:
+        """Of an array and what the store holds of it, whose gaps it fills; raises Contradiction where they do not go together."""
+        present = header_of(self.file[path_of(array.name)])
+        joined = self._joined(array.name, present.provenance, array.header.provenance)
+        if joined is None:
+            raise Contradiction(_disagreement(array, present, "it would fill gaps with numbers of another source"))
+        return joined
+
     def _filled(self, array: Array) -> Array:
-        """The array with what the store has where it lacks a measurement; the store's is taken out."""
-        present, filled = self.file[path_of(array.name)], array.values.copy()
-        for block in blocks(present):  # in the type of the values: as floats, confusion matrices may not fit in memory
-            old, lacking = self._stored(array.name, block)
-            taken = _is_missing(filled[block]) & ~lacking
-            filled[block][taken] = old[taken]
-        del self.file[path_of(array.name)]
-        return array._replace(values=filled)
+        """The array with what the store has where it lacks a measurement."""
+
+        def read(block: slice) -> np.ndarray:
+            (old, lacking), filled = self._stored(array.name, block), array.values[block].copy()
+            taken = _is_missing(filled) & ~lacking
+            filled[taken] = old[taken]
+            return filled
+
+        values = Blocks(array.values.shape, array.values.dtype, read)
+        return array._replace(values=values[:] if values.dtype.kind == "f" else values)
 
     def _stored(self, name: Name, block: slice) -> tuple[np.ndarray, np.ndarray]:
         """Some rows of an array in the store, and where nothing was measured: both ``(rows, axes…)``."""
@@ -214,12 +257,21 @@ class Extension:
         with damage_named(self.file.filename, path):
             return np.asarray(np.isnan(unpack(self.file[path][()], self.file[path].attrs.get("denominator"))))
 
-    def _masked(self, array: Array) -> np.ndarray:
-        """The values; of outcomes that do not say what is missing, masked where the accuracy is, which a source gives before them."""
-        unmeasured = self._unmeasured_now(array.name) if array.values.dtype == np.uint8 else None
-        if unmeasured is None or isinstance(array.values, np.ma.MaskedArray):
-            return array.values
-        return np.ma.masked_array(array.values, np.broadcast_to(unmeasured[..., np.newaxis], array.values.shape))
+    def _masked(self, array: Array) -> Array:
+        """The array; of outcomes that do not say what is missing, masked where the accuracy is, which a source gives before them."""
+        if array.name.measure == "accuracy":
+            self._given[array.name] = np.isnan(as_floats(array.values[:]))
+        unmeasured = self._given.get(array.name._replace(measure="accuracy")) if array.values.dtype == np.uint8 else None
+        if unmeasured is None:
+            return array
+
+        def read(block: slice) -> np.ndarray:
+            given = array.values[block]
+            if isinstance(given, np.ma.MaskedArray):
+                return given
+            return np.ma.masked_array(given, np.broadcast_to(unmeasured[block, ..., np.newaxis], given.shape))
+
+        return array._replace(values=Blocks(array.values.shape, array.values.dtype, read))
 
 
 def _held_rows(path: str | os.PathLike[str], rows: Rows) -> Rows:
@@ -242,7 +294,10 @@ def _check(array: Array, rows: Rows) -> None:
         raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
     try:
         check_header(array.header, array.values.shape, array.values.dtype, 1 if array.values.dtype == np.uint16 else None)
-        check_values(array.header, array.values)
+        if isinstance(array.values, np.ndarray):
+            check_values(array.header, array.values)
+        elif array.values.dtype.kind == "f":
+            raise ValueError("it is of floats, which are given whole; blocks are for counts and outcomes")
     except ValueError as error:
         raise StoreError(f"{array.name} is not what its header says: {error}.") from error
     if any(part in ("", ".", "..") for part in array.name):
@@ -269,7 +324,7 @@ def _disagreement(array: Array, present: Header, what: str) -> str:
     old, new = (" ".join(str(header.provenance.get(field, "?")) for field in ("source", "file")) for header in (present, array.header))
     return (
         f"{array.name} in the store is from {old} and differs from the one of {new}: {what}."
-        " To keep both, import the new one under another training protocol's name (--training)."
+        " To keep both, put the new one under another training protocol's name (--training)."
     )
 
 

@@ -13,17 +13,18 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Be the only one who writes `path` while the block runs; wait, and say so in the log, while another process or thread does.
 
     The lock is on a file beside `path`, which is gone afterwards.  The system lets go of it when its holder ends, however it ends.
 
     Raises:
+        BlockingIOError: another process or thread does, and this one is not to wait.
         OSError: the folder cannot be written.
     """
     path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
-    descriptor = _acquired(lock, path)
+    descriptor = _acquired(lock, path, wait)
     try:
         yield
     finally:
@@ -31,12 +32,15 @@ def only_writer(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquired(lock: Path, path: Path) -> int:
+def _acquired(lock: Path, path: Path, wait: bool) -> int:
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not wait:
+                os.close(descriptor)
+                raise
             _log.warning("%s is being written by another process; waiting for it to end.", path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if _is(lock, descriptor):

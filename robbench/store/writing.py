@@ -14,7 +14,7 @@ import numpy as np
 
 from robbench.errors import StoreError
 from robbench.store.arrays import Array, Fitted
-from robbench.store.extension import Changes, Extension, Unchanged
+from robbench.store.extension import Changes, Extension, Joined, Unchanged, of_one_source
 from robbench.store.files import copied, create_dataset, write_manifest
 from robbench.store.layout import path_of_surrogate
 from robbench.store.reading import Store
@@ -23,18 +23,26 @@ from robbench.store.rows import Rows
 __all__ = ["Changes", "extend", "put_surrogate"]
 
 
-def extend(path: str | os.PathLike[str], rows: Rows, arrays: Iterable[Array], *, published_index: np.ndarray | None = None) -> Changes:
+def extend(
+    path: str | os.PathLike[str],
+    rows: Rows,
+    arrays: Iterable[Array],
+    *,
+    published_index: np.ndarray | None = None,
+    joined: Joined = of_one_source,
+) -> Changes:
     """Put arrays into a store, which is made if there is none; all of them, or none.
 
     Rows that the store lacks are added, and "not measured" is what they hold in the arrays that were there.  The new file takes the old one's place when it
     is complete, so a reader or a crash never sees half of it.  Where everything is already there, the file is not touched.  Arrays are taken one at a time,
-    so they may be made one at a time.  While another process writes the same file, this one waits.
+    so they may be made one at a time.  Seeds that an array in the store lacks are added to it.  While another process writes the same file, this one waits.
 
     Arguments:
         path: the store.
         rows: what the arrays run over.
         arrays: measurements over all of its classes, or all of its exact architectures.
         published_index: ``(exact,)``: the index of each architecture in the published benchmark; None if the source has none.
+        joined: says which numbers may fill gaps between which, and what is then said of both; those of one source, if left out.
 
     Returns:
         What changed.
@@ -49,7 +57,7 @@ def extend(path: str | os.PathLike[str], rows: Rows, arrays: Iterable[Array], *,
     with _replaced(path) as begin:
         try:
             with begin() as new:
-                changes = Extension(new, path, rows).put(arrays, published_index)
+                changes = Extension(new, path, rows, joined).put(arrays, published_index)
                 _refuse_read_only(path)
         except Unchanged as nothing:
             return nothing.changes

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, tiny_images: str) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that are not about what is measured: to this process, "digits-light" is two attacks, a corruption and two proxies."""
-    from builders.plan import EVALUATIONS
+    from builders.evaluations import EVALUATIONS
 
     whole = EVALUATIONS["digits-light"]
     attacks = {name: whole.attacks[name] for name in ("fgsm", "pgd")}
@@ -51,7 +51,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> P
 
 
 def planned(folder: Path, images: str) -> Path:
+    """Some of every kind of measurement, which the plan says in full: workers in other processes find it there."""
+    from builders.evaluations import EVALUATIONS
     from builders.plan import Plan, write_plan
 
-    write_plan(folder, Plan(images, "digits", "digits-light", classes=4, sample_seed=0, seeds=(0, 1), stack=2))
+    whole = EVALUATIONS["digits-light"]
+    proxies = {name: whole.proxies[name] for name in ("snip", "synflow")}
+    some = replace(whole, name="some", corruptions=("contrast", "fog"), proxies=proxies)
+    write_plan(folder, Plan(images, "digits", some, classes=4, sample_seed=0, seeds=(0, 1), stack=2))
     return folder

@@ -21,8 +21,9 @@ from builders.networks.stacked import StackedNetwork
 from builders.proxies import PROXIES, score, score_untrained
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
+from builders.recipes import RECIPES, Adversary
 from builders.reliability import reliability
-from builders.train import RECIPES, Adversary, train
+from builders.train import train
 from tests.builders.elsewhere import CPU, CUDA, Elsewhere, TwoDevices
 from tests.builders.proxies.small import CELLS, CONSTANT
 

@@ -88,10 +88,37 @@ def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path) -> None:
         read_plan(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "digits"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "digits"}', "[" * 50_000])
 def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / PLAN_FILE).write_text(text)
     with pytest.raises(BuildError, match=r"plan\.json is not a plan"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": 3}, r"plan\.json is not a plan: its data is 3"),
+        ({"hash": "0"}, r"plan\.json is not a plan: what it stands for was changed"),
+        ({"more": 3}, r"plan\.json is not a plan: .*'more'"),
+        ({"dataset": 3}, r"dataset=3 is not the name of a data set"),
+        ({"space": []}, r"plan\.json is not a plan: unhashable"),
+        ({"recipe": []}, r"plan\.json is not a plan: unhashable"),
+        ({"recipe": {"name": "mine"}}, r"plan\.json: \[recipe\]: it lacks epochs"),
+        ({"recipe": {"name": "mine", "epochs": "2"}}, r"plan\.json: \[recipe\] epochs: '2' is a string; expected an integer"),
+        (
+            {"evaluation": {"name": "mine", "attacks": {"fgsm": 3}}},
+            r"plan\.json: \[evaluation\.attacks\] fgsm: 3 is an integer; expected a table",
+        ),
+        ({"evaluation": {"name": "mine", "attacks": 3}}, r"plan\.json: \[evaluation\] attacks: 3 is an integer; expected a table"),
+        ({"seeds": 3}, r"plan\.json is not a plan: .*int"),
+        ({"stack": "4"}, r"stack='4' is not a number of networks a unit"),
+    ],
+)
+def test_a_plan_of_strange_fields_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    write_plan(tmp_path, PLAN)
+    (tmp_path / PLAN_FILE).write_text(json.dumps({**json.loads((tmp_path / PLAN_FILE).read_text()), **change}))
+    with pytest.raises(RobBenchError, match=message):
         read_plan(tmp_path)
 
 

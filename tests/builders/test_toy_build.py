@@ -13,18 +13,19 @@ import torch
 
 from builders.attacks import FGSM
 from builders.errors import BuildError
+from builders.evaluations import EVALUATIONS, Evaluation
 from builders.networks import CELLS, cell_of
 from builders.networks.frozen import FrozenStack
 from builders.networks.graph import CellGraph
 from builders.networks.plain import Network, Skeleton, flops, parameters
 from builders.networks.stacked import StackedNetwork
-from builders.plan import EVALUATIONS, Evaluation, Plan, read_plan, write_plan
+from builders.plan import Plan, read_plan, write_plan
 from builders.proxies import PROXIES, initialised, score
+from builders.recipes import RECIPES, Recipe
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
-from builders.train import RECIPES, Recipe
 from robbench.errors import RobBenchError
 from robbench.spaces import SPACES
 from robbench.store import Store

@@ -63,8 +63,8 @@ def test_everything_put_in_comes_back(small_store: Path, synthetic_arrays: list[
             assert array_.name in store
             assert store.header(array_.name) == array_.header
             assert store.shape(array_.name) == array_.values.shape
-            np.testing.assert_array_equal(store.read(array_.name), as_floats(array_.values))
-            np.testing.assert_array_equal(store.read(array_.name, 17), as_floats(array_.values)[17])
+            np.testing.assert_array_equal(store.read(array_.name), as_floats(array_.values[:]))
+            np.testing.assert_array_equal(store.read(array_.name, 17), as_floats(array_.values[:])[17])
         assert Name("toy10", "standard", "pgd", "confidence") not in store
     assert verify(small_store) == len(synthetic_arrays) + 5  # two tables of classes, three of cells
 
@@ -257,7 +257,7 @@ def test_extending_keeps_what_was_there(store: Path, synthetic_arrays: list[Arra
     changes = extend(store, ROWS, [new, synthetic_arrays[0]])
     assert (changes.added, changes.unchanged) == ([new.name], [synthetic_arrays[0].name])
     for array_ in [*synthetic_arrays, new]:
-        np.testing.assert_array_equal(values_of(store, array_.name), as_floats(array_.values))
+        np.testing.assert_array_equal(values_of(store, array_.name), as_floats(array_.values[:]))
     assert verify(store) == len(synthetic_arrays) + 6
     assert only(store.parent) == store
 
@@ -524,7 +524,6 @@ def test_bytes_changed_together_with_their_checksum_are_found_by_verify(store: P
         ("provenance", "{}"),
         ("comment", "by another hand"),
         ("comment", b"by another hand"),
-        ("comment", h5py.Empty("f")),
     ],
 )
 def test_a_changed_attribute_is_found_by_verify(store: Path, attribute: str, value: Any) -> None:

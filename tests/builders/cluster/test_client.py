@@ -22,12 +22,13 @@ distributed = pytest.importorskip("distributed")
 from builders.cluster import client as asking
 from builders.cluster.client import run
 from builders.errors import BuildError
+from builders.log import Event
 from builders.plan import read_plan
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard
+from builders.run import claimed, todo
 from builders.run import run as run_here
-from builders.run import todo
 from robbench.errors import MissingLibrary
 from tests.builders.results.stores import assert_same_arrays
 
@@ -68,13 +69,16 @@ def test_a_killed_worker_loses_nothing_and_the_store_is_that_of_a_local_build(fo
         if not torch.cuda.is_available():
             with pytest.raises(BuildError, match=r"^worker tcp://.*: device 'cuda' cannot be used"):
                 next(run(folder, workers.scheduler_address))
-        units = run(folder, workers.scheduler_address, device="cpu")
-        first = next(units)
+        heard: list[Event] = []
+        with claimed(folder, read_plan(folder).units()[3], waiting=False):
+            units = run(folder, workers.scheduler_address, device="cpu", progress=heard.append)
+            first = next(units)
         held = {address: [*keys, *client.has_what()[address]] for address, keys in client.processing().items()}
         victim = max(held, key=lambda address: len(held[address]))
         assert held[victim]
         os.kill(client.run(os.getpid, workers=[victim])[victim], signal.SIGKILL)
         assert len({first, *units}) == 4
+    assert {("training", 4), ("square", 1), ("unit", 1)} <= {(event.what, event.done) for event in heard}
     merge(folder, folder / "store.h5")
     assert_same_arrays(folder / "store.h5", undisturbed)
 
@@ -105,10 +109,12 @@ def test_unfit_workers_are_refused_before_any_work(
     ):
         next(run(folder, address, patience=0.1))
     shutil.copytree(CODE / "builders", tmp_path / "other" / "builders")
-    recipes = tmp_path / "other" / "builders" / "train.py"
+    recipes = tmp_path / "other" / "builders" / "recipes.py"
     recipes.write_text(recipes.read_text().replace('Recipe("digits", epochs=4,', 'Recipe("digits", epochs=5,'))
     start("worker", "--nthreads", 2, code=tmp_path / "other")
-    with pytest.raises(BuildError, match=r"^worker tcp://\S+: code is \w+, not \w+, recipe\.epochs is 5, not 4, nthreads is 2, not 1; all"):
+    with pytest.raises(
+        BuildError, match=r"^worker tcp://\S+: source is \w+, not \w+, recipe\.epochs is 5, not 4, nthreads is 2, not 1; all"
+    ):
         next(run(folder, address))
     with pytest.raises(BuildError, match=rf"no worker at {address} offers a GPU; start some, each with `dask worker {address} .* GPU=1`"):
         next(run(folder, address, device="cuda"))

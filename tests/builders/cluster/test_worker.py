@@ -12,16 +12,20 @@ torch = pytest.importorskip("torch")
 distributed = pytest.importorskip("distributed")
 
 from builders.cluster import worker as working
-from builders.cluster.worker import Job, gpu_count, run_on_worker, worker_fingerprint
+from builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker_fingerprint
 from builders.datasets import Dataset
 from builders.errors import BuildError
+from builders.log import Event
+from builders.measure import Progress
 from builders.plan import Unit, read_plan
 
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a worker says of itself, with this process in its place."""
-    made = SimpleNamespace(address="tcp://late:1", state=SimpleNamespace(nthreads=1, total_resources={"GPU": 2}))
+    state = SimpleNamespace(nthreads=1, total_resources={"GPU": 2})
+    made = SimpleNamespace(address="tcp://late:1", local_directory="nowhere", state=state, said=[])
+    made.log_event = lambda topic, event: made.said.append((topic, event))
     monkeypatch.setattr(distributed, "get_worker", lambda: made)
     return made
 
@@ -32,15 +36,21 @@ def job(folder: Path, worker: Any) -> Job:
     return replace(job, expected=worker_fingerprint(job, worker))
 
 
-def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_unit(unit: Unit, dataset: Dataset, device: object, *, notice: Callable[[str], None]) -> tuple[object, ...]:
+def test_a_unit_is_run_on_one_thread_and_what_was_noticed_comes_with_it(job: Job, worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_unit(
+        unit: Unit, dataset: Dataset, device: object, *, weights: Path | None, notice: Callable[[str], None], progress: Progress
+    ) -> tuple[object, ...]:
         notice("halved")
-        return unit, dataset.name, str(device), torch.get_num_threads()
+        progress("training", 3, 4)
+        return unit, dataset.name, str(device), weights, torch.get_num_threads()
 
     monkeypatch.setattr(working, "run_unit", run_unit)
     unit = job.plan.units()[3]
-    done: object = run_on_worker(unit, job)
-    assert done == ((unit, unit.dataset, "cpu", 1), ["halved"])
+    done: object = run_on_worker(unit, replace(job, weights=Path("kept")))
+    assert done == ((unit, unit.dataset, "cpu", Path("kept"), 1), ["halved"])
+    ((topic, said),) = worker.said
+    event = Event(**said["event"])
+    assert (topic, event.process, event.unit, event.what, event.done, event.of) == (TOPIC, "tcp://late:1", unit.key, "training", 3, 4)
 
 
 def test_a_worker_that_came_late_is_asked_too(job: Job, worker: Any) -> None:

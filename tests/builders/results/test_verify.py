@@ -11,12 +11,13 @@ pytest.importorskip("torch")
 
 from builders.attacks import PGD
 from builders.errors import BuildError
-from builders.plan import EVALUATIONS, Evaluation, Plan, write_plan
+from builders.evaluations import EVALUATIONS, Evaluation
+from builders.plan import Plan, write_plan
+from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.verify import verify
 from builders.run import run
-from builders.train import RECIPES
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.embedded import embedded_store
 from robbench.store.rows import Rows
@@ -40,7 +41,7 @@ def test_verify_agrees_with_a_real_build_and_not_with_a_changed_one(tmp_path: Pa
     assert found.same_environment
     assert (found.differing_outcomes, found.largest_change, found.mean_change) == (0, 0.0, 0.0)
     assert found.succeeded
-    assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 15 * 5)
+    assert found.outcomes == 2 * 12 * (1 + 4 * 4 + 2 * 5)
     assert found.differing_proxies == 0
     shard = shards.read(shards.path_of(folder, found.unit))
     network, level = np.argwhere(shard.outcomes["pgd"].mean(axis=-1) != 0.5)[0]

@@ -8,12 +8,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import robbench
-from builders.cluster.fingerprint import fingerprint, of_shard, refuse_others
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
+from builders.fingerprint import fingerprint, of_shard, refuse_others
 from builders.plan import Plan, read_plan
+from builders.recipes import RECIPES
 from builders.results.shards import Shard
-from builders.train import RECIPES
 from builders.units import environment_of, settings_of
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def test_a_shard_tells_what_made_it(plan: Plan, dataset: Dataset) -> None:
     shard = Shard(plan.units()[0], settings_of(plan.recipe, plan.evaluation, dataset), environment, [], {}, {}, {}, {})
     made, here = of_shard(shard), fingerprint(plan, dataset, CPU)
     assert made.items() <= here.items()
-    assert here.keys() - made.keys() == {"robbench", "code"}
+    assert here.keys() - made.keys() == {"robbench", "source"}
 
 
 def test_the_first_differences_are_named() -> None:

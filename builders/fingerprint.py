@@ -1,0 +1,80 @@
+"""What all results that are put together must have in common, as one flat dict, so that a difference has a name.
+
+robbench, source            the version, and a checksum of the builders' source: of a process only
+dataset                     a checksum of its images and labels
+torch, numpy, python, device
+recipe.epochs, attacks.pgd.steps, …     all settings of recipe and evaluation
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import robbench
+from builders.datasets import Dataset
+from builders.errors import BuildError
+from builders.plan import Plan
+from builders.results.shards import Shard
+from builders.units import environment_of, settings_of
+
+Fingerprint = dict[str, Any]
+
+_SOURCE = Path(__file__).parent
+
+
+def fingerprint(plan: Plan, dataset: Dataset, device: torch.device) -> Fingerprint:
+    """The fingerprint of this process."""
+    return {
+        "robbench": robbench.__version__,
+        "source": hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCE.rglob("*.py")))).hexdigest()[:16],
+        **conditions(plan, dataset, device),
+    }
+
+
+def conditions(plan: Plan, dataset: Dataset, device: torch.device) -> Fingerprint:
+    """The part of this process's fingerprint that its shards will record."""
+    return {**environment_of(device), **flat(settings_of(plan.recipe, plan.evaluation, dataset))}
+
+
+def of_shard(shard: Shard) -> Fingerprint:
+    """The part of the fingerprint that a shard has recorded of the process that made it; its kept weights may be from elsewhere."""
+    return {**flat(shard.settings), **{name: value for name, value in shard.environment.items() if name not in ("stack", "trained")}}
+
+
+def refuse_others(found: Fingerprint, expected: Fingerprint) -> None:
+    """Do nothing if the two are the same.
+
+    Raises:
+        BuildError: they differ; names the first fields that do.
+    """
+    if differing := differences(found, expected):
+        raise BuildError(
+            f"{listed(differing)}; all results of a build come from one version of the code, its libraries, the data set and the device."
+        )
+
+
+def differences(found: Fingerprint, expected: Fingerprint) -> list[str]:
+    """Each field that differs, with both values, as in ``recipe.epochs is 9, not 4``."""
+    absent = "absent"
+    return [
+        f"{name} is {found.get(name, absent)}, not {expected.get(name, absent)}"
+        for name in {**expected, **found}
+        if found.get(name, absent) != expected.get(name, absent)
+    ]
+
+
+def listed(differing: list[str], most: int = 4) -> str:
+    """The first of some, and how many there are beyond."""
+    return ", ".join(differing[:most]) + (f" (and {len(differing) - most} more)" if len(differing) > most else "")
+
+
+def flat(settings: dict[str, Any], under: str = "") -> Fingerprint:
+    """Nested settings by dotted names."""
+    found: Fingerprint = {}
+    for name, value in settings.items():
+        found.update(flat(value, f"{under}{name}.") if isinstance(value, dict) else {under + name: value})
+    return found

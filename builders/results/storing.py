@@ -1,0 +1,217 @@
+"""Measured networks of named architectures → store, without a plan: whoever brings weights, or a network, says what it is.
+
+    measured = measure(network, dataset, evaluation)
+    store_measured("mine.h5", measured, [Origin("nb201", arch, seed=0, weights={"file": "mine.pth", …})], about)
+
+What a store holds under a training's name is extended by more architectures and seeds, as long as all but the weights is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from builders.datasets import Dataset
+from builders.errors import BuildError
+from builders.evaluations import Evaluation
+from builders.measure import Measured
+from builders.results import listing
+from builders.results.listing import Record
+from builders.results.merge import Axes, checked_name, threats
+from builders.units import settings_of_evaluation
+from robbench.arguments import checked_seed
+from robbench.errors import Contradiction
+from robbench.spaces import space_named
+from robbench.store import Store
+from robbench.store.arrays import Array, Header, Name
+from robbench.store.rows import Rows
+from robbench.store.writing import Changes, extend
+
+SOURCE = "robbench build evaluate"
+_OF_ONE_RUN = ("weights", "seconds")
+"""What may differ between networks whose numbers stand in one array."""
+
+
+class Origin(NamedTuple):
+    """What a measured network is."""
+
+    space: str
+    arch: str
+    """Its text."""
+    seed: int
+    """Of its training."""
+    weights: Record
+    """Where its weights are from, such as file and sha256."""
+
+    @property
+    def key(self) -> str:
+        """What provenance calls it."""
+        return f"{self.arch}, seed {self.seed}"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where a store has its numbers: key of its class, and seed."""
+        space = space_named(self.space)
+        return space.key(space.parse(self.arch)), self.seed
+
+
+@dataclass(frozen=True)
+class About:
+    """What all measured networks have in common, for where their numbers stand and for their provenance."""
+
+    dataset: str
+    training: str
+    """The name of the training protocol, which says where the weights are from."""
+    threats: dict[str, tuple[Axes, dict[str, Any]]]
+    """For each threat, the axis of its levels, and its settings."""
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(cls, dataset: Dataset, evaluation: Evaluation, training: str, provenance: Mapping[str, Any]) -> About:
+        """Of an evaluation's threats.
+
+        Raises:
+            BuildError: the training has no name.
+        """
+        settings = settings_of_evaluation(evaluation, dataset)
+        plain = json.loads(json.dumps({"source": SOURCE, **provenance, "dataset": dataset.checksum}))
+        return cls(dataset.name, checked_name(training), threats(settings), plain)
+
+    def name(self, threat: str, measure: str) -> Name:
+        """Where an array stands."""
+        return Name(self.dataset, self.training, threat, measure)
+
+
+class Present(NamedTuple):
+    """What a store holds of a threat."""
+
+    provenance: dict[str, Any]
+    networks: frozenset[tuple[str, int]]
+    """Those that were measured: key of the class, and seed."""
+
+
+def store_measured(into: str | os.PathLike[str], measured: Measured, origins: Sequence[Origin], about: About) -> Changes:
+    """Put outcomes and accuracies of measured networks into the class rows of their architectures; all of them, or none.
+
+    Arguments:
+        into: the store, which is made or extended.
+        measured: of a stack as long as the origins; or of a plain network, with one origin.
+        origins: at least one, all of one search space.
+
+    Raises:
+        BuildError: two networks of one class and seed.
+        Contradiction: the store holds other numbers of the same network, or of networks that were measured otherwise.
+        StoreError: as `robbench.store.writing.extend`.
+    """
+    spaces = {origin.space for origin in origins}
+    if len(spaces) != 1:
+        raise BuildError(f"networks of {len(spaces)} search spaces; expected at least one network, and all of one space.")
+    space = space_named(spaces.pop())
+    refuse_twice(origins)
+    rows = Rows.of(space, space.members if space.members is not None else dict.fromkeys(space.parse(origin.arch) for origin in origins))
+    return extend(into, rows, _arrays(Path(into), measured, origins, rows, about))
+
+
+def refuse_twice(origins: Sequence[Origin]) -> None:
+    """Raise BuildError where two networks would have one place in a store, or one has a seed that is none."""
+    for origin in origins:
+        checked_seed(origin.seed)
+    for place, count in Counter(origin.place for origin in origins).items():
+        if count > 1:
+            key = next(origin.key for origin in origins if origin.place == place)
+            raise BuildError(f"{key} and another network of its class have the same seed; a store holds one: give them their seeds.")
+
+
+def stored(into: Path, origins: Sequence[Origin], about: About) -> list[bool]:
+    """Of each network, whether a store has all its measurements.
+
+    Raises:
+        Contradiction: it has some that were measured otherwise, or of other weights.
+        BuildError: it has those of so many networks that they are not listed, and not all of them are among these.
+    """
+    present = _present(into, about)
+    for threat, (provenance, networks) in present.items():
+        name, (_, how) = about.name(threat, "accuracy"), about.threats[threat]
+        _refuse_otherwise(name, provenance, {**provenance, **about.provenance, **how})
+        mine = {origin.key: origin.weights for origin in origins if origin.place in networks}
+        held = provenance["weights"]
+        if listing.is_summed(held):
+            if not listing.is_of(held, mine):
+                raise BuildError(
+                    f"{into} holds {name} of {held['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
+                    " other weights; give all of them together with what is new, or another name (--training)."
+                )
+        elif other := [key for key, weights in mine.items() if held.get(key) != dict(weights)]:
+            raise Contradiction(
+                f"{into} holds {name} of other weights than {other[0]} has now ({held.get(other[0], 'of another cell of its class')});"
+                " give these another name (--training), or their seeds."
+            )
+    return [len(present) == len(about.threats) and all(origin.place in one.networks for one in present.values()) for origin in origins]
+
+
+def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Rows, about: About) -> Iterator[Array]:
+    classes, seeds = len(rows.keys), sorted({origin.seed for origin in origins})
+    at = [rows.class_row[origin.place[0]] for origin in origins], [seeds.index(origin.seed) for origin in origins]
+    present = _present(into, about)  # as it is while nobody else writes
+    for threat, (axes, how) in about.threats.items():
+        outcomes = measured.outcomes[threat].reshape(len(origins), -1, measured.outcomes[threat].shape[-1])
+        levels, images = tuple(map(len, axes.values())), outcomes.shape[-1]
+        accuracy = np.full((classes, len(seeds), outcomes.shape[1]), np.nan)
+        bits: np.ndarray = np.ma.masked_array(np.zeros((*accuracy.shape, -(-images // 8)), np.uint8), True)
+        accuracy[at], bits[at] = outcomes.mean(-1), np.packbits(outcomes, axis=-1)
+        accuracy = np.moveaxis(accuracy, 1, -1).reshape(classes, *levels, len(seeds))
+        bits = np.moveaxis(bits, 1, -2).reshape(classes, *levels, len(seeds), -1)
+        name = about.name(threat, "accuracy")
+        said = {**about.provenance, **how, "images": images, "seconds": round(measured.seconds[threat], 1)}
+        said = _said(name, present.get(threat), said, origins)
+        points: Axes = {**axes, "seed": [*seeds]}
+        yield Array(name, Header("class", points, "fraction", said), accuracy)
+        yield Array(name._replace(measure="outcomes"), Header("class", {**points, "image": []}, "bit", said), bits)
+
+
+def _said(name: Name, present: Present | None, new: dict[str, Any], origins: Sequence[Origin]) -> dict[str, Any]:
+    """The provenance of an array, with what a store holds of it and what is put into it."""
+    networks = frozenset[tuple[str, int]]() if present is None else present.networks
+    weights = {origin.key: origin.weights for origin in origins if origin.place not in networks}
+    if present is None:
+        return {**new, "weights": listing.listing(weights)}
+    _refuse_otherwise(name, present.provenance, new)
+    seconds = round(present.provenance["seconds"] + new["seconds"], 1)
+    return {**new, "weights": listing.extended(present.provenance["weights"], weights), "seconds": seconds}
+
+
+def _refuse_otherwise(name: Name, present: dict[str, Any], new: dict[str, Any]) -> None:
+    if differing := [field for field in present | new if field not in _OF_ONE_RUN and present.get(field) != new.get(field)]:
+        field = differing[0]
+        raise Contradiction(
+            f"{name} in the store differs in {field} from what is to be put into it: {present.get(field)} and {new.get(field)}."
+            " To keep both, give the new one another name (--training)."
+        )
+
+
+def _present(into: Path, about: About) -> dict[str, Present]:
+    """What a store holds of each threat; nothing, where there is no store yet."""
+    found: dict[str, Present] = {}
+    if not into.exists():
+        return found
+    with Store(into) as store:
+        names = set(store.names())
+        for threat in about.threats:
+            if (name := about.name(threat, "accuracy")) in names:
+                header, values = store.header(name), store.read(name)
+                seeds = [int(seed) for seed in header.axes.get("seed", [])]
+                if header.provenance.get("source") != SOURCE or not seeds:
+                    raise Contradiction(
+                        f"{into} holds {name} from {header.provenance.get('source')}; give what is measured here another name (--training)."
+                    )
+                measured = ~np.isnan(values).reshape(len(values), -1, len(seeds)).any(1)
+                places = frozenset((store.rows.keys[row], seeds[at]) for row, at in zip(*np.nonzero(measured), strict=True))
+                found[threat] = Present(header.provenance, places)
+    return found

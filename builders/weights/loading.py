@@ -1,0 +1,132 @@
+"""Named tensors into a network: each is compared with its place before anything is copied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from builders.errors import WeightsError
+from builders.networks import cell_of
+from builders.networks.plain import Network, Skeleton
+from builders.weights import published
+
+COUNTER = "num_batches_tracked"
+"""Batch norm's count of batches, which nothing is computed of: it may be there, and is not read."""
+
+MOST_CELLS = 100
+"""A stage, of a skeleton that tensors tell."""
+
+_SHORTCUT = re.compile(r"(?:cells|body)\.(\d{1,4})\.(?:downsample\.1|shortcut)\.weight")
+
+
+def network_of(
+    arch: Any,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    *,
+    skeleton: Skeleton | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    finite: bool = True,
+) -> Network:
+    """The network of an architecture with these weights, in eval mode, on the CPU.
+
+    Arguments:
+        arch: of a search space in `builders.networks.CELLS`.
+        tensors: by their published names, in either spelling, or by ours; float32.
+        where: what they are of, for errors.
+        skeleton: the macro skeleton; by default the one that the tensors are of.
+        mean, std: the normalisation, as for `Network`; tensors that are named as ours say it themselves.
+        finite: refuse values that are not finite.
+
+    Raises:
+        WeightsError: tensors that are missing, too many, of another shape or type, or not finite: by name, with what was expected.
+    """
+    skeleton = skeleton_of(tensors, where) if skeleton is None else skeleton
+    with torch.device("meta"):  # shapes without memory: what the tensors say of the skeleton may be anything
+        places = Network(arch, skeleton, mean, std)
+    if published.is_published(tensors):
+        names = published.names(places, published.spelling_of(tensors))
+    else:
+        names = {name: name for name in places.state_dict()}
+    _refuse_unfit(places, tensors, names, where, finite)
+    network = Network(arch, skeleton, mean, std).eval()
+    state = network.state_dict()
+    with torch.no_grad():
+        for ours, theirs in names.items():
+            if not ours.endswith(COUNTER):
+                state[ours].copy_(tensors[theirs])
+    return network
+
+
+def skeleton_of(tensors: Mapping[str, Tensor], where: str) -> Skeleton:
+    """The skeleton that tensors are of: of N cells a stage, the first reduction has the number N.
+
+    Raises:
+        WeightsError: the tensors that tell are not there, or are no weights of a convolution and of a linear layer.
+    """
+    reductions = [int(match[1]) for name in tensors if (match := _SHORTCUT.fullmatch(name))]
+    telling = {"stem.0.weight": 4, "classifier.weight": 2}
+    for name, dimensions in telling.items():
+        if name not in tensors or tensors[name].ndim != dimensions or 0 in tensors[name].shape:
+            found = f"is {_shape(tensors[name])}" if name in tensors else "is missing"
+            raise WeightsError(f"{where}: {name} {found}; expected a tensor of {dimensions} dimensions, which tells the network's width.")
+    if not 0 < min(reductions, default=0) <= MOST_CELLS:
+        raise WeightsError(f"{where} has no cells.5.downsample.1.weight, or such, of a reduction; expected the weights of a whole network.")
+    (channels, image_channels), classes = tensors["stem.0.weight"].shape[:2], len(tensors["classifier.weight"])
+    return Skeleton(channels, min(reductions), image_channels, classes)
+
+
+def _refuse_unfit(network: Network, tensors: Mapping[str, Tensor], names: Mapping[str, str], where: str, finite: bool) -> None:
+    """Do nothing where tensors fit the network, in which each is called as `names` says; otherwise raise WeightsError."""
+    state = network.state_dict()
+    wanted = {theirs: state[ours] for ours, theirs in names.items() if not ours.endswith(COUNTER)}
+    _refuse_missing_and_extra(network, wanted, tensors, where)
+    for name, place in wanted.items():
+        _refuse_other_form(name, tensors[name], place, where)
+    for name in wanted if finite else ():
+        _refuse_senseless(name, tensors[name], where)
+
+
+def _refuse_missing_and_extra(network: Network, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], where: str) -> None:
+    missing = [name for name in wanted if name not in tensors]
+    extra = [name for name in tensors if name not in wanted and not name.endswith(COUNTER)]
+    if not missing and not extra:
+        return
+    parts = [f"lacks {_first_of(missing)}, expected {_shape(wanted[missing[0]])}"] if missing else []
+    if extra:
+        parts.append(f"has {_first_of(extra)}, {_shape(tensors[extra[0]])}, for which there is no place")
+    operations = ", ".join(f"{op} on {source}→{target}" for source, target, op in cell_of(network.arch).edges) or "nothing"
+    raise WeightsError(
+        f"{where} {' and '.join(parts)}; expected the weights of {network.arch} ({operations}) in {network.skeleton}: are they of another architecture?"
+    )
+
+
+def _refuse_other_form(name: str, tensor: Tensor, place: Tensor, where: str) -> None:
+    if tensor.shape != place.shape:
+        raise WeightsError(
+            f"{where}: {name} is {_shape(tensor)}; expected {_shape(place)}: the file is of another architecture, width, class count or number of image channels."
+        )
+    if tensor.dtype != place.dtype or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise WeightsError(
+            f"{where}: {name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}; expected {place.dtype}, dense, with its values in the file."
+        )
+
+
+def _refuse_senseless(name: str, tensor: Tensor, where: str) -> None:
+    if not tensor.isfinite().all():
+        raise WeightsError(f"{where}: {name} has values that are NaN or infinite; the training diverged, or the file is damaged.")
+    if name.endswith("running_var") and tensor.min() < 0:
+        raise WeightsError(f"{where}: {name} has negative values, and is a variance; the file is damaged.")
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _first_of(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
