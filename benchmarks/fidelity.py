@@ -3,22 +3,22 @@
     python benchmarks/fidelity.py run [--cells 520] [--parts released published …] [--reference ../shared/reference]
     python benchmarks/fidelity.py table
 
-`run` scores cells drawn at random (seed 0), one of a class, and keeps what it finds in scratch/fidelity, a file for each part and ten cells:
-stop it whenever you like and go on with the same command; several may run side by side on different parts.  `table` compares what there
-is, says how many cells that is, and puts its tables at the end of docs/fidelity.md.
+`run` scores cells drawn at random (seed 0), one of a class, or for the part "of every cell" from all 15,625, as the papers draw them, and keeps what it
+finds in scratch/fidelity, a file for each part and ten cells: stop it whenever you like and go on with the same command; several may run side by
+side on different parts.  `table` compares what there is, says how many cells that is, and puts its tables at the end of docs/fidelity.md; the
+tables of parts that were not run stay as they are.
 
 Networks: C=16, N=5, on the first images of CIFAR-10's training batches; the published proxies on 64, as they were; croze and r_score on
 8 and 16, as released.  The parts "again" repeat a part with another seed and other images: what a proxy does not agree on with itself,
 it cannot agree on with others.
 
-Cost, in CPU seconds a cell on one thread of one AMD EPYC core: released 0.6, equations 1.5, published 1.5, grasp 3, regions 1.5 (four
+Cost, in CPU seconds a cell on one thread of one AMD EPYC core: released and of every cell 0.6, equations 1.5, published 1.5, grasp 3, regions 1.5 (four
 initialisations for Ψ, not 32), ablation 8, curvature 5 (eight images): about three hours in all for 520 cells.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +37,7 @@ from builders.proxies.croze import EQUATIONS, RELEASED, Croze
 from builders.proxies.rscore import Psi
 from robbench import RobBench
 from robbench.measurements.rscore import r_scores
+from robbench.papers.entry import published as numbers
 from robbench.sources import import_source
 from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import class_partition
@@ -84,6 +85,8 @@ class Part:
     first: int = 0
     """Number of the first image."""
     images: int = BATCH
+    one_of_a_class: bool = True
+    """Or drawn from all cells, among which the largest classes weigh most."""
 
 
 def some(*names: str) -> dict[str, Proxy]:
@@ -91,6 +94,7 @@ def some(*names: str) -> dict[str, Proxy]:
 
 
 PARTS = {
+    "of every cell": Part(some("params", "flops", *RELEASED_FORMS), images=8, one_of_a_class=False),
     "released": Part(some(*RELEASED_FORMS), images=8),
     "published": Part(some(*NOT_DATA, *NOISY)),
     "regions": Part(REGIONS, images=16),
@@ -104,10 +108,12 @@ PARTS = {
 }
 
 
-def drawn(n: int) -> list[Cell]:
-    """Cells drawn at random, of different classes."""
+def drawn(n: int, one_of_a_class: bool) -> list[Cell]:
+    """Different cells drawn at random, of different classes or from all."""
     every, groups = tuple(cells()), class_partition().group
     order = np.random.default_rng(SEED).permutation(len(every))
+    if not one_of_a_class:
+        return [every[position] for position in order[:n]]
     first: dict[int, int] = {}
     for position in order:
         first.setdefault(groups[position], int(position))
@@ -128,9 +134,10 @@ def dataset(reference: Path) -> Dataset:
 
 
 def run(n: int, names: Sequence[str], reference: Path) -> None:
-    data, sample = dataset(reference), drawn(n)
+    data = dataset(reference)
     for name in names:
         part = PARTS[name]
+        sample = drawn(n, part.one_of_a_class)
         chosen = slice(part.first, part.first + part.images)
         images, labels = torch.from_numpy(data.train_images[chosen]), torch.from_numpy(data.train_labels[chosen])
         for start in range(0, n, UNIT):
@@ -214,10 +221,12 @@ def accuracy_table(bench: RobBench, found: dict[str, dict[Cell, float]], paper: 
             yield f"| *{name}, in the paper* | 15625 | {' | '.join(paper[name])} | |"
 
 
-def ha2023(reference: Path) -> dict[str, list[str]]:
+def ha2023() -> dict[str, list[str]]:
     """Table 2 of Ha et al. (2023): by proxy, the correlations with clean and FGSM accuracies."""
-    with (reference.parent / "paper_tables" / "ha2023_table2.csv").open(newline="") as file:
-        return {row["proxy"]: [row["clean"], row["fgsm_8"], row["fgsm_4"]] for row in csv.DictReader(file)}
+    table = numbers("ha2023-table2")
+    assert table is not None, "the numbers ship with the package"
+    table = table.pivot(index="proxy", columns="target", values="paper")[list(TARGETS[:3])]
+    return {str(proxy): [written(value) for value in row] for proxy, row in zip(table.index, table.to_numpy(), strict=True)}
 
 
 def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
@@ -226,31 +235,49 @@ def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, f
     for suffix in ("", "_equations"):
         psi, phi = (found.get(f"r_score_{part}{suffix}", {}) for part in ("psi", "phi"))
         if psi and phi:
-            made[f"r_score{suffix}"] = dict(zip(psi, r_scores(list(psi.values()), [phi[cell] for cell in psi]).tolist(), strict=True))
+            for form, stretched in (("", True), (", unstretched", False)):
+                scores = r_scores(list(psi.values()), [phi[cell] for cell in psi], stretched=stretched)
+                made[f"r_score{suffix}{form}"] = dict(zip(psi, scores.tolist(), strict=True))
     return made
 
 
-def table(reference: Path) -> Iterator[str]:
-    bench, paper = published(reference), ha2023(reference)
+TITLES = (
+    "Our proxies and the published ones, cifar10",
+    "Robust proxies: Spearman correlation with the published accuracies, cifar10",
+    "The same over cells drawn from all 15,625, as in the paper",
+    "Common proxies: the same",
+    "CRoZe: what separates the released form from the equations",
+    "Robust proxies with themselves: Spearman, other seed and images",
+)
+
+
+def sections(reference: Path) -> dict[str, list[str]]:
+    """The tables under their titles; without a line where nothing of it was run."""
+    bench, paper = published(reference), ha2023()
     robust = with_r_scores({**results("released"), **results("equations"), **results("regions")})
     # Exact for every cell, so the difference from the paper's row is the population's alone.
     everyone = {"params, every cell": {cell: parameters(cell, Skeleton()) / 1e6 for cell in cells()}}
-    common = {**everyone, **results("published"), **results("grasp"), **results("curvature")}
-    yield from ("### Our proxies and the published ones, cifar10", "", *proxies_table(bench))
-    yield from ("", "### Robust proxies: Spearman correlation with the published accuracies, cifar10", "")
-    yield from accuracy_table(bench, measured(robust), paper)
-    yield from ("", "### Common proxies: the same", "", *accuracy_table(bench, measured(common), paper))
-    if ablation := measured(results("ablation")):
-        yield from ("", "### CRoZe: what separates the released form from the equations", "", *accuracy_table(bench, ablation, {}))
-    again = results("released again")
-    for name, found in results("released").items():
-        repeat = np.array([again[name].get(cell, np.nan) for cell in found])
-        value, n = correlation(np.array(list(found.values())), repeat)
+    common = {**results("published"), **results("grasp"), **results("curvature")}
+    found_of = (robust, results("of every cell"), {**everyone, **common} if measured(common) else {}, results("ablation"))
+    against_accuracies = dict(zip(TITLES[1:5], found_of, strict=True))
+    found = {TITLES[0]: list(proxies_table(bench))}
+    found |= {title: list(accuracy_table(bench, measured(kept), paper)) for title, kept in against_accuracies.items()}
+    found = {title: lines for title, lines in found.items() if len(lines) > 2}  # beyond a heading
+    again, lines = results("released again"), []
+    for name, scores in results("released").items():
+        repeat = np.array([again[name].get(cell, np.nan) for cell in scores])
+        value, n = correlation(np.array(list(scores.values())), repeat)
         if n >= FEWEST:
-            yield from ("", f"{name} with itself, other seed and images: {written(value)} ({n} cells).")
-    every = {**robust, **common, **{f"ablation: {name}": values for name, values in results("ablation").items()}}
-    if left := [name for name in every if name not in measured(every)]:
-        yield from ("", f"Not run yet on {FEWEST} cells, so without a row: {', '.join(left)}.")
+            lines.append(f"{name}: {written(value)} ({n} cells).")
+    return {**found, TITLES[5]: lines}
+
+
+def updated(document: str, found: dict[str, list[str]]) -> str:
+    """The document with these sections in place of its own; what was not run stays as it is."""
+    prose, _, tables = document.partition(MARK)
+    kept = dict(section.partition("\n")[::2] for section in tables.split("### ")[1:])
+    texts = kept | {title: "\n".join(["", *lines]) for title, lines in found.items() if lines}
+    return prose + MARK + "".join(f"\n### {title}\n{texts[title].rstrip()}\n" for title in TITLES if title in texts)
 
 
 def measured(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
@@ -269,8 +296,7 @@ def main() -> None:
     if given.what == "run":
         run(given.cells, given.parts, given.reference)
         return
-    prose = DOCUMENT.read_text().partition(MARK)[0]
-    DOCUMENT.write_text(prose + MARK + "\n" + "\n".join(table(given.reference)) + "\n")
+    DOCUMENT.write_text(updated(DOCUMENT.read_text(), sections(given.reference)))
 
 
 if __name__ == "__main__":

@@ -390,8 +390,8 @@ def test_what_has_no_levels_has_no_curve(shared: RobBench, name: str) -> None:
 def test_a_curve_is_of_the_measure_that_the_metric_names(shared: RobBench) -> None:
     outcomes = shared.curve(ARCH, "pgd:outcomes")
     assert [np.mean(found) for found in outcomes] == shared.curve(ARCH, "pgd").tolist()
-    with pytest.raises(NotMeasured, match=r"pgd \(confidence\) of toy10 is not in small.h5"):
-        shared.curve(ARCH, "pgd:confidence")
+    with pytest.raises(NotMeasured, match=r"pgd \(confidence_label\) of toy10 is not in small.h5"):
+        shared.curve(ARCH, "pgd:confidence_label")
 
 
 @pytest.mark.parametrize("metric", ["pgd@1/255", Metric("pgd", 1 / 255, "accuracy")])

@@ -76,7 +76,7 @@ def test_a_metric_is_derived_from_the_measured_ones(toy_bench: RobBench) -> None
     for arch in ALL:
         clean, pgd = of_class(CLEAN, arch), of_class(PGD[:, 0], arch)
         assert toy_bench.query(arch, "hrs-pgd@1/255") == pytest.approx(2 * clean * pgd / (clean + pgd))
-        assert toy_bench.query(arch, "mean_adversarial") == pytest.approx((pgd + of_class(PGD[:, 1], arch)) / 2)
+        assert toy_bench.query(arch, "mean_adversarial_measured") == pytest.approx((pgd + of_class(PGD[:, 1], arch)) / 2)
 
 
 def test_a_curve_is_the_threat_at_its_levels(toy_bench: RobBench) -> None:

@@ -2,6 +2,7 @@
 
 anomalies.py        signs of gradient masking and of broken measurement
 correlation.py      rank correlations between metrics and proxies, with intervals
+ensemble.py         proxies that vote
 neighbors.py        what each single change to an architecture does
 pareto.py           Pareto fronts, hypervolume, the best architectures under constraints
 ceiling.py          the noise ceiling: how well any predictor can do
@@ -11,6 +12,7 @@ predictability.py   scores of surrogates beside the noise ceiling; feature impor
 from robbench.analysis.anomalies import THRESHOLD, anomalies, anomaly_counts
 from robbench.analysis.ceiling import Ceiling, ceiling_of, noise_ceiling
 from robbench.analysis.correlation import METHODS, correlation_matrix, correlations, rank_correlation
+from robbench.analysis.ensemble import ensemble
 from robbench.analysis.neighbors import neighbors
 from robbench.analysis.pareto import best, hypervolume, non_dominated, pareto_front
 from robbench.analysis.predictability import importance, predictability, subsets
@@ -25,6 +27,7 @@ __all__ = [
     "ceiling_of",
     "correlation_matrix",
     "correlations",
+    "ensemble",
     "hypervolume",
     "importance",
     "neighbors",

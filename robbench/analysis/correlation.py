@@ -99,8 +99,10 @@ def correlations(
 def correlation_matrix(
     bench: Bench,
     metrics: str | Metric | Sequence[str | Metric],
+    others: str | Metric | Sequence[str | Metric] | None = None,
     *,
     method: str = "kendall",
+    rows: str | None = None,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -110,28 +112,34 @@ def correlation_matrix(
 
     Arguments:
         bench: where the measurements are.
-        metrics: as for a query, each with its level.
+        metrics: as for a query, each with its level; the rows of the table.
+        others: its columns; the metrics themselves if left out.
+        rows: ``"class"`` for each class once, as its representative, where a metric belongs to exact architectures, too; as for `correlations` if left out.
         method: ``"kendall"`` for τ-b, ``"spearman"`` for ρ.
         dataset, training, seed, interpolate: as for a query.
 
     Returns:
-        A symmetric table, metrics by metrics; each pair runs over the architectures of which both were measured.
+        A table, metrics by others, symmetric where these are the same; each pair runs over the architectures of which both were measured.
 
     Raises:
-        As `correlations`; InvalidArgument: no such method.
+        As `correlations`; InvalidArgument: no such method, no such rows.
     """
     import pandas as pd
 
     checked_choice(method, "method", METHODS)
+    checked_choice(rows, "rows", (None, "class"))
     where: Where = {"dataset": dataset, "training": training, "seed": seed, "interpolate": interpolate}
     names = listed(metrics, "metrics")
-    matrix = pd.DataFrame(np.nan, index=pd.Index(names, name="metric"), columns=names)
-    for position, one in enumerate(names):
-        for other in names[position:]:
-            first, second, _, _ = _pair(bench, one, other, **where)
-            value = _kendall(first, second) if method == "kendall" else _spearman(first, second)
-            matrix.loc[one, other] = matrix.loc[other, one] = value
-    return matrix
+    columns = names if others is None else listed(others, "others")
+    found: dict[tuple[str, str], float] = {}
+    for one, other in product(names, columns):
+        if (other, one) in found:
+            found[one, other] = found[other, one]
+        else:
+            first, second, _, _ = _pair(bench, one, other, rows=rows, **where)
+            found[one, other] = _kendall(first, second) if method == "kendall" else _spearman(first, second)
+    values = [[found[one, other] for other in columns] for one in names]
+    return pd.DataFrame(values, index=pd.Index(names, name="metric"), columns=columns)
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> RankCorrelation:
@@ -158,9 +166,11 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *,
     return RankCorrelation(tau, *_interval(np.array(taus)), rho, *_interval(np.concatenate(rhos)))
 
 
-def _pair(bench: Bench, one: str, other: str, **where: Unpack[Where]) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+def _pair(
+    bench: Bench, one: str, other: str, *, rows: str | None = None, **where: Unpack[Where]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """Both metrics, oriented so that more is better, where both were measured; the classes of these architectures, and what they run over."""
-    joined = join(bench.measurements, [one, other], **where)
+    joined = join(bench.measurements, [one, other], rows=rows, **where)
     first, second = ((1 if higher_is_better(name) else -1) * joined.values[name][joined.measured] for name in (one, other))
     return first, second, joined.classes[joined.measured], joined.rows
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.analysis.ceiling import ceiling_of
-from robbench.arguments import checked_count, options_checked
+from robbench.arguments import checked_count, nearest, options_checked
 from robbench.errors import CannotFit, InvalidArgument
 from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
@@ -18,7 +18,10 @@ from robbench.surrogates.kinds import kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from robbench.surrogates.forest import Forest
+
 ALONE, WITHOUT = "alone", "without"
+IMPURITY, PERMUTATION = "impurity", "permutation"
 
 
 @options_checked
@@ -87,47 +90,64 @@ def importance(
     target: str,
     *,
     features: str = "structure",
+    split: str = splits.TWIN,
+    without: Sequence[str] = (),
+    columns: Sequence[str] = (IMPURITY, PERMUTATION),
     seed: int = 0,
     repeats: int = 3,
     progress: bool = False,
     dataset: str | None = None,
     training: str | None = None,
 ) -> pd.DataFrame:
-    """How important each feature is to a random forest: by impurity on the training side, and by permutation on the test side of a split by twins.
+    """How important each feature is to a random forest: by impurity (Gini) on the training side, and by permutation on the test side of a split.
 
     Arguments:
         bench: where the measurements are.
         target: see `robbench.surrogates.fit`; of several numbers the mean R² counts.
         features: see `robbench.surrogates.features`.
+        split: ``"twin"``, or ``"random"`` to compare with papers.
+        without: features that are left out.
+        columns: which of the two to compute; ``"permutation"`` is by far the slower.
         seed: of the split, the forest and the permutations.
         repeats: permutations of each feature, over which the loss is averaged.
         progress: show a bar on stderr.
         dataset, training: as for a query.
 
     Returns:
-        One row for each feature, most important first by permutation: impurity (all together 1), and permutation (the R² that is lost).
+        One row for each feature: impurity (all together 1), and permutation (the R² that is lost); the most important first by the last of these.
 
     Raises:
-        As `robbench.surrogates.fit`; InvalidArgument: repeats that is not a count.
+        As `robbench.surrogates.fit`; InvalidArgument: repeats that is not a count, a column that is none, a feature that is not there.
 
     Source: Breiman (2001), "Random forests", section 10; computed by scikit-learn's ``permutation_importance``.
     """
     import pandas as pd
-    from tqdm import tqdm
 
     from robbench.surrogates.forest import Forest
 
     checked_count(repeats, "repeats")
+    _known("columns", columns, (IMPURITY, PERMUTATION))
     data = gather(bench.measurements, target, features, dataset=dataset, training=training)
-    train_side = splits.split(splits.TWIN, data.twins, seed=seed)
+    _known("without", without, data.names)
+    data = _of(data, [name for name in data.names if name not in without])
+    train_side = splits.split(split, data.twins, seed=seed)
     _check(np.flatnonzero(train_side), ~train_side, "forest")
     forest = Forest.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
+    table = pd.DataFrame({IMPURITY: forest.importance}, index=pd.Index(data.names, name="feature"))
+    if PERMUTATION in columns:
+        tested, measured = data.features[~train_side], data.targets[~train_side, : len(data.outputs)]
+        table[PERMUTATION] = _lost(forest, tested, measured, repeats, seed, progress)
+    found = table[list(columns)]
+    return found.sort_values(str(found.columns[-1]), ascending=False, kind="stable")
 
+
+def _lost(forest: Forest, tested: np.ndarray, measured: np.ndarray, repeats: int, seed: int, progress: bool) -> np.ndarray:
+    """The R² that a forest loses when a feature is permuted: ``(features,)``."""
     from sklearn.inspection import permutation_importance
+    from tqdm import tqdm
 
-    tested, measured = data.features[~train_side], data.targets[~train_side, : len(data.outputs)]
     varying = np.flatnonzero(np.ptp(tested, axis=0))  # nothing is lost where there is nothing to permute
-    lost = np.zeros(len(data.names))
+    lost = np.zeros(tested.shape[1])
     with tqdm(total=1 + repeats * len(varying), unit="permutation", disable=None if progress else True) as shown:
 
         def r2(fitted: Forest, values: np.ndarray, measured: np.ndarray) -> float:
@@ -138,8 +158,7 @@ def importance(
 
         found = permutation_importance(forest, tested[:, varying], measured, scoring=r2, n_repeats=repeats, random_state=seed)
     lost[varying] = found.importances_mean
-    table = pd.DataFrame({"impurity": forest.importance, "permutation": lost}, index=pd.Index(data.names, name="feature"))
-    return table.sort_values("permutation", ascending=False, kind="stable")
+    return lost
 
 
 @options_checked
@@ -152,49 +171,60 @@ def subsets(
     seed: int = 0,
     split: str = "random",
     columns: Sequence[str] = (ALONE, WITHOUT),
+    of: Sequence[str] | None = None,
     dataset: str | None = None,
     training: str | None = None,
 ) -> pd.DataFrame:
-    """R² on the test side from each feature alone, and from all but it: Tables 2 and 3 of Lukasik et al. (2023).
+    """R² on the test side from each feature alone, and from all but it; of the most important one, Tables 2 and 3 of Lukasik et al. (2023).
 
     Arguments:
         bench: where the measurements are.
         target, features, model, seed, split: see `robbench.surrogates.fit`; of several numbers the mean R² counts.
         columns: which of the two to compute; ``"without"`` is by far the slower.
+        of: the features to ask for; all if left out.
         dataset, training: as for a query.
 
     Returns:
         One row for each feature: alone, without; and a row ``all`` that has the R² of all features as both.
 
     Raises:
-        InvalidArgument: a column that is neither; otherwise as `robbench.surrogates.fit`.
+        InvalidArgument: a column that is neither, a feature that is not there; otherwise as `robbench.surrogates.fit`.
         CannotFit: there is one feature only, so nothing without it; too few architectures.
     """
     import pandas as pd
 
-    unknown = [column for column in columns if column not in (ALONE, WITHOUT)]
-    if unknown:
-        raise InvalidArgument(f"columns has {unknown[0]!r}, which is neither 'alone' nor 'without'.")
+    _known("columns", columns, (ALONE, WITHOUT))
     data = gather(bench.measurements, target, features, dataset=dataset, training=training)
     if len(data.names) == 1 and WITHOUT in columns:
         raise CannotFit(
             f"{features} is one feature, {data.names[0]}, and without it there is none to learn from; leave columns to 'alone'."
         )
+    asked = data.names if of is None else of
+    _known("of", asked, data.names)
     train_side = splits.split(split, data.twins, seed=seed)
 
-    def r2(columns: list[int]) -> float:
-        chosen = data._replace(features=data.features[:, columns])
-        predicted = _predicted(chosen, np.flatnonzero(train_side), ~train_side, model, seed)
+    def r2(names: Sequence[str]) -> float:
+        predicted = _predicted(_of(data, names), np.flatnonzero(train_side), ~train_side, model, seed)
         return _mean_r2(data.targets[~train_side, : len(data.outputs)], predicted)
 
-    every = list(range(len(data.names)))
-    subset: dict[str, Callable[[int], list[int]]] = {
+    subset: dict[str, Callable[[str], list[str]]] = {
         ALONE: lambda one: [one],
-        WITHOUT: lambda one: [other for other in every if other != one],
+        WITHOUT: lambda one: [other for other in data.names if other != one],
     }
-    records = {name: {column: r2(subset[column](one)) for column in columns} for one, name in enumerate(data.names)}
-    records["all"] = dict.fromkeys(columns, r2(every))
+    records = {name: {column: r2(subset[column](name)) for column in columns} for name in asked}
+    records["all"] = dict.fromkeys(columns, r2(data.names))
     return pd.DataFrame(list(records.values()), index=pd.Index(list(records), name="feature"))
+
+
+def _of(data: Data, names: Sequence[str]) -> Data:
+    """The data with these features only, in this order."""
+    return data._replace(names=tuple(names), features=data.features[:, [data.names.index(name) for name in names]])
+
+
+def _known(argument: str, given: Sequence[str], known: Sequence[str]) -> None:
+    for one in given:
+        if one not in known:
+            raise InvalidArgument(f"{argument} has {one!r}, which is none of {', '.join(known)}.{nearest(one, known)}")
 
 
 def _drawn(train_side: np.ndarray, size: int | None, seed: int) -> np.ndarray:

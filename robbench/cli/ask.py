@@ -105,7 +105,7 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
         click.echo(json.dumps(found))
         return
     for field, value in found.items():
-        if field != "sources":
+        if field not in ("sources", "weights"):  # the formula says these in words
             click.echo(f"{field:<13}{value}")
     for name, provenance in found["sources"].items():
         click.echo(f"from         {name}")

@@ -101,13 +101,59 @@ def scatter(bench: RobBench, x: str, y: str, width: float, **options: Any) -> Fi
     return plots.scatter(bench, x, y, width=width, **options)
 
 
+@figure("full")
+@click.argument("metrics", nargs=-1)
+@dataset_options
+def proxies(bench: RobBench, metrics: tuple[str, ...], width: float, **where: Any) -> Figure:
+    """Heatmap of the store's proxies against METRICS: |Kendall's τ| over the evaluated architectures.
+
+    METRICS are clean accuracy and the attacks at the levels of the published dataset if left out.
+    """
+    from robbench.papers.lukasik2023 import absolute_correlations
+
+    return plots.correlation_heatmap(absolute_correlations(bench, metrics, **where), width=width, title="|Kendall τ|", lowest=0)
+
+
 @figure("column")
-@metric_argument
+@click.argument("metrics", nargs=-1, required=True)
 @dataset_options
 @click.option("--features", default="proxies", show_default=True, help="Feature sets, joined by '+'.")
-def importance(bench: RobBench, metric: str, width: float, **options: Any) -> Figure:
-    """What features are worth to a forest that predicts METRIC."""
-    return plots.importance_bars(analysis.importance(bench, metric, progress=True, **options), width=width, title=metric)
+@click.option("--by", default="permutation", show_default=True, type=click.Choice(["permutation", "impurity"]), help="What importance is.")
+@click.option("--split", default="twin", show_default=True, type=click.Choice(["twin", "random"]), help="random: as papers split.")
+@click.option("--without", multiple=True, help="A feature that is left out; may be given more than once.")
+def importance(bench: RobBench, metrics: tuple[str, ...], width: float, by: str, **options: Any) -> Figure:
+    """What features are worth to a forest that predicts METRIC; of several METRICS, side by side.
+
+    A METRIC may be several joined by '+', which one forest predicts together: clean pgd@1/255 clean+pgd@1/255.
+    """
+    tables = {metric: analysis.importance(bench, metric, columns=[by], progress=True, **options) for metric in metrics}
+    if len(tables) == 1:
+        return plots.importance_bars(tables[metrics[0]], by=by, width=width, title=metrics[0])
+    import pandas as pd
+
+    return plots.importance_groups(pd.DataFrame({metric: table[by] for metric, table in tables.items()}), by=by, width=width)
+
+
+@figure("column")
+@metric_argument
+@where_options
+@click.option(
+    "--measure", default="confusion", show_default=True, type=click.Choice(["confusion", "confidence_label", "confidence_argmax"])
+)
+def classes(bench: RobBench, metric: str, width: float, **options: Any) -> Figure:
+    """Classes by classes under METRIC: confusion matrices of all networks summed, or their mean confidences."""
+    return plots.class_matrix(bench, metric, width=width, **options)
+
+
+@figure("column")
+@click.argument("attack")
+@where_options
+@click.option(
+    "--label", type=int, help="Confidences in each class for the images of this label; else in correct and incorrect predictions."
+)
+def confidences(bench: RobBench, attack: str, width: float, **options: Any) -> Figure:
+    """Mean confidences of all networks over the eps of an ATTACK."""
+    return plots.confidence_curves(bench, attack, width=width, **options)
 
 
 @figure("column")

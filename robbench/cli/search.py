@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     type=click.Choice(["twin", "twin-once"]),
     help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
 )
-@click.option("--proxy", help="The metric that guides warmup and warmup-move.")
+@click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move.")
+@click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000 if left out.")
+@click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
 @dataset_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write every query here: .parquet (needs pyarrow), else CSV.")
@@ -46,11 +48,14 @@ def search(
     runs: int,
     seed: int,
     proxy: str | None,
+    pool: int | None,
+    sample: int | None,
     **oracle: Any,
 ) -> None:
     """Search for the best architecture by a METRIC, or for the Pareto front of several.
 
-    ALGORITHM is random, local, evolution, bananas, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255.
+    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255; robbench search
+    warmup pgd@1/255 --proxy synflow --pool 3000.
 
     What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
     """
@@ -59,7 +64,8 @@ def search(
     bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
     asked = bench.oracle(metric, budget=budget, **oracle)
     space = asked.subset()
-    found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, **oracle)
+    options = {name: value for name, value in (("warmup", pool), ("sample", sample)) if value is not None}
+    found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, options=options, **oracle)
     done = list(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
     best = _best(done, asked.objectives)
     if out is not None:

@@ -103,6 +103,9 @@ def _summary(report: Report, into: Path) -> str:
         lines.append(
             f"{len(report.absent)} published files were not there: {', '.join(report.absent[:3])}{', …' if len(report.absent) > 3 else ''}"
         )
+    if report.unreadable:
+        lines.append(f"{len(report.unreadable)} files could not be read, and nothing of them was taken:")
+        lines += [f"  {problem}" for problem in report.unreadable]
     return "\n".join(lines)
 
 

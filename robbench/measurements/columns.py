@@ -76,6 +76,12 @@ class Columns:
         values = (interpolated if between else at_level)(question, header, self.array(name))
         return Column(question, "interpolated" if between else "measured", (name,), header.rows, over_seeds(question, header, values))
 
+    def every(self, question: Question) -> np.ndarray:
+        """A metric that is an array for each architecture, of all of them: ``(rows, …)``; kept by nobody."""
+        name = question.name()
+        header = self.store.header(name)
+        return over_seeds(question, header, at_level(question, header, self.store.read(name)))
+
     def row(self, question: Question, row: int) -> np.ndarray:
         """A metric that is an array for each architecture, of one row: only that row is read."""
         name = question.name()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.measurements.columns import Columns
 from robbench.measurements.levels import at_level, not_at_level, over_seeds, position
-from robbench.measurements.metrics import Metric
+from robbench.measurements.metrics import PUBLISHED_EPS, Metric, level_text
 from robbench.measurements.question import Question
 from robbench.store.arrays import Header, Name
 
@@ -20,26 +20,84 @@ _BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1)
 """How many bits of each byte are set."""
 
 
+class Formula(NamedTuple):
+    """How a derived number is computed."""
+
+    text: str
+    weights: dict[str, float]
+    """Of each metric, where it is a weighted mean of metrics; empty where it is not."""
+
+
 class Derived(NamedTuple):
     """How a derived metric is computed, and whether a store holds what it takes."""
 
     compute: Callable[[Columns, Question], tuple[Parts, np.ndarray]]
     computable: Callable[[Columns, Question], bool]
+    formula: Callable[[Columns, Question], Formula]
+    lacks: Callable[[Columns, Question], str] = lambda columns, question: ""
+    """What a store that cannot compute it lacks, and what to ask instead: a sentence; empty where the name says it all."""
 
 
-def _mean(kind: str) -> Derived:
-    """Over all threats of a kind and all their levels, with equal weights (Jung et al., 2023, section 3)."""
+def _mean_held(kind: str) -> Derived:
+    """Over all threats of a kind that a store holds, and all their levels, with equal weights."""
 
-    def compute(columns: Columns, question: Question) -> tuple[Parts, np.ndarray]:
-        parts = columns.held(question, kind, "accuracy")
-        values = [
-            columns.column(question._replace(metric=Metric(name.metric, level, "accuracy"))).values
-            for name in parts
+    def terms(columns: Columns, question: Question) -> list[Metric]:
+        return [
+            Metric(name.metric, level, "accuracy")
+            for name in columns.held(question, kind, "accuracy")
             for level in columns.store.header(name).levels
         ]
-        return parts, np.mean(values, axis=0)
 
-    return Derived(compute, lambda columns, question: bool(columns.held(question, kind, "accuracy")))
+    return Derived(_mean_of(terms), lambda columns, question: bool(columns.held(question, kind, "accuracy")), _mean_formula(terms))
+
+
+def _mean_published() -> Derived:
+    """Over the attacks and levels of the published dataset, with equal weights, whatever else a store holds (Jung et al., 2023, section 3.2)."""
+    grid = [Metric(attack, level, "accuracy") for attack, levels in PUBLISHED_EPS.items() for level in levels]
+
+    def lacking(columns: Columns, question: Question) -> list[Metric]:
+        held = {name.metric: columns.store.header(name) for name in columns.held(question, "attack", "accuracy")}
+        return [metric for metric in grid if metric.name not in held or position(metric, held[metric.name]) is None]
+
+    def lacks(columns: Columns, question: Question) -> str:
+        found = lacking(columns, question)
+        return (
+            f"It is the mean over the {len(grid)} attacks and levels of the published dataset, of which {len(found)} were not measured: {_listed(found)}."
+            " mean_adversarial_measured is the mean over those that were."
+        )
+
+    def terms(columns: Columns, question: Question) -> list[Metric]:
+        return grid
+
+    return Derived(_mean_of(terms), lambda columns, question: not lacking(columns, question), _mean_formula(terms), lacks)
+
+
+Terms = Callable[[Columns, Question], list[Metric]]
+
+
+def _mean_of(terms: Terms) -> Callable[[Columns, Question], tuple[Parts, np.ndarray]]:
+    def compute(columns: Columns, question: Question) -> tuple[Parts, np.ndarray]:
+        found = [columns.column(question._replace(metric=metric, interpolate=False)) for metric in terms(columns, question)]
+        return tuple(dict.fromkeys(part for column in found for part in column.parts)), np.mean([column.values for column in found], axis=0)
+
+    return compute
+
+
+def _mean_formula(terms: Terms) -> Callable[[Columns, Question], Formula]:
+    def formula(columns: Columns, question: Question) -> Formula:
+        found = terms(columns, question)
+        text = f"mean of {len(found)} accuracies, each with weight 1/{len(found)}: {_listed(found)}"
+        return Formula(text, {str(metric): 1 / len(found) for metric in found})
+
+    return formula
+
+
+def _listed(metrics: Sequence[Metric]) -> str:
+    """Threats with their levels: ``fgsm at 1/255, 2/255; pgd at 1/255``."""
+    levels: dict[str, list[str]] = {}
+    for metric in metrics:
+        levels.setdefault(metric.name, []).append("" if metric.level is None else level_text(metric.name, metric.level))
+    return "; ".join(f"{name} at {', '.join(found)}" for name, found in levels.items())
 
 
 def _harmonic_mean(attack: str) -> Derived:
@@ -55,7 +113,11 @@ def _harmonic_mean(attack: str) -> Derived:
     def computable(columns: Columns, question: Question) -> bool:
         return all(question.name(metric, "accuracy") in columns.store for metric in ("clean", attack))
 
-    return Derived(compute, computable)
+    def formula(columns: Columns, question: Question) -> Formula:
+        robust = Metric(attack, question.metric.level, "accuracy")
+        return Formula(f"2·clean·robust / (clean + robust), where robust is {robust}; 0 where both are 0", {})
+
+    return Derived(compute, computable, formula)
 
 
 def _worst_case() -> Derived:
@@ -76,7 +138,11 @@ def _worst_case() -> Derived:
         shares[np.logical_or.reduce(unmeasured)] = np.nan
         return parts, over_seeds(question, Header("class", {"seed": seeds} if seeds else {}, "fraction", {}), shares)
 
-    return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")))
+    def formula(columns: Columns, question: Question) -> Formula:
+        attacks = ", ".join(name.metric for name in _at_this_eps(columns, question))
+        return Formula(f"share of the images that are classified correctly under every one of {attacks}", {})
+
+    return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")), formula)
 
 
 def _at_this_eps(columns: Columns, question: Question) -> Parts:
@@ -105,8 +171,9 @@ def _common_seeds(headers: list[Header], parts: Parts) -> list[float | int | str
 
 
 DERIVED: dict[str, Derived] = {
-    "mean_adversarial": _mean("attack"),
-    "mean_corruption": _mean("corruption"),
+    "mean_adversarial": _mean_published(),
+    "mean_adversarial_measured": _mean_held("attack"),
+    "mean_corruption": _mean_held("corruption"),
     "worst_case": _worst_case(),
     "hrs-fgsm": _harmonic_mean("fgsm"),
     "hrs-pgd": _harmonic_mean("pgd"),

@@ -26,6 +26,10 @@ class Explanation(NamedTuple):
     how: str
     """measured, interpolated, derived, or computed from the structure."""
     unit: str
+    formula: str
+    """How a derived number is computed, from what, at which levels, with which weights; empty for others."""
+    weights: dict[str, float]
+    """Of each metric, where the number is a weighted mean of metrics."""
     sources: dict[str, dict[str, Any]]
     """Provenance of each array that the number comes from; of Square, with its schedule."""
 
@@ -35,6 +39,7 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
     question, store = measurements.resolve(question), measurements.store
     column = measurements.column(question) if measurements.is_number(question) else None
     parts = column.parts if column else (question.name(),)
+    formula = measurements.formula(question)
     return Explanation(
         value=value,
         architecture=str(arch),
@@ -46,5 +51,7 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
         seed=question.seed,
         how=column.how if column else "measured",
         unit=store.header(parts[0]).unit if not column or column.how in ("measured", "interpolated") else question.metric.entry.unit,
+        formula=formula.text,
+        weights=formula.weights,
         sources={str(name): completed(name, store.header(name).provenance) for name in parts},
     )

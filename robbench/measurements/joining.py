@@ -40,6 +40,7 @@ def join(
     measurements: Measurements,
     metrics: Sequence[str | Metric],
     *,
+    rows: str | None = None,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -52,6 +53,7 @@ def join(
     Arguments:
         measurements: of a store.
         metrics: as for a query, each with its level.
+        rows: ``"class"`` for classes, each as its representative, whatever the metrics belong to; as above if left out.
         dataset, training, seed, interpolate: as for a query; training and seed don't matter to what belongs to untrained networks.
 
     Raises:
@@ -62,8 +64,8 @@ def join(
         for name in map(spelled, metrics)
     }
     attributes = [name for name in columns if parse(name).entry.kind == "attribute"]
-    rows = "exact" if any(column.rows == "exact" for name, column in columns.items() if name not in attributes) else "class"
-    lookup = measurements.lookup
+    held = "exact" if any(column.rows == "exact" for name, column in columns.items() if name not in attributes) else "class"
+    rows, lookup = rows or held, measurements.lookup
     archs = lookup.archs(rows)
     classes = lookup.class_of if rows == "exact" else np.arange(len(archs))
     values = {}
@@ -72,6 +74,8 @@ def join(
             values[name] = column.values
         elif name in attributes:
             values[name] = np.array([measurements.space.attributes[name](arch) for arch in archs], np.float64)
+        elif rows == "class":
+            values[name] = np.array([column.values[lookup.row("exact", arch)] for arch in archs], np.float64)
         else:
             values[name] = column.values[classes]
     return Joined(rows, archs, classes, values)

@@ -15,7 +15,7 @@ import numpy as np
 from robbench.arguments import nearest
 from robbench.errors import InvalidArgument, NotMeasured
 from robbench.measurements.columns import Column, Columns
-from robbench.measurements.derived import DERIVED
+from robbench.measurements.derived import DERIVED, Formula
 from robbench.measurements.levels import position
 from robbench.measurements.lookup import Architecture, Lookup
 from robbench.measurements.metrics import TABLE, Metric
@@ -103,6 +103,17 @@ class Measurements:
                 return value
         raise NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.lookup.parse(arch)}.")
 
+    def every(self, question: Question) -> np.ndarray:
+        """A metric that is an array for each architecture, of all of them: ``(rows, …)``, NaN where nothing was measured; raises as `column`.
+
+        All of it is read, which may be much.
+        """
+        return self._columns.every(self.resolve(question))
+
+    def levels(self, question: Question) -> list[float]:
+        """The levels at which a question's metric was measured; raises as `column`."""
+        return self.store.header(self.resolve(question).name()).levels
+
     def column(self, question: Question) -> Column:
         """The whole column of a metric that is one number an architecture.
 
@@ -118,13 +129,18 @@ class Measurements:
         if values.dtype == bool:  # outcomes have no value that says "not measured"; their accuracy has
             accuracy = self.column(question._replace(metric=question.metric._replace(measure="accuracy")))
             return None if np.isnan(accuracy.values[row]) else values
-        if np.isnan(values).any():
+        if np.isnan(values).all():  # not where some are: no image has a label, or a prediction, that a confidence is the mean over
             return None
         return values.astype(np.int64) if question.metric.measure == "confusion" else values
 
     def is_number(self, question: Question) -> bool:
         """Whether a resolved question's answer is one number an architecture."""
         return question.metric.entry.kind in ("derived", "attribute") or self._columns.is_number(question)
+
+    def formula(self, question: Question) -> Formula:
+        """How the derived metric of a resolved question is computed; of other metrics, nothing."""
+        name = question.metric.name
+        return DERIVED[name].formula(self._columns, question) if question.metric.entry.kind == "derived" else Formula("", {})
 
     def numbers(self, question: Question) -> list[Metric]:
         """Every metric that is a number, level by level, of the question's dataset and training, whatever metric it names."""
@@ -167,7 +183,8 @@ class Measurements:
             return question._replace(dataset=dataset, training=holding[0])
         what = f"{metric.name} ({metric.measure}) of {dataset}"
         if not holding:
-            raise NotMeasured(f"{what} is not in {self.store.file_name}; `metrics()` lists what is.")
+            lacks = self._lacks(question._replace(dataset=dataset, training=training or next(iter(trainings), STANDARD)))
+            raise NotMeasured(f"{what} is not in {self.store.file_name}; `metrics()` lists what is.{lacks}")
         if training is None:
             raise NotMeasured(f"{what} was measured under {', '.join(holding)}; name one: training={holding[0]!r}, for example.")
         raise NotMeasured(
@@ -202,6 +219,12 @@ class Measurements:
         if question.metric.entry.kind == "derived":
             return DERIVED[question.metric.name].computable(self._columns, question)
         return self._columns.holds(question)
+
+    def _lacks(self, question: Question) -> str:
+        """What a derived metric lacks, as a sentence with a space before it."""
+        name = question.metric.name
+        said = DERIVED[name].lacks(self._columns, question) if question.metric.entry.kind == "derived" else ""
+        return f" {said}" if said else ""
 
     def _is_answered_by(self, question: Question, name: Name) -> bool:
         """Whether the array that answers this question is that one."""

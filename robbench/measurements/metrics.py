@@ -19,6 +19,15 @@ from robbench.errors import InvalidArgument, UnknownMetric
 
 GREY_LEVELS = 255
 SEVERITIES = (1, 2, 3, 4, 5)
+_FEW = tuple(level / GREY_LEVELS for level in (0.1, 0.5, 1, 2, 3, 4, 8))
+PUBLISHED_EPS: dict[str, tuple[float, ...]] = {
+    "fgsm": (*_FEW[:6], *(level / GREY_LEVELS for level in (5, 6, 7, 8, 255))),
+    "pgd": _FEW,
+    "apgd-ce": _FEW,
+    "square": _FEW,
+}
+"""The attacks of the published dataset and their levels (Jung et al., 2023, section 3.2).  Their Table 2 lists 255/255 for all four, which the data have of
+FGSM alone."""
 LEVEL_TOLERANCE = 1e-6
 """Relative: two eps are the same level when they agree so far (so 0.003921569 is 1/255, and 0.0039 is not)."""
 
@@ -93,7 +102,8 @@ _ENTRIES: dict[str, Entry] = {
     "elastic_transform": _corruption("digital"),
     "pixelate": _corruption("digital"),
     "jpeg_compression": _corruption("digital"),
-    "mean_adversarial": _derived(None, "mean over all attacks and levels in the store (Jung et al., 2023)"),
+    "mean_adversarial": _derived(None, "mean over the attacks and levels of the published dataset (Jung et al., 2023, section 3.2)"),
+    "mean_adversarial_measured": _derived(None, "mean over all attacks and levels in the store"),
     "mean_corruption": _derived(None, "mean over all corruptions and severities in the store (Jung et al., 2023)"),
     "worst_case": _derived("eps", "correct under every attack at this eps, image by image"),
     "hrs-fgsm": _derived("eps", "harmonic mean of clean and FGSM accuracy (Devaguptapu et al., 2021)"),
@@ -168,11 +178,16 @@ TABLE = Table(_ENTRIES)
 MEASURES: dict[str, str] = {
     "accuracy": "fraction of the test images classified correctly",
     "validation_accuracy": "fraction of the validation images classified correctly",
-    "confidence": "mean softmax probability, as published",
+    "confidence_label": "mean softmax probability of each class (columns) over the images of each label (rows)",
+    "confidence_argmax": "the same over the images of each prediction (rows); NaN for a class that was never predicted",
+    "confidence_prediction": "mean probability of the predicted class, over the images that are classified correctly and over the others",
     "confusion": "images of each label (rows) that got each prediction (columns)",
     "outcomes": "for each test image, whether it was classified correctly",
     "value": "the number itself, in the unit of the table",
 }
+
+CONFIDENCES = {scheme: f"confidence_{scheme}" for scheme in ("label", "argmax", "prediction")}
+"""The measure of each scheme of Jung et al. (2023), appendix A.5."""
 
 # Spellings of the published files, and what people type.
 _ALIASES = {"aa_apgd-ce": "apgd-ce", "apgd": "apgd-ce", "aa_square": "square", "aa": "autoattack", "auto_attack": "autoattack"}
@@ -309,6 +324,8 @@ def _measure(name: str, measure: str | None) -> str:
     if measure is None:
         return default
     found = _MEASURE_ALIASES.get(measure, measure) if isinstance(measure, str) else measure
+    if found == "confidence":
+        raise InvalidArgument(f"confidences are means over one of three groups of images; say which: {', '.join(CONFIDENCES.values())}.")
     if not isinstance(found, str) or found not in MEASURES:
         raise InvalidArgument(f"{measure!r} is not a measure.{nearest(measure, MEASURES)} Known: {', '.join(MEASURES)}.")
     if (default == "value" or TABLE[name].kind == "derived") and found != default:

@@ -1,4 +1,4 @@
-"""R-Score (Yang et al., 2025), which is formed over a population: from Ψ and Φ, the proxies that a store holds of each network."""
+"""R-Score (Yang et al., 2025) from Ψ and Φ, the proxies that a store holds of each network: over a population as released, or by the equation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from robbench.errors import InvalidArgument
 _LOW, _HIGH = 1.0, 100.0
 
 
-def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike, *, stretched: bool = True) -> npt.NDArray[np.float64]:
     """R-Score, Ψ^½ · Φ, of each architecture of a population: ``(architectures,)``, float64; NaN where either is missing.
-
-    Both are first log-scaled and normalised to [1, 100] over the population, as in the released code: a score depends on the population.
 
     Arguments:
         psi, phi: ``(architectures,)``, positive: the proxies r_score_psi and r_score_phi; NaN where one is missing.
+        stretched: both are first log-scaled and normalised to [1, 100] over the population, as in the released code, so that a score depends on the
+            population; else it is equation 6 as it stands, of each architecture by itself.
 
     Raises:
         InvalidArgument: not one number an architecture in each, one that is not positive, or none at all.
@@ -34,7 +34,9 @@ def r_scores(psi: npt.ArrayLike, phi: npt.ArrayLike) -> npt.NDArray[np.float64]:
         raise InvalidArgument(
             f"psi or phi is missing for all {len(psis)} architectures; expected a population, which the score is formed over."
         )
-    score: npt.NDArray[np.float64] = np.sqrt(_normalised(psis)) * _normalised(phis)
+    if stretched:
+        psis, phis = _normalised(psis), _normalised(phis)
+    score: npt.NDArray[np.float64] = np.sqrt(psis) * phis
     return score
 
 

@@ -6,7 +6,7 @@ numbers/<name>.csv    # the paper, its table, the unit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 NUMBERS = Path(__file__).parent / "numbers"
 
 
+BUILD = "build"
+"""In place of a source: it was not published, and is to be computed."""
+
+
 class Need(NamedTuple):
     """An array that a store must hold, and the import that brings it."""
 
@@ -35,6 +39,8 @@ class Need(NamedTuple):
     dataset: str
     training: str
     metric: str
+    measure: str = ""
+    """Any, if empty."""
 
 
 class Setting(NamedTuple):
@@ -67,25 +73,40 @@ class Entry(NamedTuple):
     """What differs from the paper's setting, whatever the store."""
     runs: int = 1
     """How often what is random is repeated, unless it is said otherwise."""
-    space: SearchSpace[Any] = NB201
-    """Of the paper's architectures."""
+    space: SearchSpace[Any] | None = NB201
+    """Of the paper's architectures; None where it is of any."""
 
     def lacks(self, bench: RobBench) -> tuple[Need, ...]:
         """What the store does not hold of what this takes."""
-        held = {name[:3] for name in bench.measurements.store.names()}
-        return tuple(need for need in self.needs if (need.dataset, need.training, need.metric) not in held)
+        return lacking(bench, self.needs)
 
     def remedy(self, bench: RobBench) -> str:
         """What the store lacks, and the imports that bring it; empty where it lacks nothing."""
-        if bench.space is not self.space:
+        if self.space is not None and bench.space is not self.space:
             return f"architectures of {self.space.title}: it holds those of {bench.space.title}"
-        metrics: dict[Need, list[str]] = {}
-        for need in self.lacks(bench):
-            metrics.setdefault(need._replace(metric=""), []).append(need.metric)
-        return "; ".join(
-            f"{', '.join(names)} of {need.dataset} ({need.training}): robbench import {need.source} {need.published} --into STORE"
-            for need, names in metrics.items()
-        )
+        return remedy(self.lacks(bench))
+
+
+def lacking(bench: RobBench, needs: Sequence[Need]) -> tuple[Need, ...]:
+    """What a store does not hold of these."""
+    names = bench.measurements.store.names()
+    held = {(*name[:3], measure) for name in names for measure in ("", name.measure)}
+    return tuple(need for need in needs if (need.dataset, need.training, need.metric, need.measure) not in held)
+
+
+def remedy(needs: Sequence[Need]) -> str:
+    """What is missing, and the commands that bring it; empty where nothing is."""
+    metrics: dict[Need, list[str]] = {}
+    for need in needs:
+        metrics.setdefault(need._replace(metric="", measure=""), []).append(need.metric + (f" ({need.measure})" if need.measure else ""))
+    return "; ".join(f"{', '.join(names)} of {need.dataset} ({need.training}): {_command(need, names)}" for need, names in metrics.items())
+
+
+def _command(need: Need, names: Sequence[str]) -> str:
+    if need.source == BUILD:
+        chosen = " ".join(f"--proxy {name}" for name in names)
+        return f"robbench proxies ARCH… --dataset {need.dataset} {chosen}, and a table of these by robbench import csv FILE --into STORE"
+    return f"robbench import {need.source} {need.published} --into STORE"
 
 
 class Comparison(NamedTuple):
@@ -122,14 +143,14 @@ def published(name: str) -> pd.DataFrame | None:
 
 
 def beside(ours: pd.DataFrame, paper: pd.DataFrame | None) -> pd.DataFrame:
-    """Both in one table, joined on the paper's labels: our rows in their order, then those of the paper that we have nothing for."""
+    """Both in one table, joined on the paper's labels, all its columns but those that begin with ``paper``: our rows in their order, then those of the paper that we have nothing for."""
     import pandas as pd
 
     if paper is None:
         table = ours if "paper" in ours else ours.assign(paper=float("nan"))
         labels = list(ours.columns[: ours.columns.get_loc("ours")])
     else:
-        labels = [column for column in paper.columns if column != "paper"]
+        labels = [column for column in paper.columns if not column.startswith("paper")]
         only = paper.merge(ours[labels], on=labels, how="left", indicator=True)
         only = only.loc[only["_merge"] == "left_only", paper.columns]
         table = pd.concat([ours.merge(paper, on=labels, how="left"), only], ignore_index=True)

@@ -2,6 +2,7 @@
 
 boxes.py      accuracies over eps and over severities
 cells.py      an architecture drawn; the best ones side by side
+confusion.py  confusion matrices and confidences
 curves.py     accuracy over eps of chosen architectures; incumbents of searches
 heatmap.py    rank correlations
 importance.py feature importance
@@ -15,9 +16,10 @@ number tells apart too.
 
 from robbench.plots.boxes import accuracy_boxes, threats_of
 from robbench.plots.cells import best_cells, cell_drawing
+from robbench.plots.confusion import class_matrix, confidence_curves
 from robbench.plots.curves import eps_curves, search_curves
 from robbench.plots.heatmap import correlation_heatmap
-from robbench.plots.importance import importance_bars
+from robbench.plots.importance import importance_bars, importance_groups
 from robbench.plots.saving import save
 from robbench.plots.scatter import scatter
 from robbench.plots.style import COLUMN, FULL
@@ -28,9 +30,12 @@ __all__ = [
     "accuracy_boxes",
     "best_cells",
     "cell_drawing",
+    "class_matrix",
+    "confidence_curves",
     "correlation_heatmap",
     "eps_curves",
     "importance_bars",
+    "importance_groups",
     "save",
     "scatter",
     "search_curves",

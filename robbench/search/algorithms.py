@@ -11,6 +11,7 @@ from robbench.search.evolution import regularized_evolution
 from robbench.search.local_search import local_search
 from robbench.search.nsga2 import nsga2
 from robbench.search.random_search import random_search
+from robbench.search.random_warmup import random_warmup
 from robbench.search.result import Result
 from robbench.search.trnas import trnas
 from robbench.search.warmup import proxy_warmup
@@ -24,6 +25,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "local": local_search,
     "evolution": regularized_evolution,
     "bananas": bananas,
+    "random-warmup": random_warmup,
     "warmup": proxy_warmup,
     "warmup-move": warmup_move,
     "nsga2": nsga2,

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from robbench.arguments import checked_count
 from robbench.errors import CannotSearch
 from robbench.search.oracle import Oracle
 from robbench.spaces.moves import Moves
 
+POOL = 3000
+"""Of Abdelfattah et al. (2021) in their released example, and of Ha et al. (2023)."""
 Proxy = Oracle | Callable[[Any], float]
 """Of a callable, the higher value is better; an oracle says itself which is."""
 
@@ -38,6 +41,21 @@ def scoring(proxy: Proxy, space: Moves[Any]) -> Callable[[Any], float]:
     oracle: Callable[[Any], Any] = proxy
     sign = 1 if proxy.directions[0] == "max" else -1
     return lambda arch: _worst_if_nan(sign * oracle(arch))
+
+
+def pool_size(warmup: int | None, space: Moves[Any]) -> int:
+    """How many architectures are drawn for a proxy to rank: as many as given; if nothing is, `POOL`, or all of a smaller space.
+
+    Raises:
+        CannotSearch: more than there are.
+        InvalidArgument: no number of architectures.
+    """
+    size = len(space.members) if space.members is not None else None
+    if warmup is None:
+        return POOL if size is None else min(POOL, size)
+    if size is not None and checked_count(warmup, "warmup") > size:
+        raise CannotSearch(f"a warm-up pool of {warmup} is larger than the space of {size} architectures; give {size} at the most.")
+    return checked_count(warmup, "warmup")
 
 
 def best_drawn(score: Callable[[Any], float], space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:

@@ -13,23 +13,30 @@ import numpy as np
 from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
 from robbench.search.oracle import Oracle
-from robbench.search.proxy import Proxy, best_drawn, scoring
+from robbench.search.proxy import Proxy, best_drawn, pool_size, scoring
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
 
 def proxy_warmup(
-    oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy, warmup: int = 3000, population: int = 64, sample: int = 10
+    oracle: Oracle,
+    space: Moves[Any],
+    rng: np.random.Generator,
+    *,
+    proxy: Proxy,
+    warmup: int | None = None,
+    population: int = 64,
+    sample: int = 10,
 ) -> Result:
-    """Regularized evolution that begins with what a proxy ranks first.
+    """Regularized evolution that begins with what a proxy ranks first: AE+warmup of Ha et al.
 
     Arguments:
         proxy: a score of an architecture that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
-        warmup: how many random architectures are scored by the proxy.
+        warmup: how many random architectures are scored by the proxy; 3,000, or all of a smaller space, if left out.
         population, sample: as for `regularized_evolution`.
     """
-    score = scoring(proxy, space)
-    with evaluating(oracle, space, rng, warmup=warmup, population=population, sample=sample) as evaluate:
-        first = best_drawn(score, space, rng, warmup)[:population]
+    score, pool = scoring(proxy, space), pool_size(warmup, space)
+    with evaluating(oracle, space, rng, population=population, sample=sample) as evaluate:
+        first = best_drawn(score, space, rng, pool)[:population]
         evolve(evaluate, rng, first, sample, space.mutate)
     return evaluate.result()

@@ -14,7 +14,7 @@ import numpy as np
 from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
 from robbench.search.oracle import Oracle
-from robbench.search.proxy import Proxy, best_drawn, scoring
+from robbench.search.proxy import Proxy, best_drawn, pool_size, scoring
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
@@ -25,7 +25,7 @@ def warmup_move(
     rng: np.random.Generator,
     *,
     proxy: Proxy,
-    warmup: int = 3000,
+    warmup: int | None = None,
     population: int = 64,
     sample: int = 10,
     explore: float = 0.25,
@@ -36,7 +36,7 @@ def warmup_move(
         proxy, warmup, population, sample: as for `proxy_warmup`.
         explore: the share of children that are neighbours at random.
     """
-    score = scoring(proxy, space)
+    score, pool = scoring(proxy, space), pool_size(warmup, space)
 
     @cache
     def favourite(parent: Any) -> Any:
@@ -45,7 +45,7 @@ def warmup_move(
     def move(parent: Any, rng: np.random.Generator) -> Any:
         return space.mutate(parent, rng) if rng.random() < explore else favourite(parent)
 
-    with evaluating(oracle, space, rng, warmup=warmup, population=population, sample=sample) as evaluate:
-        first = best_drawn(score, space, rng, warmup)[:population]
+    with evaluating(oracle, space, rng, population=population, sample=sample) as evaluate:
+        first = best_drawn(score, space, rng, pool)[:population]
         evolve(evaluate, rng, first, sample, move)
     return evaluate.result()

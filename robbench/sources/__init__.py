@@ -92,6 +92,8 @@ class Report(NamedTuple):
     """For each metric, how many published sentinels were read as "not measured"."""
     ignored: list[str]
     """Fields of the files that are not metrics we know."""
+    unreadable: list[str]
+    """What is wrong with files of confidences and of confusion matrices, a sentence each; nothing of these files was taken."""
 
 
 def import_source(
@@ -127,14 +129,13 @@ def import_source(
             with Store(into) as store:
                 _check_space(store, name, source.space)
                 reading.published_index = store.published_index().astype(np.intp) if store.has_published_index else None
-        arrays = _some(source.read(path, reading), f"{path} holds no measurements of {name} ({source.about}).")
+        arrays = _some(source.read(path, reading), reading, f"{path} holds no measurements of {name} ({source.about}).")
         if training is not None:
             arrays = (array._replace(name=array.name._replace(training=training)) for array in arrays)
         rows = Rows.of(source.space, source.space.members or ())
         changes = extend(into, rows, arrays, published_index=reading.published_index if source.published_index is not None else None)
-        return Report(
-            changes, reading.absent, {metric: int(count) for metric, count in reading.sentinels.items() if count}, sorted(reading.ignored)
-        )
+        sentinels = {metric: int(count) for metric, count in reading.sentinels.items() if count}
+        return Report(changes, reading.absent, sentinels, sorted(reading.ignored), reading.unreadable)
 
 
 @options_checked
@@ -203,7 +204,7 @@ def import_csv(
 
     with Reading(path, instead="a CSV file", progress=progress) as reading:
         found, arrays = table.read(path, reading, known, said, at_index)
-        return Report(extend(into, found, arrays), [], {}, sorted(skip))
+        return Report(extend(into, found, arrays), [], {}, sorted(skip), [])
 
 
 def _check_names(**names: str | None) -> None:
@@ -232,10 +233,10 @@ def _check_space(store: Store, name: str, space: SearchSpace[Any]) -> None:
         raise StoreError(f"{store.path} is of the search space {store.space.title}, and {name} is of {space.title}; name another store.")
 
 
-def _some(arrays: Iterator[Array], otherwise: str) -> Iterator[Array]:
+def _some(arrays: Iterator[Array], reading: Reading, otherwise: str) -> Iterator[Array]:
     """The arrays, of which there is at least one."""
     first = next(arrays, None)
     if first is None:
-        raise SourceError(otherwise)
+        raise SourceError(" ".join([otherwise, *reading.unreadable]))
     yield first
     yield from arrays

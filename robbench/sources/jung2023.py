@@ -2,8 +2,11 @@
 
 meta.json                       {"ids": {"<index>": {"nb201-string": …, "isomorph": "<index>"}}, "epsilons": {key: [k of k/255, …]}}
 <dataset>/<key>_accuracy.json   {dataset: {key: {"accuracy": {"<index>": fraction, or one a level}}}}
-<dataset>/<key>_confidence.json {dataset: {key: {"confidence": {"<index>": …}}}}
+<dataset>/<key>_confidence.json {dataset: {key: {"confidence": {"<index>": [label, argmax, prediction] or by name, or one such a level}}}}
+                                label and argmax (classes, classes), prediction (2,): means, NaN where there is nothing to take the mean of
 <dataset>/<key>_cm.json         {dataset: {key: {"cm": {"<index>": (classes, classes) counts, or one such a level}}}}
+
+Accuracies are the dataset; confidences and confusion matrices are kept beside them where they can be read, and reported where they cannot.
 """
 
 from __future__ import annotations
@@ -16,18 +19,23 @@ from typing import Any
 import numpy as np
 
 from robbench.errors import SourceError
-from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE, canonical_name
+from robbench.measurements.metrics import CONFIDENCES, GREY_LEVELS, SEVERITIES, TABLE, canonical_name
 from robbench.sources.cells import CellReading, published_index
 from robbench.sources.reading import ARRAY_BYTES, check_size, checked_levels, filled, number, shown
 from robbench.spaces import nb201
 from robbench.spaces.nb201.identity import class_partition
 from robbench.store.arrays import MISSING, Array, Header, Name
-from robbench.store.blockwise import OnDisk
+from robbench.store.blockwise import Blocks, OnDisk
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 ATTACKS = ("fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")
 CORRUPTIONS = tuple(name for name, entry in TABLE.items() if entry.kind == "corruption")
-MEASURES = {"accuracy": "accuracy", "confidence": "confidence", "cm": "confusion"}
+ACCURACY, CONFIDENCE, CONFUSION = "accuracy", "confidence", "cm"
+MEASURES = (ACCURACY, CONFIDENCE, CONFUSION)
+"""As the files are named."""
+
+Levels = dict[str, list[float | int | str]]
+"""Axes and their points."""
 
 _CITATION = "Jung, Lukasik, Keuper: Neural Architecture Design and Robustness: A Dataset. ICLR 2023."
 _RECIPES: dict[str, dict[str, Any]] = {
@@ -83,41 +91,121 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
             for measure in MEASURES:
                 file = path / dataset / f"{key}_{measure}.json"
                 if file.exists():
-                    yield _array(file, reading, dataset, key, measure, levels)
+                    yield from _arrays(file, reading, dataset, key, measure, levels)
                 else:
                     reading.absent.append(str(file.relative_to(path)))
 
 
-def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: str, levels: dict[str, list[float]]) -> Array:
-    shape = tuple(map(len, levels.values()))
-    values: np.ndarray | OnDisk | None = None
+def _arrays(file: Path, reading: CellReading, dataset: str, key: str, measure: str, levels: Levels) -> list[Array]:
+    """What a file holds: one array, or of confidences up to three."""
+    if measure == ACCURACY:
+        return [_array(file, reading, dataset, key, measure, levels)]
+    try:
+        if measure == CONFIDENCE:
+            return _confidences(file, reading, dataset, key, levels)
+        return [_array(file, reading, dataset, key, measure, levels)]
+    except SourceError as error:
+        reading.unreadable.append(str(error))
+        return []
+
+
+def _items(file: Path, reading: CellReading, dataset: str, key: str, measure: str) -> Iterator[tuple[str, int, Any]]:
+    """What a file says of each network: its index, its class row, its numbers."""
     seen: set[int] = set()
     for keys, item in reading.members(file, 4):
-        if keys[:3] != (dataset, key, measure) or len(keys) < 4:
-            continue
-        network = keys[3]
-        row = reading.evaluated(file, network)
-        if row in seen:
-            raise SourceError(f"{file}: {network} is there twice.")
-        seen.add(row)
-        item = _statistics(item) if measure == "confidence" else item
-        found = _numbers(file, network, item, np.uint16 if measure == "cm" else np.float64)
+        if keys[:3] == (dataset, key, measure) and len(keys) == 4:
+            row = reading.evaluated(file, keys[3])
+            if row in seen:
+                raise SourceError(f"{file}: {keys[3]} is there twice.")
+            seen.add(row)
+            yield keys[3], row, item
+    if not seen:
+        raise SourceError(f"{file} holds nothing under {dataset}.{key}.{measure}; is it the file of another dataset or key?")
+
+
+def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: str, levels: Levels) -> Array:
+    shape = tuple(map(len, levels.values()))
+    values: np.ndarray | OnDisk | None = None
+    for network, row, item in _items(file, reading, dataset, key, measure):
+        found = _numbers(file, network, item, np.uint16 if measure == CONFUSION else np.float64)
         if values is None:
-            if found.shape[: len(shape)] != shape or (measure == "accuracy" and found.ndim > len(shape)):
+            if found.shape[: len(shape)] != shape or (measure == ACCURACY and found.ndim > len(shape)):
                 raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape}, one for each of {levels}.")
-            if measure == "cm" and (found.ndim != len(shape) + 2 or found.shape[-1] != found.shape[-2]):
+            if measure == CONFUSION and (found.ndim != len(shape) + 2 or found.shape[-1] != found.shape[-2]):
                 raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {shape} matrices (classes, classes).")
             values = _unmeasured(file, dataset, measure, found)
         if found.shape != values.shape[1:]:
             raise SourceError(f"{file}: {network} has values of shape {found.shape}; expected {values.shape[1:]} as the others have.")
-        if measure == "accuracy" and not ((found >= 0) & (found <= 1)).all():
+        if measure == ACCURACY and not ((found >= 0) & (found <= 1)).all():
             raise SourceError(f"{file}: {network} has the accuracy {found.tolist()}; expected fractions in [0, 1].")
         values[row] = found
-    if values is None:
-        raise SourceError(f"{file} holds nothing under {dataset}.{key}.{measure}; is it the file of another dataset or key?")
+    assert values is not None, "a file without a network is refused"
+    whole = values.blocks() if isinstance(values, OnDisk) else values
+    if measure == ACCURACY:
+        return _named(file, dataset, key, "accuracy", Header("class", levels, "fraction", {}), whole)
+    return _named(file, dataset, key, "confusion", Header("class", {**levels, "label": [], "prediction": []}, "count", {}), whole)
+
+
+def _confidences(file: Path, reading: CellReading, dataset: str, key: str, levels: Levels) -> list[Array]:
+    """The confidences of each scheme that the file has, where they are not larger than any array of numbers may be."""
+    shape, classes = tuple(map(len, levels.values())), _CLASSES[dataset]
+    axes: dict[str, Levels] = {
+        "label": {"label": [], "class": []},
+        "argmax": {"prediction": [], "class": []},
+        "prediction": {"images": ["correct", "incorrect"]},
+    }
+    shapes = {scheme: (*shape, *((2,) if scheme == "prediction" else (classes, classes))) for scheme in axes}
+    kept: dict[str, OnDisk | None] = {}
+    for network, row, item in _items(file, reading, dataset, key, CONFIDENCE):
+        for scheme, given in _schemes(file, network, item, *shape).items():
+            found = _numbers(file, f"{network}, {scheme}", given, np.float64, missing=True)
+            if found.shape != shapes[scheme]:
+                raise SourceError(f"{file}: {network}, {scheme}, has values of shape {found.shape}; expected {shapes[scheme]}.")
+            if not (np.isnan(found) | ((found >= 0) & (found <= 1))).all():
+                raise SourceError(f"{file}: {network}, {scheme}, has {shown(given)}; expected probabilities in [0, 1].")
+            if scheme not in kept:
+                kept[scheme] = _room(file, reading, scheme, found.shape)
+            place = kept[scheme]
+            if place is not None:
+                place[row] = found
+    return [
+        _named(file, dataset, key, CONFIDENCES[scheme], Header("class", {**levels, **axes[scheme]}, "fraction", {}), place.blocks()[:])
+        for scheme, place in kept.items()
+        if place is not None
+    ]
+
+
+def _room(file: Path, reading: CellReading, scheme: str, shape: tuple[int, ...]) -> OnDisk | None:
+    """Where the confidences of a scheme are gathered; None, and a word in the report, where they would not fit into memory."""
+    whole = (len(class_partition().keys), *shape)
+    try:
+        check_size(file, f"the confidences by {scheme}", whole, np.float64, most=ARRAY_BYTES)
+    except SourceError as error:
+        reading.unreadable.append(str(error))
+        return None
+    return OnDisk(whole, np.float64, np.nan)
+
+
+def _schemes(file: Path, network: str, item: Any, *levels: int) -> dict[str, Any]:
+    """The confidences of a network by scheme, levels first: given by name, or in the order of the paper; for each level, or for all."""
+    if isinstance(item, dict):
+        if unknown := [name for name in item if name not in CONFIDENCES]:
+            raise SourceError(f"{file}: {network} has confidences by {unknown[0]!r:.80}; expected some of {', '.join(CONFIDENCES)}.")
+        return item
+    if levels and isinstance(item, list) and len(item) == levels[0]:
+        each = [_schemes(file, network, one) for one in item]
+        if any(one.keys() != each[0].keys() for one in each):
+            raise SourceError(f"{file}: {network} has other confidences at one level than at another.")
+        return {scheme: [one[scheme] for one in each] for scheme in each[0]}
+    if isinstance(item, list) and not levels and len(item) == len(CONFIDENCES):
+        return dict(zip(CONFIDENCES, item, strict=True))
+    expected = f"a list of {levels[0]} levels" if levels else f"{len(CONFIDENCES)}, by {', '.join(CONFIDENCES)}"
+    raise SourceError(f"{file}: {network} has {shown(item)} for confidences; expected {expected}.")
+
+
+def _named(file: Path, dataset: str, key: str, measure: str, header: Header, values: np.ndarray | Blocks) -> Array:
+    """An array with where it stands and where it is from."""
     name = canonical_name(key.removesuffix("@Linf"))
-    extra = {"confidence": ("statistic", "class"), "cm": ("label", "prediction")}.get(measure, ())
-    axes: dict[str, list[Any]] = {**levels, **{axis: [] for axis, _ in zip(extra, values.shape[1 + len(shape) :], strict=False)}}
     provenance = {
         "source": "jung2023",
         "citation": _CITATION,
@@ -126,15 +214,13 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
         **_IMAGES.get(dataset, {}),
         **_RECIPES.get(name, {}),
     }
-    unit = "count" if measure == "cm" else "fraction"
-    whole = values.blocks() if isinstance(values, OnDisk) else values
-    return Array(Name(dataset, "standard", name, MEASURES[measure]), Header("class", axes, unit, provenance), whole)
+    return Array(Name(dataset, "standard", name, measure), header._replace(provenance=provenance), values)
 
 
 def _unmeasured(file: Path, dataset: str, measure: str, one: np.ndarray) -> np.ndarray | OnDisk:
     """The array that values such as this one go into: ``(classes of networks, …)``."""
     shape = (len(class_partition().keys), *one.shape)
-    if measure != "cm":
+    if measure != CONFUSION:
         return filled(file, measure, shape)
     if one.shape[-1] != _CLASSES[dataset]:
         raise SourceError(f"{file} has matrices of {one.shape[-1]} classes; expected {_CLASSES[dataset]}, those of {dataset}.")
@@ -142,17 +228,12 @@ def _unmeasured(file: Path, dataset: str, measure: str, one: np.ndarray) -> np.n
     return OnDisk(shape, np.uint16, MISSING)  # as published, up to 2 GB, of networks in any order
 
 
-def _statistics(item: Any) -> Any:
-    """Confidences given by name, in the order of their names."""
-    return [item[name] for name in sorted(item)] if isinstance(item, dict) else item
-
-
-def _numbers(file: Path, network: str, item: Any, dtype: type[np.generic]) -> np.ndarray:
+def _numbers(file: Path, network: str, item: Any, dtype: type[np.generic], *, missing: bool = False) -> np.ndarray:
     try:
         found = np.asarray(item)
     except ValueError as error:
         raise SourceError(f"{file}: {network} has lists of unequal length.") from error
-    if found.dtype.kind not in "iuf" or _has_bool(item, found.ndim) or not np.isfinite(found).all():
+    if found.dtype.kind not in "iuf" or _has_bool(item, found.ndim) or not (np.isfinite(found) | (missing & np.isnan(found))).all():
         raise SourceError(f"{file}: {network} has {shown(item)}; expected numbers.")
     if dtype is np.uint16 and (found.dtype.kind == "f" or found.min(initial=0) < 0 or found.max(initial=0) >= MISSING):
         raise SourceError(f"{file}: {network} has {shown(item)}; expected counts of images.")
@@ -167,7 +248,7 @@ def _has_bool(item: Any, deep: int) -> bool:
     return bool in set(map(type, items))
 
 
-def _levels(meta: Path, key: str, epsilons: dict[str, Any]) -> dict[str, list[float]]:
+def _levels(meta: Path, key: str, epsilons: dict[str, Any]) -> Levels:
     if key in CORRUPTIONS:
         return {"severity": list(SEVERITIES)}
     if key not in ATTACKS:
@@ -175,7 +256,7 @@ def _levels(meta: Path, key: str, epsilons: dict[str, Any]) -> dict[str, list[fl
     if not isinstance(epsilons.get(key), list):
         raise SourceError(f"{meta} has no list of epsilons for {key}.")
     where = f"epsilons of {key}"
-    return {"eps": checked_levels(meta, where, [number(meta, where, level) / GREY_LEVELS for level in epsilons[key]])}
+    return {"eps": list(checked_levels(meta, where, [number(meta, where, level) / GREY_LEVELS for level in epsilons[key]]))}
 
 
 def _meta_path(path: Path) -> Path:

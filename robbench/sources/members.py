@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-MEMBER_BYTES = 4 << 20
-"""The longest text of one member: 11 confusion matrices of 120 classes take 1 MB."""
+MEMBER_BYTES = 8 << 20
+"""The longest text of one member: confidences of 120 classes, two matrices at each of 11 levels, take 7 MB."""
 WHOLE = 4 << 20
 """Bytes up to which a file is read whole."""
 KEY_BYTES = 256

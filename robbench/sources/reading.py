@@ -48,6 +48,8 @@ class Reading:
 
     def __init__(self, path: Path, *, instead: str = "a published text file", progress: bool = False) -> None:
         self.absent: list[str] = []
+        self.unreadable: list[str] = []
+        """What is wrong with files that an import does without, a sentence each."""
         self.sentinels: dict[str, int] = defaultdict(int)
         self.ignored: set[str] = set()
         self.published_index: np.ndarray | None = None

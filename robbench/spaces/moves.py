@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from robbench.arguments import checked_count
 from robbench.errors import InvalidArgument
 
 A = TypeVar("A")
@@ -70,6 +71,23 @@ class Moves(ABC, Generic[A]):
         while True:
             taken = rng.random(len(mine)) < 0.5
             child = self._admitted([a if take else b for take, a, b in zip(taken, mine, theirs, strict=True)])
+            if child is not None:
+                return child
+
+    def crossover_at(self, one: A, other: A, rng: np.random.Generator, points: int) -> A:
+        """The variables of one parent up to the first of so many points, then of the other up to the second, and so on: multi-point crossover.
+
+        Points are drawn uniformly, the ends among them, until the child is one of these architectures (a parent, at least).
+
+        Raises:
+            InvalidArgument: there is not even one point.
+        """
+        checked_count(points, "points")
+        parents = self.space.encode(one), self.space.encode(other)
+        places = np.arange(len(parents[0]))
+        while True:
+            cuts = np.sort(rng.integers(0, len(places) + 1, points))
+            child = self._admitted([parents[turn % 2][i] for i, turn in enumerate(np.searchsorted(cuts, places, side="right"))])
             if child is not None:
                 return child
 

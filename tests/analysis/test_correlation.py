@@ -107,6 +107,18 @@ def test_the_matrix_is_of_the_same_numbers(bench: RobBench, method: str, witness
     assert found.loc["clean", "edgegpu_latency"] == correlations(bench, "clean", "edgegpu_latency", resamples=0)[method][0]
 
 
+def test_a_table_of_some_against_others_runs_over_classes_where_that_is_asked_for(bench: RobBench) -> None:
+    found = correlation_matrix(bench, ["synflow", "kernel_parameters"], ["clean", "pgd@1/255"], rows="class")
+    assert found.shape == (2, 2)
+    synflow, clean = (bench.query_many(bench.classes, metric, missing="nan") for metric in ("synflow", "clean"))
+    both = ~np.isnan(synflow + clean)
+    assert found.loc["synflow", "clean"] == pytest.approx(stats.kendalltau(synflow[both], clean[both]).statistic)
+    over_exact = correlation_matrix(bench, ["synflow"], ["clean"])
+    assert not np.allclose(over_exact.to_numpy(), found.to_numpy()[:1, :1])
+    with pytest.raises(InvalidArgument, match="rows='exact' has no meaning"):
+        correlation_matrix(bench, ["synflow"], ["clean"], rows="exact")
+
+
 def test_what_does_not_vary_or_was_never_measured_together_has_no_correlation(tmp_path: Path) -> None:
     half = np.arange(CLASSES) % 2 == 0
     values = np.linspace(0, 1, CLASSES)

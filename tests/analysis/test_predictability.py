@@ -90,8 +90,19 @@ def test_what_matters_is_found(toy: RobBench) -> None:
     assert each["alone"]["all"] == each["without"]["all"]
     assert len(each) == 7
     pd.testing.assert_frame_equal(subsets(toy, "clean", features="operations", split="twin", columns=["alone"]), each[["alone"]])
-    with pytest.raises(InvalidArgument, match="columns has 'only', which is neither 'alone' nor 'without'"):
+    with pytest.raises(InvalidArgument, match="columns has 'only', which is none of alone, without"):
         subsets(toy, "clean", features="operations", columns=["only"])
+    one = subsets(toy, "clean", features="operations", split="twin", of=["applied:3"])
+    pd.testing.assert_frame_equal(one, each.loc[["applied:3", "all"]])
+    with pytest.raises(InvalidArgument, match="of has 'applied:9', which is none of"):
+        subsets(toy, "clean", features="operations", of=["applied:9"])
+    rest = importance(toy, "clean", features="operations", without=["applied:3"], columns=["impurity"], split="random")
+    assert list(rest.columns) == ["impurity"]
+    assert set(rest.index) == set(found.index) - {"applied:3"}
+    assert rest["impurity"].is_monotonic_decreasing
+    assert rest["impurity"].sum() == pytest.approx(1)
+    with pytest.raises(InvalidArgument, match="without has 'synflow', which is none of"):
+        importance(toy, "clean", features="operations", without=["synflow"])
     with pytest.raises(InvalidArgument, match="repeats=0 is not a number of repeats; expected an integer of at least 1"):
         importance(toy, "clean", features="operations", repeats=0)
     with pytest.raises(InvalidArgument, match=r"importance has no option 'dataste'\. Did you mean 'dataset'"):

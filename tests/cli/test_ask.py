@@ -130,6 +130,8 @@ def test_explain_says_where_a_number_comes_from(run: Run, small_store: Path, ben
     found = json.loads(answer(run("explain", ARCH, "mean_corruption", "--store", small_store, "--json")))
     assert found == json.loads(json.dumps(expected._asdict()))
     assert found["how"] == "derived"
+    assert found["formula"] == "mean of 10 accuracies, each with weight 1/10: fog at 1, 2, 3, 4, 5; contrast at 1, 2, 3, 4, 5"
+    assert found["weights"] == {f"{name}@{severity}": 0.1 for name in ("fog", "contrast") for severity in range(1, 6)}
     text = answer(run("explain", ARCH, "mean_corruption", "--store", small_store))
     assert f"value        {expected.value}\n" in text
     assert "how          derived\n" in text

@@ -16,6 +16,9 @@ DRAWN = {
     "boxes": ["corruptions", "pgd"],
     "correlation": ["clean", "pgd@1/255", "synflow", "--method", "spearman"],
     "scatter": ["clean", "kernel_parameters", "--direction", "kernel_parameters=min"],
+    "proxies": ["clean", "pgd@1/255"],
+    "classes": ["clean"],
+    "confidences": ["pgd"],
     "importance": ["clean", "--features", "operations"],
     "curves": ["pgd", f"ours={ARCH}", ARCH, "3456"],
     "search": ["clean", "random", "local", "--budget", "20", "--runs", "3"],
@@ -28,13 +31,24 @@ def plot(store: Path, *arguments: object) -> Result:
     return CliRunner().invoke(main, ["plot", *map(str, arguments), "--store", str(store)])
 
 
-@pytest.mark.parametrize("kind", group.commands)
+@pytest.mark.parametrize("kind", [kind for kind in group.commands if kind != "confidences"])  # see tests/plots/test_confusion.py
 def test_every_kind_is_drawn(kind: str, few_store: Path, tmp_path: Path) -> None:
     if kind == "importance":
         pytest.importorskip("sklearn")
     found = plot(few_store, kind, *DRAWN[kind], "--out", tmp_path / "figure.svg")
     assert (found.exit_code, found.stdout) == (0, ""), found.output
     assert (tmp_path / "figure.svg").read_text("utf-8").startswith("<?xml")
+
+
+def test_importances_to_several_targets_are_drawn_side_by_side(few_store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    options = ["--features", "operations", "--split", "random", "--by", "impurity", "--without", "none"]
+    found = plot(few_store, "importance", "clean", "fog@3", "clean+fog@3", *options, "--out", tmp_path / "figure.svg")
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "without has 'none', which is none of" in found.stderr
+    found = plot(few_store, "importance", "clean", "fog@3", "clean+fog@3", *options[:-2], "--out", tmp_path / "figure.svg")
+    assert (found.exit_code, found.stdout) == (0, ""), found.output
+    assert "clean+fog@3" in (tmp_path / "figure.svg").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("width", "inches"), [("column", 3.3), ("full", 6.8)])

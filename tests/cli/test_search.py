@@ -32,6 +32,17 @@ def test_it_searches_the_embedded_store() -> None:
     assert (answer["algorithm"], answer["seed"], answer["budget"], answer["space"]) == ("evolution", 3, 40, 15625)
 
 
+def test_a_warm_up_has_a_proxy_and_a_pool() -> None:
+    answer = json.loads(found(search("warmup", "pgd@16/255", "--proxy", "synflow", "--pool", 100, "--sample", 5, "--budget", 70, "--json")))
+    options = {"warmup": 100, "sample": 5}
+    (run,) = repeat("warmup", RobBench(), "pgd@16/255", budget=70, runs=1, proxy="synflow", options=options)
+    assert answer["found"][0]["arch"] == str(run.best)
+    too_large = search("random-warmup", "pgd@16/255", "--proxy", "synflow", "--pool", 20_000)
+    assert too_large.exit_code == 1
+    assert "a warm-up pool of 20000 is larger than the space of 15625 architectures" in too_large.stderr
+    assert "random has no option 'warmup'" in search("random", "pgd@16/255", "--pool", 10).stderr
+
+
 def test_it_searches_among_what_was_measured() -> None:
     """Proxies of the embedded store belong to one cell of each class, and five of those ignore their input."""
     answer = json.loads(found(search("random", "synflow", "--budget", 40, "--json")))

@@ -88,7 +88,7 @@ def test_an_array_is_read_once(columns: Measurements) -> None:
             r"square \(accuracy\) of toy10 was not measured under standard; it was under pgd-8/255: training='pgd-8",
         ),
         ("apgd-ce@1/255", {}, NotMeasured, r"apgd-ce \(accuracy\) of toy10 is not in small\.h5; `metrics\(\)` lists what is"),
-        ("clean:confidence", {}, NotMeasured, r"clean \(confidence\) of toy10 is not in"),
+        ("clean:confidence_label", {}, NotMeasured, r"clean \(confidence_label\) of toy10 is not in"),
         ("hrs-square@1/255", {"dataset": "toy100"}, NotMeasured, r"hrs-square \(accuracy\) of toy100 is not in"),
         ("worst_case@1/255", {"dataset": "toy100"}, NotMeasured, r"worst_case \(accuracy\) of toy100 is not in"),
         ("mean_corruption", {"dataset": "toy100"}, NotMeasured, r"mean_corruption \(accuracy\) of toy100 is not in"),
@@ -243,12 +243,40 @@ def test_mean_corruption_is_over_all_corruptions_and_severities(columns: Measure
     assert {name.metric for name in column.parts} == {"fog", "contrast"}
 
 
-def test_mean_adversarial_is_over_all_attacks_and_levels(columns: Measurements, held: dict[str, np.ndarray]) -> None:
+def test_mean_adversarial_measured_is_over_all_attacks_and_levels(columns: Measurements, held: dict[str, np.ndarray]) -> None:
     both = np.concatenate([held["toy10/standard/pgd/accuracy"], held["toy10/standard/fgsm/accuracy"]], axis=1)
-    np.testing.assert_allclose(ask(columns, "mean_adversarial").values, both.mean(axis=1), rtol=RELATIVE)
+    np.testing.assert_allclose(ask(columns, "mean_adversarial_measured").values, both.mean(axis=1), rtol=RELATIVE)
     seeded = np.concatenate([held["toy10/pgd-8/255/pgd/accuracy"], held["toy10/pgd-8/255/square/accuracy"]], axis=1)
-    of_one = ask(columns, "mean_adversarial", training="pgd-8/255", seed=888).values
+    of_one = ask(columns, "mean_adversarial_measured", training="pgd-8/255", seed=888).values
     np.testing.assert_allclose(of_one, seeded[:, :, 1].mean(axis=1), rtol=RELATIVE)
+
+
+def test_mean_adversarial_is_over_the_published_levels_whatever_else_is_held(tmp_path: Path) -> None:
+    """FGSM at .1, .5, 1 to 8 and 255 grey levels, the others at .1, .5, 1, 2, 3, 4 and 8: 32 accuracies."""
+    few: list[float] = [0.1, 0.5, 1, 2, 3, 4, 8]
+    grids: dict[str, list[float]] = {"fgsm": [0.1, 0.5, 1, 2, 3, 4, 5, 6, 7, 8, 255], "pgd": few, "apgd-ce": few, "square": few, "cw": []}
+    rng = np.random.default_rng(0)
+    arrays, published = [], []
+    for attack, grid in grids.items():
+        levels = [*grid, 16]
+        values = np.round(rng.random((CLASSES, len(levels))), 3)
+        arrays.append(array(f"toy standard {attack} accuracy", values, {"eps": [level / 255 for level in levels]}))
+        published += list(values[:, :-1].T)
+    extend(tmp_path / "s.h5", ROWS, arrays)
+    with Store(tmp_path / "s.h5") as store:
+        found = ask(Measurements(store, "toy"), "mean_adversarial").values
+        np.testing.assert_allclose(found, np.mean(published, axis=0), rtol=RELATIVE)
+        assert len(published) == 32
+        assert not np.allclose(ask(Measurements(store, "toy"), "mean_adversarial_measured").values, found)
+
+
+def test_a_published_mean_of_which_levels_are_missing_is_refused_with_these(columns: Measurements) -> None:
+    with pytest.raises(
+        NotMeasured,
+        match=r"mean_adversarial \(accuracy\) of toy10 is not in small\.h5; .* of which 26 were not measured: fgsm at 0\.1/255, .*"
+        r"; pgd at 0\.1/255, 3/255, 4/255; apgd-ce at .*; square at .*\. mean_adversarial_measured is",
+    ):
+        ask(columns, "mean_adversarial")
 
 
 def test_hrs_is_the_harmonic_mean_of_clean_and_robust_accuracy(columns: Measurements, held: dict[str, np.ndarray]) -> None:

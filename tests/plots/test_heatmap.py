@@ -29,6 +29,12 @@ def test_fields_are_the_correlations_and_numbers_stand_where_they_fit(size: int,
     assert_legible(figure)
 
 
+def test_absolute_values_take_all_of_the_scale() -> None:
+    figure = correlation_heatmap(matrix(5).abs(), width=COLUMN, lowest=0)
+    assert figure.axes[0].images[0].get_clim() == (0, 1)
+    assert_legible(figure)
+
+
 def test_numbers_are_the_values(bench: RobBench) -> None:
     table = correlation_matrix(bench, ["clean", "pgd@1/255", "edgegpu_latency"])
     figure = correlation_heatmap(table, width=COLUMN)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from robbench import CannotPlot, InvalidArgument
-from robbench.plots import COLUMN, FULL, importance_bars
+from robbench.plots import COLUMN, FULL, importance_bars, importance_groups
 from tests.plots.legible import assert_legible
 
 TABLE = pd.DataFrame(
@@ -41,3 +41,15 @@ def test_wrong_tables_are_refused() -> None:
         importance_bars(TABLE[["permutation"]], by="impurity")
     with pytest.raises(InvalidArgument, match="n=0 is not a number of features; expected an integer of at least 1"):
         importance_bars(TABLE, n=0)
+
+
+def test_groups_are_the_values_of_each_target_in_the_order_of_the_last() -> None:
+    table = pd.DataFrame({"clean": [0.7, 0.2, 0.1], "clean+pgd@1/255": [0.2, 0.5, 0.3]}, index=["jacov", "snip", "l2_norm"])
+    figure = importance_groups(table, by="impurity")
+    (ax,) = figure.axes
+    assert [bar.get_height() for bar in ax.patches] == [0.2, 0.1, 0.7, 0.5, 0.3, 0.2]  # type: ignore[attr-defined]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["snip", "l2_norm", "jacov"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(table.columns)  # type: ignore[union-attr]
+    assert_legible(figure)
+    with pytest.raises(CannotPlot, match="5 targets of 3 features; expected at least one feature and 1 to 4 targets"):
+        importance_groups(pd.concat([table, table, table.iloc[:, :1]], axis=1))

@@ -18,8 +18,8 @@ from robbench.spaces.nb201 import NB201
 from tests.search.conftest import CLASSES
 
 SEVERAL = ("nsga2", "trnas")
-SMALL: dict[str, dict[str, Any]] = {"warmup": {"warmup": 200, "population": 10}, "warmup-move": {"warmup": 200, "population": 10}}
-SMALL |= {"nsga2": {"population": 10}, "bananas": {"members": 2}}
+SMALL: dict[str, dict[str, Any]] = {"warmup": {"population": 10}, "warmup-move": {"population": 10}}
+SMALL |= {"nsga2": {"population": 10}, "trnas": {"population": 10, "generations": None}, "bananas": {"members": 2}}
 
 every = pytest.mark.parametrize("name", list(ALGORITHMS))
 
@@ -27,7 +27,8 @@ every = pytest.mark.parametrize("name", list(ALGORITHMS))
 def searched(name: str, oracle: Oracle, space: Moves[Any], seed: int, bench: RobBench) -> Result:
     """One search, small and fast."""
     options = dict(SMALL.get(name, {}))
-    if name.startswith("warmup"):
+    if "warmup" in name:
+        options["warmup"] = min(200, len(space.members or ()))
         options["proxy"] = bench.oracle("synflow", missing="nan")
     return algorithm(name)(oracle, space, np.random.default_rng(seed), **options)
 
@@ -126,8 +127,9 @@ def test_several_objectives_give_a_front_that_nothing_asked_beats(name: str, lan
         _ = result.best
 
 
-@pytest.mark.parametrize("name", SEVERAL)
-def test_its_front_beats_that_of_random_search(name: str, landscape: RobBench, space: Moves[Any]) -> None:
+def test_its_front_beats_that_of_random_search(landscape: RobBench, space: Moves[Any]) -> None:
+    """Of NSGA-II, which searches for all of the front; TRNAS ranks by one weighting, and searches for one place on it."""
+
     def volume(algorithm: str, seed: int) -> float:
         oracle = landscape.oracle(["clean", "pgd@1/255"], budget=200)
         if algorithm == "random":
@@ -142,7 +144,7 @@ def test_its_front_beats_that_of_random_search(name: str, landscape: RobBench, s
             best = max(best, robust)
         return total
 
-    assert np.mean([volume(name, seed) for seed in range(4)]) > np.mean([volume("random", seed) for seed in range(4)])
+    assert np.mean([volume("nsga2", seed) for seed in range(4)]) > np.mean([volume("random", seed) for seed in range(4)])
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -161,7 +163,7 @@ def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: Rob
 @pytest.mark.parametrize(
     ("name", "options"),
     [("local", {"initial": 0}), ("evolution", {"population": 0}), ("evolution", {"sample": 2.5}), ("bananas", {"batch": 0}),
-     ("nsga2", {"population": -1}), ("trnas", {"weights": True})],
+     ("nsga2", {"population": -1}), ("trnas", {"population": True})],
 )  # fmt: skip
 def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], landscape: RobBench, space: Moves[Any]) -> None:
     size = next(iter(options))

@@ -40,9 +40,10 @@ HELD = (CHAINS[2], *CHAINS[4:])
 """What the stores hold: nine of the twelve.  Of the others, two are a class that the store lacks, and one is of the class of the first that it holds."""
 CLASSES = len({TOY.key(chain) for chain in HELD})
 SMALL: dict[str, dict[str, Any]] = {
-    "warmup": {"warmup": 20, "population": 3},
+    "random-warmup": {"warmup": 4},
+    "warmup": {"warmup": 8, "population": 3},
     "warmup-move": {
-        "warmup": 20,
+        "warmup": 8,
         "population": 12,
         "explore": 0.9,
     },  # else it stays around what its proxy, the objective itself, likes best
@@ -89,7 +90,7 @@ def worth(chain: Chain) -> float:
 
 def searched(name: str, oracle: Oracle, space: Moves[Any]) -> Result:
     options = dict(SMALL.get(name, {}))
-    if name.startswith("warmup"):
+    if "warmup" in name:
         options["proxy"] = worth
     return algorithm(name)(oracle, space, np.random.default_rng(0), **options)
 

@@ -18,7 +18,7 @@ from robbench.spaces import Subset
 
 BUDGET = 150
 SEVERAL = ("nsga2", "trnas")
-GUIDED = ("warmup", "warmup-move")
+GUIDED = ("random-warmup", "warmup", "warmup-move")
 
 
 class Pin(NamedTuple):
@@ -75,6 +75,16 @@ PINNED: dict[str, tuple[Pin, ...]] = {
             "5b0a3c6dfa38913e",
         ),
     ),
+    "random-warmup": (
+        Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "45d47c7554a5b8f8"),
+        Pin(
+            "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|",
+            103 / 120,
+            1,
+            "48e56d952317be14",
+        ),
+        Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "ded79911772603cb"),
+    ),
     "warmup": (
         Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "870ae7eedd7440da"),
         Pin("|skip_connect~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "8febd71a77cd0fcf"),
@@ -101,18 +111,18 @@ PINNED: dict[str, tuple[Pin, ...]] = {
         ),
     ),
     "trnas": (
-        Pin("|skip_connect~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_1x1~1|none~2|", (97 / 120, 0.02005), 4, "5ae4d81d7516bfaf"),
+        Pin("|none~0|+|skip_connect~0|none~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|", (97 / 120, 0.032258), 5, "947e05aef6062298"),
         Pin(
-            "|skip_connect~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_3x3~2|",
-            (102 / 120, 0.044466),
-            4,
-            "bb32997cb606f76c",
+            "|nor_conv_1x1~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|nor_conv_3x3~2|",
+            (97 / 120, 0.033714),
+            3,
+            "b48259e62be6e72a",
         ),
         Pin(
-            "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|skip_connect~0|skip_connect~1|skip_connect~2|",
-            (101 / 120, 0.030802),
+            "|skip_connect~0|+|skip_connect~0|avg_pool_3x3~1|+|nor_conv_3x3~0|avg_pool_3x3~1|skip_connect~2|",
+            (100 / 120, 0.030802),
             2,
-            "81bb4f512f489775",
+            "19b268d42e74c626",
         ),
     ),
 }

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import CannotSearch
-from robbench.search.proxy import scoring
+from robbench.errors import CannotSearch, InvalidArgument
+from robbench.search.proxy import pool_size, scoring
+from robbench.search.random_warmup import random_warmup
 from robbench.search.warmup import proxy_warmup
 from robbench.search.warmup_move import warmup_move
+from robbench.spaces import Subset
 from robbench.spaces.moves import Moves
-from tests.search.conftest import ALL, height
+from robbench.spaces.nb201 import NB201
+from tests.search.conftest import ALL, CLASSES, height
 
 
 def test_a_proxy_is_an_oracle_or_any_function(landscape: RobBench, space: Moves[Any]) -> None:
@@ -51,3 +54,26 @@ def test_a_move_is_to_the_best_neighbour_by_the_proxy(landscape: RobBench, space
     asked = [query.arch for query in oracle.queries]
     for position, child in enumerate(asked[10:], start=10):
         assert any(child == max(space.neighbors(parent), key=height) for parent in asked[position - 10 : position])
+
+
+def test_random_search_with_a_warm_up_goes_by_the_proxy_through_the_pool_and_then_on(landscape: RobBench) -> None:
+    few = Subset(NB201, CLASSES[2000:2060])
+    oracle = landscape.oracle("clean", budget=45, on_repeat="charge")
+    random_warmup(oracle, few, np.random.default_rng(0), proxy=height, warmup=30)
+    rng = np.random.default_rng(0)
+    pool = {few.sample(rng) for _ in range(30)}
+    asked = [query.arch for query in oracle.queries]
+    assert set(asked[: len(pool)]) == pool
+    assert [height(cell) for cell in asked[: len(pool)]] == sorted(map(height, pool), reverse=True)
+    assert asked[len(pool) :] == [few.sample(rng) for _ in range(45 - len(pool))]
+
+
+@pytest.mark.parametrize("search", [proxy_warmup, warmup_move, random_warmup])
+def test_a_pool_larger_than_the_space_is_refused(search: Any, landscape: RobBench, space: Moves[Any]) -> None:
+    few, oracle = Subset(NB201, CLASSES[:20]), landscape.oracle("clean", budget=10)
+    with pytest.raises(CannotSearch, match=r"a warm-up pool of 21 is larger than the space of 20 architectures; give 20 at the most"):
+        search(oracle, few, np.random.default_rng(0), proxy=height, warmup=21)
+    with pytest.raises(InvalidArgument, match="warmup=0 is not a number of warmup"):
+        search(oracle, space, np.random.default_rng(0), proxy=height, warmup=0)
+    assert oracle.spent == 0
+    assert (pool_size(None, few), pool_size(None, space)) == (20, 3000)

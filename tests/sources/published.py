@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,16 @@ def unreadable(source: str, path: Path, message: str) -> None:
     reading.published_index = INDEX
     with pytest.raises(SourceError, match=message):
         list(SOURCES[source].read(path, reading))
+
+
+def reported(path: Path, *messages: str) -> None:
+    """Assert that jung2023's reader goes without files for these reasons, one a file, and takes nothing of them."""
+    reading = CellReading(path)
+    reading.published_index = INDEX
+    assert {array.name.measure for array in SOURCES["jung2023"].read(path, reading)} <= {"accuracy"}
+    assert len(reading.unreadable) == len(messages)
+    for said, message in zip(reading.unreadable, messages, strict=True):
+        assert re.search(message, said), said
 
 
 def refused(source: str, path: Path, store: Path, message: str, error: type[RobBenchError] = SourceError) -> None:

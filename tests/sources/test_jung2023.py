@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import LevelNotMeasured, NotMeasured, SourceError
-from robbench.measurements.metrics import level_text
+from robbench.errors import InvalidArgument, LevelNotMeasured, NotMeasured, SourceError
+from robbench.measurements.metrics import CONFIDENCES, level_text
 from robbench.sources import import_source, jung2023
 from robbench.sources.cells import CellReading
 from robbench.sources.jung2023 import ATTACKS, CORRUPTIONS, DATASETS
 from robbench.store import Store, verify
 from robbench.store.arrays import Name
-from tests.sources.published import CELL, EPSILONS, evaluated, ids_json, isomorphic, jung, refused, snapshot, unreadable
+from tests.sources.published import CELL, EPSILONS, INDEX, evaluated, ids_json, isomorphic, jung, refused, reported, snapshot, unreadable
 
 FIRST, SECOND, THIRD = evaluated()[:3]
 COUNTS = np.arange(2 * 100).reshape(2, 10, 10)
@@ -108,18 +108,94 @@ def test_counts_come_back_as_published_clean_and_under_attack(tmp_path: Path, ne
         bench.query(SECOND, "clean", measure="confusion")
 
 
-def test_confidences_come_back_in_the_order_of_their_names(tmp_path: Path, new_store: Path) -> None:
-    by_class, by_level = [0.5, 0.25], [[0.1, 0.2], [0.3, 0.4]]
+LABEL, ARGMAX = np.round(np.random.default_rng(0).random((2, 10, 10)), 3)
+PREDICTION = np.array([0.75, 0.5])
+
+
+def test_confidences_come_back_by_scheme_of_each_level(tmp_path: Path, new_store: Path) -> None:
+    """A list of three of unequal shapes, or three by name; of an attack one such for each eps."""
+    three, half = [LABEL, ARGMAX, PREDICTION], [LABEL / 2, ARGMAX / 2, PREDICTION / 2]
+    lists, named = ([values.tolist() for values in found] for found in (three, half))
     files: dict[str, Any] = {
-        "cifar10/clean_confidence": {FIRST: {"prediction": by_class, "label": by_class[::-1]}},
-        "cifar10/fgsm@Linf_confidence": {FIRST: by_level},
-        "cifar10/aa_apgd-ce@Linf_confidence": {FIRST: [0.75]},
+        "cifar10/clean_accuracy": {FIRST: 0.5, SECOND: 0.5},
+        "cifar10/clean_confidence": {FIRST: lists, SECOND: dict(zip(CONFIDENCES, named, strict=True))},
+        "cifar10/fgsm@Linf_confidence": {FIRST: [lists, dict(zip(CONFIDENCES, named, strict=True))]},
+        "cifar10/pgd@Linf_confidence": {FIRST: {"prediction": [PREDICTION.tolist()] * 3}},
     }
-    import_source("jung2023", jung(tmp_path / "jung", files), new_store)
+    report = import_source("jung2023", jung(tmp_path / "jung", files), new_store)
+    assert report.unreadable == []
     bench = RobBench(new_store)
-    assert bench.query(FIRST, "clean", measure="confidence").tolist() == [by_class[::-1], by_class]
-    assert bench.query(FIRST, "fgsm", eps=1 / 255, measure="confidence").tolist() == by_level[1]
-    assert bench.query(FIRST, "apgd-ce", eps=1 / 255, measure="confidence") == 0.75
+    for measure, one, other in zip(CONFIDENCES.values(), three, half, strict=True):
+        assert np.array_equal(bench.query(FIRST, "clean", measure=measure), one)
+        assert np.array_equal(bench.query(SECOND, f"clean:{measure}"), other)
+        assert np.array_equal(bench.query(isomorphic(FIRST)[-1], "fgsm", eps=0.5 / 255, measure=measure), one)
+        assert np.array_equal(bench.query(FIRST, "fgsm", eps=1 / 255, measure=measure), other)
+        with pytest.raises(NotMeasured, match="was not measured for"):
+            bench.query(SECOND, "fgsm", eps=1 / 255, measure=measure)
+    assert np.array_equal(bench.query(FIRST, "pgd", eps=8 / 255, measure="confidence_prediction"), PREDICTION)
+    with pytest.raises(NotMeasured, match=r"pgd \(confidence_label\) of cifar10 is not in"):
+        bench.query(FIRST, "pgd", eps=8 / 255, measure="confidence_label")
+    with pytest.raises(InvalidArgument, match="say which: confidence_label, confidence_argmax, confidence_prediction"):
+        bench.query(FIRST, "clean", measure="confidence")
+    with Store(new_store) as store:
+        assert store.header(Name("cifar10", "standard", "clean", "confidence_prediction")).axes == {"images": ["correct", "incorrect"]}
+        assert list(store.header(Name("cifar10", "standard", "fgsm", "confidence_argmax")).axes) == ["eps", "prediction", "class"]
+
+
+def test_a_class_that_is_never_predicted_has_no_confidence(tmp_path: Path, new_store: Path) -> None:
+    never = ARGMAX.copy()
+    never[3] = np.nan
+    files: dict[str, Any] = {"cifar10/clean_accuracy": {FIRST: 0.5}, "cifar10/clean_confidence": {FIRST: {"argmax": never.tolist()}}}
+    import_source("jung2023", jung(tmp_path / "jung", files), new_store)
+    assert np.array_equal(RobBench(new_store).query(FIRST, "clean", measure="confidence_argmax"), never, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "message"),
+    [
+        ("clean", {"label": [[0.5] * 9] * 9}, r"label, has values of shape \(9, 9\); expected \(10, 10\)"),
+        ("clean", [0.5, 0.5], "expected 3, by label, argmax, prediction"),
+        ("clean", 0.5, "has 0.5 for confidences; expected 3"),
+        ("clean", {"labels": []}, "has confidences by 'labels'; expected some of label, argmax, prediction"),
+        ("clean", {"prediction": [0.5, 1.5]}, "expected probabilities in \\[0, 1\\]"),
+        ("clean", {"prediction": [0.5, float("inf")]}, "expected numbers"),
+        ("clean", {"prediction": [0.5, True]}, "expected numbers"),
+        ("clean", {"label": [[0.5], [0.5, 0.5]]}, "lists of unequal length"),
+        ("fgsm@Linf", {"prediction": [0.5, 0.5]}, r"has values of shape \(2,\); expected \(2, 2\)"),
+        ("fgsm@Linf", [{"prediction": [0.5, 0.5]}], "expected a list of 2 levels"),
+        ("fgsm@Linf", [{"prediction": [0.5, 0.5]}, {"label": [[0.5]]}], "has other confidences at one level than at another"),
+    ],
+)
+def test_confidences_that_are_none_are_reported_and_the_rest_is_taken(name: str, item: Any, message: str, tmp_path: Path) -> None:
+    folder = jung(tmp_path / "jung", {"cifar10/clean_accuracy": {FIRST: 0.5}, f"cifar10/{name}_confidence": {FIRST: item}}, ids=False)
+    reported(folder, message)
+
+
+def test_what_is_wrong_with_optional_files_is_reported_and_nothing_of_them_is_taken(tmp_path: Path, new_store: Path) -> None:
+    other = isomorphic(FIRST)[1]
+    files: dict[str, Any] = {
+        "cifar10/clean_accuracy": {FIRST: 0.5},
+        "cifar10/clean_confidence": {FIRST: {"prediction": [0.5, 0.5]}, other: {"prediction": [0.5, 0.5]}},
+        "cifar10/fgsm@Linf_confidence": {FIRST: [{"prediction": [0.5, 0.5]}] * 2},
+    }
+    folder = jung(tmp_path / "jung", files)
+    (folder / "cifar10" / "clean_cm.json").write_text("{")
+    report = import_source("jung2023", folder, new_store)
+    assert re.search(rf"clean_confidence\.json: {other} is not an evaluated network", report.unreadable[0])
+    assert "clean_cm.json is not whole, valid JSON" in report.unreadable[1]
+    with Store(new_store) as store:
+        assert {(name.metric, name.measure) for name in store.names()} == {("clean", "accuracy"), ("fgsm", "confidence_prediction")}
+
+
+def test_confidences_too_large_for_memory_are_left_out_and_the_small_ones_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jung2023, "ARRAY_BYTES", 1 << 20)
+    item = {"label": LABEL.tolist(), "prediction": PREDICTION.tolist()}
+    folder = jung(tmp_path / "jung", {"cifar10/clean_confidence": {FIRST: item}}, ids=False)
+    reading = CellReading(folder)
+    reading.published_index = INDEX
+    (array,) = jung2023.read(folder, reading)
+    assert array.name.measure == "confidence_prediction"
+    assert re.search(r"clean_confidence\.json: the confidences by label would take 5 MiB", reading.unreadable[0])
 
 
 def test_a_copy_with_another_grid_has_the_levels_of_its_own_meta(tmp_path: Path, new_store: Path) -> None:
@@ -196,7 +272,7 @@ def test_a_key_that_is_there_twice_is_refused_however_high_it_stands(text: str, 
 def test_a_statistic_that_is_there_twice_is_refused(folder: Path) -> None:
     text = f'{{"cifar10": {{"clean": {{"confidence": {{"{FIRST}": {{"label": [0.5], "label": [0.25]}}}}}}}}}}'
     (folder / "cifar10" / "clean_confidence.json").write_text(text)
-    unreadable("jung2023", folder, r"clean_confidence\.json: label is there twice")
+    reported(folder, r"clean_confidence\.json: label is there twice")
 
 
 @pytest.mark.parametrize("value", [1.001, -0.001, 93.5, -1e8, 2])
@@ -253,7 +329,7 @@ def test_a_clean_accuracy_is_one_number(tmp_path: Path) -> None:
 )
 def test_what_is_no_confusion_matrix_is_refused(name: str, counts: Any, message: str, tmp_path: Path) -> None:
     folder = jung(tmp_path / "jung", {f"cifar10/{name}": {FIRST: counts}}, ids=False)
-    unreadable("jung2023", folder, rf"{name}\.json: {FIRST} has .*{message}".replace("has .*has", "has"))
+    reported(folder, rf"{name}\.json: {FIRST} has .*{message}".replace("has .*has", "has"))
 
 
 @pytest.mark.parametrize(

@@ -329,10 +329,12 @@ def test_no_step_leaves(space: Space, of: Callable[[Space], Any]) -> None:
     arch = moves.sample(rng)
     for _ in range(300):
         other = moves.sample(rng)
-        near, each, child = moves.mutate(arch, rng), moves.mutate_each(arch, rng, 0.5), moves.crossover(arch, other, rng)
-        assert {arch, other, near, each, child, *moves.neighbors(arch)} <= members
+        near, each = moves.mutate(arch, rng), moves.mutate_each(arch, rng, 0.5)
+        children = moves.crossover(arch, other, rng), moves.crossover_at(arch, other, rng, 2)
+        assert {arch, other, near, each, *children, *moves.neighbors(arch)} <= members
         assert near in moves.neighbors(arch)
-        assert not set(differences(space, arch, child)) & set(differences(space, other, child))
+        for child in children:
+            assert not set(differences(space, arch, child)) & set(differences(space, other, child))
         arch = near
 
 
@@ -342,7 +344,12 @@ def test_moves_follow_their_generator_and_nothing_else(space: Space, of: Callabl
     def walk(seed: int) -> list[Any]:
         rng, moves = np.random.default_rng(seed), of(space)
         one, other = moves.sample(rng), moves.sample(rng)
-        steps = (moves.mutate(one, rng), moves.mutate_each(one, rng, 0.4), moves.crossover(one, other, rng))
+        steps = (
+            moves.mutate(one, rng),
+            moves.mutate_each(one, rng, 0.4),
+            moves.crossover(one, other, rng),
+            moves.crossover_at(one, other, rng, 3),
+        )
         return [one, other, *steps, *(moves.sample(rng) for _ in range(20))]
 
     first = walk(7)

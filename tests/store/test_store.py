@@ -65,7 +65,7 @@ def test_everything_put_in_comes_back(small_store: Path, synthetic_arrays: list[
             assert store.shape(array_.name) == array_.values.shape
             np.testing.assert_array_equal(store.read(array_.name), as_floats(array_.values[:]))
             np.testing.assert_array_equal(store.read(array_.name, 17), as_floats(array_.values[:])[17])
-        assert Name("toy10", "standard", "pgd", "confidence") not in store
+        assert Name("toy10", "standard", "pgd", "confidence_label") not in store
     assert verify(small_store) == len(synthetic_arrays) + 5  # two tables of classes, three of cells
 
 

@@ -94,6 +94,7 @@ def test_r_score_of_what_is_no_population(psi: list[float], phi: list[float], me
 def test_r_score_depends_on_the_company() -> None:
     psi, phi = np.array([1.0, 10.0, 100.0]), np.array([2.0, 3.0, 5.0])
     assert r_scores(psi, phi)[1] != r_scores(psi[:2], phi[:2])[1]
+    assert r_scores(psi, phi, stretched=False)[1] == r_scores(psi[:2], phi[:2], stretched=False)[1] == np.sqrt(psi[1]) * phi[1]
 
 
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"images": 0}, {"images": 32}])

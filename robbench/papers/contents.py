@@ -1,0 +1,108 @@
+"""Every table, figure and algorithm of the papers: the command that makes it, or what is missing.
+
+Numbers beside the papers' are in docs/papers.md; `robbench papers` lists what a store can answer.
+"""
+
+from __future__ import annotations
+
+WEIGHTS = "missing: networks trained as the paper trains them, which take days of a GPU each"
+DARTS_TRAINED = "missing: trained networks of DARTS: 120 epochs of adversarial training each, on a GPU"
+ILLUSTRATION = "an illustration; nothing is measured"
+
+CONTENTS: dict[str, dict[str, str]] = {
+    "Lukasik, Moeller, Keuper (2023)": {
+        "Table 1": "robbench papers lukasik2023-table1",
+        "Table 2": "robbench papers lukasik2023-table2",
+        "Table 3": "robbench papers lukasik2023-table3",
+        "Figure 1": "robbench papers lukasik2023-figure1; robbench plot proxies --out FILE",
+        "Figure 2": "robbench papers lukasik2023-figure2; robbench plot importance clean pgd@1/255 clean+pgd@1/255 --split random --by impurity --out FILE",
+        "Figure 3": "as Figure 2, with --dataset cifar100; missing: the proxies of cifar100 but for an early version of 725 cells",
+        "Figure 4": "as Figure 2, with --dataset ImageNet16-120; missing here: its robust accuracies, which robbench import jung2023 reads where they are",
+        "Figure 5": "robbench papers lukasik2023-figure5; robbench plot importance … --without jacov --out FILE",
+        "Figure 6": "as Figure 1, with --dataset; what is missing is as for Figures 3 and 4",
+        "Figure 7": "robbench papers lukasik2023-figure7; robbench plot importance clean pgd@1/255 clean+pgd@1/255 --split random --out FILE",
+    },
+    "Ha, Kim, Hwang (NeurIPS 2023)": {
+        "Table 1": "robbench papers ha2023-table1; missing: cw, deepfool, spsa and lgv of adversarially trained networks",
+        "Table 2": "robbench papers ha2023-table2",
+        "Table 3": DARTS_TRAINED,
+        "Table 4": DARTS_TRAINED,
+        "Table 5": f"{DARTS_TRAINED}; of NAS-Bench-201, `robbench top croze` names the first cell of a store that has it",
+        "Table 6": "robbench papers ha2023-table6",
+        "Table 7": "robbench papers ha2023-table7; missing: products of two parts, which no proxy here is",
+        "Table 8": "as Table 5",
+        "Table 9": "robbench papers ha2023-table9",
+        "Table 10": "robbench papers ha2023-table10; the paper's numbers are missing in its text",
+        "Table 11": "robbench proxies ARCH… --dataset cifar10 --proxy croze --init kaiming; missing: a store of CRoZe by initialisation",
+        "Table 12": "robbench papers ha2023-table12",
+        "Table 13": DARTS_TRAINED,
+        "Figure 1": ILLUSTRATION,
+        "Figure 2": DARTS_TRAINED,
+        "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup, warmup, warmup-move fgsm@8/255 --proxy croze"
+        " --pool 3000 --sample 50",
+        "Figure 4": WEIGHTS,
+        "Figure 5": WEIGHTS,
+        "Figure 6": WEIGHTS,
+        "Figure 7": WEIGHTS,
+        "Algorithm 1": "robbench proxies ARCH… --dataset cifar10 --proxy croze_equations; as released: --proxy croze (docs/fidelity.md)",
+    },
+    "Jung, Lukasik, Keuper (ICLR 2023)": {
+        "Table 1": "robbench papers jung2023-table1",
+        "Table 2": "robbench build plan FOLDER --dataset cifar10 --recipe nb201-200 --evaluation published; mean_adversarial is over these levels without 255/255 of"
+        " PGD, APGD and Square, as in section 3.2 and in the data",
+        "Table 3": "robbench info",
+        "Table 4": "robbench import jung2023 FOLDER --into STORE",
+        "Figure 1": ILLUSTRATION,
+        "Figure 2": "robbench plot boxes attacks --out FILE",
+        "Figure 3": "robbench plot correlation clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 … --out FILE",
+        "Figure 4": "robbench plot boxes corruptions --out FILE",
+        "Figure 5": "robbench plot correlation clean brightness@3 contrast@3 … --out FILE",
+        "Figure 6": "missing: the published weights of 6,466 networks; of random weights, robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro --proxy hessian is"
+        " of one batch, not the mean of ten",
+        "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
+        "Figure 8": "robbench show 3365: the class of cells 991 and 3365 is one",
+        "Figure 9": ILLUSTRATION,
+        "Figure 10": "robbench import jung2023 FOLDER --into STORE reads it",
+        "Figure 11": "as Figure 10",
+        "Figure 12": "as Figure 10",
+        "Figure 13": "robbench papers jung2023-figure13; robbench plot classes clean --measure confidence_label --out FILE; missing here: the published confidences",
+        "Figure 14": "robbench papers jung2023-figure14; robbench plot confidences fgsm --label 0 --out FILE; missing here: as Figure 13",
+        "Figure 15": "robbench papers jung2023-figure15; robbench plot confidences fgsm --out FILE; missing here: as Figure 13",
+        "Figure 16": "robbench papers jung2023-figure16; robbench plot classes clean --out FILE",
+        "Figure 17": "robbench papers jung2023-figure17",
+        "Figure 18": "python examples/contact_sheet.py",
+        "Figure 19": "robbench plot boxes attacks --dataset cifar100 --out FILE",
+        "Figure 20": "robbench plot boxes attacks --dataset ImageNet16-120 --out FILE; missing here: its accuracies, which robbench import jung2023 reads where they are",
+        "Figure 21": "robbench plot boxes corruptions --out FILE",
+        "Figure 22": "robbench plot boxes corruptions --dataset cifar100 --out FILE",
+        "Figure 23": "as Figure 3, with --dataset cifar100",
+        "Figure 24": "as Figure 3, with --dataset ImageNet16-120; missing here: as Figure 20",
+        "Figure 25": "as Figure 5, at severity 4, with --dataset cifar100",
+        "Figure 26": "robbench papers jung2023-best; robbench plot best clean mean_adversarial mean_corruption --out FILE",
+        "Figure 27": "robbench plot scatter clean mean_adversarial --out FILE; robbench plot scatter clean mean_corruption --out FILE",
+        "Figure 28": "robbench papers jung2023-two-3x3; robbench plot scatter kernel_parameters mean_adversarial --direction kernel_parameters=min --out FILE",
+        "Figure 29": "as Figure 7",
+        "Figure 30": "robbench neighbors 13714 mean_adversarial; robbench neighbors 13714 mean_corruption",
+        "Algorithm 1": "robbench build plan, run, merge",
+    },
+    "Yang et al. (2025)": {
+        "Table 1": ILLUSTRATION,
+        "Table 2": DARTS_TRAINED,
+        "Table 3": DARTS_TRAINED,
+        "Table 4": DARTS_TRAINED,
+        "Table 5": DARTS_TRAINED,
+        "Table 6": "missing: trained networks of DARTS, and ImageNet",
+        "Table 7": "robbench papers yang2025-table7; missing: R-Score of the cells of NAS-Bench-201, for which other proxies stand",
+        "Table 8": "robbench papers yang2025-table8; seconds: python benchmarks/proxies.py",
+        "Figure 1": DARTS_TRAINED,
+        "Figure 2": ILLUSTRATION,
+        "Figure 3": ILLUSTRATION,
+        "Figure 4": "missing: scores of 2,000 networks of DARTS; robbench proxies computes them one by one",
+        "Figure 5": "as Figure 4",
+        "Figure 6": ILLUSTRATION,
+        "Figure 7": "missing: scores of the networks of Tiny-RobustBench",
+        "Figure 8": DARTS_TRAINED,
+        "Algorithm 1": "robbench search trnas METRIC params --direction params=min",
+    },
+}
+"""Paper → its tables, figures and algorithms → the command, or what is missing."""
