@@ -27,13 +27,13 @@ _space = click.option("--space", default="nb201", show_default=True, help="The s
 _device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
 
 
-def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
+def _checked_name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
     from builders.evaluations import EVALUATIONS
     from builders.recipes import RECIPES
 
     known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known and not value.endswith(".toml"):
+    if value is not None and value not in known and not value.endswith(".toml"):
         raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
     return value
 
@@ -53,7 +53,17 @@ def build() -> None:
     required=True,
     help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
 )
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option("--recipe", callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="In place of a recipe: a folder of published or kept weights. Its architectures and seeds are those of the plan, unless said.",
+)
+@click.option("--training", help="What a store calls the training of --weights; published, if left out.")
+@click.option("--normalise", help="Of --weights: none, dataset, or MEAN,…/STD,…; as the files say, or as published, if left out.")
+@click.option(
+    "--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index, for --weights that say no more."
+)
 @click.option(
     "--evaluation",
     required=True,
@@ -69,26 +79,37 @@ def build() -> None:
 @click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
 @click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
-@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="Seed of the training; may be repeated; 0, if left out.")
 @click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @_device
 @_data
 def plan(
     folder: Path,
+    recipe: str | None,
+    weights: Path | None,
     space: str,
     classes: int | None,
     archs: Path | None,
     top: tuple[int, str] | None,
     store: Path | None,
+    seeds: tuple[int, ...],
     device: str,
+    training: str | None,
+    normalise: str | None,
+    indexed_by: Path | None,
     **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
     from builders.architectures import read_archs
     from builders.devices import find_device
     from builders.plan import write_plan
-    from builders.planning import plan_of
+    from builders.planning import plan_of, plan_of_weights
 
+    if (recipe is None) == (weights is None):
+        raise click.UsageError("--recipe says how networks are trained, and --weights where trained ones are: give one of them.")
+    of_weights = {"training": training, "normalise": normalise, "indexed_by": indexed_by}
+    if recipe is not None and (given := [name for name, value in of_weights.items() if value is not None]):
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is of --weights, which is left out.")
     if sum(given is not None for given in (classes, archs, top)) > 1:
         raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
     if store is not None and top is None:
@@ -98,7 +119,13 @@ def plan(
         chosen = read_archs(archs, space)
     if top is not None:
         chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
-    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
+    options |= {"space": space, "classes": classes, "archs": chosen, "device": find_device(device)}
+    if weights is not None:
+        said: dict[str, Any] = {name: value for name, value in of_weights.items() if value is not None}
+        made = plan_of_weights(weights=weights, seeds=seeds, **said, **options)
+    else:
+        assert recipe is not None, "one of both is given"
+        made = plan_of(recipe=recipe, seeds=seeds or (0,), **options)
     write_plan(folder, made)
     what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
     click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
@@ -111,8 +138,10 @@ def plan(
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
 @click.option(
     "--keep-weights",
+    "--weights",
+    "keep_weights",
     type=click.Path(path_type=Path),
-    help="A folder that keeps trained weights, for this build and others: what it has is not trained again.",
+    help="A folder that keeps trained weights, for this build and others: what it has is not trained again. Of a plan of weights, where they are now.",
 )
 @_data
 def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
@@ -235,6 +264,7 @@ def evaluate(
     from builders.datasets import load
     from builders.devices import find_device
     from builders.planning import evaluation_named
+    from builders.weights import checkpoints as found
     from builders.weights import evaluating, files
 
     for name, given in (("--arch", archs), ("--index", indices)):
@@ -245,13 +275,13 @@ def evaluate(
     if archs and indices:
         raise click.UsageError("--arch and --index both say the architecture; leave one out.")
     images, store = load(dataset, data), indexed_by or into
-    named: list[str | None] = [*archs, *(str(evaluating.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
+    named: list[str | None] = [*archs, *(str(found.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
     networks = [
-        evaluating.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(evaluating.at_index, store))
+        found.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(found.at_index, store))
         for path, arch in zip(checkpoints, named, strict=True)
         for entry in files.chosen(files.read(path), images.name, keys)
     ]
-    normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
+    normalisation = None if normalise is None else found.normalisation_from(normalise, images)
     with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
         done = evaluating.evaluate(
             networks, into, images, evaluation_named(evaluation),
@@ -266,15 +296,16 @@ def evaluate(
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sample", default=1, show_default=True, help="How many units.")
 @click.option("--seed", default=0, show_default=True, help="Which units.")
+@click.option("--weights", type=click.Path(path_type=Path), help="The folder of the weights, of networks that were not trained here.")
 @_device
 @_data
-def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) -> None:
+def verify(store: Path, sample: int, seed: int, weights: Path | None, device: str, data: Path | None) -> None:
     """Build some units of STORE again and compare every outcome with what it holds."""
     from builders.results.verify import TOLERANCE
     from builders.results.verify import verify as verify_units
 
     failed = False
-    for found in verify_units(store, sample=sample, seed=seed, device=device, data=data):
+    for found in verify_units(store, sample=sample, seed=seed, device=device, data=data, weights=weights):
         failed |= not found.succeeded
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
         click.echo(

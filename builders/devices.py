@@ -7,7 +7,7 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.measure import BATCH
-from builders.recipes import Recipe
+from builders.weights.planned import Source
 
 
 def find_device(name: str) -> torch.device:
@@ -37,7 +37,7 @@ MOST = {"cpu": 16, "cuda": 512}
 """Networks in a stack: more gain nothing."""
 
 
-def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
+def stack_for(device: torch.device, dataset: Dataset, recipe: Source) -> int:
     """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
     A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack

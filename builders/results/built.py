@@ -83,7 +83,7 @@ class Built:
             for threat, bits in shard.outcomes.items():
                 accuracy = bits[k].mean(axis=-1)
                 _put(self.accuracy, threat, (len(self.rows.keys), *accuracy.shape, seeds))[row, ..., seed] = accuracy
-            for name in TRAINING_FIELDS:
+            for name in [name for name in TRAINING_FIELDS if self.plan.trains]:
                 _put(self.training, name, (len(self.rows.keys), seeds))[row, seed] = training[name]
         exact = [self.rows.exact_row[arch] for arch in shard.unit.archs]
         for proxy, values in shard.proxies.items():

@@ -22,10 +22,12 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.evaluations import Evaluation
 from builders.measure import Measured
+from builders.recipes import checked_name
 from builders.results import listing
 from builders.results.listing import Record
-from builders.results.merge import Axes, checked_name, threats
+from builders.results.merge import Axes, threats
 from builders.units import settings_of_evaluation
+from builders.weights.planned import key_of
 from robbench.arguments import checked_seed
 from robbench.errors import Contradiction
 from robbench.spaces import space_named
@@ -53,7 +55,7 @@ class Origin(NamedTuple):
     @property
     def key(self) -> str:
         """What provenance calls it."""
-        return f"{self.arch}, seed {self.seed}"
+        return key_of(self.arch, self.seed)
 
     @property
     def place(self) -> tuple[str, int]:
