@@ -284,7 +284,8 @@ def write_plan(folder: Path, plan: Plan) -> None:
             raise BuildError(f"{folder} is of another plan (it differs in {', '.join(differing)}); give each plan its own folder.")
         return
     stands_for = plan.stands_for()
-    whole = {**plan.record(), "data": plan.data, "weights": plan.weights, "stands_for": stands_for, "hash": digest(stands_for)}
+    placed = {} if plan.weights is None else {"weights": plan.weights}
+    whole = {**plan.record(), "data": plan.data, **placed, "stands_for": stands_for, "hash": digest(stands_for)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / PLAN_FILE) as file:
