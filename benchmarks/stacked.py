@@ -1,6 +1,7 @@
 """Stacked against one at a time: networks trained a second, gradient images a second, and images attacked a second.
 
     python benchmarks/stacked.py [--device cuda] [--recipe digits] [--data digits] [--path FOLDER] [--stack 16]
+    python benchmarks/stacked.py --sizes
 
 Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 classes a third and two thirds through.  Both sides
 
@@ -16,6 +17,9 @@ batch; stacked, what is attacked is the frozen stack, in batches of `builders.me
 2. Two cores, wall-clock time, which needs a quiet machine: one at a time as torch runs it by default, on two threads, against
    `robbench build run --workers 2`: two processes at once, a stack and a thread each.
 
+3. (``--sizes``) Where it pays: layers from those of digits to those of CIFAR-10 at full size, whose activations no cache holds.  Stacks of one
+   stand for one at a time, as in a build, which they cost no more than plain networks.  CPU time of one thread; both sides take turns.
+
 On a GPU there is one table, in wall-clock time, with the share of the device's peak: twice the multiply-accumulates of forward and
 backward passes (backward counted as two forward passes) over seconds and peak.
 
@@ -25,6 +29,9 @@ Figures, 21 November 2026, two AMD EPYC cores, no other work, torch 2.13, stacks
 training 5.3×; gradients 5.6× at batches of 32, 4.2× at 64, 3.5× at 128, 2.1× at 256; whole attacks FGSM 2.5×, PGD 2.1×, APGD-CE 2.4×, Square 2.6×, all of
 them 2.4×.  On one core, one thread each: training 2.2×; gradients 2.9×, 2.3×, 2.0×, 1.5×; whole attacks 1.8×, 1.5×, 1.7×, 1.6×, 1.6×.  Runs differ by
 10 to 20%.  Large batches fill a core without help: there, stacking gains least.
+
+Table 3, 26 November 2026, the same processor, a busy machine (training, gradients): 8×8, C 8: 2.17×, 2.20×; 8×8, C 16: 1.12×, 1.17×; 16×16, C 8: 1.50×,
+1.43×; with activations of 2 MiB, 32×32, C 8: 0.96×, 0.95×, and 16×16, C 16: 0.91×, 0.96×; of 16 MiB, CIFAR-10 at full size: 0.50×, 0.73×.
 """
 
 from __future__ import annotations
@@ -46,6 +53,7 @@ import torch
 
 from builders.attacks.base import ascent
 from builders.datasets import Dataset, load
+from builders.devices import stack_for
 from builders.evaluate import robust_outcomes
 from builders.evaluations import EVALUATIONS
 from builders.measure import BATCH
@@ -62,6 +70,9 @@ REPEATS = 3
 STEPS = 10
 IMAGES = 100
 BATCHES = (32, 64, 128, 256)
+FEW = 4
+SIZES = ((8, 8, 1, 32), (8, 16, 5, 128), (16, 8, 1, 64), (32, 8, 1, 64), (16, 16, 5, 128), (32, 16, 5, 256))
+"""Side of the images, channels, cells a stage, batch: from digits to CIFAR-10 at full size, by the size of an activation."""
 EVALUATION = EVALUATIONS["digits-light"]
 # Dense peaks in float32 (TF32 off) of what people run this on; NVIDIA's data sheets.
 PEAK_FLOPS = {"H200": 67e12, "H100": 67e12, "A100": 19.5e12, "L4": 30.3e12, "T4": 8.1e12}
@@ -162,6 +173,49 @@ def table(title: str, amounts: dict[str, float], alone: dict[str, float], stacke
         print(f"| {name} | {amount / alone[name]:,.2f} | {amount / stacked[name]:,.2f} | {alone[name] / stacked[name]:.2f}× |", flush=True)
 
 
+def where_it_pays() -> None:
+    """Table 3, printed line by line."""
+    prepare_process()
+    archs = Plan("digits", "digits", "digits-light", 6466, 0, (0,), FEW).units()[6466 // FEW // 3].archs
+    cells = [Cell.parse(arch) for arch in archs]
+    print(f"\n3. {FEW} similar networks, stacked and one at a time: one thread, CPU time, median of {REPEATS}\n")
+    print("| images | C | N | batch | activation | training | gradients | stacked by default |\n|---|---|---|---|---|---|---|---|")
+    for side, channels, a_stage, batch in SIZES:
+        recipe = replace(RECIPES["nb201-12"], channels=channels, cells=a_stage, batch_size=batch, epochs=1)
+        rng = np.random.default_rng(0)
+        images, labels = rng.random((batch, 3, side, side), dtype=np.float32), np.arange(batch) % 10
+        data = Dataset("noise", images, labels, images, labels, 10)
+        x, y = torch.from_numpy(images), torch.from_numpy(labels)
+        works: dict[str, list[Callable[[], object]]] = {"training": [], "gradients": []}
+        for stacks in ([[cell] for cell in cells], [cells]):
+            networks = [StackedNetwork(plain_networks(some, data, recipe, torch.device("cpu"))) for some in stacks]
+            frozen = [FrozenStack(network.eval()) for network in networks]
+            many = [(x.expand(len(some), *x.shape), y.expand(len(some), -1)) for some in stacks]
+            works["training"].append(partial(_fit_all, networks, data, recipe))
+            works["gradients"].append(partial(_gradients_of_all, frozen, many))
+        gains = {what: [one / other for one, other in (map(_cpu_seconds, pair) for _ in range(REPEATS))] for what, pair in works.items()}
+        shown = " | ".join(f"{sorted(found)[REPEATS // 2]:.2f}×" for found in gains.values())
+        size = 4 * batch * channels * side**2 / 2**20
+        default = "yes" if stack_for(torch.device("cpu"), data, recipe) > 1 else "no"
+        print(f"| {side}×{side} | {channels} | {a_stage} | {batch} | {size:.2f} MiB | {shown} | {default} |", flush=True)
+
+
+def _fit_all(networks: list[StackedNetwork], data: Dataset, recipe: Recipe) -> None:
+    for network in networks:
+        fit(network, len(network), data, recipe, 0)
+
+
+def _gradients_of_all(networks: list[FrozenStack], batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    for network, (images, labels) in zip(networks, batches, strict=True):
+        ascent(network, images, labels)
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
@@ -169,7 +223,11 @@ def main() -> None:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--path")
     parser.add_argument("--stack", type=int, default=16)
+    parser.add_argument("--sizes", action="store_true", help="table 3 only, in which the options above have no part")
     given = parser.parse_args()
+    if given.sizes:
+        where_it_pays()
+        return
     device, data, recipe = torch.device(given.device), load(given.data, given.path), RECIPES[given.recipe]
     units = Plan(given.data, given.recipe, "digits-light", 6466, 0, (0,), given.stack).units()
     stacks = [[Cell.parse(arch) for arch in units[len(units) * third // 3].archs] for third in (1, 2)]

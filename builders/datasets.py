@@ -73,7 +73,7 @@ class Dataset:
 
     @cached_property
     def corrupted(self) -> Corrupted:
-        """The test images under every corruption and severity, each computed once for all networks."""
+        """The test images under every corruption and severity; a build says where they are kept."""
         return Corrupted(self.test_images)
 
     @cached_property

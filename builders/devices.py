@@ -30,20 +30,34 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def device_of_worker(device: torch.device, worker: int) -> torch.device:
+    """The device of one of several processes, numbered from 0: on ``cuda`` without a number, GPUs are dealt out in turn."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", worker % torch.cuda.device_count())
+    return device
+
+
 MEMORY = {"cpu": 4 << 30, "cuda": 32 << 30}
 """Bytes that a stack may take, by the kind of device; one that has less halves the stack when it runs."""
 
 MOST = {"cpu": 16, "cuda": 512}
 """Networks in a stack: more gain nothing."""
 
+CACHED = 1 << 20
+"""Bytes of an activation.  Larger ones leave a CPU core's cache, and layers that give such fill a core: there, stacking costs time
+(`benchmarks/stacked.py`)."""
+
 
 def stack_for(device: torch.device, dataset: Dataset, recipe: Source) -> int:
     """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
-    A network's need is taken as that of its activations in one training step: all six edges of every cell keep three.  A step of an attack
-    keeps half as many, of `BATCH` images.
+    On a CPU one, where a network's layers are large enough by themselves.  A network's need is taken as that of its activations in one
+    training step: all six edges of every cell keep three.  A step of an attack keeps half as many, of `BATCH` images.
     """
     _, height, width = dataset.image_shape
     images = max(recipe.batch_size, BATCH[device.type] // 2)
-    activations = 3 * 6 * recipe.cells * images * recipe.channels * height * width * (1 + 1 / 2 + 1 / 4)
-    return max(1, min(MOST[device.type], int(MEMORY[device.type] / (4 * activations))))
+    activation = 4 * images * recipe.channels * height * width
+    if device.type == "cpu" and activation > CACHED:
+        return 1
+    activations = 3 * 6 * recipe.cells * activation * (1 + 1 / 2 + 1 / 4)
+    return max(1, min(MOST[device.type], int(MEMORY[device.type] / activations)))

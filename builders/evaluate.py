@@ -2,7 +2,8 @@
 
 An attack only proposes images.  This module projects them on the L∞ ball and on [0, 1], and asks the network again.  Of each network, only
 the images that it classifies correctly when clean are attacked.  Every eps is attacked on its own, as in the published dataset:
-an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.
+an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.  An attack that looks for the nearest
+misclassified image (`MinimalAttack`) walks once, and what it found is projected on the ball of each eps, as in Foolbox.
 
 A network is any callable from images ``(…, batch, channels, height, width)`` to logits ``(…, batch, classes)`` that treats images one
 by one (so in eval mode); `builders.classifiers` says what else is put right or refused.  A stacked one has leading dimensions in its
@@ -19,12 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier, ball, correct, live_first, pixels, put, take
+from builders.attacks.base import Attack, Classifier, MinimalAttack, ball, correct, live_first, pixels, put, take
 from builders.attacks.streams import image_streams
 from builders.classifiers import LOW, fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
-from builders.train import exact_convolutions
+from builders.precision import exact_convolutions
 from robbench.arguments import checked_count
 from robbench.measurements.metrics import SEVERITIES
 
@@ -87,14 +88,24 @@ def _robust(network: Classifier, images: Tensor, labels: Tensor, attack: Attack,
     attackable = (clean[..., None] & (grid > 0)).flatten(-2)
     outcomes = clean.repeat_interleave(n_eps, -1)
     streams = image_streams(seed, torch.arange(n_images, device=images.device))
-    rows = live_first(attackable)
-    for index in _batches(rows, batch_size):
-        which, eps = index // n_eps, grid[index % n_eps]
-        given = images[which]
-        proposed = attack(network, given, labels[which], eps, streams=streams[which])
-        survived = _survived(network, given, proposed, labels[which], eps)
+
+    def settle(rows: Tensor, survived: Tensor) -> None:
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
-        put(outcomes, index, torch.where(take(attackable, index), survived, take(outcomes, index)))
+        put(outcomes, rows, torch.where(take(attackable, rows), survived, take(outcomes, rows)))
+
+    if isinstance(attack, MinimalAttack):
+        smallest = grid[grid > 0].amin() if (grid > 0).any() else grid[0]
+        for index in _batches(live_first(attackable.unflatten(-1, (n_images, n_eps)).any(-1)), batch_size):
+            given = images[index]
+            proposed = attack.nearest(network, given, labels[index], smallest.expand(index.shape), streams=streams[index])
+            for level, eps in enumerate(grid):
+                settle(index * n_eps + level, _survived(network, given, proposed, labels[index], eps.expand(index.shape)))
+    else:
+        for rows in _batches(live_first(attackable), batch_size):
+            which, eps = rows // n_eps, grid[rows % n_eps]
+            given = images[which]
+            proposed = attack(network, given, labels[which], eps, streams=streams[which])
+            settle(rows, _survived(network, given, proposed, labels[which], eps))
     return outcomes.view(*clean.shape, n_eps).transpose(-2, -1)
 
 
@@ -205,14 +216,12 @@ def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    outcomes = []
+    outcomes, highest = [], int(labels.max())
     for index in _batches(torch.arange(len(images), device=images.device), batch_size):
         batch, truth = images[index], labels[index]
         logits = network(batch)
-        if int(labels.max()) >= logits.shape[-1]:
-            raise AttackError(
-                f"label {int(labels.max())} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}."
-            )
+        if highest >= logits.shape[-1]:
+            raise AttackError(f"label {highest} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}.")
         outcomes.append(correct(logits, truth.expand(logits.shape[:-1])))
     return torch.cat(outcomes, dim=-1)
 

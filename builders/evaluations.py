@@ -15,6 +15,7 @@ from builders.corruptions import CORRUPTIONS, find
 from builders.errors import BuildError
 from builders.own import OwnAttack, OwnProxy
 from builders.proxies import PROXIES, Proxy
+from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.recipes import digest
 from robbench.arguments import checked_count, nearest
@@ -163,7 +164,7 @@ EVALUATIONS: dict[str, Evaluation] = {
         _PUBLISHED,
         tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 8)),
         tuple(CORRUPTIONS),
-        _PROXIES,
+        _PROXIES | {"hessian": replace(PROXIES["hessian"], compute=Hessian(iterations=0))},
         grids={"fgsm": tuple(k / 255 for k in (0.1, 0.5, 1, 2, 3, 4, 5, 6, 7, 8, 255))},
     ),
     # Digits are strokes without texture: it takes larger eps to hide one.

@@ -28,7 +28,7 @@ from builders.networks import CELLS
 from builders.recipes import RECIPES, digest
 from builders.tables import Place, Table
 from builders.weights.folder import refuse_absent
-from builders.weights.planned import Source, Weights, source_of, weights_from
+from builders.weights.planned import Source, Weights, put_through, source_of, weights_from
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import RobBenchError
 from robbench.spaces import space_named
@@ -84,8 +84,8 @@ class Unit:
 
     @property
     def evaluated_by(self) -> Evaluation:
-        """The evaluation itself."""
-        return self.own_evaluation or find_evaluation(self.evaluation)
+        """The evaluation itself; of weights, without proxies."""
+        return put_through(self.own_evaluation or find_evaluation(self.evaluation), self.trained_by)
 
 
 @dataclass(frozen=True)

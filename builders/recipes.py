@@ -108,7 +108,7 @@ class Recipe:
     adversary: Adversary | None = None
     """Train on this adversary's images; none is standard training."""
     precision: str = "float32"
-    """float32, or bfloat16: autocast, on CUDA only, for the activations; weights and their updates stay float32."""
+    """float32, or bfloat16: autocast, on CUDA only, for the activations, the adversary's too; weights and their updates stay float32."""
     schedule: Schedule = ANNEALED
     """Of the learning rate, whose highest value `learning_rate` is."""
     nesterov: bool = True

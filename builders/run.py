@@ -16,12 +16,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import torch
 
 from builders.datasets import Dataset
-from builders.devices import find_device
+from builders.devices import device_of_worker, find_device
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, conditions, differences, listed, of_shard
 from builders.log import FAILED, NOTICE, UNIT, Event, Log
@@ -32,6 +33,9 @@ from builders.results.shards import Shard
 from builders.units import Notice, run_unit
 from robbench.store.locking import only_writer
 from robbench.workers import end_with_parent
+
+CORRUPTED = "corrupted"
+"""In a build's folder, where its processes share corrupted images that are too many for memory; may be removed when no run goes on."""
 
 POLL = 0.5
 """Seconds after which workers are looked at again."""
@@ -79,7 +83,7 @@ def run(
 
     Arguments:
         folder: with a plan.
-        device: as for `find_device`.
+        device: as for `find_device`; workers take turns at the GPUs of ``cuda``.
         workers: processes; 1 runs in this one.
         weights: a folder that keeps trained weights; networks that it has are not trained.  Of a plan of weights, where their files are, if no
             longer where the plan found them.
@@ -94,6 +98,7 @@ def run(
     found, plan = find_device(device), read_plan(folder)
     weights = plan.weights_at(weights)
     dataset = plan.load(data)
+    dataset.corrupted.folder = folder / CORRUPTED
     units = todo(folder, conditions(plan, dataset, found))
     _tidy(folder)
     log = Log(folder)
@@ -102,7 +107,11 @@ def run(
         yield from _one_after_the_other(folder, units, dataset, found, weights, log, notice, progress)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(dataset, str(found), folder, weights)) as pool:
+    numbers = context.SimpleQueue()
+    for number in range(workers):
+        numbers.put(number)
+    start = dataset, str(found), folder, weights, numbers
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=start) as pool:
         try:
             yield from _in_workers(pool, units, log, notice, progress)
         except BrokenProcessPool as error:
@@ -238,14 +247,14 @@ def _is_stopped(pid: int) -> bool:
 _worker: tuple[Dataset, torch.device, Path, Path | None] | None = None
 
 
-def _start_worker(dataset: Dataset, device: str, folder: Path, weights: Path | None) -> None:
+def _start_worker(dataset: Dataset, device: str, folder: Path, weights: Path | None, numbers: SimpleQueue[int]) -> None:
     global _worker
     end_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # It would end the unit, and not the worker, which would take the next from the queue and be waited for.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare_process()
-    _worker = dataset, torch.device(device), folder, weights
+    _worker = dataset, device_of_worker(torch.device(device), numbers.get()), folder, weights
 
 
 def prepare_process() -> None:

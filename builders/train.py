@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 from builders.recipes import Adversary, Recipe
 
 
@@ -113,7 +113,8 @@ def fit(
                 optimizer.param_groups[0].update(lr=rate, momentum=momentum)
                 batch, truth = augment(images[index], recipe, augmentation), labels[index].expand(stack, -1)
                 if recipe.adversary is not None:
-                    batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
+                    with autocast:  # its own, because it keeps the weights that it has cast, and they are to have a gradient below
+                        batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
                 with autocast:
                     logits = network(batch).view(stack, len(index), -1)
                 losses = F.cross_entropy(logits.flatten(0, 1).float(), truth.flatten(), reduction="none").view(stack, -1)
@@ -146,18 +147,6 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
         which = torch.arange(batch, device=images.device).view(-1, 1, 1)
         images = padded.permute(0, 2, 3, 1)[which, y.to(images.device).unsqueeze(2), x.to(images.device).unsqueeze(1)].permute(0, 3, 1, 2)
     return images
-
-
-@contextmanager
-def exact_convolutions() -> Iterator[None]:
-    """Within, convolutions and matrix products are computed in full float32 (on a GPU, TF32 would keep ten bits), deterministically."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
 
 
 def generator(seed: int, purpose: str) -> Generator:

@@ -23,14 +23,16 @@ from builders.memory import tried
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
+from builders.own import OwnAttack
 from builders.plan import Unit
+from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
 from builders.recipes import Recipe
 from builders.results.shards import Shard
-from builders.train import Training, exact_convolutions, train
+from builders.train import Training, train
 from builders.weights import kept
 from builders.weights.folder import load_planned
-from builders.weights.planned import Source, Weights, source_of
+from builders.weights.planned import Source, Weights, put_through, source_of
 from robbench.spaces import space_named
 
 Result = TypeVar("Result")
@@ -213,11 +215,11 @@ def _in_halves(
 
 def settings_of(recipe: str | Source, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
     """All settings that a recipe (or weights), an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
-    trained_by, found = source_of(recipe), find_evaluation(evaluation)
+    trained_by = source_of(recipe)
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
         "recipe": trained_by.settings(),
-        **settings_of_evaluation(found, dataset),
+        **settings_of_evaluation(put_through(find_evaluation(evaluation), trained_by), dataset),
         "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
     }
@@ -230,7 +232,8 @@ def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str
     stands_for = evaluation.settings()
     settings = {
         **stands_for,
-        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items()},
+        # An attack of one's own says its source among its settings.
+        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items() if not isinstance(attack, OwnAttack)},
         "corruptions": {name: dataset.corrupted.settings(name) for name in evaluation.corruptions},
         "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
     }

@@ -44,14 +44,17 @@ def refuse_unknown_options(function: str, given: Mapping[str, object], known: Co
             )
 
 
-def checked_seed(seed: int, name: str = "seed") -> int:
-    """The seed, if numpy takes it for one.
+def checked_seed(seed: int, name: str = "seed", *, bits: int | None = None) -> int:
+    """The seed, if numpy takes it for one, or a library that takes seeds of so many bits only.
 
     Raises:
-        InvalidArgument: it is no integer of at least 0.
+        InvalidArgument: it is no integer of at least 0, or too large.
     """
-    if not _is_integer(seed) or seed < 0:
-        raise InvalidArgument(f"{name}={seed!r} is not a seed; expected an integer of at least 0.")
+    if not _is_integer(seed) or seed < 0 or (bits is not None and seed >> bits):
+        raise InvalidArgument(
+            f"{name}={seed!r} is not a seed{'' if bits is None else ' here'}; expected an integer of at least 0"
+            f"{'' if bits is None else f' and below 2^{bits}'}."
+        )
     return int(seed)
 
 

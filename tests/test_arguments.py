@@ -34,6 +34,12 @@ def test_what_is_no_seed_is_refused_wherever_something_is_drawn(seed: Any) -> No
         ceiling_of(np.arange(10.0), groups // 2, seed=seed)
 
 
+def test_a_seed_may_be_too_large_for_a_library() -> None:
+    assert checked_seed(2**32 - 1, bits=32) == 2**32 - 1
+    with pytest.raises(InvalidArgument, match=r"^seed=4294967296 is not a seed here; expected an integer of at least 0 and below 2\^32\.$"):
+        checked_seed(2**32, bits=32)
+
+
 def test_the_name_of_a_seed_is_in_the_message() -> None:
     with pytest.raises(InvalidArgument, match=r"^noise_seed=-1 is not a seed; expected an integer of at least 0\.$"):
         checked_seed(-1, "noise_seed")

@@ -11,6 +11,7 @@ from builders.attacks.deepfool import DeepFool
 from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
 from builders.attacks.pgd import CW, PGD
+from builders.attacks.precise import InPrecision
 from builders.attacks.spsa import SPSA
 from builders.attacks.square import Square, SquareRescaled
 from builders.errors import AttackError
@@ -45,6 +46,7 @@ __all__ = [
     "AutoAttack",
     "Classifier",
     "DeepFool",
+    "InPrecision",
     "Square",
     "SquareRescaled",
 ]

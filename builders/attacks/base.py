@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,14 @@ class Attack(Protocol):
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """The name and the parameters of the attack, for the provenance of what is measured with it."""
+
+
+@runtime_checkable
+class MinimalAttack(Attack, Protocol):
+    """An attack that looks for the nearest misclassified image, so that one walk serves all eps: an image is broken at those that reach it."""
+
+    def nearest(self, network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+        """The nearest misclassified image found to each, of the images' shape, however far; one within the radius ends the search."""
 
 
 def per_row(images: Tensor, *values: float | Tensor) -> tuple[Tensor, ...]:
@@ -135,28 +143,46 @@ def live_first(live: Tensor) -> Tensor:
     return (~live).to(torch.uint8).argsort(dim=-1, stable=True)[..., :most]
 
 
+PATIENCE = 10
+"""On a GPU, steps of an attack from one look at which rows are live to the next: a look waits for all that was asked before."""
+
+
+def looks_are_free(device: torch.device) -> bool:
+    """Whether a value can be read at any time without waiting for the device."""
+    return device.type == "cpu"
+
+
 class ActiveRows:
     """The rows that an attack still works on: broken ones can leave the batch, and every row's result is kept.
 
     Some broken rows stay, to keep a stack rectangular, and are attacked further to no effect: an attack keeps the point that broke the network.
 
+    On a GPU, where a look at the rows costs more than going on with some that are broken, it looks now and then, and batches only halve, so
+    that few shapes are met.
+
     Arguments:
         like: the images that are attacked, ``(…, batch, channels, height, width)``.
+        patience: on a GPU, look at every so-manieth call of `can_shrink`.
     """
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, patience: int = PATIENCE) -> None:
         shape = like.shape[:-3]
         self._results = like.clone(memory_format=torch.contiguous_format)
         self._index = torch.arange(shape[-1], device=like.device).expand(shape)
+        self._free = looks_are_free(like.device)
+        self._patience, self._calls = patience, 0
 
     def can_shrink(self, live: Tensor) -> bool:
         """Whether so few rows are live that going on without the others saves more than `shrink` costs.  Synchronises with a GPU."""
-        return int(live.sum(-1).max()) <= 0.8 * live.shape[-1]
+        if self._free:
+            return int(live.sum(-1).max()) <= 0.8 * live.shape[-1]
+        self._calls += 1
+        return self._calls % self._patience == 0 and int(live.sum(-1).max()) <= live.shape[-1] // 2
 
     def shrink(self, live: Tensor, results: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """The attack's state of the live rows only; of those that leave, the results so far are kept."""
         put(self._results, self._index, results)
-        index = live_first(live)
+        index = live_first(live) if self._free else _halved(live)
         self._index = take(self._index, index)
         return tuple(take(values, index) for values in state)
 
@@ -164,3 +190,11 @@ class ActiveRows:
         """The results of all rows, from those of the rows that stayed to the end."""
         put(self._results, self._index, results)
         return self._results
+
+
+def _halved(live: Tensor) -> Tensor:
+    """As `live_first`, with as many rows as there are after halving their number as often as the live ones allow; none, if none is live."""
+    most, rows = int(live.sum(-1).max()), live.shape[-1]
+    while most and rows // 2 >= most:
+        rows //= 2
+    return (~live).to(torch.uint8).argsort(dim=-1, stable=True)[..., : rows if most else 0]

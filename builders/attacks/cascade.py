@@ -47,7 +47,7 @@ def in_turn(
     """Adversarial candidates: of each row, from the first attempt that breaks it, else from the last."""
     labels, eps, streams = per_row(images, labels, eps, streams)
     found, live = images, correct(network(images), labels)
-    active = ActiveRows(images)
+    active = ActiveRows(images, patience=1)
     for attempt in attempts:
         if active.can_shrink(live):
             state = (live, images, labels, eps, streams, found)

@@ -18,8 +18,8 @@ NUDGE = 1e-4
 class DeepFool:
     """Algorithm 2 in the L∞ norm (section 3.3, p = ∞): a step of size ``|f_k − f_y| / ‖∇(f_k − f_y)‖₁`` along the sign of that gradient.
 
-    Steps are 10⁻⁴ longer than that, in units of images.  The perturbation that it minimises does not depend on eps; one that is larger
-    than eps is clipped to it.
+    Steps are 10⁻⁴ longer than that, in units of images.  The perturbation that it minimises does not depend on eps, so several eps share
+    one walk (`nearest`); one that is larger than eps is clipped to it.
 
     Arguments:
         steps: iterations at most.
@@ -38,8 +38,13 @@ class DeepFool:
     @torch.no_grad()
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
-        labels, eps = per_row(images, labels, eps)
-        low, high = ball(images, eps)
+        (eps,) = per_row(images, eps)
+        return self.nearest(network, images, labels, eps, streams=streams).clamp(*ball(images, eps))
+
+    @torch.no_grad()
+    def nearest(self, network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+        """The first misclassified image of each walk, or its last; see `builders.attacks.base.MinimalAttack`."""
+        (labels,) = per_row(images, labels)
         classes = likely(network, images, labels, self.candidates - 1)
         if not classes.shape[-1]:  # without another class there is no boundary
             return images
@@ -58,7 +63,7 @@ class DeepFool:
             gradient = gradients.take_along_dim(nearest[..., None, None, None], -4).squeeze(-4)
             total = total + pixels(distances.gather(-1, nearest)[..., 0]) * gradient.sign()
             x = torch.where(pixels(live), (images + (1 + self.overshoot) * total).clamp(0, 1), x)
-        return active.all_results(x).clamp(low, high)
+        return active.all_results(x)
 
 
 def leads_of(network: Classifier, x: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from builders.attacks.base import ActiveRows, Classifier, ascent, ball, correct, per_row, pixels
+from builders.attacks.base import ActiveRows, Classifier, ascent, ball, correct, likely, per_row, pixels
 from builders.attacks.cascade import in_turn, toward_each
 from builders.attacks.losses import logit_of
 
@@ -25,7 +25,8 @@ class FABT:
     ``α = min(‖d_x‖ / (‖d_x‖ + ‖d_image‖), alpha_max)``.  Where that broke the network, the point is kept if it is the nearest so far, and
     x goes back to the share β of its way from the image.
 
-    The perturbation that it minimises does not depend on eps; one that is larger than eps is clipped to it.
+    The perturbation that it minimises does not depend on eps, so several eps share one walk (`nearest`); one that is larger than eps is
+    clipped to it.
 
     Arguments:
         targets: classes tried, from the most likely on the clean image on, until one breaks the network; at most all but the label.
@@ -48,11 +49,34 @@ class FABT:
     @torch.no_grad()
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base` for shapes.  Draws no random numbers."""
-        return in_turn(network, images, labels, eps, streams, toward_each(network, images, self.targets, self._walk))
+        return in_turn(network, images, labels, eps, streams, toward_each(network, images, self.targets, self._clipped))
 
-    def _walk(self, network: Classifier, images: Tensor, labels: Tensor, targets: Tensor, eps: float | Tensor, streams: Tensor) -> Tensor:
+    @torch.no_grad()
+    def nearest(self, network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+        """The nearest that any target's walk found, or the image itself; see `builders.attacks.base.MinimalAttack`."""
+        labels, within = per_row(images, labels, within)
+        best, closest = images, torch.full_like(within, torch.inf)
+        active = ActiveRows(images, patience=1)
+        for rank in range(likely(network, images, labels, self.targets).shape[-1]):
+            live = closest > within
+            if self.early_stop and active.can_shrink(live):
+                live, images, labels, within, best, closest = active.shrink(live, best, live, images, labels, within, best, closest)
+                if not best.numel():
+                    break
+            found = self._walk(network, images, labels, likely(network, images, labels, rank + 1)[..., rank], within)
+            distance = _length(found - images)
+            closer = (distance > 0) & (distance < closest) & (live if self.early_stop else True)
+            best, closest = torch.where(pixels(closer), found, best), torch.where(closer, distance, closest)
+        return active.all_results(best)
+
+    def _clipped(
+        self, network: Classifier, images: Tensor, labels: Tensor, targets: Tensor, eps: float | Tensor, streams: Tensor
+    ) -> Tensor:
         labels, eps = per_row(images, labels, eps)
-        low, high = ball(images, eps)
+        return self._walk(network, images, labels, targets, eps).clamp(*ball(images, eps))
+
+    def _walk(self, network: Classifier, images: Tensor, labels: Tensor, targets: Tensor, eps: Tensor) -> Tensor:
+        """The nearest point found that is misclassified, or the image."""
         x, best = images, images
         closest = torch.full_like(eps, torch.inf)
         active = ActiveRows(images)
@@ -73,7 +97,7 @@ class FABT:
             closer = broken & (distance < closest) & (live if self.early_stop else True)
             best, closest = torch.where(pixels(closer), x, best), torch.where(closer, distance, closest)
             x = torch.where(pixels(broken), images + self.beta * (x - images), x)
-        return active.all_results(best).clamp(low, high)
+        return active.all_results(best)
 
 
 def to_hyperplane(start: Tensor, x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:

@@ -19,7 +19,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from builders.attacks.base import Classifier, ball, correct, cross_entropy, least_likely, live_first, per_row, pixels, put, take
+from builders.attacks.base import (
+    ActiveRows,
+    Classifier,
+    ball,
+    correct,
+    cross_entropy,
+    least_likely,
+    live_first,
+    looks_are_free,
+    per_row,
+    pixels,
+    put,
+    take,
+)
 from builders.attacks.losses import margin
 from builders.attacks.streams import uniform
 from builders.errors import AttackError
@@ -58,7 +71,8 @@ class Square:
         everywhere: squares lie anywhere that fits; otherwise, as in the authors' code, never in the last row and column.
         targeted: towards the least likely class.
         early_stop: the network is not asked about misclassified images, whose point is kept in either case, nor about squares that move
-            no pixel.  Changes the cost only.
+            no pixel; on a GPU, which would have to wait for every answer, images leave the batch after every 50 queries instead.  Changes
+            the cost only.
 
     Raises:
         AttackError: another schedule.
@@ -93,8 +107,15 @@ class Square:
         stripes = uniform(streams, 0, channels * width).view(*streams.shape, channels, 1, width)
         x = (images + pixels(eps) * _sign(stripes)).clamp(low, high).contiguous()
         loss, live = (each.contiguous() for each in self._loss_and_correct(network(x), labels, classes))
+        active, selects = ActiveRows(x, patience=1), self.early_stop and looks_are_free(x.device)
         for query in range(self.queries):
             if query % BLOCK == 0:
+                if self.early_stop and not selects and active.can_shrink(live):
+                    x, loss, live, labels, eps, streams, classes, low, high = active.shrink(
+                        live, x, x, loss, live, labels, eps, streams, classes, low, high
+                    )
+                    if not x.numel():
+                        break
                 first = channels * width + query * (channels + 2)
                 draws = uniform(streams, first, BLOCK * (channels + 2)).view(*streams.shape, BLOCK, channels + 2)
             s = side(share(query, self.queries, self.initial_share, self.schedule), height, width)
@@ -102,7 +123,7 @@ class Square:
             square = _square(draw[..., 0], draw[..., 1], s, height, width, self.everywhere)
             shift = 2 * eps[..., None] * _sign(draw[..., 2:])
             tried = (x + square * shift[..., None, None]).clamp_(low, high)
-            if not self.early_stop:
+            if not selects:
                 x, loss, live = self._query(network, tried, x, loss, live, labels, classes)
                 continue
             # Half of the smallest squares find their pixels where they would move them.
@@ -113,7 +134,7 @@ class Square:
                     put(values, asked, new)
             elif not live.any():
                 break
-        return x
+        return active.all_results(x)
 
     def _query(
         self, network: Classifier, tried: Tensor, x: Tensor, loss: Tensor, live: Tensor, labels: Tensor, classes: Tensor

@@ -17,7 +17,7 @@ from builders.fingerprint import Fingerprint, fingerprint, refuse_others
 from builders.log import Event
 from builders.plan import Plan, Unit
 from builders.results.shards import Shard
-from builders.run import prepare_process
+from builders.run import CORRUPTED, prepare_process
 from builders.units import run_unit
 from robbench.errors import RobBenchError
 
@@ -77,6 +77,7 @@ def run_on_worker(unit: Unit, job: Job) -> tuple[Shard, list[str]]:
         # A worker may have joined after the others were checked.
         refuse_others(worker_fingerprint(job, worker), job.expected)
         dataset, device = _loaded(job.plan, job.data), find_device(job.device)
+        dataset.corrupted.folder = Path(worker.local_directory) / CORRUPTED
         return run_unit(unit, dataset, device, weights=job.weights, notice=notices.append, progress=report), notices
 
 

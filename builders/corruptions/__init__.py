@@ -9,14 +9,18 @@ published files, results are whole grey levels, rounded down.
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from builders.corruptions import files
 from builders.corruptions.base import Corruption, truncated_levels
 from builders.corruptions.blur import BLUR
 from builders.corruptions.digital import DIGITAL
@@ -33,6 +37,9 @@ CORRUPTIONS: dict[str, Corruption] = {**NOISE, **BLUR, **WEATHER, **DIGITAL}
 
 SMALLEST = 8
 """The smallest side of an image, in pixels: smaller ones have too few pixels for pixelation's five severities, and for a block of JPEG."""
+
+KEPT = 2**28
+"""Bytes of corrupted images that a process keeps in memory: all of a small test set's; those of CIFAR take nine times as many."""
 
 _BATCH = 512  # images at a time, to bound memory
 
@@ -79,25 +86,42 @@ class CorruptedImages(Protocol):
         """The corruption's name and parameters, for the provenance of what is measured on the images."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Corrupted:
-    """A set of images under every corruption and severity, each computed when first needed and kept, as one byte a pixel.
+    """A set of images under every corruption and severity, each computed when first needed.
+
+    What was computed is kept in memory if all together fits into `KEPT` bytes; or else in a folder, where processes share it
+    (`builders.corruptions.files`); or else not at all.
 
     Arguments:
         images: as for `corrupt`.
         seed: of the random numbers.
+        folder: where to keep them; it is made when first needed.
     """
 
     images: npt.NDArray[Any] | Tensor
     seed: int = 0
+    folder: Path | None = None
     _made: dict[tuple[str, int], npt.NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, name: str, severity: float) -> npt.NDArray[np.uint8]:
         """Grey levels, ``(images, channels, height, width)``; raises as `corrupt` does."""
         severity = checked_severity(severity)
-        if (name, severity) not in self._made:
-            self._made[name, severity] = _grey_levels(self.images, name, severity, self.seed, 0)
-        return self._made[name, severity]
+        if math.prod(self.images.shape) * len(CORRUPTIONS) * len(SEVERITIES) <= KEPT:
+            if (name, severity) not in self._made:
+                self._made[name, severity] = self._make(name, severity)
+            return self._made[name, severity]
+        if self.folder is None:
+            return self._make(name, severity)
+        path = self.folder / f"{name}-{severity}-{self._digest}.bin"
+        return files.kept(path, tuple(self.images.shape), lambda: self._make(name, severity))
+
+    @cached_property
+    def _digest(self) -> str:
+        return files.digest(_as_array(self.images), self.seed)
+
+    def _make(self, name: str, severity: int) -> npt.NDArray[np.uint8]:
+        return _grey_levels(self.images, name, severity, self.seed, 0)
 
     def settings(self, name: str) -> dict[str, Any]:
         """The corruption's name and parameters, for the provenance of what is measured on the images; raises as `corrupt` does."""

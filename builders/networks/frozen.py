@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from builders.errors import BuildError
 from builders.networks.layers import StackedBatchNorm, StackedConv, as_image, as_stack
 from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 
 ROWS, INPUTS = 4, 16
 """A matrix product of fewer rows, or of fewer inputs a row, is no faster than a convolution on a CPU."""
@@ -111,8 +112,10 @@ class FrozenConv(nn.Module):
     def _multiply(self, x: Tensor) -> Tensor:
         rows, height, width, stack, inputs = x.shape
         if self._size != (height, width):
-            units = torch.eye(height * width * inputs, dtype=x.dtype, device=x.device).view(-1, height, width, 1, inputs)
-            seen = F.conv2d(as_image(units.expand(-1, -1, -1, stack, -1)), self.weight, None, 1, self.padding, 1, stack)
+            units = torch.eye(height * width * inputs, dtype=self.weight.dtype, device=x.device).view(-1, height, width, 1, inputs)
+            # Exact, though the first to ask may compute in another precision: it is kept for others.
+            with exact_convolutions(), torch.autocast(x.device.type, enabled=False):
+                seen = F.conv2d(as_image(units.expand(-1, -1, -1, stack, -1)), self.weight, None, 1, self.padding, 1, stack)
             self.matrix = as_stack(seen, stack).permute(3, 0, 1, 2, 4).reshape(stack, len(units), -1)
             self._size = height, width
         bias = self.bias.view(stack, 1, -1).repeat(1, 1, height * width)

@@ -93,13 +93,13 @@ class JacobFro:
 
 @dataclass(frozen=True)
 class Hessian:
-    """Largest eigenvalue of the Hessian of the loss with respect to an image, by power iteration; the mean over the images.
+    """Largest eigenvalue of the Hessian of the loss with respect to an image, by power iteration or exactly; the mean over the images.
 
     Larger means a sharper loss around the images, taken for less robust.  Around an image the network is linear, so the Hessian is
     JᵀSJ with S the covariance of the softmax's classes: no eigenvalue is negative.
 
     Arguments:
-        iterations: products with the Hessian.
+        iterations: products with the Hessian; with 0 the eigenvalue itself is computed, for one backward pass a class.
         images: how many, the first of the batch; batch norm's statistics are of all.
 
     Source: Zhao et al. (2020), who find it to go with the loss under attack; used as a measure of robustness by Jung et al. (2023).
@@ -113,7 +113,10 @@ class Hessian:
         stack, random = passes.frozen, generator(passes.seed, "hessian")
         with torch.enable_grad():
             images = own(stack, passes.images[: self.images])
-            loss = losses(stack(images), passes.labels[: self.images]).sum()
+            logits = stack(images)
+            if not self.iterations:
+                return _largest_eigenvalue(logits, images).mean(-1)
+            loss = losses(logits, passes.labels[: self.images]).sum()
             slope = torch.autograd.grad(loss, images, create_graph=True, allow_unused=True)[0]
         if slope is None or not slope.requires_grad:
             return torch.zeros(len(stack), device=images.device)
@@ -123,6 +126,21 @@ class Hessian:
             value = (product * vector).flatten(2).sum(-1)
             vector = _unit(product)
         return value.mean(-1)
+
+
+def _largest_eigenvalue(logits: Tensor, images: Tensor) -> Tensor:
+    """Of JᵀSJ, of each network and image, ``(stack, batch)``, float64: for one backward pass a class, without iterating.
+
+    But for zeros its eigenvalues are those of MᵀJJᵀM, a matrix of classes by classes, where S = MMᵀ with M = diag(√p) − p√pᵀ, p the softmax.
+    """
+    rows = [torch.autograd.grad(each.sum(), images, retain_graph=True, allow_unused=True)[0] for each in logits.unbind(-1)]
+    jacobian = torch.stack([torch.zeros_like(images) if row is None else row for row in rows], 2).flatten(3).double()
+    p = logits.detach().double().softmax(-1)
+    half = torch.diag_embed(p.sqrt()) - p[..., :, None] * p.sqrt()[..., None, :]
+    product = half.transpose(-1, -2) @ (jacobian @ jacobian.transpose(-1, -2)) @ half
+    usable = product.isfinite().flatten(2).all(-1)
+    largest: Tensor = torch.linalg.eigvalsh(torch.where(usable[..., None, None], product, torch.zeros_like(product)))[..., -1]
+    return largest.clamp(min=0).masked_fill(~usable, torch.nan)
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from robbench.arguments import checked_count
 
 _EPSILON = 1e-8  # added to every probability by the released code
 _MOST_IMAGES = 31  # a pattern is an int32 without its sign
+_SHORT = 18  # images of which all patterns can be listed
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _counted(passes: Passes, repeats: int, n: int) -> Tensor:
 def _regions(relu_inputs: list[Tensor]) -> tuple[float, float]:
     """Distinct patterns of all ReLUs ``(batch, …)``, and the mean share of distinct ones among those of each layer."""
     seen = [_patterns(values) for values in relu_inputs]
-    distinct = [patterns.unique() for patterns in seen]
+    distinct = [_distinct(patterns, len(relu_inputs[0])) for patterns in seen]
     shares = [len(some) / len(patterns) for some, patterns in zip(distinct, seen, strict=True)]
     return float(len(torch.cat(distinct).unique())), sum(shares) / len(shares)
 
@@ -85,6 +86,16 @@ def _patterns(values: Tensor) -> Tensor:
     """For which images each ReLU is active, as bits of an integer."""
     bits = 1 << torch.arange(len(values), device=values.device, dtype=torch.int32)
     return ((values.flatten(1) > 0) * bits[:, None]).sum(0, dtype=torch.int32)
+
+
+def _distinct(patterns: Tensor, images: int) -> Tensor:
+    """The different ones, ascending; ticked off a list of all that there can be, where that is short, which is faster than sorting them."""
+    if images > _SHORT:
+        found: Tensor = patterns.unique()
+        return found
+    seen = torch.zeros(2**images, dtype=torch.bool, device=patterns.device)
+    seen[patterns.long()] = True
+    return seen.nonzero().flatten()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from builders.errors import ProxyError
 from builders.networks import space_of
 from builders.networks.plain import Skeleton
 from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 from builders.proxies.activations import nwot
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
 from builders.proxies.initialise import initialised
@@ -27,7 +28,7 @@ from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
 from builders.proxies.size import flops, l2_norm, params
 from builders.proxies.synflow import synflow
 from builders.proxies.zen import Zen
-from builders.train import exact_convolutions, generator
+from builders.train import generator
 from robbench.arguments import nearest
 
 Notice = Callable[[str], object]

@@ -14,6 +14,7 @@ from builders.networks.plain import Skeleton, flops, parameters
 from builders.plan import Plan, Unit, read_plan
 from builders.recipes import checked_name
 from builders.results import listing, shards, together
+from builders.results.again import without_what_is_there
 from builders.results.built import TRAINING_FIELDS, Built
 from builders.results.together import SOURCE
 from builders.weights.planned import Weights, source_of
@@ -35,7 +36,8 @@ LONGEST_LIST = 8_000
 def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     """Put all shards of a folder's plan into a store, which is made or extended; all of them, or none.
 
-    Other classes, seeds, attacks, corruptions and proxies of the same training join what the store holds: what was built of neither is missing.  The store
+    Other classes, seeds, attacks, corruptions and proxies of the same training join what the store holds: what was built of neither is missing.  Of what was
+    measured again the store keeps its own numbers, where the new ones differ by rounding only (`builders.results.again`).  The store
     gets a row for every architecture of the plan's search space, built or not; where those are too many to list, for those of the plan.
 
     Shards are read one at a time, so memory does not grow with the number of images.
@@ -57,14 +59,14 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     rows = _rows(plan)
     built = Built.read(folder, plan, rows)
     name = source_of(plan.recipe).training_name if training is None else checked_name(training)
-    arrays = [*_of_the_trained(built, name, into), *_of_the_untrained(built)]
+    arrays = [*_of_the_trained(built, name), *(_of_the_untrained(built) if plan.trains else ())]
     if into.exists():
         with Store(into) as store:
             _refuse_other_space(store, into, plan)
     together.refuse_others(into, arrays)
     together.refuse_other_weights(into, arrays, plan)
     try:
-        return extend(into, rows, arrays, joined=together.joined)
+        return extend(into, rows, without_what_is_there(arrays, rows, into), joined=together.joined)
     except Contradiction as error:
         raise Contradiction(f"{error}{_other_environment(into, built)}") from error
 
@@ -86,7 +88,7 @@ def _rows(plan: Plan) -> Rows:
     return Rows.of(space, dict.fromkeys(space.parse(arch) for unit in plan.units() for arch in unit.archs))
 
 
-def _of_the_trained(built: Built, training: str, into: Path) -> Iterator[Array]:
+def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
     """Accuracies and outcomes under every threat, and what training cost, of the classes."""
     dataset, seeds, settings = built.plan.dataset, list(built.plan.seeds), built.settings
     about = {**_provenance(built), "diverged": built.diverged}
@@ -102,8 +104,6 @@ def _of_the_trained(built: Built, training: str, into: Path) -> Iterator[Array]:
     for field in TRAINING_FIELDS if built.plan.trains else ():
         name = Name(dataset, training, f"training_{field}", "value")
         values = built.training.get(field, np.full((len(built.rows.keys), len(seeds)), np.nan))
-        if field == "seconds":
-            values = _where_unmeasured(built, into, name, values)
         yield Array(name, Header("class", {"seed": list(seeds)}, TABLE[name.metric].unit, about), values)
 
 
@@ -150,21 +150,6 @@ def _provenance(built: Built) -> dict[str, Any]:
         "dataset": built.settings["dataset"],
         "environment": built.environment,
     }
-
-
-def _where_unmeasured(built: Built, into: Path, name: Name, values: np.ndarray) -> np.ndarray:
-    """Seconds ``(classes, seeds)``, NaN where the store has some: a clock says something else each time, and the first is kept."""
-    if not into.exists():
-        return values
-    with Store(into) as store:
-        if name not in store:
-            return values
-        held, seeds, class_row = store.read(name), store.header(name).axes.get("seed", []), store.rows.class_row
-    for at, seed in enumerate(built.plan.seeds):
-        if seed in seeds:
-            known = [class_row.get(key, -1) for key in built.rows.keys]
-            values[(np.array(known) >= 0) & ~np.isnan(held[known, seeds.index(seed)]), at] = np.nan
-    return values
 
 
 def _refuse_other_space(store: Store, into: Path, plan: Plan) -> None:

@@ -26,8 +26,9 @@ from robbench.store.arrays import Array, Header, Name
 SOURCE = "robbench build"
 
 _OF_ONE_BUILD = ("plan", "weights", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
-_OF_THE_SKELETON = ("channels", "cells")
+_OF_THE_UNTRAINED = ("channels", "cells", "mean", "std")
 """What untrained networks have of a recipe."""
+_NAMES = ("name", "training")
 
 
 def builds_of(provenance: dict[str, Any]) -> list[dict[str, Any]]:
@@ -116,9 +117,9 @@ def _differences(name: Name, present: Header, array: Array) -> list[str]:
 def _compared(name: Name, header: Header, *, whole: bool) -> dict[str, Any]:
     """What numbers have in common that stand together: in one array, as a whole; in two arrays of one training, what the networks are."""
     found = completed(name, header.provenance)
-    recipe = {field: value for field, value in found["recipe"].items() if field != "name"}
+    recipe = {field: value for field, value in found["recipe"].items() if field not in _NAMES}
     if name.training == UNTRAINED:
-        recipe = {field: recipe[field] for field in _OF_THE_SKELETON}
+        recipe = {field: recipe.get(field) for field in _OF_THE_UNTRAINED}
     common: dict[str, Any] = {"recipe": recipe} | {field: found[field] for field in ("dataset",) if field in found}
     if not whole:
         return flat(common)

@@ -20,7 +20,7 @@ from builders.results.shards import Shard
 from builders.results.together import SOURCE, builds_of, plan_of
 from builders.units import environment_of, run_unit, settings_of
 from builders.weights.folder import found_in
-from builders.weights.planned import Weights, key_of, source_of
+from builders.weights.planned import Weights, key_of, put_through, source_of
 from robbench.arguments import checked_count
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import UNTRAINED
@@ -173,7 +173,7 @@ class _Built(NamedTuple):
         trained = next((name for name in own if name.training != UNTRAINED), next(iter(own)))
         # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
         # Those that put the same networks through the same share the numbers, which do not say that they are of both.
-        evaluation = find_evaluation(plan.evaluation)
+        evaluation = put_through(find_evaluation(plan.evaluation), source_of(plan.recipe))
         threats = {"clean", *evaluation.attacks, *evaluation.corruptions}
         built = {
             name: found

@@ -13,6 +13,7 @@ from typing import Any
 
 from builders.datasets import Dataset
 from builders.errors import WeightsError
+from builders.evaluations import Evaluation
 from builders.networks.plain import Skeleton
 from builders.recipes import Recipe, checked_name, digest, find_recipe
 from builders.results import listing
@@ -111,6 +112,11 @@ Source = Recipe | Weights
 def source_of(given: str | Source) -> Source:
     """Where networks are from: the recipe of a name, or what is given; raises as `find_recipe`."""
     return given if isinstance(given, Weights) else find_recipe(given)
+
+
+def put_through(evaluation: Evaluation, source: Source) -> Evaluation:
+    """What a plan's networks are put through: proxies are of the weights that a training starts from, and not of those in files."""
+    return replace(evaluation, proxies={}) if isinstance(source, Weights) else evaluation
 
 
 def weights_from(fields: Mapping[str, Any]) -> Weights:

@@ -30,7 +30,7 @@ def config_space(space: SearchSpace[Any], *, seed: int | None = None) -> Configu
         MissingLibrary: ConfigSpace is not installed.
     """
     if seed is not None:
-        seed = checked_seed(seed)
+        seed = checked_seed(seed, bits=32)
     try:
         from ConfigSpace import Categorical, ConfigurationSpace
     except ImportError as error:

@@ -31,7 +31,7 @@ BLACK_BOX, WEAKER, CONSTANT = "black box beats white box", "weaker beats stronge
 EVERY = "every accuracy"
 # (metric, against): the accuracy under the first should not be above that under the second, at the same eps.
 PAIRS = {
-    BLACK_BOX: (("pgd", "square"), ("apgd-ce", "square")),
+    BLACK_BOX: (("pgd", "square"), ("apgd-ce", "square"), ("pgd", "square-rescaled"), ("apgd-ce", "square-rescaled")),
     WEAKER: (
         ("pgd", "fgsm"),
         ("apgd-ce", "fgsm"),
@@ -39,6 +39,7 @@ PAIRS = {
         ("autoattack", "fgsm"),
         ("autoattack", "pgd"),
         ("autoattack", "apgd-ce"),
+        ("square-rescaled", "square"),
     ),
 }
 

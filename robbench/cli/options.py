@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 SECONDS_BEFORE_A_BAR = 2
 """Nobody minds waiting so long without a progress bar."""
+PACKED: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {".gz": "gzip", ".bz2": "bz2", ".zip": "zip", ".xz": "xz", ".zst": "zstd"}
+"""How a CSV file is packed, by the ending of its name."""
 
 
 def store_option(function: Function) -> Function:
@@ -85,19 +87,22 @@ def text_table(frame: pd.DataFrame) -> str:
 
 
 def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write Parquet where the name ends in .parquet, else CSV; what cannot be written is click's error."""
+    """Write Parquet where the name ends in .parquet, else CSV, the whole file or nothing; what cannot be written is click's error."""
+    from robbench.store.atomic import replacing
+
     try:
-        if path.suffix == ".parquet":
-            _write_parquet(frame, path, index)
-        else:
-            frame.to_csv(path, index=index)
+        with replacing(path) as file:
+            if path.suffix == ".parquet":
+                _write_parquet(frame, file, index)
+            else:
+                frame.to_csv(file, index=index, compression=PACKED.get(path.suffix))
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error}") from error
 
 
-def _write_parquet(frame: pd.DataFrame, path: Path, index: bool) -> None:
+def _write_parquet(frame: pd.DataFrame, file: BinaryIO, index: bool) -> None:
     try:
-        frame.to_parquet(path, index=index)
+        frame.to_parquet(file, index=index)
     except ImportError as error:
         raise click.UsageError(
             "writing Parquet needs pyarrow: pip install 'robbench[parquet]', or give a name that ends in .csv."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def search(
     space = asked.subset()
     options = {name: value for name, value in (("warmup", pool), ("sample", sample)) if value is not None}
     found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, options=options, **oracle)
-    done = list(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
+    done = _finished(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
     best = _best(done, asked.objectives)
     if out is not None:
         write_table(_history(done, asked.objectives), out)
@@ -74,14 +75,28 @@ def search(
         click.echo(
             json.dumps({"algorithm": algorithm, "seed": seed, "budget": budget, "space": len(space), "found": best.to_dict("records")})
         )
-        return
-    wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
-    size = f"{len(space)} of {bench.space.size:.7g} architectures"
-    click.echo(f"{algorithm} for {wanted}: {runs} run{'s' if runs > 1 else ''} of {budget} queries, in {size}\n")
-    click.echo(text_table(best))
-    if runs > 1 and not asked.several:
-        values = best[asked.objectives[0]]
-        click.echo(f"\nmean {values.mean():.6g} ± {values.std():.2g} over the runs")
+    else:
+        wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
+        size = f"{len(space)} of {bench.space.size:.7g} architectures"
+        click.echo(f"{algorithm} for {wanted}: {len(done)} run{'s' if len(done) > 1 else ''} of {budget} queries, in {size}\n")
+        click.echo(text_table(best))
+        if len(done) > 1 and not asked.several:
+            values = best[asked.objectives[0]]
+            click.echo(f"\nmean {values.mean():.6g} ± {values.std():.2g} over the runs")
+    if len(done) < runs:
+        raise click.ClickException(f"interrupted: of {runs} runs, these are the {len(done)} that were finished.")
+
+
+def _finished(runs: Iterable[Run]) -> list[Run]:
+    """The runs; of a search that is interrupted, those that were finished before, if there are any."""
+    done: list[Run] = []
+    try:
+        for run in runs:
+            done.append(run)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return done
 
 
 def _best(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:

@@ -179,5 +179,6 @@ DERIVED: dict[str, Derived] = {
     "hrs-pgd": _harmonic_mean("pgd"),
     "hrs-apgd-ce": _harmonic_mean("apgd-ce"),
     "hrs-square": _harmonic_mean("square"),
+    "hrs-square-rescaled": _harmonic_mean("square-rescaled"),
     "hrs-autoattack": _harmonic_mean("autoattack"),
 }

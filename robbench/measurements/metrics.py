@@ -110,6 +110,7 @@ _ENTRIES: dict[str, Entry] = {
     "hrs-pgd": _derived("eps", "harmonic mean of clean and PGD accuracy (Devaguptapu et al., 2021)"),
     "hrs-apgd-ce": _derived("eps", "harmonic mean of clean and APGD-CE accuracy"),
     "hrs-square": _derived("eps", "harmonic mean of clean and Square accuracy"),
+    "hrs-square-rescaled": _derived("eps", "harmonic mean of clean and rescaled Square accuracy"),
     "hrs-autoattack": _derived("eps", "harmonic mean of clean and AutoAttack accuracy"),
     "croze": _proxy("consistency under perturbation, as released (Ha et al., 2023)"),
     "croze_features": _proxy("CRoZe's features alone"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import multiprocessing
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
     from pathlib import Path
 
 CHUNKS = 8
@@ -119,14 +121,30 @@ def repeat(
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
-    """An executor for `repeat`: so many fresh processes, which end with this one.  Each opens the store itself."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    """An executor for `repeat`: so many fresh processes, which end with this one.  Each opens the store itself.
+
+    As a context manager it is left at once where its block ends in an error, or is interrupted (Ctrl-C): runs that are not finished are given up.
+    """
+    return _Processes(workers)
 
 
-def _start_worker() -> None:
+class _Processes(ProcessPoolExecutor):
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._given_up = context.Event()
+        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=(self._given_up,))
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is not None:
+            self._given_up.set()
+        self.shutdown(cancel_futures=error[0] is not None)
+
+
+def _start_worker(given_up: Event) -> None:
     from threadpoolctl import threadpool_limits
 
-    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; what becomes of the runs, the first one says
+    end_with_parent(given_up)
     # Predictors multiply small matrices: the threads of several workers' BLAS would wait for each other, twenty times longer than they work.
     threadpool_limits(1)
 

@@ -23,7 +23,8 @@
 /manifest           scalar            JSON: the path of every dataset → sha256 of its type, shape, attributes and bytes; "/" → of the root attributes
 
 Before the HDF5 content stand 512 bytes, the seal: length and checksums of what follows (see seal.py).  All arrays are plain: chunked or contiguous, inside the
-file, packed by gzip, shuffle and fletcher32 only; all links are hard.  Anything else is refused (see safety.py).
+file, packed by gzip, shuffle and fletcher32 only; all links are hard.  The file is written by the HDF5 library, and read without it (see hdf5.py), so that
+nothing in it can crash or hang a reader, lead out of the file, or take more memory than the file explains.  Anything else is refused.
 
 A store holds the rows that were put into it; an import may add more, and the arrays that were there are then padded with "not measured".  Outcomes are u1: eight
 images a byte, the first in its highest bit.  Floats hold NaN where nothing was measured.  "/" in a name is written %2F.  Every chunk carries a fletcher32
@@ -38,7 +39,7 @@ were u2, the root attributes were not in the manifest, and there was no seal.
     rows.py        the rows of a store, or of what is put into one
     opening.py     what is checked before anything is read
     seal.py        the length and checksums of a file, before its HDF5 content
-    safety.py      nothing in a file may lead out of it, or take more memory than it explains
+    hdf5.py        groups of HDF5 files, read without the HDF5 library; chunks.py arrays, objects.py attributes, structures.py and content.py what they stand on
     reading.py     Store
     verifying.py   verify: every byte
     writing.py     extend, put_surrogate: loaded only when something is written

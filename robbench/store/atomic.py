@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +20,8 @@ from robbench.store.seal import SIZE, seal
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A binary file, open for reading and writing, that takes the place of `path` when the block ends without an error.
 
-    A link stays one: what it leads to is replaced.
+    A link stays one: what it leads to is replaced.  What is no regular file, such as /dev/stdout, is written to.  A new file has the permissions that the
+    umask says; a replaced one's stay.
 
     Where the system can (Linux), it has no name until then, so even a killed process leaves no litter.
 
@@ -27,14 +29,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         OSError: the folder cannot be written, or the disk is full.
     """
     path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     _clear(path)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged = path.with_name(
+        f".{path.name}.{os.urandom(8).hex()}"
+    )  # not by the process's number, which another machine or container has, too
     try:
         with _unnamed_or(staged) as file:
+            _try_lock(file.fileno())
             yield file
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            if path.exists():
+                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
             os.fsync(file.fileno())
             if not staged.exists():
                 # Given any folder's descriptor, it links what the path under /proc points to, and not that path.
@@ -45,20 +54,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _clear(path: Path) -> None:
-    """Remove what processes that were killed at the very last step have left beside `path`."""
-    for staged in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        pid = staged.suffix[1:]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            staged.unlink(missing_ok=True)
+    """Remove what processes that were killed at the very last step have left beside `path`: nobody holds its lock."""
+    for staged in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}"):
+        with suppress(OSError), staged.open("r+b") as file:
+            if _try_lock(file.fileno()):
+                staged.unlink()
 
 
-def _is_alive(pid: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file, which the system unlocks when its holder ends, however it ends; whether that could be done."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return True
+        return False
     return True
 
 
@@ -70,9 +78,10 @@ def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
         OSError: the folder cannot be written, or the disk is full.
     """
     with replacing(path) as buffer:
+        # The oldest structures that HDF5 has are those that hdf5.py reads.
         disk = _Disk(buffer.fileno(), "r+", closefd=False)
         try:
-            with h5py.File(disk, "w", userblock_size=SIZE) as file:
+            with h5py.File(disk, "w", libver=("earliest", "latest"), userblock_size=SIZE) as file:
                 yield file
         finally:
             if disk.error is not None:  # whatever else went wrong follows from this
@@ -106,6 +115,6 @@ class _Disk(io.FileIO):
 
 def _unnamed_or(path: Path) -> BinaryIO:
     try:
-        return os.fdopen(os.open(path.parent, os.O_RDWR | os.O_TMPFILE, 0o600), "w+b")
+        return os.fdopen(os.open(path.parent, os.O_RDWR | os.O_TMPFILE, 0o666), "w+b")
     except (AttributeError, OSError):  # not Linux, or a file system that has no unnamed files
-        return path.open("w+b")
+        return path.open("x+b")

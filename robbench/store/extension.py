@@ -116,7 +116,7 @@ class Extension:
                 padded = create_dataset(self.file, None, placed(values, np.arange(len(dataset)), rows, _missing(dataset.dtype)))
                 padded.attrs.update(dict(dataset.attrs.items()))
                 del self.file[path]
-                self.file[path] = padded
+                self.file[path.encode()] = padded
                 self.changed.add(path)
 
     def _put_index(self, index: np.ndarray) -> bool:
@@ -144,8 +144,7 @@ class Extension:
         if place is None:
             return array
         rows = self.union.count(array.header.rows) or 0
-        values = placed(array.values, place, rows, _missing(array.values.dtype))
-        return array._replace(values=values[:] if values.dtype.kind == "f" else values)
+        return array._replace(values=placed(array.values, place, rows, _missing(array.values.dtype)))
 
     def _put(self, array: Array, changes: Changes) -> None:
         """Write an array, or compare it with the one that is there, and note which."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from robbench.store.arrays import Array, Name, pack
 from robbench.store.blockwise import Blocks
+from robbench.store.chunks import FLETCHER32, GZIP, SHUFFLE, Dataset
+from robbench.store.hdf5 import Group
 from robbench.store.layout import (
     FORMAT_VERSION,
     ROOT,
@@ -24,8 +26,9 @@ from robbench.store.layout import (
     paths_of_datasets,
     unescaped,
 )
+from robbench.store.opening import check_everything
 from robbench.store.reading import Store
-from robbench.store.safety import check_everything
+from robbench.store.structures import TEXT
 
 _CHUNK_BYTES = 1 << 20
 
@@ -37,23 +40,45 @@ def copied(path: str | os.PathLike[str], new: h5py.File, but: str = "") -> dict[
         The manifest, which the new file has, too.
     """
     with Store(path) as old:
+        check_everything(old.path, old._file)
         with damage_named(path, "/"):
-            check_everything(old._file, str(path))
-
-        def copy(item: str) -> None:
-            if but.startswith(f"{item}/"):
-                for name in old._file[item]:
-                    copy(f"{item}/{name}")
-            elif item != but:
-                old._file.copy(item, new.require_group(item.rpartition("/")[0] or "/"))
-
-        for name in old._file:
-            with damage_named(path, f"/{name}"):
-                copy(f"/{name}")
-        new.attrs.update(old._file.attrs)
+            _copy_group(old._file, new, but)
         version = old.version
     manifest: dict[str, str] = json.loads(new["manifest"][()])
     return _upgraded(new, manifest) if version == 1 else manifest
+
+
+def _copy_group(old: Group, new: h5py.Group, but: str) -> None:
+    _copy_attributes(old, new)
+    for name in old:
+        item = old[name]
+        if item.name == but:
+            continue
+        if isinstance(item, Group):
+            _copy_group(item, new.create_group(name.encode()), but)  # as bytes: for others than ASCII, HDF5 would write newer structures
+        else:
+            _copy_dataset(item, new)
+
+
+def _copy_dataset(old: Dataset, new: h5py.Group) -> None:
+    name = old.name.rpartition("/")[2].encode()
+    if old.chunks is None:
+        dataset = new.create_dataset(name, data=old[()], dtype=h5py.string_dtype() if old.dtype == TEXT else old.dtype)
+    else:
+        packed = {
+            "compression": "gzip" if GZIP in old.filters else None,
+            "shuffle": SHUFFLE in old.filters,
+            "fletcher32": FLETCHER32 in old.filters,
+        }
+        dataset = new.create_dataset(name, old.shape, old.dtype, chunks=old.chunks, **packed)
+        for offset, skipped, content in old.packed_chunks():
+            dataset.id.write_direct_chunk(offset, content, skipped)
+    _copy_attributes(old, dataset)
+
+
+def _copy_attributes(old: Group | Dataset, new: h5py.Group | h5py.Dataset) -> None:
+    for name, value in old.attrs.items():
+        new.attrs.create(name, value, dtype=h5py.string_dtype() if np.asarray(value).dtype == TEXT else None)
 
 
 def _upgraded(new: h5py.File, manifest: dict[str, str]) -> dict[str, str]:
@@ -101,13 +126,13 @@ def write_array(file: h5py.File, array: Array) -> None:
     dataset.attrs["unit"] = header.unit
     dataset.attrs["provenance"] = json.dumps(header.provenance, sort_keys=True)
     file.pop(path, None)
-    file[path] = dataset
+    file[path.encode()] = dataset
 
 
 def _packed(array: Array) -> tuple[np.ndarray | Blocks, int | None]:
-    if isinstance(array.values, np.ndarray):
-        return pack(array.values, array.header.provenance.get("images"))
-    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts; nothing but those and outcomes comes in blocks
+    if isinstance(array.values, np.ndarray) or array.values.dtype.kind == "f":
+        return pack(array.values[:], array.header.provenance.get("images"))
+    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts
 
 
 def create_dataset(file: h5py.File, path: str | None, values: np.ndarray | Blocks, compression: str | None = "gzip") -> h5py.Dataset:
@@ -115,7 +140,7 @@ def create_dataset(file: h5py.File, path: str | None, values: np.ndarray | Block
     row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
     rows = max(1, min(values.shape[0], _CHUNK_BYTES // row_bytes))
     dataset = file.create_dataset(
-        path,
+        path if path is None else path.encode(),
         values.shape,
         values.dtype,
         chunks=(rows, *values.shape[1:]),

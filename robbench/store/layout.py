@@ -8,13 +8,18 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from robbench.errors import DamagedStore
 from robbench.store.arrays import Header, Name
+
+if TYPE_CHECKING:
+    import h5py
+
+    from robbench.store.chunks import Dataset
+    from robbench.store.hdf5 import Group
 
 FORMAT = "robbench"
 FORMAT_VERSION = 2
@@ -42,13 +47,13 @@ def unescaped(part: str) -> str:
     return part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
 
 
-def blocks(dataset: h5py.Dataset) -> Iterator[slice]:
+def blocks(dataset: Dataset | h5py.Dataset) -> Iterator[slice]:
     """Slices of rows, one chunk each: what is big passes through memory a chunk at a time."""
     rows = dataset.chunks[0] if dataset.chunks else len(dataset)
     return (slice(start, start + rows) for start in range(0, len(dataset), rows))
 
 
-def header_of(dataset: h5py.Dataset) -> Header:
+def header_of(dataset: Dataset | h5py.Dataset) -> Header:
     """The header of an array; raises ValueError, KeyError or TypeError where its attributes are not those of one, or do not fit the array."""
     attributes = dataset.attrs
     axes = {_text(axis): list(attributes[axis].tolist()) if axis in attributes else [] for axis in attributes["axes"]}
@@ -99,29 +104,27 @@ def _text(value: object) -> str:
     return value
 
 
-def paths_of_datasets(file: h5py.File) -> set[str]:
+def paths_of_datasets(file: Group | h5py.File) -> set[str]:
     """The paths of all datasets in the groups that this format knows."""
     found: set[str] = set()
     for group in ("classes", "cells", "exact", "metrics", "surrogates"):
         if group in file:
-            file[group].visititems(
-                lambda path, item, group=group: found.add(f"/{group}/{path}") if isinstance(item, h5py.Dataset) else None
-            )
+            file[group].visititems(lambda path, item, group=group: found.add(f"/{group}/{path}") if hasattr(item, "shape") else None)
     return found
 
 
-def paths_of_rows(file: h5py.File) -> set[str]:
+def paths_of_rows(file: Group | h5py.File) -> set[str]:
     return {f"/{group}/{name}" for group in ("classes", "exact") for name in file[group]}
 
 
-def digest_of(dataset: h5py.Dataset) -> str:
+def digest_of(dataset: Dataset | h5py.Dataset) -> str:
     digest = hashlib.sha256(_as_json([dataset.dtype.str, dataset.shape, _plain(dict(dataset.attrs.items()))]))
     for block in blocks(dataset):
         digest.update(np.ascontiguousarray(dataset[block]).tobytes())
     return digest.hexdigest()
 
 
-def digest_of_root(file: h5py.File) -> str:
+def digest_of_root(file: Group | h5py.File) -> str:
     return hashlib.sha256(_as_json(_plain({name: file.attrs[name] for name in ROOT_ATTRIBUTES if name in file.attrs}))).hexdigest()
 
 

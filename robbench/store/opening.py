@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import h5py
 import numpy as np
 
 from robbench.errors import DamagedStore, NewerFormat, NotAStore, UnknownSpace
 from robbench.spaces import SearchSpace, space_named
+from robbench.store.content import Content
+from robbench.store.hdf5 import File
 from robbench.store.layout import FORMAT, FORMAT_VERSION, VERSION_1_SPACE, damage_named
-from robbench.store.safety import paths_in
-from robbench.store.seal import check_seal
-
-_CHUNK_CACHE = 8 << 20
-"""Bytes of unpacked chunks that are kept for each array, so that rows asked for one by one are not unpacked from the same chunk again and again."""
+from robbench.store.objects import Object
+from robbench.store.seal import SIZE, check_seal
+from robbench.store.structures import SIGNATURE
 
 
-def opened(path: str) -> tuple[h5py.File, list[str]]:
-    """A store's file, open for reading, once its seal, its version and its links have been checked, and the path of everything in it.
+def opened(path: str) -> File:
+    """A store's file, open for reading, once its seal and its version have been checked.
 
     Raises:
         NotAStore: no such file, not HDF5, or not ours.
@@ -35,36 +34,38 @@ def opened(path: str) -> tuple[h5py.File, list[str]]:
             f"{path} is not a file that can be read from any place (a device, a pipe, or a link that leads nowhere); expected a store."
         )
     try:
-        sealed = check_seal(path)
-        file = _without_lock_if_need_be(path)
+        content = Content(path)
+        sealed = check_seal(path, content)
     except PermissionError as error:
         raise NotAStore(f"{path} cannot be read: {error.strerror}.") from error
-    except OSError as error:
-        if "truncated" in str(error):
-            raise DamagedStore(f"{path} is cut short: {error}. Restore it from a copy, or build it again.") from error
-        if "signature" in str(error):
-            raise NotAStore(f"{path} is not an HDF5 file; expected a store written by RobBench.") from error
+    except (OSError, ValueError) as error:
         raise DamagedStore(f"{path} cannot be opened: {error}.") from error
     try:
+        file = _parsed(path, content, sealed)
         _check(file, path, sealed)
-        with damage_named(path, "/"):
-            return file, paths_in(file, path)
     except BaseException:
-        file.close()
+        content.close()
         raise
+    return file
 
 
-def _without_lock_if_need_be(path: str) -> h5py.File:
-    """The file, read without a lock where the system has none, or another process holds it: a store is replaced, and never written in place."""
-    try:
-        return h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
-    except OSError as error:
-        if "lock" not in str(error):
-            raise
-        return h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
+def _parsed(path: str, content: Content, sealed: bool) -> File:
+    base = SIZE if sealed else 0
+    with damage_named(path, "/"):
+        head = content.take(base, min(len(SIGNATURE) + 1, content.size - base))
+        if not sealed and head[: len(SIGNATURE)] != SIGNATURE:
+            raise NotAStore(f"{path} is not an HDF5 file; expected a store written by RobBench.")
+        if not sealed and head[len(SIGNATURE) :] not in (b"", b"\0"):
+            raise NotAStore(f"{path} is an HDF5 file, but not a RobBench store (it is of a later version of HDF5's format).")
+        file = File(content, base)
+    if base + file.length > content.size and not sealed:
+        raise DamagedStore(
+            f"{path} is cut short: it has {content.size} bytes, and had {file.length}. Restore it from a copy, or build it again."
+        )
+    return file
 
 
-def _check(file: h5py.File, path: str, sealed: bool) -> None:
+def _check(file: File, path: str, sealed: bool) -> None:
     version: int | None = None
     with damage_named(path, "/"):
         if isinstance(found := file.attrs.get("format"), str) and found == FORMAT:
@@ -85,7 +86,18 @@ def _version(value: object) -> int:
     return int(value)
 
 
-def space_of(path: str, file: h5py.File) -> SearchSpace[Any]:
+def check_everything(path: str, file: File) -> None:
+    """Raise DamagedStore where anything in the file is not as RobBench writes it, whether this version knows it or not; no array is read."""
+
+    def check(_: str, item: Object) -> None:
+        with damage_named(path, item.name):
+            item.check()
+
+    with damage_named(path, "/"):
+        file.visititems(check)
+
+
+def space_of(path: str, file: File) -> SearchSpace[Any]:
     """The search space that a file says it is of; raises UnknownSpace, and DamagedStore where it cannot be."""
     version = int(file.attrs["format_version"])
     with damage_named(path, "/"):

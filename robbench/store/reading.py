@@ -7,12 +7,12 @@ import os
 from functools import cached_property
 from typing import Any
 
-import h5py
 import numpy as np
 
 from robbench.errors import DamagedStore, StoreError, UnknownSpace
 from robbench.spaces import SearchSpace
 from robbench.store.arrays import Fitted, Header, Name, unpack
+from robbench.store.chunks import Dataset
 from robbench.store.layout import (
     check_values,
     damage_named,
@@ -23,7 +23,6 @@ from robbench.store.layout import (
 )
 from robbench.store.opening import opened, space_of
 from robbench.store.rows import Rows
-from robbench.store.safety import checked
 
 
 class Store:
@@ -44,7 +43,7 @@ class Store:
         """Absolute, so that it means the same after a change of folder and in another process."""
         self.file_name = os.path.basename(self.path)
         """The last part of the path, for messages."""
-        self._file, self._paths = opened(self.path)
+        self._file = opened(self.path)
         self.version = int(self._file.attrs["format_version"])
         """Of the format."""
         try:
@@ -53,7 +52,6 @@ class Store:
             self._file.close()
             raise
         self._headers: dict[Name, Header] = {}
-        self._checked: set[str] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -171,16 +169,18 @@ class Store:
 
     def _links(self, group: str) -> list[list[str]]:
         """The parts of the path of everything in a group."""
-        inside = f"{group}/"
-        return [list(map(unescaped, path.removeprefix(inside).split("/"))) for path in self._paths if path.startswith(inside)]
+        found: list[str] = []
+        with damage_named(self.path, f"/{group}"):
+            if group in self._file:
+                self._file[group].visititems(lambda path, _: found.append(path))
+        return [list(map(unescaped, path.split("/"))) for path in found]
 
-    def _dataset(self, path: str) -> h5py.Dataset:
-        """An array of the file, if it may be read; each is checked once."""
-        dataset = self._file[path]
-        if path not in self._checked:
-            checked(dataset, self.path)
-            self._checked.add(path)
-        return dataset
+    def _dataset(self, path: str) -> Dataset:
+        found = self._file[path]
+        if not isinstance(found, Dataset):
+            raise ValueError("it is a group; expected an array")
+        found.check_size()
+        return found
 
     def _header(self, name: Name) -> Header:
         dataset = self._dataset(path_of(name))

@@ -7,8 +7,8 @@ import os
 
 from robbench.errors import DamagedStore, UnknownArchitecture
 from robbench.store.layout import ROOT, damage_named, digest_of, digest_of_root, paths_of_datasets
+from robbench.store.opening import check_everything
 from robbench.store.reading import Store
-from robbench.store.safety import check_everything
 from robbench.store.seal import check_seal
 
 
@@ -23,9 +23,8 @@ def verify(path: str | os.PathLike[str]) -> int:
             the message names it.
     """
     with Store(path) as store:
-        check_seal(store.path, whole=True)
-        with damage_named(store.path, "/"):
-            check_everything(store._file, store.path)
+        check_seal(store.path, store._file.content, whole=True)
+        check_everything(store.path, store._file)
         with damage_named(store.path, "/manifest"):
             manifest: dict[str, str] = json.loads(store._file["manifest"][()])
         root = manifest.pop(ROOT, None)

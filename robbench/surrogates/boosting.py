@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from robbench.arguments import checked_seed
 from robbench.surrogates import ubjson
 from robbench.surrogates.models import Arrays, needs
 from robbench.surrogates.trees import Trees, joined
@@ -58,7 +59,7 @@ class Boosting:
         data = xgboost.DMatrix(features, (wanted - centre) / scale)
         # One thread: sums are then the same on every machine, and a blend has networks to fit beside it.
         fixed = {"tree_method": "hist", "nthread": 1, "verbosity": 0, "base_score": 0.0}
-        booster = xgboost.train({**cls.parameters, **fixed, "seed": seed}, data, cls.rounds)
+        booster = xgboost.train({**cls.parameters, **fixed, "seed": checked_seed(seed, bits=63)}, data, cls.rounds)
         return cls(_arrays(bytes(booster.save_raw("ubj")), np.array([features.shape[1], outputs]), centre, scale))
 
     def predict(self, features: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from robbench.arguments import checked_seed
 from robbench.surrogates.models import Arrays, filled, medians, needs
 from robbench.surrogates.trees import DEEPEST, Trees, joined
 
@@ -39,7 +40,7 @@ class Forest:
             raise needs("scikit-learn", "forest", error) from error
         fill = medians(features)
         wanted = targets[:, 0] if outputs == 1 else targets[:, :outputs]
-        grown = RandomForestRegressor(100, max_depth=DEEPEST, random_state=seed).fit(filled(features, fill), wanted)
+        grown = RandomForestRegressor(100, max_depth=DEEPEST, random_state=checked_seed(seed, bits=32)).fit(filled(features, fill), wanted)
         found = joined(
             [
                 {

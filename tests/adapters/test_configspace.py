@@ -58,6 +58,8 @@ def test_sampling_is_that_of_the_seed_and_can_be_asked_of_an_oracle(toy_bench: R
 def test_a_seed_that_is_none_is_refused(bench: RobBench) -> None:
     with pytest.raises(InvalidArgument, match="seed=-1 is not a seed"):
         bench.config_space(seed=-1)
+    with pytest.raises(InvalidArgument, match=r"seed=4294967296 is not a seed here; expected an integer of at least 0 and below 2\^32"):
+        bench.config_space(seed=2**32)
 
 
 def test_without_configspace_the_extra_is_named(bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,22 @@ def test_a_network_is_constant_under_everything_that_was_measured_of_it(tmp_path
     assert (counts["kind"], counts["compared"], counts["above"]) == ("constant", CLASSES, 1)
 
 
+def test_the_rescaled_square_is_compared_as_the_published_one_is_and_with_it(tmp_path: Path) -> None:
+    """It is the stronger one, and knows no gradients."""
+    rescaled = np.tile([0.65, 0.55, 0.35], (CLASSES, 1))
+    rescaled[MASKED, 1], rescaled[WEAK, 2] = 0.2, 0.9
+    extend(tmp_path / "toy.h5", ROWS, [*toy(), array("toy standard square-rescaled accuracy", rescaled, EPS)])
+    bench = RobBench(tmp_path / "toy.h5")
+    found = anomalies(bench, images=1000)
+    found = found[(found["metric"] + found["against"]).str.contains("rescaled") & ~found["kind"].str.startswith("rises")]
+    row = {str(cell): row for row, cell in enumerate(bench.classes)}
+    said = {
+        (row[one["arch"]], one["kind"], one["metric"], one["against"]) for _, one in found.iterrows() if row[one["arch"]] in (MASKED, WEAK)
+    }
+    assert (MASKED, "black box beats white box", "pgd@2/255", "square-rescaled@2/255") in said
+    assert (WEAK, "weaker beats stronger", "square-rescaled@8/255", "square@8/255") in said
+
+
 def test_a_threshold_is_not_negative(odd: RobBench) -> None:
     with pytest.raises(InvalidArgument, match="threshold=-1 is not a number of standard errors; expected 0 or more, such as 4"):
         anomalies(odd, threshold=-1)

@@ -12,8 +12,10 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Network
+from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 from builders.recipes import RECIPES, Adversary, Recipe
-from builders.train import augment, exact_convolutions, fit, generator, train
+from builders.train import augment, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
@@ -110,6 +112,23 @@ def test_adversarial_training_trains_on_attacked_images(blobs: Dataset) -> None:
     again, _ = train(CELLS[:2], blobs, replace(recipe, adversary=adversary), seed=0)
     assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(robust).items())
     assert not torch.equal(weights(robust)["classifier.weight"], weights(standard)["classifier.weight"])
+
+
+def test_the_adversary_of_a_fast_recipe_is_as_fast(blobs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast, which on a CPU only tests ask for: the attack's passes are in bfloat16, too, and weights still learn."""
+    import builders.train
+
+    monkeypatch.setattr(builders.train, "_autocast", lambda recipe, device: torch.autocast("cpu", torch.bfloat16))
+    seen: list[tuple[bool, torch.dtype]] = []
+    stack = StackedNetwork([Network(CELLS[0], RECIPE.skeleton(blobs), blobs.mean, blobs.std, generator=generator(0, "fast"))])
+    before = weights(stack)
+    stack.stem[0].register_forward_hook(lambda module, given, output: seen.append((stack.training, output.dtype)))
+    recipe = replace(RECIPE, epochs=1, batch_size=60, adversary=Adversary(eps=0.1, step=0.05, steps=2))
+    loss, _, first_bad = fit(stack, 1, blobs, recipe, seed=0)
+    assert seen == [(False, torch.bfloat16)] * 2 + [(True, torch.bfloat16)]
+    assert loss.isfinite().all()
+    assert first_bad.tolist() == [-1]
+    assert all(not torch.equal(weights(stack)[name], before[name]) for name in ("classifier.weight", "stem.0.weight"))
 
 
 def test_progress_is_told_after_every_epoch(blobs: Dataset) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -104,6 +106,29 @@ def test_table_is_parquet_where_the_name_says_so(run: Run, small_store: Path, be
     pytest.importorskip("pyarrow")
     assert answer(run("table", "--store", small_store, "--dataset", "toy100", "--out", tmp_path / "t.parquet")) == ""
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), bench.table(dataset="toy100"))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_full_disk_leaves_the_table_that_was_there(
+    name: str, run: Run, few_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: pd.DataFrame, file: IO[bytes], **__: object) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / name).write_bytes(b"old")
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    error = refusal(run("table", "clean", "--store", few_store, "--out", tmp_path / name), 1)
+    assert "cannot be written: [Errno 28] No space left on device" in error
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"old")]
+
+
+def test_a_table_is_packed_as_its_name_says(run: Run, few_store: Path, tmp_path: Path) -> None:
+    for name in ("t.csv", "t.csv.gz", "t.csv.zip"):
+        assert answer(run("table", "clean", "--store", few_store, "--out", tmp_path / name)) == ""
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv.gz"), pd.read_csv(tmp_path / "t.csv"))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv.zip"), pd.read_csv(tmp_path / "t.csv"))
 
 
 def test_parquet_without_pyarrow_is_wrong_usage(run: Run, small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from robbench import RobBench
 from robbench.cli import main
-from robbench.search.repeated import repeat
+from robbench.search.repeated import Run, repeat
 
 
 def search(*arguments: object) -> Result:
@@ -55,6 +58,33 @@ def test_a_table_says_what_was_wanted_found_and_how_runs_differ(few_store: Path)
     values = [float(line.split()[-1]) for line in text.splitlines()[3:6]]
     assert f"mean {sum(values) / 3:.6g} ± " in text
     assert "mean" not in found(search("random", "clean", "--store", few_store, "--budget", 5))
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_search_that_is_interrupted_shows_the_runs_that_were_finished(
+    more: list[str], few_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Iterator[Run]:
+        yield from islice(repeat(*arguments, **options), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("robbench.cli.search.repeat", interrupted)
+    result = search("random", "clean", "--store", few_store, "--runs", 9, "--budget", 20, "--out", tmp_path / "asked.csv", *more)
+    assert (result.exit_code, result.stderr) == (1, "Error: interrupted: of 9 runs, these are the 2 that were finished.\n")
+    runs = list(repeat("random", RobBench(few_store), "clean", budget=20, runs=2))
+    assert all(str(run.best) in result.stdout for run in runs)
+    assert pd.read_csv(tmp_path / "asked.csv")["run"].value_counts().to_dict() == {0: 20, 1: 20}
+
+
+def test_a_search_that_is_interrupted_in_its_first_run_has_nothing_to_show(few_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> Iterator[Run]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("robbench.cli.search.repeat", interrupted)
+    result = search("random", "clean", "--store", few_store, "--runs", 9, "--budget", 20)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Aborted!" in result.stderr
 
 
 def test_any_space_is_searched(toy_store: Path, toy_bench: RobBench) -> None:

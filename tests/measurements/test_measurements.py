@@ -293,10 +293,16 @@ def test_hrs_is_zero_where_both_accuracies_are(tmp_path: Path) -> None:
     clean, pgd = np.full(CLASSES, 0.5), np.full((CLASSES, 1), 0.5)
     clean[:2], pgd[1:3] = 0, 0
     extend(
-        tmp_path / "s.h5", ROWS, [array("toy standard clean accuracy", clean), array("toy standard pgd accuracy", pgd, {"eps": [1 / 255]})]
+        tmp_path / "s.h5",
+        ROWS,
+        [
+            array("toy standard clean accuracy", clean),
+            *(array(f"toy standard {attack} accuracy", pgd, {"eps": [1 / 255]}) for attack in ("pgd", "square-rescaled")),
+        ],
     )
     with Store(tmp_path / "s.h5") as store:
-        assert ask(Measurements(store, "toy"), "hrs-pgd@1/255").values[:4].tolist() == [0, 0, 0, 0.5]
+        for metric in ("hrs-pgd@1/255", "hrs-square-rescaled@1/255"):
+            assert ask(Measurements(store, "toy"), metric).values[:4].tolist() == [0, 0, 0, 0.5]
 
 
 def test_worst_case_is_the_share_of_images_that_withstand_every_attack(columns: Measurements) -> None:

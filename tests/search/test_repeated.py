@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,22 @@ def test_the_arithmetic_of_each_process_has_one_thread(monkeypatch: pytest.Monke
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with processes(2) as executor:
         assert set(executor.map(threads, range(2))) == {1}
+
+
+def test_what_is_interrupted_is_not_waited_for() -> None:
+    """Ctrl-C ended when all runs had: after a minute."""
+    start, waiting = time.monotonic(), list[Future[None]]()
+
+    def interrupted() -> None:
+        with processes(1) as executor:
+            assert executor.submit(abs, -1).result() == 1
+            waiting.extend(executor.submit(time.sleep, 60) for _ in range(3))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - start < 20
+    assert all(future.done() for future in waiting)
 
 
 def threads(_: int) -> int:

@@ -251,7 +251,7 @@ PEAK = "; import re; print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/statu
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 def test_a_large_file_is_read_in_far_less_memory_than_it_would_fill(large: Path, tmp_path: Path, new_store: Path) -> None:
-    """Parsed at once, each count is a pointer of 8 bytes to an int of 28, and the text is held beside them."""
+    """Parsed at once, each count is a pointer of 8 bytes to an int of 28, and the text is held beside them; nor is the array of all of them held."""
     text = (large / "cifar10" / "fgsm@Linf_cm.json").stat().st_size
     counts = len(evaluated()) // 2 * 7 * 100
     array = len(evaluated()) * 7 * 100 * 2
@@ -261,7 +261,7 @@ def test_a_large_file_is_read_in_far_less_memory_than_it_would_fill(large: Path,
         command: list[str | Path] = [sys.executable, "-c", IMPORT + PEAK, folder, into]
         peaks.append(1024 * int(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout))
     assert text > 11_000_000
-    assert array <= peaks[1] - peaks[0] < array + 15_000_000 < (text + 36 * counts) / 3
+    assert peaks[1] - peaks[0] < 8_000_000 < array < (text + 36 * counts) / 3
     with Store(new_store) as store:
         assert store.shape(Name("cifar10", "standard", "fgsm", "confusion")) == (6466, 7, 10, 10)
 

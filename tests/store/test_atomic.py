@@ -62,10 +62,58 @@ def test_a_link_leads_to_the_new_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_new_file_can_be_read_by_others(tmp_path: Path) -> None:
-    with replacing(tmp_path / "file") as file:
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_a_new_file_has_the_permissions_that_the_umask_says(
+    umask: int, mode: int, unnamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "file") as file:
+            file.write(b"new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_what_another_process_of_the_same_number_left_is_never_taken_for_the_file(
+    unnamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers repeat the numbers of processes."""
+    path = tmp_path / "file"
+    left = [path.with_name(f".file.{number}") for number in (os.getpid(), "0" * 16)]
+    for one in left:
+        one.write_bytes(b"of another process")
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    with replacing(path) as file:
         file.write(b"new")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+    assert path.read_bytes() == b"new"
+    assert not left[1].exists()
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_two_that_write_one_file_at_once_do_not_meet(unnamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As threads, they are of one process, whatever tells files of processes apart."""
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    path = tmp_path / "file"
+    with replacing(path) as one:
+        one.write(b"one")
+        with replacing(path) as other:
+            other.write(b"another")
+        assert path.read_bytes() == b"another"
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    with replacing(Path("/dev/null")) as file:
+        file.write(b"new")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_who_has_the_old_file_open_goes_on_reading_it(tmp_path: Path) -> None:

@@ -114,3 +114,14 @@ def test_rows_on_disk_come_back_in_order_whatever_order_they_came_in() -> None:
     assert found[1:3].tolist() == [[[MISSING] * 3] * 2] * 2
     assert [found[row : row + 1].max() for row in (0, 3, 4)] == [0, 3, 4]
     np.testing.assert_array_equal(found[0:5], np.concatenate([found[row : row + 1] for row in range(5)]))
+
+
+def test_accuracies_that_are_filled_are_packed_as_they_would_have_been_at_once(tmp_path: Path) -> None:
+    accuracy, _ = outcomes(1)
+    part = accuracy._replace(values=np.where(np.arange(CLASSES) < 4, accuracy.values[:], np.nan))
+    extend(tmp_path / "parts.h5", ROWS, [part])
+    assert extend(tmp_path / "parts.h5", ROWS, [accuracy]).filled == [accuracy.name]
+    extend(tmp_path / "whole.h5", ROWS, [accuracy])
+    with h5py.File(tmp_path / "parts.h5") as parts, h5py.File(tmp_path / "whole.h5") as whole:
+        assert parts["manifest"][()] == whole["manifest"][()]
+        assert parts["metrics/toy10/standard/clean/accuracy"].dtype == np.uint16

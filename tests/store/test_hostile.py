@@ -257,7 +257,7 @@ def test_a_seal_without_a_crc32_is_compared_by_its_sha256(store: Path) -> None:
 
 
 def test_a_large_file_is_opened_without_reading_all_of_it_and_verified_whole(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robbench.store.seal.WHOLE_UP_TO", 1000)
+    monkeypatch.setattr("robbench.store.content.IN_MEMORY_UP_TO", 1000)
     whole = bytearray(store.read_bytes())
     with h5py.File(store) as file:
         array = file["metrics/toy100/standard/pgd/accuracy"]

@@ -343,6 +343,14 @@ def test_the_narrowest_surrogate_answers(fitted: Path) -> None:
     np.testing.assert_array_equal(bench.predict_many(bench.architectures, "clean")[:, 0], alone.predict(found.values)[found.row_of, 0])
 
 
+@pytest.mark.parametrize("model", [Forest, Boosting])
+def test_a_seed_that_the_models_library_does_not_take_is_refused(model: type[Forest | Boosting]) -> None:
+    with pytest.raises(
+        InvalidArgument, match=r"seed=18446744073709551616 is not a seed here; expected an integer of at least 0 and below 2\^"
+    ):
+        model.fit(np.zeros((20, 2)), np.zeros((20, 1)), 1, seed=2**64)
+
+
 def test_questions_that_no_surrogate_answers(fitted: Path, toy: RobBench) -> None:
     bench = RobBench(fitted)
     with pytest.raises(

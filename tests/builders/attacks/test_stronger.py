@@ -193,6 +193,55 @@ def test_deepfool_and_fab_on_a_linear_model_take_the_shortest_way() -> None:
         assert (distance <= slack * shortest + 1e-5).all()
 
 
+class Counted:
+    """A network that counts the images it sees."""
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.seen = network, 0
+
+    def __call__(self, images: Any) -> Any:
+        self.seen += len(images)
+        return self.network(images)
+
+
+@pytest.mark.parametrize("attack", [DeepFool(steps=15), FABT(targets=3, steps=15), FABT(targets=3, steps=15, early_stop=False)])
+def test_one_walk_serves_all_eps(attack: Any) -> None:
+    grid = [0.02, 0, 0.05, 0.08, 0.12]
+    network = Counted(trained(0))
+    together = robust_outcomes(network, IMAGES, LABELS, attack, grid)
+    apart = np.concatenate([robust_outcomes(trained(0), IMAGES, LABELS, attack, [eps]) for eps in grid])
+    assert (together != apart).sum() <= 1  # batches of other sizes may round differently
+    assert 0 < together[-1].sum() < together[2].sum() < together[1].sum()
+    alone = Counted(trained(0))
+    robust_outcomes(alone, IMAGES, LABELS, attack, grid[:1])
+    assert network.seen <= alone.seen + 40 * len(grid)
+
+
+@pytest.mark.parametrize("attack", [DeepFool(steps=15), FABT(targets=3, steps=15)])
+def test_an_image_is_broken_at_the_eps_that_reach_the_nearest_point_found(attack: Any) -> None:
+    grid = np.linspace(0.02, 0.16, 8)
+    found = attack.nearest(trained(0), IMAGES, LABELS, 0.02, streams=STREAMS)
+    distance = (found - IMAGES).abs().amax((1, 2, 3)).numpy()
+    wrong = (~correct(trained(0)(found), LABELS)).numpy()
+    survived = robust_outcomes(trained(0), IMAGES, LABELS, attack, list(grid))
+    assert not survived[(distance <= grid[:, None] - 1e-6) & wrong].any()
+    # A point farther away, clipped to the ball, seldom is still misclassified: it lies just beyond the boundary.
+    assert survived[(distance > grid[:, None] + 1e-6) & (distance > 0)].mean() > 0.9
+
+
+def test_fab_t_keeps_the_nearest_point_of_all_targets() -> None:
+    attack, ranked = FABT(targets=3, steps=15, early_stop=False), likely(trained(0), IMAGES, LABELS, 3)
+
+    def distance(points: Any) -> Any:
+        apart = (points - IMAGES).abs().amax((1, 2, 3))
+        return torch.where(apart > 0, apart, torch.inf)
+
+    walks = [distance(attack._walk(trained(0), IMAGES, LABELS, ranked[:, rank], torch.full((40,), 0.02))) for rank in range(3)]
+    nearest = distance(attack.nearest(trained(0), IMAGES, LABELS, 0.02, streams=STREAMS))
+    torch.testing.assert_close(nearest, torch.stack(walks).amin(0))
+    assert any((nearest < walk).any() for walk in walks)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_way_to_a_hyperplane_is_the_linear_programs(seed: int) -> None:
     """Smallest λ with |δ| ≤ λ, start + δ in [0, 1] and value + gradient · (start + δ − x) = 0, by scipy's solver."""

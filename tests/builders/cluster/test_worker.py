@@ -23,7 +23,8 @@ from builders.plan import Unit, read_plan
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a worker says of itself, with this process in its place."""
-    made = SimpleNamespace(address="tcp://late:1", state=SimpleNamespace(nthreads=1, total_resources={"GPU": 2}), said=[])
+    state = SimpleNamespace(nthreads=1, total_resources={"GPU": 2})
+    made = SimpleNamespace(address="tcp://late:1", local_directory="nowhere", state=state, said=[])
     made.log_event = lambda topic, event: made.said.append((topic, event))
     monkeypatch.setattr(distributed, "get_worker", lambda: made)
     return made

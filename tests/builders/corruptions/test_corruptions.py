@@ -10,6 +10,7 @@ from scipy import ndimage
 
 pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
 
+from builders import corruptions
 from builders.corruptions import CORRUPTIONS, SMALLEST, Corrupted, as_floats, corrupt, generator
 from builders.corruptions.jpeg import CHROMINANCE, LUMINANCE, compressed, table
 from builders.corruptions.published import PublishedCorruptions
@@ -194,6 +195,51 @@ def test_corrupted_images_are_made_once() -> None:
         "parameters": [[0.2, 3], [0.5, 3], [0.75, 2.5], [1, 2], [1.5, 1.75]],
         "seed": 5,
     }
+
+
+def test_corrupted_images_too_many_for_memory_are_kept_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corruptions, "KEPT", 75 * PHOTOGRAPHS.size - 1)
+    folder = tmp_path / "corrupted"
+    here, there, seeded, dimmed = (
+        Corrupted(images, seed=seed, folder=folder)
+        for images, seed in ((PHOTOGRAPHS, 0), (PHOTOGRAPHS, 0), (PHOTOGRAPHS, 1), (PHOTOGRAPHS / 2, 0))
+    )
+    expected = here("contrast", 3)
+    (path,) = folder.iterdir()
+    assert (as_floats(expected) == corrupt(PHOTOGRAPHS, "contrast", 3)).all()
+    assert not here._made
+
+    def never(*_: Any) -> Any:
+        raise AssertionError
+
+    with monkeypatch.context() as once:
+        once.setattr(corruptions, "_grey_levels", never)
+        assert (there("contrast", 3) == expected).all()
+    assert not (dimmed("contrast", 3) == expected).all()
+    seeded("contrast", 3)
+    here("contrast", 2)
+    assert len(list(folder.iterdir())) == 4
+
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-1], whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]):
+        path.write_bytes(damaged)
+        assert (there("contrast", 3) == expected).all()
+        assert path.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corruptions, "KEPT", 0)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CorruptionError, match=r"contrast-3-.* cannot be written .*takes 12,288 bytes there"):
+        Corrupted(PHOTOGRAPHS, folder=tmp_path / "file")("contrast", 3)
+
+
+def test_corrupted_images_too_many_for_memory_and_without_a_folder_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corruptions, "KEPT", 0)
+    corrupted = Corrupted(PHOTOGRAPHS)
+    assert corrupted("fog", 3) is not corrupted("fog", 3)
+    assert (as_floats(corrupted("fog", 3)) == corrupt(PHOTOGRAPHS, "fog", 3)).all()
+    assert not corrupted._made
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,26 @@ def test_hessian_is_the_largest_eigenvalue_image_by_image() -> None:
         return float(np.mean(found))
 
     stack = stacked(CELLS[:2])
+    expected = plain(largest, stack)
     found = value("hessian", stack, compute=Hessian(iterations=40, images=first), n=n)
-    np.testing.assert_allclose(found, plain(largest, stack), rtol=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    np.testing.assert_allclose(value("hessian", stack, compute=Hessian(iterations=0, images=first), n=n), expected, rtol=1e-9)
+
+
+def test_the_exact_hessian_is_what_iterations_approach_from_below() -> None:
+    few, many, exact = (value("hessian", compute=compute) for compute in (Hessian(iterations=2), Hessian(), Hessian(iterations=0)))
+    assert (few < many).all()
+    assert (many <= exact * (1 + 1e-9)).all()
+    np.testing.assert_allclose(many, exact, rtol=0.02)
+
+
+def test_the_exact_hessian_of_a_network_that_is_not_finite_is_no_number() -> None:
+    stack = stacked(CELLS[:2])
+    with torch.no_grad():
+        stack.state(1)["classifier.weight"].fill_(torch.inf)
+    found = value("hessian", stack, compute=Hessian(iterations=0))
+    assert np.isfinite(found[0])
+    assert np.isnan(found[1])
 
 
 def test_hessian_of_the_default_settings_is_that_of_a_network_linear_around_an_image() -> None:

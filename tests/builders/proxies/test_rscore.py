@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.networks.plain import Network
-from builders.proxies import ProxyError, initialised
+from builders.proxies import ProxyError, initialised, rscore
 from builders.proxies.rscore import Psi
 from robbench.errors import InvalidArgument
 from robbench.measurements.rscore import r_scores
@@ -38,6 +38,14 @@ def test_psi_counts_patterns_of_neurons_over_images(by_layer: bool) -> None:
         ]
         expected = np.mean([plain(patterns, stack) for stack in drawn], axis=0)
     np.testing.assert_allclose(value("r_score_psi", compute=Psi(by_layer, repeats=REPEATS)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [16, 20])
+def test_psi_counts_the_same_whether_patterns_are_ticked_off_or_sorted(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    psi = Psi(by_layer=True, repeats=1, images=n)
+    found = value("r_score_psi", compute=psi, n=n)
+    monkeypatch.setattr(rscore, "_SHORT", 36 - n)
+    assert (value("r_score_psi", compute=psi, n=n) == found).all()
 
 
 def agreement(one: Tensor, other: Tensor) -> float:

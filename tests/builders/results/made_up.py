@@ -27,8 +27,12 @@ def drawn(arch: str, seed: int, what: str) -> np.random.Generator:
 
 def made_up(unit: Unit, seconds: float = 1.0, images: int = IMAGES) -> Shard:
     """A shard without training; some networks have no value of a proxy."""
-    settings = settings_of(unit.recipe, unit.evaluation, digits())
-    levels = {"clean": (), **dict.fromkeys(settings["attacks"], (len(settings["eps"]),)), **dict.fromkeys(settings["corruptions"], (5,))}
+    settings, evaluation = settings_of(unit.trained_by, unit.evaluated_by, digits()), unit.evaluated_by
+    levels = {
+        "clean": (),
+        **{name: (len(evaluation.levels(name)),) for name in evaluation.attacks},
+        **dict.fromkeys(evaluation.corruptions, (5,)),
+    }
 
     def outcomes(threat: str) -> np.ndarray:
         return np.array([drawn(arch, unit.seed, threat).random((*levels[threat], images)) < 0.6 for arch in unit.archs])

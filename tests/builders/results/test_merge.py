@@ -12,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.networks.plain import Network, Skeleton
@@ -25,6 +24,7 @@ from builders.results.verify import verify
 from builders.run import run
 from robbench import RobBench
 from robbench.errors import Contradiction, NotMeasured
+from robbench.spaces import space_named
 from robbench.store import Store
 from robbench.store import verify as verify_store
 from robbench.store.arrays import Array, Header, Name
@@ -36,15 +36,20 @@ from tests.builders.results.stores import assert_same_arrays
 from tests.toy_space import TOY, ToySpace, register
 
 ATTACKS = ("fgsm", "pgd", "apgd-ce", "square")
+TWO_CORRUPTIONS = ("fog", "contrast")
 EPS = tuple(k / 255 for k in (4, 8, 16, 32, 64))
 
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> ToySpace:
+    """A small space, and an evaluation of some of everything, "small"."""
+    whole = EVALUATIONS["digits"]
+    proxies = {name: whole.proxies[name] for name in ("synflow", "fisher", "r_score_psi")}
+    monkeypatch.setitem(EVALUATIONS, "small", Evaluation("small", whole.attacks, EPS, TWO_CORRUPTIONS, proxies))
     return register(monkeypatch)
 
 
-def toy_plan(classes: int = 8, seeds: tuple[int, ...] = (4, 7), recipe: str = "digits", evaluation: str = "digits", stack: int = 2) -> Plan:
+def toy_plan(classes: int = 8, seeds: tuple[int, ...] = (4, 7), recipe: str = "digits", evaluation: str = "small", stack: int = 2) -> Plan:
     return Plan("digits", recipe, evaluation, classes=classes, sample_seed=0, seeds=seeds, stack=stack, space="toy")
 
 
@@ -72,7 +77,7 @@ def test_every_outcome_is_in_the_store_where_it_belongs(folder: Path, tmp_path: 
                 bits = shard.outcomes["fog"][k, severity - 1]
                 assert np.array_equal(bench.query(arch, "fog", severity=severity, measure="outcomes", seed=unit.seed), bits)
                 assert bench.query(arch, "fog", severity=severity, seed=unit.seed) == bits.mean()
-            everything = np.mean([shard.outcomes[name][k] for name in CORRUPTIONS])
+            everything = np.mean([shard.outcomes[name][k] for name in TWO_CORRUPTIONS])
             assert bench.query(arch, "mean_corruption", seed=unit.seed) == pytest.approx(everything)
             assert bench.query(arch, "clean", seed=unit.seed) == shard.outcomes["clean"][k].mean()
             assert bench.query(arch, "training_loss", seed=unit.seed) == shard.trainings[k]["loss"]
@@ -411,8 +416,7 @@ def test_the_store_of_a_space_that_cannot_be_listed_has_what_was_planned(
     with Store(tmp_path / "store.h5") as store:
         assert store.rows.exact == tuple(planned)
         assert not np.isnan(store.read(Name("digits", "standard", "pgd", "accuracy"))).any()
-    monkeypatch.undo()
-    register(monkeypatch)
+    monkeypatch.setattr(merging, "space_named", space_named)
     whole = built(tmp_path / "whole", toy_plan())
     merge(whole, tmp_path / "listed.h5")
     merge(whole, tmp_path / "store.h5")  # which gets the other architectures

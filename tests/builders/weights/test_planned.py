@@ -89,7 +89,7 @@ def test_networks_of_a_folder_have_the_outcomes_of_their_evaluation(tmp_path: Pa
     list(evaluate(given, expected, dataset, EVALUATIONS["one"], normalisation=NORMALISATION, stack=2))
     with Store(store) as ours, Store(expected) as theirs:
         names = [name for name in theirs.names() if name.training == "published"]
-        assert {name for name in ours.names() if name.training == "published"} == set(names)
+        assert set(ours.names()) == set(names), "proxies are of networks that are trained from the start"
         assert len(names) == 6
         for name in names:
             assert np.array_equal(ours.read(name), theirs.read(name), equal_nan=True), name
@@ -97,8 +97,6 @@ def test_networks_of_a_folder_have_the_outcomes_of_their_evaluation(tmp_path: Pa
         assert provenance["weights"] == theirs.header(names[0]).provenance["weights"]
         assert provenance["weights"][f"{ARCHS[1]}, seed 888"]["file"] == "1-888.pth"
         assert provenance["recipe"]["std"] == pytest.approx([0.25])
-        measured = ours.read(Name(dataset.name, "untrained", "synflow", "value"))
-    assert np.isfinite(measured).sum() == 4
 
 
 def test_kept_weights_are_evaluated_as_their_build_was(tmp_path: Path, tiny_images: str) -> None:
@@ -111,9 +109,8 @@ def test_kept_weights_are_evaluated_as_their_build_was(tmp_path: Path, tiny_imag
     list(run(tmp_path / "again", device="cpu"))
     merge.merge(tmp_path / "again", tmp_path / "again.h5")
     with Store(tmp_path / "trained.h5") as one, Store(tmp_path / "again.h5") as other:
-        trained = {name for name in one.names() if name.metric.startswith("training_")}
-        assert set(one.names()) - set(other.names()) == trained
-        assert len(trained) == 3
+        more = {name.metric for name in set(one.names()) - set(other.names())}
+        assert more == {"synflow", "params", "flops", "training_loss", "training_accuracy", "training_seconds"}
         for name in other.names():
             assert np.array_equal(one.read(name), other.read(name), equal_nan=True), name
 

@@ -1,0 +1,39 @@
+"""Any attack in a named precision: faster, and never a wrong verdict, which the evaluation gives in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from builders.attacks.base import Attack, Classifier
+from builders.precision import computing
+
+
+@dataclass(frozen=True)
+class InPrecision:
+    """An attack whose networks compute in a precision of `builders.precision.PRECISIONS`.
+
+    What it proposes is judged like any attack's, exactly: less precise gradients may miss an image, and never break one wrongly.  How much
+    is missed, and how much faster it is, `benchmarks/gpu.py` shows.
+
+    Arguments:
+        attack: any.
+        precision: tf32 or bfloat16; float32 is the attack itself.
+    """
+
+    attack: Attack
+    precision: str
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """The attack's name and parameters, and the precision, for the provenance of what is measured with it."""
+        return {**self.attack.settings(), "precision": self.precision}
+
+    def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
+        """Adversarial candidates; see `builders.attacks.base` for shapes.
+
+        Raises:
+            BuildError: as `builders.precision.computing`.
+        """
+        with computing(self.precision, images.device):
+            return self.attack(network, images, labels, eps, streams=streams)

@@ -1,0 +1,84 @@
+"""What was measured again: the store keeps its numbers, where the new ones differ from them by rounding only.
+
+A network is measured again where builds overlap.  With other networks beside it in its stack, or on another machine, convolutions round otherwise, so that the last
+digits of a proxy, and now and then an image, come out otherwise.  What differs by more is of another network, and refused by `robbench.store.writing.extend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from robbench.store import Store
+from robbench.store.arrays import Array
+from robbench.store.blockwise import Blocks
+from robbench.store.rows import Rows
+
+IMAGES = 0.01
+"""The share of the images, and at least one of them, whose outcome rounding may change."""
+DIGITS = 1e-4
+"""Relative difference of other numbers."""
+
+
+def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> Iterator[Array]:
+    """The arrays, in which a number that the store has but for rounding is missing; so is an outcome whose accuracy is.
+
+    Arguments:
+        arrays: over these rows; outcomes after the accuracy of the same name.
+        into: the store; there need not be one.
+    """
+    if not into.exists():
+        yield from arrays
+        return
+    there = np.zeros(0, bool)
+    with Store(into) as store:
+        for array in arrays:
+            if array.name.measure == "outcomes":
+                yield array._replace(values=_masked(array.values, there))
+            else:
+                there = _is_there(array, rows, store)
+                yield array._replace(values=np.where(there, np.nan, array.values[:]))
+
+
+def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
+    """Where the store has the number: bool, of the array's shape."""
+    new, axes = np.asarray(array.values[:]), array.header.axes
+    nowhere = np.zeros(new.shape, bool)
+    if array.name not in store:
+        return nowhere
+    header = store.header(array.name)
+    if header.rows != array.header.rows or {**header.axes, "seed": []} != {**axes, "seed": []}:
+        return nowhere
+    held = store.read(array.name)
+    names, row_of = (rows.keys, store.rows.class_row) if header.rows == "class" else (rows.exact, store.rows.exact_row)
+    known = [row for row, name in enumerate(names) if name in row_of]
+    old = np.full(new.shape, np.nan)
+    if "seed" in axes:
+        held = _over(axes["seed"], header.axes["seed"], held)
+    old[known] = held[[row_of[names[row]] for row in known]]
+    if array.name.metric == "training_seconds":
+        return np.asarray(~np.isnan(old))  # a clock says something else each time
+    if array.header.unit == "fraction" and "images" in array.header.provenance:
+        images = array.header.provenance["images"]
+        return np.asarray(np.abs(old - new) <= max(1, IMAGES * images) / images + 1e-9)
+    return np.asarray(np.isclose(old, new, rtol=DIGITS))
+
+
+def _over(seeds: list[float | int | str], held: list[float | int | str], values: np.ndarray) -> np.ndarray:
+    """The store's values ``(…, its seeds)`` over these seeds; NaN where it has none."""
+    found = np.full((*values.shape[:-1], len(seeds)), np.nan)
+    for at, seed in enumerate(seeds):
+        if seed in held:
+            found[..., at] = values[..., held.index(seed)]
+    return found
+
+
+def _masked(outcomes: Blocks | np.ndarray, there: np.ndarray) -> Blocks:
+    def read(rows: slice) -> np.ndarray:
+        found = np.ma.masked_array(outcomes[rows])
+        found[there[rows]] = np.ma.masked
+        return found
+
+    return Blocks(outcomes.shape, outcomes.dtype, read)
