@@ -91,7 +91,17 @@ def run_unit(
     if elsewhere := [one.environment for one in networks if {**one.environment, "stack": environment["stack"]} != environment]:
         environment["trained"] = {name: value for name, value in elsewhere[0].items() if name != "stack"}
     trained = [NOT_TRAINED if one.training is None else asdict(one.training) for one in networks]
-    return Shard(unit, settings, environment, trained, seconds | measured.seconds, measured.outcomes, scores.values, scores.failures)
+    return Shard(
+        unit,
+        settings,
+        environment,
+        trained,
+        seconds | measured.seconds,
+        measured.outcomes,
+        scores.values,
+        scores.failures,
+        measured.summaries,
+    )
 
 
 class Trained(NamedTuple):

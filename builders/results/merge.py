@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from builders.confidences import AXES, UNITS
 from builders.errors import BuildError
 from builders.fingerprint import differences, listed
 from builders.networks.plain import Skeleton, flops, parameters
@@ -89,7 +90,7 @@ def _rows(plan: Plan) -> Rows:
 
 
 def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
-    """Accuracies and outcomes under every threat, and what training cost, of the classes."""
+    """Accuracies, outcomes and what else was measured under every threat, and what training cost, of the classes."""
     dataset, seeds, settings = built.plan.dataset, list(built.plan.seeds), built.settings
     about = {**_provenance(built), "diverged": built.diverged}
     for threat, (axes, how) in threats(settings).items():
@@ -101,6 +102,9 @@ def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
         yield Array(
             Name(dataset, training, threat, "outcomes"), Header("class", {**over, "image": []}, "bit", said), built.outcomes(threat)
         )
+        for measure in settings.get("measures", ()):
+            header, found = Header("class", {**over, **AXES[measure]}, UNITS[measure], said), built.summary(measure, threat)
+            yield Array(Name(dataset, training, threat, measure), header, found if found.dtype == np.uint16 else found[:])
     for field in TRAINING_FIELDS if built.plan.trains else ():
         name = Name(dataset, training, f"training_{field}", "value")
         values = built.training.get(field, np.full((len(built.rows.keys), len(seeds)), np.nan))
