@@ -293,6 +293,59 @@ def evaluate(
 
 
 @build.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The JSON file to write: matrices, and where they are from.")
+@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
+@click.option("--evaluation", callback=_checked_name, help="Whose attacks and eps; 20 steps of PGD of 2/255 within 8/255, if left out.")
+@_space
+@click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
+@click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
+@click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
+@click.option("--seed", default=0, show_default=True, help="Of the attacks.")
+@_device
+@_data
+def transfer(
+    checkpoints: tuple[Path, ...],
+    out: Path,
+    dataset: str,
+    evaluation: str | None,
+    space: str,
+    archs: tuple[str, ...],
+    keys: tuple[str, ...],
+    normalise: str | None,
+    seed: int,
+    device: str,
+    data: Path | None,
+) -> None:
+    """Attack each of the networks of CHECKPOINT…, and show the images to all: a matrix of source by target."""
+    from builders import transfer as transferring
+    from builders.datasets import load
+    from builders.devices import find_device
+    from builders.planning import evaluation_named
+    from builders.weights import checkpoints as found
+    from builders.weights import files
+
+    if archs and len(archs) != len(checkpoints):
+        raise click.UsageError(
+            f"--arch is given {len(archs)} times for {len(checkpoints)} checkpoints; give it once for each, in their order."
+        )
+    images, named = load(dataset, data), archs or (None,) * len(checkpoints)
+    networks = [
+        found.identified(entry, space=space, arch=arch)
+        for path, arch in zip(checkpoints, named, strict=True)
+        for entry in files.chosen(files.read(path), images.name, keys)
+    ]
+    normalisation = None if normalise is None else found.normalisation_from(normalise, images)
+    by = transferring.TRANSFER if evaluation is None else evaluation_named(evaluation)
+    with tqdm(total=len(networks), unit="source", file=sys.stderr) as bar:
+        done = transferring.transfer(
+            networks, images, by, normalisation=normalisation, seed=seed, device=find_device(device), notice=bar.write, progress=lambda _: bar.update()
+        )  # fmt: skip
+    transferring.write_transfer(out, done)
+    click.echo(transferring.as_text(done))
+
+
+@build.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sample", default=1, show_default=True, help="How many units.")
 @click.option("--seed", default=0, show_default=True, help="Which units.")

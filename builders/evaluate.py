@@ -205,6 +205,7 @@ def transfer_outcomes(
     attack: Attack,
     eps: float,
     *,
+    every: bool = False,
     seed: int = 0,
     batch_size: int = 512,
 ) -> NDArray[np.bool_]:
@@ -218,6 +219,8 @@ def transfer_outcomes(
         sources, targets: networks, plain or stacked.
         images, labels, attack, seed, batch_size: as for `robust_outcomes`.
         eps: radius of the L∞ ball, in units of images.
+        every: attack every image, whatever a source says of the clean one, and ask the targets of nothing else, as black-box attacks are
+            commonly reported.
 
     Raises:
         AttackError: if images, labels, a network or eps do not fit.
@@ -225,13 +228,23 @@ def transfer_outcomes(
     images = _checked(images, labels, batch_size)
     (radius,) = _checked_grid([eps], images)
     with fit_for_attacks(sources) as fit_sources, fit_for_attacks(targets) as fit_targets:
-        return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, seed, batch_size))
+        return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, every, seed, batch_size))
 
 
 def _transferred(
-    sources: Classifier, targets: Classifier, images: Tensor, labels: Tensor, attack: Attack, radius: Tensor, seed: int, batch_size: int
+    sources: Classifier,
+    targets: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    radius: Tensor,
+    every: bool,
+    seed: int,
+    batch_size: int,
 ) -> Tensor:
     attackable, clean = _clean(sources, images, labels, batch_size), _clean(targets, images, labels, batch_size)
+    if every:
+        attackable, clean = torch.ones_like(attackable), torch.ones_like(clean)
     streams = image_streams(seed, torch.arange(len(images), device=images.device))
     crafted = images.expand(*attackable.shape, *images.shape[1:]).clone()
     for index in _batches(live_first(attackable), batch_size) if radius > 0 else ():
