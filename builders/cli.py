@@ -229,8 +229,9 @@ def verify(store: Path, sample: int, seed: int, weights: Path | None, device: st
     for found in verify_units(store, sample=sample, seed=seed, device=device, data=data, weights=weights):
         failed |= not found.succeeded
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
+        more = f", and {found.differing_summaries} confidences and counts" if found.differing_summaries else ""
         click.echo(
-            f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ; accuracies move by at most"
+            f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ{more}; accuracies move by at most"
             f" {found.largest_change:.3f}, their means over the unit by {found.mean_change:.3f}"
         )
     if failed:

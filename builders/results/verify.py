@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from builders.confidences import SUMMARIES
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.evaluations import find_evaluation
@@ -49,12 +50,14 @@ class Reproduction(NamedTuple):
     """The largest difference of one network's accuracy, as a fraction."""
     mean_change: float
     """The largest difference of the stack's mean accuracy, as a fraction."""
+    differing_summaries: int = 0
+    """How many numbers of confusion matrices and confidences differ."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the unit was reproduced: bit for bit in the same environment, within `TOLERANCE` in another."""
         if self.same_environment:
-            return self.differing_outcomes == self.differing_proxies == 0
+            return self.differing_outcomes == self.differing_proxies == self.differing_summaries == 0
         return self.mean_change <= TOLERANCE
 
 
@@ -121,6 +124,8 @@ class _Built(NamedTuple):
     outcomes: dict[str, Name]
     """For each threat, the array of its outcomes."""
     proxies: dict[str, Name]
+    summaries: dict[tuple[str, str], Name]
+    """Of each measure and threat."""
 
     def compared(self, store: Store, shard: Shard, environment: dict[str, Any]) -> Reproduction:
         """What the store holds of a unit, beside the same unit built again in this environment."""
@@ -138,7 +143,12 @@ class _Built(NamedTuple):
             int(_differ(_of_seed(store, self.proxies[proxy], exact, shard.unit.seed), values).sum())
             for proxy, values in shard.proxies.items()
         )
-        return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean)
+        summaries = sum(
+            int(_differ(_of_seed(store, self.summaries[measure, threat], classes, shard.unit.seed), found).sum())
+            for measure, every in shard.summaries.items()
+            for threat, found in every.items()
+        )
+        return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean, summaries)
 
     def refuse_other_settings(self, store: Store, settings: dict[str, Any]) -> None:
         """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
@@ -193,6 +203,7 @@ class _Built(NamedTuple):
             measured,
             {name.metric: name for name in built if name.measure == "outcomes"},
             {name.metric: name for name, found in built.items() if "proxy" in found},
+            {(name.measure, name.metric): name for name in built if name.measure in SUMMARIES},
         )
 
 

@@ -23,6 +23,7 @@ from builders.measure import Measured, measure
 from builders.plan import Plan, read_plan, write_plan
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured, stored
+from builders.results.verify import verify
 from builders.run import run
 from robbench import RobBench
 from robbench.errors import InvalidArgument
@@ -173,6 +174,8 @@ def test_a_build_stores_what_it_measured(tmp_path: Path, tiny_images: str) -> No
                 assert np.allclose(by_label.sum(1), 1, atol=1e-6)
                 assert bench.query(arch, metric, measure="confidence_prediction", **asked).shape == (2,)
     assert not merge(tmp_path / "build", store).added
+    (found,) = verify(store, sample=1, device="cpu")
+    assert (found.succeeded, found.differing_summaries) == (True, 0)
     write_plan(tmp_path / "more", replace(plan, evaluation=replace(ALL, name="few", measures=()), seeds=(2,)))
     list(run(tmp_path / "more", device="cpu"))
     merge(tmp_path / "more", store)
