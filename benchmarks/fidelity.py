@@ -3,7 +3,7 @@
     python benchmarks/fidelity.py run [--cells 520] [--parts released published …] [--reference ../shared/reference]
     python benchmarks/fidelity.py table
 
-`run` scores cells drawn at random (seed 0), one of a class, or for the part "of every cell" from all 15,625, as the papers draw them, and keeps what it
+`run` scores cells drawn at random (seed 0), one of a class, or for the parts "… of every cell" from all 15,625, as the papers draw them, and keeps what it
 finds in scratch/fidelity, a file for each part and ten cells: stop it whenever you like and go on with the same command; several may run side by
 side on different parts.  `table` compares what there is, says how many cells that is, and puts its tables at the end of docs/fidelity.md; the
 tables of parts that were not run stay as they are.
@@ -12,7 +12,7 @@ Networks: C=16, N=5, on the first images of CIFAR-10's training batches; the pub
 8 and 16, as released.  The parts "again" repeat a part with another seed and other images: what a proxy does not agree on with itself,
 it cannot agree on with others.
 
-Cost, in CPU seconds a cell on one thread of one AMD EPYC core: released and of every cell 0.6, equations 1.5, published 1.5, grasp 3, regions 1.5 (four
+Cost, in CPU seconds a cell on one thread of one AMD EPYC core: released and of every cell 0.6, products of every cell 1, equations 1.5, published 1.5, grasp 3, regions 1.5 (four
 initialisations for Ψ, not 32), ablation 8, curvature 5 (eight images): about three hours in all for 520 cells.
 """
 
@@ -32,7 +32,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from builders.datasets import Dataset
 from builders.networks.plain import Skeleton, parameters
-from builders.proxies import PROXIES, Proxy, initialised, score
+from builders.proxies import KNOWN, PROXIES, Proxy, initialised, score
 from builders.proxies.croze import EQUATIONS, RELEASED, Croze
 from builders.proxies.rscore import Psi
 from robbench import RobBench
@@ -70,6 +70,14 @@ NOT_DATA = ("params", "flops", "l2_norm", "synflow")
 NOISY = ("nwot", "grad_norm", "snip", "fisher", "plain", "jacov", "epe_nas", "zen")
 RELEASED_FORMS = ("croze", "croze_features", "croze_parameters", "croze_gradients", "r_score_phi")
 OTHER_FORMS = ("croze_equations", "r_score_phi_equations", *(name for name in PROXIES if name.startswith("croze_gaussian")))
+PRODUCTS = {
+    "croze_features": "F",
+    "croze_features_parameters": "F·P",
+    "croze_features_gradients": "F·G",
+    "croze_parameters_gradients": "P·G",
+    "croze": "F·P·G",
+}
+"""By the names that Table 7 of Ha et al. has for them."""
 REGIONS = {
     "r_score_psi": replace(PROXIES["r_score_psi"], compute=Psi(repeats=REPEATS)),
     "r_score_psi_equations": replace(PROXIES["r_score_psi_equations"], compute=Psi(by_layer=True, repeats=REPEATS)),
@@ -90,11 +98,12 @@ class Part:
 
 
 def some(*names: str) -> dict[str, Proxy]:
-    return {name: PROXIES[name] for name in names}
+    return {name: KNOWN[name] for name in names}
 
 
 PARTS = {
     "of every cell": Part(some("params", "flops", *RELEASED_FORMS), images=8, one_of_a_class=False),
+    "products of every cell": Part(some(*PRODUCTS, "croze_gaussian_input"), images=8, one_of_a_class=False),
     "released": Part(some(*RELEASED_FORMS), images=8),
     "published": Part(some(*NOT_DATA, *NOISY)),
     "regions": Part(REGIONS, images=16),
@@ -225,8 +234,20 @@ def ha2023() -> dict[str, list[str]]:
     """Table 2 of Ha et al. (2023): by proxy, the correlations with clean and FGSM accuracies."""
     table = numbers("ha2023-table2")
     assert table is not None, "the numbers ship with the package"
-    table = table.pivot(index="proxy", columns="target", values="paper")[list(TARGETS[:3])]
+    table = table[table["dataset"] == "cifar10"].pivot(index="proxy", columns="target", values="paper")[list(TARGETS[:3])]
     return {str(proxy): [written(value) for value in row] for proxy, row in zip(table.index, table.to_numpy(), strict=True)}
+
+
+def ha2023_products() -> dict[str, list[str]]:
+    """Tables 7 and 9 of Ha et al. (2023), of networks trained in the standard way, as `ha2023`; Table 7 has no FGSM at 4/255."""
+    parts, noises = numbers("ha2023-table7"), numbers("ha2023-table9")
+    assert parts is not None, "the numbers ship with the package"
+    assert noises is not None, "the numbers ship with the package"
+    of_parts = parts[parts["training"] == "standard"].pivot(index="parts", columns="target", values="paper")
+    of_noises = noises[noises["dataset"] == "cifar10"].pivot(index="proxy", columns="target", values="paper")
+    found = {proxy: [*map(written, of_parts.loc[name, list(TARGETS[:2])]), ""] for proxy, name in PRODUCTS.items()}
+    noise = "croze_gaussian_input"
+    return {**found, noise: [written(value) for value in of_noises.loc[noise, list(TARGETS[:3])]]}
 
 
 def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
@@ -245,6 +266,7 @@ TITLES = (
     "Our proxies and the published ones, cifar10",
     "Robust proxies: Spearman correlation with the published accuracies, cifar10",
     "The same over cells drawn from all 15,625, as in the paper",
+    "CRoZe's parts, their products, and noise in place of the input's perturbation: the same over cells drawn from all",
     "Common proxies: the same",
     "CRoZe: what separates the released form from the equations",
     "Robust proxies with themselves: Spearman, other seed and images",
@@ -254,14 +276,16 @@ TITLES = (
 def sections(reference: Path) -> dict[str, list[str]]:
     """The tables under their titles; without a line where nothing of it was run."""
     bench, paper = published(reference), ha2023()
+    products = results("products of every cell")
     robust = with_r_scores({**results("released"), **results("equations"), **results("regions")})
     # Exact for every cell, so the difference from the paper's row is the population's alone.
     everyone = {"params, every cell": {cell: parameters(cell, Skeleton()) / 1e6 for cell in cells()}}
     common = {**results("published"), **results("grasp"), **results("curvature")}
-    found_of = (robust, results("of every cell"), {**everyone, **common} if measured(common) else {}, results("ablation"))
-    against_accuracies = dict(zip(TITLES[1:5], found_of, strict=True))
+    found_of = (robust, results("of every cell"), products, {**everyone, **common} if measured(common) else {}, results("ablation"))
+    against_accuracies = dict(zip(TITLES[1:6], found_of, strict=True))
     found = {TITLES[0]: list(proxies_table(bench))}
-    found |= {title: list(accuracy_table(bench, measured(kept), paper)) for title, kept in against_accuracies.items()}
+    papers = {title: ha2023_products() if kept is products else paper for title, kept in against_accuracies.items()}
+    found |= {title: list(accuracy_table(bench, measured(kept), papers[title])) for title, kept in against_accuracies.items()}
     found = {title: lines for title, lines in found.items() if len(lines) > 2}  # beyond a heading
     again, lines = results("released again"), []
     for name, scores in results("released").items():
@@ -269,7 +293,7 @@ def sections(reference: Path) -> dict[str, list[str]]:
         value, n = correlation(np.array(list(scores.values())), repeat)
         if n >= FEWEST:
             lines.append(f"{name}: {written(value)} ({n} cells).")
-    return {**found, TITLES[5]: lines}
+    return {**found, TITLES[6]: lines}
 
 
 def updated(document: str, found: dict[str, list[str]]) -> str:

@@ -246,11 +246,14 @@ def verify(store: Path, sample: int, seed: int, weights: Path | None, device: st
     "--proxy",
     "names",
     multiple=True,
-    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. All of them if left out.",
+    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. If left out, all but those that are variants of another.",
 )
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
 @click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Training images.")
+@click.option(
+    "--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Images; jacob_fro_10x256 and its like take 2560."
+)
+@click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
 @device_option
@@ -275,7 +278,7 @@ def proxies(
     from builders.datasets import load
     from builders.devices import find_device
     from builders.own import own_proxy
-    from builders.proxies import PROXIES, score_untrained
+    from builders.proxies import KNOWN, PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
     parsed = [parse(space_named(space), arch) for arch in archs]
@@ -283,8 +286,8 @@ def proxies(
         found = score_untrained(
             parsed,
             load(dataset, data),
-            names or None,
-            proxies={**PROXIES, **{name: own_proxy(name) for name in names if ":" in name}},
+            names or list(PROXIES),
+            proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
 from builders.own import own_attack, own_proxy
-from builders.proxies import PROXIES, Proxy
+from builders.proxies import KNOWN, PROXIES, Proxy
 from builders.recipes import RECIPES, Adversary, Recipe, find_recipe
 from builders.schedules import SCHEDULES, Schedule
 from builders.tables import Table, read_toml
@@ -29,7 +29,7 @@ from robbench.arguments import nearest
 
 TABLES = ("recipe", "evaluation", "dataset")
 ALL = "all"
-"""In place of a list of corruptions, of proxies, or of measures."""
+"""In place of a list of corruptions, of measures, or of proxies; variants of these (`builders.proxies.VARIANTS`) are not among them."""
 
 _Defined = TypeVar("_Defined", Recipe, Evaluation)
 _NEEDS = tuple(each.name for each in fields(Proxy) if each.name != "compute")
@@ -185,9 +185,9 @@ def _proxy(table: Table, name: str) -> Proxy:
         needs = table.arguments(Proxy, leaving=("proxy", "source", "compute"))
         with table.naming():
             return own_proxy(table.field("proxy", str), _source(table), **needs)
-    if name not in PROXIES:
-        raise table.error(None, f"{name!r} is not a proxy.{nearest(name, PROXIES)} Known: {', '.join(PROXIES)}; or proxy = 'module:name'.")
-    known: Any = PROXIES[name]
+    if name not in KNOWN:
+        raise table.error(None, f"{name!r} is not a proxy.{nearest(name, KNOWN)} Known: {', '.join(KNOWN)}; or proxy = 'module:name'.")
+    known: Any = KNOWN[name]
     own = {field: value for field, value in table.values.items() if field not in _NEEDS}
     needs = Table({field: value for field, value in table.values.items() if field in _NEEDS}, table.place).arguments(Proxy)
     if own and not is_dataclass(known.compute):

@@ -15,7 +15,7 @@ from builders.confidences import SUMMARIES
 from builders.corruptions import CORRUPTIONS, find
 from builders.errors import BuildError
 from builders.own import OwnAttack, OwnProxy
-from builders.proxies import PROXIES, Proxy
+from builders.proxies import KNOWN, PROXIES, Proxy
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.recipes import digest
@@ -156,7 +156,7 @@ def _proxy_record(name: str, proxy: Proxy) -> dict[str, Any]:
     needs = {each.name: getattr(proxy, each.name) for each in fields(proxy) if each.name != "compute"}
     if isinstance(proxy.compute, OwnProxy):
         return {"proxy": proxy.compute.proxy, "source": proxy.compute.source, **needs}
-    base = PROXIES.get(name)
+    base = KNOWN.get(name)
     known: Any = None if base is None else base.compute
     compute: Any = proxy.compute
     if compute is known or compute == known:

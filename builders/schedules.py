@@ -3,6 +3,7 @@
 half-cosine   from the recipe's rate down to 0, step by step             Dong and Yang (2020)
 steps         times a factor after so many epochs                        Ha et al. (2023), Yang et al. (2025)
 triangle      linearly up from 0 and down again                          Wong et al. (2020)
+constant      the recipe's                                               Gubri et al. (2022)
 one-cycle     up and down on half cosines, the momentum the other way    Wu et al. (2024)
 """
 
@@ -31,6 +32,17 @@ class HalfCosine:
             rate, momentum: the recipe's; the highest learning rate.
         """
         return rate * (1 + math.cos(math.pi * (step / (epochs * steps)))) / 2, momentum
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate and the momentum stay what they are."""
+
+    kind: ClassVar[str] = "constant"
+
+    def at(self, step: int, steps: int, epochs: int, rate: float, momentum: float) -> tuple[float, float]:
+        """As `HalfCosine.at`."""
+        return rate, momentum
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,6 @@ def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
-Schedule = HalfCosine | Steps | Triangle | OneCycle
-SCHEDULES: dict[str, type[Schedule]] = {each.kind: each for each in (HalfCosine, Steps, Triangle, OneCycle)}
+Schedule = HalfCosine | Constant | Steps | Triangle | OneCycle
+SCHEDULES: dict[str, type[Schedule]] = {each.kind: each for each in (HalfCosine, Constant, Steps, Triangle, OneCycle)}
 """By the names that TOML has for them."""

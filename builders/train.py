@@ -80,8 +80,13 @@ def fit(
     seed: int,
     *,
     progress: Callable[[int, int], None] | None = None,
+    after_step: Callable[[int], None] = lambda done: None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Train in place a stack, or a plain network as a stack of one, on the device where it is.
+
+    Arguments:
+        progress: called after every epoch with the epochs that are done, and how many there are.
+        after_step: called after every step with the steps that are done.
 
     Returns:
         loss, accuracy: ``(stack,)``, float32, means over the last epoch.
@@ -126,6 +131,7 @@ def fit(
                     first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(1), now, first_bad)
                     loss_sum += losses.sum(1)
                     correct += (logits.argmax(2) == truth).sum(1)
+                after_step(now + 1)
             if progress is not None:
                 progress(epoch + 1, recipe.epochs)
     return loss_sum / len(images), correct / len(images), first_bad

@@ -2,6 +2,7 @@
 
 Their defaults are the settings of the published dataset (Jung et al., 2023, section 3.2) or, for attacks that it does not have, of their authors.
 Other settings are other fields of the same class, as in ``PGD(steps=10)``; `settings` names them all, for provenance.
+`LGV` has no default: it is made with its surrogates.
 """
 
 from builders.attacks.apgd import APGD, APGDDLR, APGDT
@@ -10,6 +11,7 @@ from builders.attacks.base import Attack, Classifier
 from builders.attacks.deepfool import DeepFool
 from builders.attacks.fab import FABT
 from builders.attacks.fgsm import FGSM
+from builders.attacks.lgv import LGV, Surrogates
 from builders.attacks.pgd import CW, PGD
 from builders.attacks.precise import InPrecision
 from builders.attacks.spsa import SPSA
@@ -39,6 +41,7 @@ __all__ = [
     "CW",
     "FABT",
     "FGSM",
+    "LGV",
     "PGD",
     "SPSA",
     "Attack",
@@ -49,4 +52,5 @@ __all__ = [
     "InPrecision",
     "Square",
     "SquareRescaled",
+    "Surrogates",
 ]

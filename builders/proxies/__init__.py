@@ -4,11 +4,26 @@
 
     score_untrained(archs, data, ["synflow", "nwot"])               untrained networks, on a batch of the data set
     score(stack.eval(), images, labels, ["jacob_fro", "hessian"])   trained networks: the stack that `builders.train.train` gives
+
+    batch_of(data, 2560, part="test")                               images for jacob_fro_10x256 and its like, which average over mini-batches
 """
 
 from builders.errors import ProxyError
 from builders.proxies.initialise import INITIALISATIONS, initialised
 from builders.proxies.passes import Passes
-from builders.proxies.scoring import PROXIES, Proxy, Scores, score, score_untrained
+from builders.proxies.scoring import KNOWN, PROXIES, VARIANTS, Proxy, Scores, batch_of, score, score_untrained
 
-__all__ = ["INITIALISATIONS", "PROXIES", "Passes", "Proxy", "ProxyError", "Scores", "initialised", "score", "score_untrained"]
+__all__ = [
+    "INITIALISATIONS",
+    "KNOWN",
+    "PROXIES",
+    "VARIANTS",
+    "Passes",
+    "Proxy",
+    "ProxyError",
+    "Scores",
+    "batch_of",
+    "initialised",
+    "score",
+    "score_untrained",
+]

@@ -19,12 +19,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import reduce
+from operator import mul
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from builders.errors import ProxyError
 from builders.networks.stacked import StackedNetwork
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import (
@@ -44,6 +47,7 @@ from builders.proxies.passes import (
 )
 from builders.train import generator
 
+PARTS = ("features", "parameters", "gradients")
 _TINY = 1e-30  # so that a layer whose gradient is zero does not move
 
 
@@ -61,7 +65,7 @@ class Form:
         learning_rate: of a step of gradient descent by both networks before their weights are compared.
         whole: cosines are of whole tensors; otherwise along the first dimension: output channels, or images.
         own_features: a layer's features are its own; otherwise its stage's.
-        gaussian: both perturbations are drawn from a normal distribution instead of following the gradient.
+        gaussian: both perturbations are drawn from a normal distribution instead of following the gradient; "input": that of the input alone.
         images: how many, the first of the batch.
     """
 
@@ -74,12 +78,13 @@ class Form:
     learning_rate: float = 0.0
     whole: bool = False
     own_features: bool = False
-    gaussian: bool = False
+    gaussian: bool | Literal["input"] = False
     images: int = 8
 
 
 RELEASED = Form()
 GAUSSIAN = Form(gaussian=True)
+GAUSSIAN_INPUT = Form(gaussian="input")
 EQUATIONS = Form(
     batch_norm="all",
     absolute=False,
@@ -120,25 +125,37 @@ class Consistency(NamedTuple):
 
 @dataclass(frozen=True)
 class Croze:
-    """Σ over layers of Z·P·G, or of one of the three alone.
+    """Σ over layers of Z·P·G, of the product of two of them, or of one alone.
 
     Arguments:
-        form: `RELEASED` (what the tables of the paper were made with), `GAUSSIAN` (the same with random perturbations), or `EQUATIONS`.
-        part: features (Z), parameters (P), gradients (G), or all.
+        form: `RELEASED` (what the tables of the paper were made with), `GAUSSIAN` (the same with random perturbations), `GAUSSIAN_INPUT` (with a
+            random perturbation of the input; their appendix B.2), or `EQUATIONS`.
+        part: features (Z), parameters (P), gradients (G), two of them joined by an underscore, as in features_parameters (Z·P), or all.
 
-    Source: Ha, Kim and Hwang (2023), equations 3 to 10.
+    Raises:
+        ProxyError: there is no such part.
+
+    Source: Ha, Kim and Hwang (2023), equations 3 to 10; products of two parts: their appendix B.1.
     """
 
     form: Form = RELEASED
     part: str = "all"
 
+    def __post_init__(self) -> None:
+        if not set(self._parts) <= set(PARTS) or len(set(self._parts)) < len(self._parts):
+            raise ProxyError(
+                f"{self.part!r} is no part of CRoZe; expected all, {', '.join(PARTS)}, or two of them, as in {'_'.join(PARTS[:2])}."
+            )
+
+    @property
+    def _parts(self) -> list[str]:
+        return list(PARTS) if self.part == "all" else self.part.split("_")
+
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64, non-negative."""
         found = passes.once(self.form, lambda: consistency(pair(passes, self.form), self.form))
-        if self.part != "all":
-            by: dict[str, Tensor] = getattr(found, self.part)
-            return total(passes.stack, by)
-        return total(passes.stack, {path: z * found.parameters[path] * found.gradients[path] for path, z in found.features.items()})
+        parts: list[dict[str, Tensor]] = [getattr(found, part) for part in self._parts]
+        return total(passes.stack, {path: reduce(mul, (part[path] for part in parts)) for path in parts[0]})
 
 
 def pair(passes: Passes, form: Form) -> Pair:
@@ -209,7 +226,7 @@ def _pair(passes: Passes, form: Form) -> Pair:
     twin = copy.deepcopy(stack)
     with torch.enable_grad():
         clean = _side(stack, own(stack, images), labels)
-        _step(twin, clean.gradients.weights if not form.gaussian else _directions(passes), form)
+        _step(twin, _directions(passes) if form.gaussian is True else clean.gradients.weights, form)
         robust = _side(twin, _perturbed(twin, images, labels, form, passes.seed), labels)
     return Pair(clean, robust)
 

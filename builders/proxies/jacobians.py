@@ -115,7 +115,7 @@ class Hessian:
             images = own(stack, passes.images[: self.images])
             logits = stack(images)
             if not self.iterations:
-                return _largest_eigenvalue(logits, images).mean(-1)
+                return eigenvalues_of_images(logits, images).mean(-1)
             loss = losses(logits, passes.labels[: self.images]).sum()
             slope = torch.autograd.grad(loss, images, create_graph=True, allow_unused=True)[0]
         if slope is None or not slope.requires_grad:
@@ -128,8 +128,8 @@ class Hessian:
         return value.mean(-1)
 
 
-def _largest_eigenvalue(logits: Tensor, images: Tensor) -> Tensor:
-    """Of JᵀSJ, of each network and image, ``(stack, batch)``, float64: for one backward pass a class, without iterating.
+def eigenvalues_of_images(logits: Tensor, images: Tensor) -> Tensor:
+    """The largest of JᵀSJ, of each network and image, ``(stack, batch)``, float64: for one backward pass a class, without iterating.
 
     But for zeros its eigenvalues are those of MᵀJJᵀM, a matrix of classes by classes, where S = MMᵀ with M = diag(√p) − p√pᵀ, p the softmax.
     """

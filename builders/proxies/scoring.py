@@ -19,9 +19,10 @@ from builders.networks.plain import Skeleton
 from builders.networks.stacked import StackedNetwork
 from builders.precision import exact_convolutions
 from builders.proxies.activations import nwot
-from builders.proxies.croze import EQUATIONS, GAUSSIAN, Croze
+from builders.proxies.croze import EQUATIONS, GAUSSIAN, GAUSSIAN_INPUT, Croze
 from builders.proxies.initialise import initialised
 from builders.proxies.jacobians import Hessian, JacobFro, epe_nas, jacov
+from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian
 from builders.proxies.passes import Passes
 from builders.proxies.rscore import Phi, Psi
 from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
@@ -93,6 +94,20 @@ PROXIES: dict[str, Proxy] = {
     "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
     "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8, loss=True),
 }
+"""What is measured where nothing else is asked for."""
+
+VARIANTS: dict[str, Proxy] = {
+    "croze_features_parameters": Proxy(Croze(part="features_parameters"), images=8, loss=True),
+    "croze_features_gradients": Proxy(Croze(part="features_gradients"), images=8, loss=True),
+    "croze_parameters_gradients": Proxy(Croze(part="parameters_gradients"), images=8, loss=True),
+    "croze_gaussian_input": Proxy(Croze(GAUSSIAN_INPUT), images=8, loss=True),
+    "jacob_fro_10x256": Proxy(MeanJacobFro(), images=2560),
+    "hessian_10x256": Proxy(MeanHessian(), images=2560, loss=True),
+    "hessian_weights_10x256": Proxy(MeanWeightsHessian(), images=2560, loss=True),
+}
+"""Forms of these that papers measure beside them, computed only when asked for by name."""
+
+KNOWN: dict[str, Proxy] = {**PROXIES, **VARIANTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +139,16 @@ def score(
 
     Arguments:
         images: ``(batch, channels, height, width)``, float, in [0, 1]; labels: ``(batch,)``, int64.
-        names: of `proxies`; all of them if left out.
+        names: of `proxies`; all of them if left out, or those of `PROXIES` if both are.
         seed: of the random numbers that proxies draw: weights, noise, directions.
-        proxies: those that can be computed; `PROXIES` if left out.
+        proxies: those that can be computed; `PROXIES` and `VARIANTS` if left out.
         notice: called with each proxy's name when its values have been computed.
 
     Raises:
         ProxyError: an unknown name, or images and labels that are not a batch for these networks.
     """
-    known = PROXIES if proxies is None else proxies
-    chosen = list(known) if names is None else list(dict.fromkeys(names))
+    known = KNOWN if proxies is None else proxies
+    chosen = list(PROXIES if proxies is None else proxies) if names is None else list(dict.fromkeys(names))
     _check(chosen, known, stack.skeleton, images, labels)
     missing = {name: _not_applicable(known[name], stack, images, labels) for name in chosen}
     applicable = [name for name in chosen if missing[name] is None]
@@ -164,31 +179,51 @@ def score_untrained(
     cells_a_stage: int = 5,
     proxies: Mapping[str, Proxy] | None = None,
     normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
+    part: str = "train",
     device: torch.device | str = "cpu",
     notice: Notice = lambda name: None,
 ) -> Scores:
-    """Proxies of untrained networks on training images drawn at random, by `initialised` and `score`.
+    """Proxies of untrained networks on images drawn at random, by `initialised` and `score`.
 
     Arguments:
         archs: of search spaces in `builders.networks.CELLS`.
         init: one of `INITIALISATIONS`.
-        batch_size: images, all of the training images if there are fewer.
+        batch_size: images, all if there are fewer.
         channels, cells_a_stage: C and N of the macro skeleton.
         names, seed, proxies, notice: as for `score`.
         normalisation: mean and standard deviation of every channel; the data set's if left out.
+        part: of the data set, as for `batch_of`.
         device: where to measure.
 
     Raises:
-        ProxyError, BuildError: as `initialised` and `score`.
+        ProxyError, BuildError: as `initialised`, `batch_of` and `score`.
     """
     skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
     mean, std = normalisation or (dataset.mean, dataset.std)
     stack = initialised(archs, skeleton, mean, std, seed=seed, init=init).to(device)
-    chosen = torch.randperm(len(dataset.train_images), generator=generator(seed, "proxies/batch"))[:batch_size]
-    images, labels = (torch.from_numpy(array)[chosen].to(device) for array in (dataset.train_images, dataset.train_labels))
+    images, labels = (tensor.to(device) for tensor in batch_of(dataset, batch_size, seed=seed, part=part))
     found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
     drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
+    if part != "train":
+        drawn["part"] = part
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
+
+
+def batch_of(dataset: Dataset, size: int, *, seed: int = 0, part: str = "train") -> tuple[Tensor, Tensor]:
+    """Images drawn at random, without repetition, and their labels: ``(size, channels, height, width)`` and ``(size,)``; all if there are fewer.
+
+    Arguments:
+        part: train or test: of the training or of the test images.
+
+    Raises:
+        ProxyError: another part.
+    """
+    parts = {"train": (dataset.train_images, dataset.train_labels), "test": (dataset.test_images, dataset.test_labels)}
+    if part not in parts:
+        raise ProxyError(f"{part!r} is no part of a data set; expected {' or '.join(parts)}.")
+    chosen = torch.randperm(len(parts[part][0]), generator=generator(seed, "proxies/batch"))[:size]
+    images, labels = (torch.from_numpy(array)[chosen] for array in parts[part])
+    return images, labels
 
 
 def _check(names: Sequence[str], known: Mapping[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:

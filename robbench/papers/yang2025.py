@@ -120,7 +120,8 @@ TABLE_8 = Entry(
     (),
     table_8,
     (
-        "The paper scores 2,000 networks of DARTS on an RTX 4090; ours are the architectures that the store has any proxy of the same source of.",
+        "The paper scores 2,000 networks of DARTS on an RTX 4090; ours are the architectures that the store has any proxy of the same source of:"
+        " one that no proxy of a source scored is not counted.",
         "A score is usable where there is one, and it is not 0, which the paper calls extremely poor.",
         "Seconds are of a machine, not of a store: benchmarks/proxies.py takes them.",
     ),

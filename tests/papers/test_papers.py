@@ -34,7 +34,7 @@ from tests.toy_space import register
 
 FILES = sorted(NUMBERS.glob("*.csv"))
 FEW = ("synflow", "params", "nwot", "snip")
-CROZE = ("croze", "croze_features", "croze_gaussian")
+CROZE = ("croze", "croze_features", "croze_parameters_gradients", "croze_gaussian_input")
 DATASETS = ("cifar10", "cifar100")
 PATHS = [[(0, 3)], [(0, 1), (1, 3)], [(0, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)]]
 """All ways from a cell's input to its output."""
@@ -202,6 +202,13 @@ def test_an_ensemble_stands_beside_its_members(whole: RobBench, computed: Callab
     assert table.loc[("cifar10", "snip+nwot", "clean"), "ours"] == pytest.approx(spearmanr(vote, clean).statistic)
     assert table.loc[("cifar10", "snip+nwot", "clean"), "cells"] == len(vote)
     assert set(table.loc["cifar10"].index.get_level_values("proxy")) == {"croze", "snip+nwot", "croze+snip+nwot"}
+
+
+def test_products_of_croze_and_its_noise_stand_beside_the_papers_numbers(computed: Callable[[str], Comparison]) -> None:
+    parts = computed("ha2023-table7").table.dropna(subset=["paper", "ours"])
+    assert set(parts["parts"]) == {"F", "P·G", "F·P·G"}
+    noises = computed("ha2023-table9").table.dropna(subset=["paper", "ours"])
+    assert set(noises["proxy"]) == {"croze", "croze_gaussian_input"}
 
 
 def test_the_best_by_croze_are_better_than_the_worst(computed: Callable[[str], Comparison]) -> None:
@@ -385,12 +392,12 @@ def test_importances_are_shares_and_those_without_the_first_lack_it(computed: Ca
         assert table.groupby(["dataset", "attack", "target"])["ours"].sum().to_numpy() == pytest.approx(1)
     left_out = computed("lukasik2023-figure5").table
     assert not (left_out["proxy"] == left_out["without"]).any()
-    assert left_out["without"].isin(FEW).all()
+    assert left_out["without"].isin((*FEW, *CROZE)).all()
 
 
 def test_figure_1_is_absolute_kendall_over_the_evaluated_networks(whole: RobBench, computed: Callable[[str], Comparison]) -> None:
     table = computed("lukasik2023-figure1").table.set_index(["dataset", "proxy", "metric"])["ours"]
-    assert len(table) == len(DATASETS) * len(FEW) * 33
+    assert len(table) == (len(DATASETS) * len(FEW) + len(CROZE)) * 33
     for dataset, proxy, metric in (("cifar10", "nwot", "pgd@4/255"), ("cifar100", "params", "fgsm@255/255")):
         one, other = (whole.query_many(whole.classes, name, dataset=dataset, missing="nan") for name in (proxy, metric))
         both = ~np.isnan(one + other)
@@ -445,6 +452,7 @@ def test_a_store_that_lacks_something_says_which_import_brings_it(published: Rob
         "jung2023-best",
         "jung2023-two-3x3",
         "jung2023-figure16",
+        "jung2023-figure17",
         "yang2025-table8",
     ]
     assert overview(bench).set_index("name")["lacks"].drop("yang2025-table8").all(), "which takes any proxies, of any space"
@@ -458,7 +466,8 @@ def test_a_store_of_another_space_is_not_compared(tmp_path: Path, monkeypatch: p
     rows = Rows.of(other, (other.members or ())[:9])
     extend(tmp_path / "other.h5", rows, [array("cifar10 standard clean accuracy", np.zeros(len(rows.keys)))])
     bench = RobBench(tmp_path / "other.h5")
-    assert set(overview(bench)["lacks"]) == {"architectures of NAS-Bench-201: it holds those of another space"}
+    lacks = overview(bench).set_index("name")["lacks"].drop("yang2025-table8")
+    assert set(lacks) == {"architectures of NAS-Bench-201: it holds those of another space"}
     with pytest.raises(NotMeasured, match=r"from other\.h5, which lacks architectures of NAS-Bench-201: it holds those of another space\."):
         compare("wu2024", bench)
 

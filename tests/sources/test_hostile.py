@@ -69,7 +69,7 @@ def guarded(store: Path, files: Iterable[tuple[str, Path]]) -> list[str]:
 
 
 NAMES = {
-    "jung2023": "jung/cifar10/fgsm@Linf_cm.json",
+    "jung2023": "jung/cifar10/fgsm@Linf_accuracy.json",
     "natsbench": "nats_bench.csv",
     "nbsuite_zero": "zc_nasbench201.json",
     "nasrobbench201": "NAS-RobBench-201_all.json",
@@ -123,7 +123,7 @@ def _import(source: str, path: Path, store: Path) -> Any:
 def at_the_top(member: str) -> dict[str, str]:
     """A JSON text for each source that reads JSON, with `member` where the values of one network belong."""
     return {
-        "jung2023": f'{{"cifar10": {{"fgsm@Linf": {{"cm": {{"{FIRST}": {member}}}}}}}}}',
+        "jung2023": f'{{"cifar10": {{"fgsm@Linf": {{"accuracy": {{"{FIRST}": {member}}}}}}}}}',
         "nbsuite_zero": f'{{"cifar10": {{"{NET}": {{"zen": {member}}}}}}}',
         "nasrobbench201": f'{{"cifar10": {{"{FIRST}": {{"val_acc": {{"0": {member}}}}}}}}}',
     }
@@ -133,14 +133,14 @@ JSON_BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     "deep lists": (lambda: "[" * 1_000_000, "is not whole, valid JSON: it is nested deeper than 32"),
     "deep objects": (lambda: '{"a":' * 500_000, "nested deeper than 32"),
     "deep and closed": (lambda: "[" * 500_000 + "]" * 500_000, "nested deeper than 32"),
-    "many lists": (lambda: "[" + "[]," * 1_600_000 + "[]]", f"longer than {MEMBER_BYTES} bytes"),
-    "a long text": (lambda: '"' + "a" * 5_000_000 + '"', f"longer than {MEMBER_BYTES} bytes"),
-    "a text without end": (lambda: '"' + "a" * 5_000_000, f"longer than {MEMBER_BYTES} bytes"),
+    "many lists": (lambda: "[" + "[]," * (MEMBER_BYTES // 3 + 10) + "[]]", f"longer than {MEMBER_BYTES} bytes"),
+    "a long text": (lambda: '"' + "a" * (MEMBER_BYTES + 10) + '"', f"longer than {MEMBER_BYTES} bytes"),
+    "a text without end": (lambda: '"' + "a" * (MEMBER_BYTES + 10), f"longer than {MEMBER_BYTES} bytes"),
     "a number of 5,000 digits": (lambda: "9" * 5_000, ""),
     "a number of 4,000 digits": (lambda: "9" * 4_000, ""),
     "a number of 4,000 digits in a list": (lambda: f"[[{'9' * 4_000}]]", ""),
     "a number of a million digits": (lambda: "9" * 1_000_000, "is not whole, valid JSON"),
-    "a number of 5 million digits": (lambda: "9" * 5_000_000, f"longer than {MEMBER_BYTES} bytes"),
+    "a number of millions of digits": (lambda: "9" * (MEMBER_BYTES + 10), f"longer than {MEMBER_BYTES} bytes"),
     "matrices of 1500 by 1500": (lambda: json.dumps([[[1] * 1500] * 1500] * 2), f"longer than {MEMBER_BYTES} bytes"),
     "half of a surrogate pair": (lambda: '"\\ud800"', "half of a surrogate pair"),
     "half of a surrogate pair as a key": (lambda: '{"\\udfff": 1}', "half of a surrogate pair"),

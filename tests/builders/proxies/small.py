@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from builders.networks.layers import Conv, Linear, ReLUConvBN
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
-from builders.proxies import PROXIES, Proxy, initialised, score
+from builders.proxies import KNOWN, Proxy, initialised, score
 from robbench.spaces.nb201 import Cell
 
 torch.set_num_threads(1)
@@ -51,7 +51,7 @@ def labels(n: int = 16) -> Tensor:
 
 def value(name: str, stack: StackedNetwork | None = None, *, compute: Callable[..., Tensor] | None = None, n: int = 16) -> Values:
     """One proxy of the small stack, as `score` gives it; with `compute` in place of the registered function."""
-    proxy = PROXIES[name] if compute is None else Proxy(compute, order=PROXIES[name].order)
+    proxy = KNOWN[name] if compute is None else Proxy(compute, order=KNOWN[name].order)
     return score(stacked() if stack is None else stack, images(n), labels(n), [name], proxies={name: proxy}).values[name]
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.networks.plain import Network
-from builders.proxies import Passes
+from builders.proxies import Passes, ProxyError
 from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, feature_number, pair
 from builders.proxies.passes import layers
 from tests.builders.proxies.small import CELLS, Values, images, labels, plain, stacked, value, weighted
@@ -23,7 +23,7 @@ def whole(one: Tensor, other: Tensor) -> Tensor:
     return F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
 
 
-def released_parts(network: Network, *, gaussian: bool = False) -> Values:
+def released_parts(network: Network, *, gaussian: bool | str = False) -> Values:
     """Z, P and G of every layer, ``(layers, 3)``: cosines along output channels or images, summed."""
     one, other = released(network, gaussian=gaussian)
     along = [
@@ -39,6 +39,25 @@ def test_as_released(form: str, gaussian: bool) -> None:
     np.testing.assert_allclose(value(form), [layers.prod(1).sum() for layers in parts], rtol=1e-8)
     for position, part in enumerate(("features", "parameters", "gradients")):
         np.testing.assert_allclose(value(f"{form}_{part}"), [layers[:, position].sum() for layers in parts], rtol=1e-8, err_msg=part)
+
+
+def test_products_of_two_parts_are_taken_layer_by_layer() -> None:
+    parts = [released_parts(network) for network in map(stacked().extract, range(len(CELLS)))]
+    for name, columns in {"features_parameters": [0, 1], "features_gradients": [0, 2], "parameters_gradients": [1, 2]}.items():
+        np.testing.assert_allclose(value(f"croze_{name}"), [part[:, columns].prod(1).sum() for part in parts], rtol=1e-8, err_msg=name)
+
+
+def test_noise_of_the_input_alone_leaves_the_weights_perturbed_along_the_gradient() -> None:
+    parts = [released_parts(network, gaussian="input") for network in map(stacked().extract, range(len(CELLS)))]
+    np.testing.assert_allclose(value("croze_gaussian_input"), [part.prod(1).sum() for part in parts], rtol=1e-8)
+    assert not np.allclose(value("croze_gaussian_input"), value("croze_gaussian"), rtol=1e-6)
+    assert not np.allclose(value("croze_gaussian_input"), value("croze"), rtol=1e-9)
+
+
+@pytest.mark.parametrize("part", ["", "weights", "features_weights", "features_features", "all_features"])
+def test_what_is_no_part_is_refused(part: str) -> None:
+    with pytest.raises(ProxyError, match=f"'{part}' is no part of CRoZe; expected all, features, parameters, gradients, or two of them"):
+        Croze(part=part)
 
 
 def test_by_the_equations() -> None:

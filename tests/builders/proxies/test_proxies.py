@@ -12,8 +12,9 @@ pytest.importorskip("torch")
 import torch
 
 from builders.datasets import load
+from builders.evaluations import EVALUATIONS
 from builders.networks.stacked import StackedNetwork
-from builders.proxies import PROXIES, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
+from builders.proxies import KNOWN, PROXIES, VARIANTS, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from robbench.measurements.metrics import TABLE
@@ -36,7 +37,17 @@ def every() -> Scores:
 
 
 def test_all_are_metrics_of_the_table() -> None:
-    assert set(PROXIES) == {name for name, entry in TABLE.items() if entry.kind == "proxy"}
+    assert set(KNOWN) == {name for name, entry in TABLE.items() if entry.kind == "proxy"}
+
+
+def test_variants_are_computed_only_when_asked_for_by_name() -> None:
+    assert not set(VARIANTS) & set(PROXIES)
+    assert all(set(evaluation.proxies) <= set(PROXIES) for evaluation in EVALUATIONS.values())
+    told: list[str] = []
+    cheap = {name: PROXIES[name] for name in ("params", "flops")}
+    score(stacked(), images(), labels(), proxies=cheap, notice=told.append)
+    assert told == ["params", "flops"]
+    assert np.isfinite(score(stacked(), images(), labels(), ["croze_features_parameters"]).values["croze_features_parameters"]).all()
 
 
 def test_all_have_a_finite_value_and_say_their_settings(every: Scores) -> None:

@@ -28,8 +28,11 @@ class Twin(NamedTuple):
     """The feature that each layer is compared by."""
 
 
-def released(network: Network, *, gaussian: bool = False) -> tuple[Twin, Twin]:
-    """As the released code: no batch norm, absolute weights, β = 2, ε = 0.01 down the loss of standardised images, a stage's features."""
+def released(network: Network, *, gaussian: bool | str = False) -> tuple[Twin, Twin]:
+    """As the released code: no batch norm, absolute weights, β = 2, ε = 0.01 down the loss of standardised images, a stage's features.
+
+    Weights and input may be perturbed at random instead, or the "input" alone.
+    """
     k, twin = CELLS.index(network.arch), stacked().extract(CELLS.index(network.arch))
     for bare in (network, twin):
         without_batch_norm(bare)
@@ -37,12 +40,14 @@ def released(network: Network, *, gaussian: bool = False) -> tuple[Twin, Twin]:
             for parameter in bare.parameters():
                 parameter.abs_()
     x = (X - CENTRE) / SPREAD
-    if gaussian:
+    if gaussian is True:
         drawn = initialised(CELLS, SKELETON, init="gaussian", purpose="croze").double().extract(k)
         _step(twin, [module.weight.detach() for module in weighted(drawn)], 2.0)
-        moves = torch.randn(X.shape, dtype=torch.float64, generator=generator(0, "croze/input"))
     else:
         _step(twin, _gradients(network, x), 2.0)
+    if gaussian:
+        moves = torch.randn(X.shape, dtype=torch.float64, generator=generator(0, "croze/input"))
+    else:
         point = x.clone().requires_grad_()
         moves = -torch.autograd.grad(F.cross_entropy(_forward(twin, point)[0], Y), point)[0].sign()
     perturbed = (x + 0.01 * moves).clamp(0, 1)
