@@ -245,9 +245,11 @@ def ha2023_products() -> dict[str, list[str]]:
     assert noises is not None, "the numbers ship with the package"
     of_parts = parts[parts["training"] == "standard"].pivot(index="parts", columns="target", values="paper")
     of_noises = noises[noises["dataset"] == "cifar10"].pivot(index="proxy", columns="target", values="paper")
-    found = {proxy: [*map(written, of_parts.loc[name, list(TARGETS[:2])]), ""] for proxy, name in PRODUCTS.items()}
+    found = {
+        proxy: [*(written(value) for value in of_parts.loc[name, list(TARGETS[:2])].to_numpy()), ""] for proxy, name in PRODUCTS.items()
+    }
     noise = "croze_gaussian_input"
-    return {**found, noise: [written(value) for value in of_noises.loc[noise, list(TARGETS[:3])]]}
+    return {**found, noise: [written(value) for value in of_noises.loc[noise, list(TARGETS[:3])].to_numpy()]}
 
 
 def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
