@@ -245,11 +245,9 @@ def ha2023_products() -> dict[str, list[str]]:
     assert noises is not None, "the numbers ship with the package"
     of_parts = parts[parts["training"] == "standard"].pivot(index="parts", columns="target", values="paper")
     of_noises = noises[noises["dataset"] == "cifar10"].pivot(index="proxy", columns="target", values="paper")
-    found = {
-        proxy: [*(written(value) for value in of_parts.loc[name, list(TARGETS[:2])].to_numpy()), ""] for proxy, name in PRODUCTS.items()
-    }
+    found = {proxy: [*map(written, np.asarray(of_parts.loc[name, list(TARGETS[:2])], float)), ""] for proxy, name in PRODUCTS.items()}
     noise = "croze_gaussian_input"
-    return {**found, noise: [written(value) for value in of_noises.loc[noise, list(TARGETS[:3])].to_numpy()]}
+    return {**found, noise: [written(value) for value in np.asarray(of_noises.loc[noise, list(TARGETS[:3])], float)]}
 
 
 def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:

@@ -1,4 +1,4 @@
-"""`robbench build …` (plan, run, status, merge, verify) and `robbench proxies`; each a few lines over the builders."""
+"""`robbench build …` (plan, run, status, merge, verify; `builders.cli_weights` has more) and `robbench proxies`; each a few lines over the builders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from datetime import timedelta
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from builders.cli_weights import evaluate, transfer
+from builders.options import checked_name, data_option, device_option, folder_argument, space_option
 from robbench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
     from builders.log import Event
 
 _BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
-_folder = click.argument("folder", type=click.Path(path_type=Path))
-_data = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
-_space = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")
-_device = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one.")
-
-
-def _checked_name(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
-    from builders.evaluations import EVALUATIONS
-    from builders.recipes import RECIPES
-
-    known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
-    if value not in known and not value.endswith(".toml"):
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
-    return value
 
 
 @click.group()
@@ -45,19 +31,33 @@ def build() -> None:
         raise click.ClickException("building needs torch: pip install 'robbench[builders]'")
 
 
+build.add_command(evaluate)
+build.add_command(transfer)
+
+
 @build.command()
-@_folder
-@_space
+@folder_argument
+@space_option
 @click.option(
     "--dataset",
     required=True,
     help="digits, cifar10, cifar100, ImageNet16-120, npz:PATH, a name of yours with --data FILE.npz, or a TOML file.",
 )
-@click.option("--recipe", required=True, callback=_checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option("--recipe", callback=checked_name, help="How networks are trained: nb201-12, nb201-200, …, or a TOML file.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="In place of a recipe: a folder of published or kept weights. Its architectures and seeds are those of the plan, unless said.",
+)
+@click.option("--training", help="What a store calls the training of --weights; published, if left out.")
+@click.option("--normalise", help="Of --weights: none, dataset, or MEAN,…/STD,…; as the files say, or as published, if left out.")
+@click.option(
+    "--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index, for --weights that say no more."
+)
 @click.option(
     "--evaluation",
     required=True,
-    callback=_checked_name,
+    callback=checked_name,
     help="What they are put through: published, digits, digits-light, or a TOML file.",
 )
 @click.option(
@@ -69,26 +69,37 @@ def build() -> None:
 @click.option("--top", type=(int, str), metavar="N METRIC", help="Build the best architectures of --store by a metric: 10 pgd@1/255.")
 @click.option("--store", type=click.Path(path_type=Path), help="The store of --top; the embedded one if left out.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of that draw.")
-@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True, help="Seed of the training; may be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="Seed of the training; may be repeated; 0, if left out.")
 @click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
-@_device
-@_data
+@device_option
+@data_option
 def plan(
     folder: Path,
+    recipe: str | None,
+    weights: Path | None,
     space: str,
     classes: int | None,
     archs: Path | None,
     top: tuple[int, str] | None,
     store: Path | None,
+    seeds: tuple[int, ...],
     device: str,
+    training: str | None,
+    normalise: str | None,
+    indexed_by: Path | None,
     **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
     from builders.architectures import read_archs
     from builders.devices import find_device
     from builders.plan import write_plan
-    from builders.planning import plan_of
+    from builders.planning import plan_of, plan_of_weights
 
+    if (recipe is None) == (weights is None):
+        raise click.UsageError("--recipe says how networks are trained, and --weights where trained ones are: give one of them.")
+    of_weights = {"training": training, "normalise": normalise, "indexed_by": indexed_by}
+    if recipe is not None and (given := [name for name, value in of_weights.items() if value is not None]):
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is of --weights, which is left out.")
     if sum(given is not None for given in (classes, archs, top)) > 1:
         raise click.UsageError("--classes, --archs and --top each say which architectures to build: give one of them.")
     if store is not None and top is None:
@@ -98,23 +109,31 @@ def plan(
         chosen = read_archs(archs, space)
     if top is not None:
         chosen = tuple(RobBench(store).top(top[1], top[0])["arch"])
-    made = plan_of(space=space, classes=classes, archs=chosen, device=find_device(device), **options)
+    options |= {"space": space, "classes": classes, "archs": chosen, "device": find_device(device)}
+    if weights is not None:
+        said: dict[str, Any] = {name: value for name, value in of_weights.items() if value is not None}
+        made = plan_of_weights(weights=weights, seeds=seeds, **said, **options)
+    else:
+        assert recipe is not None, "one of both is given"
+        made = plan_of(recipe=recipe, seeds=seeds or (0,), **options)
     write_plan(folder, made)
     what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
     click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
 
 
 @build.command()
-@_folder
-@_device
+@folder_argument
+@device_option
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, whose workers do the work: tcp://host:8786.")
 @click.option(
     "--keep-weights",
+    "--weights",
+    "keep_weights",
     type=click.Path(path_type=Path),
-    help="A folder that keeps trained weights, for this build and others: what it has is not trained again.",
+    help="A folder that keeps trained weights, for this build and others: what it has is not trained again. Of a plan of weights, where they are now.",
 )
-@_data
+@data_option
 def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
     from builders.outlook import Outlook
@@ -151,7 +170,7 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, k
 
 
 @build.command()
-@_folder
+@folder_argument
 def status(folder: Path) -> None:
     """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
     from builders.results.status import Status
@@ -183,7 +202,7 @@ def _ago(event: Event) -> timedelta:
 
 
 @build.command()
-@_folder
+@folder_argument
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
 def merge(folder: Path, into: Path, training: str | None) -> None:
@@ -195,90 +214,24 @@ def merge(folder: Path, into: Path, training: str | None) -> None:
 
 
 @build.command()
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
-@click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option("--evaluation", required=True, callback=_checked_name, help="What networks are put through: published, …, or a TOML file.")
-@_space
-@click.option("--arch", "archs", multiple=True, help="Of the CHECKPOINT, where its file does not say it; repeated, one for each.")
-@click.option("--index", "indices", multiple=True, type=int, help="The same, by the published index.")
-@click.option("--indexed-by", type=click.Path(path_type=Path), help="A store that carries the published index; --into, if left out.")
-@click.option("--seed", type=int, help="Of the training, where the file does not say it.")
-@click.option("--entry", "keys", multiple=True, help="A key that leads to the weights, in a file of several networks; may be repeated.")
-@click.option("--training", default="published", show_default=True, help="What the store calls the networks' training.")
-@click.option("--normalise", help="none, dataset, or MEAN,…/STD,…; as the file says, or as published for the data set, if left out.")
-@click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
-@_device
-@_data
-def evaluate(
-    checkpoints: tuple[Path, ...],
-    into: Path,
-    dataset: str,
-    evaluation: str,
-    space: str,
-    archs: tuple[str, ...],
-    indices: tuple[int, ...],
-    indexed_by: Path | None,
-    seed: int | None,
-    keys: tuple[str, ...],
-    training: str,
-    normalise: str | None,
-    stack: int,
-    device: str,
-    data: Path | None,
-) -> None:
-    """Attack and corrupt networks whose weights are in files, and put the results into a store.
-
-    A CHECKPOINT is a published state_dict of NAS-Bench-201, alone or in the published dicts, or weights that `robbench build run
-    --keep-weights` kept.  Nothing that a file says is run.  Stop it whenever you like; the same command goes on.
-    """
-    from builders.datasets import load
-    from builders.devices import find_device
-    from builders.planning import evaluation_named
-    from builders.weights import evaluating, files
-
-    for name, given in (("--arch", archs), ("--index", indices)):
-        if given and len(given) != len(checkpoints):
-            raise click.UsageError(
-                f"{name} is given {len(given)} times for {len(checkpoints)} checkpoints; give it once for each, in their order."
-            )
-    if archs and indices:
-        raise click.UsageError("--arch and --index both say the architecture; leave one out.")
-    images, store = load(dataset, data), indexed_by or into
-    named: list[str | None] = [*archs, *(str(evaluating.at_index(store, index)) for index in indices)] or [None] * len(checkpoints)
-    networks = [
-        evaluating.identified(entry, space=space, arch=arch, seed=seed, at_index=partial(evaluating.at_index, store))
-        for path, arch in zip(checkpoints, named, strict=True)
-        for entry in files.chosen(files.read(path), images.name, keys)
-    ]
-    normalisation = None if normalise is None else evaluating.normalisation_from(normalise, images)
-    with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
-        done = evaluating.evaluate(
-            networks, into, images, evaluation_named(evaluation),
-            training=training, normalisation=normalisation, device=find_device(device), stack=stack, notice=bar.write,
-        )  # fmt: skip
-        for _ in done:
-            bar.update()
-    click.echo(f"{into}: {len(networks)} networks evaluated")
-
-
-@build.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sample", default=1, show_default=True, help="How many units.")
 @click.option("--seed", default=0, show_default=True, help="Which units.")
-@_device
-@_data
-def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) -> None:
+@click.option("--weights", type=click.Path(path_type=Path), help="The folder of the weights, of networks that were not trained here.")
+@device_option
+@data_option
+def verify(store: Path, sample: int, seed: int, weights: Path | None, device: str, data: Path | None) -> None:
     """Build some units of STORE again and compare every outcome with what it holds."""
     from builders.results.verify import TOLERANCE
     from builders.results.verify import verify as verify_units
 
     failed = False
-    for found in verify_units(store, sample=sample, seed=seed, device=device, data=data):
+    for found in verify_units(store, sample=sample, seed=seed, device=device, data=data, weights=weights):
         failed |= not found.succeeded
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
+        more = f", and {found.differing_summaries} confidences and counts" if found.differing_summaries else ""
         click.echo(
-            f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ; accuracies move by at most"
+            f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ{more}; accuracies move by at most"
             f" {found.largest_change:.3f}, their means over the unit by {found.mean_change:.3f}"
         )
     if failed:
@@ -287,7 +240,7 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 
 @click.command()
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
-@_space
+@space_option
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
 @click.option(
     "--proxy",
@@ -303,9 +256,9 @@ def verify(store: Path, sample: int, seed: int, device: str, data: Path | None) 
 @click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
-@_device
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
-@_data
+@data_option
 def proxies(
     archs: tuple[str, ...],
     space: str,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from builders.attacks import ATTACKS, Attack
+from builders.confidences import SUMMARIES
 from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
@@ -28,7 +29,7 @@ from robbench.arguments import nearest
 
 TABLES = ("recipe", "evaluation", "dataset")
 ALL = "all"
-"""In place of a list of corruptions, or of proxies; variants of these (`builders.proxies.VARIANTS`) are not among them."""
+"""In place of a list of corruptions, of measures, or of proxies; variants of these (`builders.proxies.VARIANTS`) are not among them."""
 
 _Defined = TypeVar("_Defined", Recipe, Evaluation)
 _NEEDS = tuple(each.name for each in fields(Proxy) if each.name != "compute")
@@ -79,7 +80,7 @@ def recipe_of(table: Table) -> Recipe:
 
 def evaluation_of(table: Table) -> Evaluation:
     """The evaluation of a table; raises as `read_recipe`."""
-    given = table.arguments(Evaluation, leaving=("attacks", "proxies", "corruptions", "grids", "like"))
+    given = table.arguments(Evaluation, leaving=("attacks", "proxies", "corruptions", "measures", "grids", "like"))
     if "grids" in table.values:
         raise table.error("grids", "a grid of an attack's own is the field eps of its table.")
     if "attacks" in table.values:
@@ -94,6 +95,9 @@ def evaluation_of(table: Table) -> Evaluation:
     if "corruptions" in table.values:
         every = table.values["corruptions"] == ALL
         given["corruptions"] = tuple(CORRUPTIONS) if every else table.field("corruptions", tuple[str, ...])
+    if "measures" in table.values:
+        every = table.values["measures"] == ALL
+        given["measures"] = tuple(SUMMARIES) if every else table.field("measures", tuple[str, ...])
     with table.naming():
         base = _base(table, find_evaluation)
         made = Evaluation(**_complete(table, Evaluation, {"attacks": {}, **given})) if base is None else replace(base, **given)

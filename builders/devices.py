@@ -7,7 +7,7 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.measure import BATCH
-from builders.recipes import Recipe
+from builders.weights.planned import Source
 
 
 def find_device(name: str) -> torch.device:
@@ -48,7 +48,7 @@ CACHED = 1 << 20
 (`benchmarks/stacked.py`)."""
 
 
-def stack_for(device: torch.device, dataset: Dataset, recipe: Recipe) -> int:
+def stack_for(device: torch.device, dataset: Dataset, recipe: Source) -> int:
     """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
     On a CPU one, where a network's layers are large enough by themselves.  A network's need is taken as that of its activations in one

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +31,23 @@ from robbench.arguments import checked_count
 from robbench.measurements.metrics import SEVERITIES
 
 
+class Answers(NamedTuple):
+    """What networks say of images."""
+
+    outcomes: NDArray[np.bool_]
+    """Whether each image is classified correctly, ``(…, images)``."""
+    logits: Tensor | None
+    """``(…, images, classes)``, on the CPU; None where nobody asked for them."""
+
+
 @exact_convolutions()
+def clean_answers(network: Classifier, images: Tensor, labels: Tensor, *, batch_size: int = 512, whole: bool = True) -> Answers:
+    """Outcomes, as `clean_outcomes`, and if the whole is wanted, logits; raises as `clean_outcomes`."""
+    images = _checked(images, labels, batch_size)
+    with fit_for_attacks(network) as fit:
+        return _as_answers(*_answers(fit, images, labels, batch_size), whole)
+
+
 def clean_outcomes(network: Classifier, images: Tensor, labels: Tensor, *, batch_size: int = 512) -> NDArray[np.bool_]:
     """Whether each image is classified correctly, ``(…, images)``.
 
@@ -42,12 +59,31 @@ def clean_outcomes(network: Classifier, images: Tensor, labels: Tensor, *, batch
     Raises:
         AttackError: if images, labels or the network do not fit.
     """
-    images = _checked(images, labels, batch_size)
-    with fit_for_attacks(network) as fit:
-        return _as_array(_clean(fit, images, labels, batch_size))
+    return clean_answers(network, images, labels, batch_size=batch_size, whole=False).outcomes
 
 
 @exact_convolutions()
+def robust_answers(
+    network: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    eps_grid: Sequence[float],
+    *,
+    seed: int = 0,
+    batch_size: int = 512,
+    whole: bool = True,
+) -> Answers:
+    """Outcomes, as `robust_outcomes`, and if the whole is wanted, logits ``(…, len(eps_grid), images, classes)``; raises as `robust_outcomes`.
+
+    An image that a network misclassifies when clean is not attacked: its logits are those of the clean image.
+    """
+    images = _checked(images, labels, batch_size)
+    grid = _checked_grid(eps_grid, images)
+    with fit_for_attacks(network) as fit:
+        return _as_answers(*_robust(fit, images, labels, attack, grid, seed, batch_size, whole), whole)
+
+
 def robust_outcomes(
     network: Classifier,
     images: Tensor,
@@ -74,24 +110,27 @@ def robust_outcomes(
     Raises:
         AttackError: if images, labels, the network or an eps do not fit.
     """
-    images = _checked(images, labels, batch_size)
-    grid = _checked_grid(eps_grid, images)
-    with fit_for_attacks(network) as fit:
-        return _as_array(_robust(fit, images, labels, attack, grid, seed, batch_size))
+    return robust_answers(network, images, labels, attack, eps_grid, seed=seed, batch_size=batch_size, whole=False).outcomes
 
 
-def _robust(network: Classifier, images: Tensor, labels: Tensor, attack: Attack, grid: Tensor, seed: int, batch_size: int) -> Tensor:
-    clean = _clean(network, images, labels, batch_size)
+def _robust(
+    network: Classifier, images: Tensor, labels: Tensor, attack: Attack, grid: Tensor, seed: int, batch_size: int, whole: bool
+) -> tuple[Tensor, Tensor]:
+    """Outcomes ``(…, eps, images)`` and logits ``(…, eps, images, classes)``; the latter of the clean images, unless the whole is wanted."""
+    clean, answers = _answers(network, images, labels, batch_size)
     n_eps, n_images = len(grid), len(images)
 
     # One row for each image and eps, image by image; a network's rows are those where there is something to break.
     attackable = (clean[..., None] & (grid > 0)).flatten(-2)
-    outcomes = clean.repeat_interleave(n_eps, -1)
+    outcomes, logits = clean.repeat_interleave(n_eps, -1), answers.repeat_interleave(n_eps if whole else 1, -2)
     streams = image_streams(seed, torch.arange(n_images, device=images.device))
 
-    def settle(rows: Tensor, survived: Tensor) -> None:
+    def settle(rows: Tensor, found: Tensor, truth: Tensor) -> None:
         # Networks with fewer attackable rows than others fill up with rows whose outcome is settled.
-        put(outcomes, rows, torch.where(take(attackable, rows), survived, take(outcomes, rows)))
+        attacked = take(attackable, rows)
+        put(outcomes, rows, torch.where(attacked, correct(found, truth), take(outcomes, rows)))
+        if whole:
+            put(logits, rows, torch.where(attacked[..., None], found, take(logits, rows)))
 
     if isinstance(attack, MinimalAttack):
         smallest = grid[grid > 0].amin() if (grid > 0).any() else grid[0]
@@ -99,14 +138,35 @@ def _robust(network: Classifier, images: Tensor, labels: Tensor, attack: Attack,
             given = images[index]
             proposed = attack.nearest(network, given, labels[index], smallest.expand(index.shape), streams=streams[index])
             for level, eps in enumerate(grid):
-                settle(index * n_eps + level, _survived(network, given, proposed, labels[index], eps.expand(index.shape)))
+                settle(index * n_eps + level, _found(network, given, proposed, eps.expand(index.shape)), labels[index])
     else:
         for rows in _batches(live_first(attackable), batch_size):
             which, eps = rows // n_eps, grid[rows % n_eps]
             given = images[which]
             proposed = attack(network, given, labels[which], eps, streams=streams[which])
-            settle(rows, _survived(network, given, proposed, labels[which], eps))
-    return outcomes.view(*clean.shape, n_eps).transpose(-2, -1)
+            settle(rows, _found(network, given, proposed, eps), labels[which])
+    levels = n_eps if whole else 1
+    return outcomes.view(*clean.shape, n_eps).transpose(-2, -1), logits.view(*clean.shape, levels, -1).transpose(-3, -2)
+
+
+def corruption_answers(
+    network: Classifier,
+    corrupted: CorruptedImages,
+    labels: Tensor,
+    name: str,
+    severities: Sequence[int] = SEVERITIES,
+    *,
+    first: int | None = None,
+    batch_size: int = 512,
+    whole: bool = True,
+) -> Answers:
+    """Outcomes, as `corruption_outcomes`, and if the whole is wanted, logits ``(…, len(severities), images, classes)``; raises the same."""
+    if not len(severities):
+        raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
+    images = (torch.from_numpy(as_floats(corrupted(name, severity)[:first])).to(labels.device) for severity in severities)
+    found = [clean_answers(network, corrupt, labels[:first], batch_size=batch_size, whole=whole) for corrupt in images]
+    logits = [one.logits for one in found if one.logits is not None]
+    return Answers(np.stack([one.outcomes for one in found], axis=-2), torch.stack(logits, -3) if logits else None)
 
 
 def corruption_outcomes(
@@ -133,10 +193,7 @@ def corruption_outcomes(
         AttackError: if images, labels or the network do not fit, or there are no severities.
         CorruptionError: as `corrupted` raises it.
     """
-    if not len(severities):
-        raise AttackError("severities is empty; expected at least one, such as [1, 3, 5].")
-    images = (torch.from_numpy(as_floats(corrupted(name, severity)[:first])).to(labels.device) for severity in severities)
-    return np.stack([clean_outcomes(network, corrupt, labels[:first], batch_size=batch_size) for corrupt in images], axis=-2)
+    return corruption_answers(network, corrupted, labels, name, severities, first=first, batch_size=batch_size, whole=False).outcomes
 
 
 @exact_convolutions()
@@ -148,6 +205,7 @@ def transfer_outcomes(
     attack: Attack,
     eps: float,
     *,
+    every: bool = False,
     seed: int = 0,
     batch_size: int = 512,
 ) -> NDArray[np.bool_]:
@@ -161,6 +219,8 @@ def transfer_outcomes(
         sources, targets: networks, plain or stacked.
         images, labels, attack, seed, batch_size: as for `robust_outcomes`.
         eps: radius of the L∞ ball, in units of images.
+        every: attack every image, whatever a source says of the clean one, and ask the targets of nothing else, as black-box attacks are
+            commonly reported.
 
     Raises:
         AttackError: if images, labels, a network or eps do not fit.
@@ -168,13 +228,23 @@ def transfer_outcomes(
     images = _checked(images, labels, batch_size)
     (radius,) = _checked_grid([eps], images)
     with fit_for_attacks(sources) as fit_sources, fit_for_attacks(targets) as fit_targets:
-        return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, seed, batch_size))
+        return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, every, seed, batch_size))
 
 
 def _transferred(
-    sources: Classifier, targets: Classifier, images: Tensor, labels: Tensor, attack: Attack, radius: Tensor, seed: int, batch_size: int
+    sources: Classifier,
+    targets: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    radius: Tensor,
+    every: bool,
+    seed: int,
+    batch_size: int,
 ) -> Tensor:
     attackable, clean = _clean(sources, images, labels, batch_size), _clean(targets, images, labels, batch_size)
+    if every:
+        attackable, clean = torch.ones_like(attackable), torch.ones_like(clean)
     streams = image_streams(seed, torch.arange(len(images), device=images.device))
     crafted = images.expand(*attackable.shape, *images.shape[1:]).clone()
     for index in _batches(live_first(attackable), batch_size) if radius > 0 else ():
@@ -202,8 +272,9 @@ def project(proposed: Tensor, images: Tensor, eps: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _survived(network: Classifier, images: Tensor, proposed: Tensor, labels: Tensor, eps: Tensor) -> Tensor:
-    return correct(network(project(_checked_proposal(proposed, images), images, eps)), labels)
+def _found(network: Classifier, images: Tensor, proposed: Tensor, eps: Tensor) -> Tensor:
+    """The network's logits of what an attack proposes, within the rules."""
+    return network(project(_checked_proposal(proposed, images), images, eps))
 
 
 def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
@@ -214,16 +285,24 @@ def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
     return proposed.detach()
 
 
-@torch.no_grad()
 def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    outcomes, highest = [], int(labels.max())
+    return _answers(network, images, labels, batch_size)[0]
+
+
+@torch.no_grad()
+def _answers(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Outcomes ``(…, images)`` and logits ``(…, images, classes)``."""
+    outcomes, answers = [], []
     for index in _batches(torch.arange(len(images), device=images.device), batch_size):
         batch, truth = images[index], labels[index]
         logits = network(batch)
-        if highest >= logits.shape[-1]:
-            raise AttackError(f"label {highest} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}.")
+        if int(labels.max()) >= logits.shape[-1]:
+            raise AttackError(
+                f"label {int(labels.max())} for a network of {logits.shape[-1]} classes; labels run from 0 to {logits.shape[-1] - 1}."
+            )
         outcomes.append(correct(logits, truth.expand(logits.shape[:-1])))
-    return torch.cat(outcomes, dim=-1)
+        answers.append(logits)
+    return torch.cat(outcomes, dim=-1), torch.cat(answers, dim=-2)
 
 
 def _batches(index: Tensor, batch_size: int) -> Iterator[Tensor]:
@@ -234,6 +313,10 @@ def _batches(index: Tensor, batch_size: int) -> Iterator[Tensor]:
 
 def _as_array(outcomes: Tensor) -> NDArray[np.bool_]:
     return np.asarray(outcomes.cpu().numpy(), dtype=np.bool_)
+
+
+def _as_answers(outcomes: Tensor, logits: Tensor, whole: bool) -> Answers:
+    return Answers(_as_array(outcomes), logits.cpu() if whole else None)
 
 
 def _checked(images: Tensor, labels: Tensor, batch_size: int) -> Tensor:

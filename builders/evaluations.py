@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, Square
+from builders.confidences import SUMMARIES
 from builders.corruptions import CORRUPTIONS, find
 from builders.errors import BuildError
 from builders.own import OwnAttack, OwnProxy
@@ -43,6 +44,8 @@ class Evaluation:
     """How many of the test images attacks and corruptions see, the first ones; all if left out."""
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Radii of attacks that have their own."""
+    measures: tuple[str, ...] = ()
+    """What is stored of every threat besides accuracies and outcomes: names in `builders.confidences.SUMMARIES`.  Matrices are large."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -60,6 +63,14 @@ class Evaluation:
             find(name)
         if len(set(self.corruptions)) < len(self.corruptions):
             raise BuildError(f"the evaluation {self.name!r} has a corruption twice: {', '.join(self.corruptions)}.")
+        for measure in self.measures:
+            if measure not in SUMMARIES:
+                raise BuildError(
+                    f"the evaluation {self.name!r} has the measure {measure!r}.{nearest(measure, SUMMARIES)} Known: {', '.join(SUMMARIES)};"
+                    " accuracies and outcomes are always stored."
+                )
+        if len(set(self.measures)) < len(self.measures):
+            raise BuildError(f"the evaluation {self.name!r} has a measure twice: {', '.join(self.measures)}.")
         if self.images is not None:
             checked_count(self.images, "images")
 
@@ -78,6 +89,7 @@ class Evaluation:
             "corruptions": {name: find(name).settings() for name in self.corruptions},
             "images": self.images,
             "proxies": {name: proxy.settings() for name, proxy in self.proxies.items()},
+            **self._younger(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))
         return plain
@@ -98,7 +110,12 @@ class Evaluation:
             "corruptions": list(self.corruptions),
             "attacks": attacks,
             "proxies": {name: _proxy_record(name, proxy) for name, proxy in self.proxies.items()},
+            **self._younger(),
         }
+
+    def _younger(self) -> dict[str, Any]:
+        """Fields that the first stores do not have: only where they are not the default."""
+        return {"measures": list(self.measures)} if self.measures else {}
 
     @property
     def label(self) -> str:

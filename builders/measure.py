@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +23,13 @@ from torch import Tensor
 
 from builders import evaluate
 from builders.attacks.base import Attack, Classifier
+from builders.confidences import summed_up
 from builders.datasets import Dataset
-from builders.evaluate import clean_outcomes, corruption_outcomes, robust_outcomes
+from builders.errors import BuildError
+from builders.evaluate import Answers, clean_answers, corruption_answers, robust_answers
 from builders.evaluations import Evaluation
 from builders.memory import halved
+from robbench.store.arrays import MISSING
 
 Progress = Callable[[str, int, int], None]
 """Called with a part of the work (training, proxies, or the name of a threat), how many of its steps are done, and how many there are: epochs, or one."""
@@ -42,6 +46,8 @@ class Measured:
     """For each threat, whether each image is classified correctly: ``(…, levels, images)``; ``(…, images)`` for clean."""
     seconds: dict[str, float]
     """For each threat, of all networks together."""
+    summaries: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    """For each measure of the evaluation, for each threat: ``(…, levels, *)``, as in `builders.confidences`."""
 
     @property
     def accuracy(self) -> dict[str, NDArray[np.float64]]:
@@ -62,6 +68,8 @@ def measure(
 ) -> Measured:
     """Clean outcomes of all test images, and those of the evaluation's attacks and corruptions; its proxies are of untrained networks.
 
+    What the evaluation measures besides is summed up of the same images.
+
     Where the device's memory does not hold a batch of an attack, the attack is run again with half of it.
 
     Arguments:
@@ -75,23 +83,33 @@ def measure(
 
     Raises:
         AttackError: the network is not fit for attacks, or has another number of classes; see `builders.classifiers`.
-        BuildError: one image at a time does not fit into memory.
+        BuildError: one image at a time does not fit into memory, or more images than a confusion matrix can count.
     """
     device = torch.device(device)
     images, labels = (torch.from_numpy(array).to(device) for array in (dataset.test_images, dataset.test_labels))
     few, few_labels = images[: evaluation.images], labels[: evaluation.images]
     outcomes, seconds = dict[str, NDArray[np.bool_]](), dict[str, float]()
 
-    def put_through(threat: str, compute: Callable[[int], NDArray[np.bool_]]) -> None:
-        with timed(threat, seconds, progress):
-            outcomes[threat] = halved(compute, batch_size or BATCH[device.type], threat, notice)
+    if "confusion" in evaluation.measures and len(images) >= MISSING:
+        raise BuildError(
+            f"{dataset.name} has {len(images)} test images, and a confusion matrix counts to {MISSING - 1}; leave it out, or take fewer images."
+        )
+    whole, summaries = bool(evaluation.measures), {measure: dict[str, NDArray[Any]]() for measure in evaluation.measures}
 
-    put_through("clean", lambda batch: clean_outcomes(network, images, labels, batch_size=batch))
+    def put_through(threat: str, compute: Callable[[int], Answers]) -> None:
+        with timed(threat, seconds, progress):
+            answers = halved(compute, batch_size or BATCH[device.type], threat, notice)
+            outcomes[threat] = answers.outcomes
+            if whole:
+                for measure, found in summed_up(answers, labels[: answers.outcomes.shape[-1]], evaluation.measures).items():
+                    summaries[measure][threat] = found
+
+    put_through("clean", lambda batch: clean_answers(network, images, labels, batch_size=batch, whole=whole))
     for name, attack in evaluation.attacks.items():
-        put_through(name, partial(_attacked, network, few, few_labels, attack, evaluation.levels(name), seed))
+        put_through(name, partial(_attacked, network, few, few_labels, attack, evaluation.levels(name), seed, whole))
     for name in evaluation.corruptions:
-        put_through(name, partial(_corrupted, network, dataset, labels, name, evaluation.images))
-    return Measured(outcomes, seconds)
+        put_through(name, partial(_corrupted, network, dataset, labels, name, evaluation.images, whole))
+    return Measured(outcomes, seconds, summaries)
 
 
 @contextmanager
@@ -105,10 +123,10 @@ def timed(what: str, seconds: dict[str, float], progress: Progress) -> Iterator[
 
 
 def _attacked(
-    network: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: Sequence[float], seed: int, batch: int
-) -> NDArray[np.bool_]:
-    return robust_outcomes(network, images, labels, attack, eps, seed=seed, batch_size=batch)
+    network: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: Sequence[float], seed: int, whole: bool, batch: int
+) -> Answers:
+    return robust_answers(network, images, labels, attack, eps, seed=seed, batch_size=batch, whole=whole)
 
 
-def _corrupted(network: Classifier, dataset: Dataset, labels: Tensor, name: str, first: int | None, batch: int) -> NDArray[np.bool_]:
-    return corruption_outcomes(network, dataset.corrupted, labels, name, first=first, batch_size=batch)
+def _corrupted(network: Classifier, dataset: Dataset, labels: Tensor, name: str, first: int | None, whole: bool, batch: int) -> Answers:
+    return corruption_answers(network, dataset.corrupted, labels, name, first=first, batch_size=batch, whole=whole)

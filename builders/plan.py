@@ -1,6 +1,6 @@
 """What is to be built, as data: a plan says it in a few numbers and names, and lists the units of work that it comes to.
 
-    plan    search space, data set, recipe, evaluation, which architectures, seeds     FOLDER/plan.json
+    plan    search space, data set, recipe or weights, evaluation, which architectures, seeds     FOLDER/plan.json
     unit    a stack of architectures that are trained and evaluated together, with one seed
 
 A unit's result depends on nothing but the unit, so units can be done in any order, on any machine, again and again.
@@ -25,8 +25,10 @@ from builders.definitions import evaluation_of, recipe_of
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
 from builders.networks import CELLS
-from builders.recipes import RECIPES, Recipe, digest, find_recipe
+from builders.recipes import RECIPES, digest
 from builders.tables import Place, Table
+from builders.weights.folder import refuse_absent
+from builders.weights.planned import Source, Weights, put_through, source_of, weights_from
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import RobBenchError
 from robbench.spaces import space_named
@@ -46,13 +48,13 @@ class Unit:
     """Specs of architectures."""
     dataset: str
     recipe: str
-    """The name of one in `RECIPES`; of one's own, its `label`."""
+    """The name of one in `RECIPES`; of one's own, or of weights, its `label`."""
     evaluation: str
     """The same, of `EVALUATIONS`."""
     seed: int
     """Of the training."""
     space: str = FIRST_SPACE
-    own_recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    own_recipe: Source | None = field(default=None, compare=False, repr=False)
     """What the label stands for; a unit that was read from a shard has only the label."""
     own_evaluation: Evaluation | None = field(default=None, compare=False, repr=False)
 
@@ -76,14 +78,14 @@ class Unit:
         return digest(fields)
 
     @property
-    def trained_by(self) -> Recipe:
-        """The recipe itself."""
-        return self.own_recipe or find_recipe(self.recipe)
+    def trained_by(self) -> Source:
+        """The recipe itself, or the weights."""
+        return self.own_recipe or source_of(self.recipe)
 
     @property
     def evaluated_by(self) -> Evaluation:
-        """The evaluation itself."""
-        return self.own_evaluation or find_evaluation(self.evaluation)
+        """The evaluation itself; of weights, without proxies."""
+        return put_through(self.own_evaluation or find_evaluation(self.evaluation), self.trained_by)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Plan:
 
     Arguments:
         dataset: as for `builders.datasets.load`.
-        recipe: one of `builders.recipes.RECIPES`, by name, or one of one's own.
+        recipe: one of `builders.recipes.RECIPES`, by name, or one of one's own; or weights, of networks that are not trained here.
         evaluation: one of `builders.evaluations.EVALUATIONS`, by name, or one of one's own.
         classes: how many of the search space's classes (of NAS-Bench-201, isomorphic cells; 6,466), each by the first of its
             architectures; drawn at random without replacement.  None where architectures are given.
@@ -103,15 +105,17 @@ class Plan:
         archs: the architectures to build, in any spelling that the space takes, in this order; in place of classes.
         checksum: of the data set, as `builders.datasets.Dataset.checksum`; where it is given, no other is built on.
         data: where the data set was found; no part of what is built.
+        weights: the same, of the files of weights.
 
     Raises:
         BuildError: a name that is not known or is taken, more classes than there are, or an architecture twice.
         UnknownArchitecture: an architecture that is none of the space.
         InvalidArgument: a number that makes no sense.
+        WeightsError: no file has the weights of one of the networks.
     """
 
     dataset: str
-    recipe: str | Recipe
+    recipe: str | Source
     evaluation: str | Evaluation
     classes: int | None
     sample_seed: int
@@ -121,11 +125,12 @@ class Plan:
     archs: tuple[str, ...] = ()
     checksum: str | None = None
     data: str | None = field(default=None, compare=False)
+    weights: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, str):
             raise BuildError(f"dataset={self.dataset!r} is not the name of a data set.")
-        recipe, evaluation = find_recipe(self.recipe), find_evaluation(self.evaluation)
+        recipe, evaluation = source_of(self.recipe), find_evaluation(self.evaluation)
         _refuse_taken("recipe", recipe, RECIPES)
         _refuse_taken("evaluation", evaluation, EVALUATIONS)
         # One that is built in is known by its name, however it was given.
@@ -139,6 +144,12 @@ class Plan:
             checked_seed(seed, "seeds")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
+        self._check_archs()
+        if isinstance(recipe, Weights):
+            for seed in self.seeds:
+                recipe.of(self.architectures(), seed)
+
+    def _check_archs(self) -> None:
         if self.classes is None:
             object.__setattr__(self, "archs", checked_archs(space_named(self.space), self.archs))
             return
@@ -150,22 +161,31 @@ class Plan:
 
     def classes_drawn(self) -> list[int]:
         """The numbers of the classes to build, ascending; classes are numbered as they first appear among the space's architectures."""
-        groups = classes_of(space_named(self.space))
-        return sorted(int(number) for number in np.random.default_rng(self.sample_seed).permutation(len(groups.keys))[: self.classes])
+        return _drawn(self.space, self.classes, self.sample_seed)
 
     def architectures(self) -> list[str]:
         """The specs of all architectures to build, in order."""
         if self.archs:
             return list(self.archs)
-        members, groups = members_of(space_named(self.space)), classes_of(space_named(self.space))
-        return [str(members[groups.representative[number]]) for number in self.classes_drawn()]
+        return architectures_drawn(self.space, self.classes, self.sample_seed)
 
     def units(self) -> list[Unit]:
         """All units: every stack of architectures, with every seed."""
-        archs, recipe, evaluation = self.architectures(), find_recipe(self.recipe), find_evaluation(self.evaluation)
+        archs, recipe, evaluation = self.architectures(), source_of(self.recipe), find_evaluation(self.evaluation)
         stacks = [tuple(archs[start : start + self.stack]) for start in range(0, len(archs), self.stack)]
-        labels, own = (recipe.label, evaluation.label), (_own(self.recipe), _own(self.evaluation))
-        return [Unit(stack, self.dataset, *labels, seed, self.space, *own) for seed in self.seeds for stack in stacks]  # type: ignore[arg-type]
+        labels, own_evaluation = (recipe.label, evaluation.label), None if isinstance(self.evaluation, str) else self.evaluation
+
+        def own(stack: tuple[str, ...], seed: int) -> Source | None:
+            """A unit on its way to a worker carries the names of its own files only."""
+            if isinstance(self.recipe, Weights):
+                return self.recipe.of(stack, seed)
+            return None if isinstance(self.recipe, str) else self.recipe
+
+        return [
+            Unit(stack, self.dataset, *labels, seed, self.space, own(stack, seed), own_evaluation)
+            for seed in self.seeds
+            for stack in stacks
+        ]
 
     def load(self, data: Path | None = None) -> Dataset:
         """The data set.
@@ -186,15 +206,34 @@ class Plan:
             )
         return dataset
 
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained here."""
+        return not isinstance(self.recipe, Weights)
+
+    def weights_at(self, folder: Path | None) -> Path | None:
+        """Where a run finds weights: of a plan of weights, in a folder that has all of them; else, where trained ones are kept.
+
+        Arguments:
+            folder: where they are, if no longer where the plan found them.
+
+        Raises:
+            WeightsError: they are not there.
+        """
+        found = Path(self.weights) if folder is None and self.weights is not None else folder
+        if isinstance(self.recipe, Weights):
+            refuse_absent(self.recipe, found)
+        return found
+
     def stands_for(self) -> dict[str, Any]:
         """What recipe and evaluation mean in this version."""
-        return {"recipe": find_recipe(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
+        return {"recipe": source_of(self.recipe).settings(), "evaluation": find_evaluation(self.evaluation).settings()}
 
     def record(self, *, short: bool = False) -> dict[str, Any]:
-        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed."""
+        """The plan as JSON has it; `plan_from` reads it.  Short, its architectures are packed, and the files of weights are left out."""
         fields: dict[str, Any] = {
             "dataset": self.dataset,
-            "recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.settings(),
+            "recipe": _recipe_record(self.recipe, short),
             "evaluation": self.evaluation if isinstance(self.evaluation, str) else self.evaluation.record(),
             "classes": self.classes,
             "sample_seed": self.sample_seed,
@@ -207,11 +246,24 @@ class Plan:
         return fields if self.checksum is None else {**fields, "checksum": self.checksum}
 
 
-def _own(given: str | Recipe | Evaluation) -> Recipe | Evaluation | None:
-    return None if isinstance(given, str) else given
+def _recipe_record(recipe: str | Source, short: bool) -> str | dict[str, Any]:
+    if isinstance(recipe, str):
+        return recipe
+    return recipe.record() if isinstance(recipe, Weights) and not short else recipe.settings()
 
 
-def _refuse_taken(what: str, given: Recipe | Evaluation, known: dict[str, Any]) -> None:
+def architectures_drawn(space: str, classes: int | None, sample_seed: int) -> list[str]:
+    """The specs of the first architectures of classes that are drawn, as `Plan` says."""
+    members, groups = members_of(space_named(space)), classes_of(space_named(space))
+    return [str(members[groups.representative[number]]) for number in _drawn(space, classes, sample_seed)]
+
+
+def _drawn(space: str, classes: int | None, sample_seed: int) -> list[int]:
+    groups = classes_of(space_named(space))
+    return sorted(int(number) for number in np.random.default_rng(sample_seed).permutation(len(groups.keys))[:classes])
+
+
+def _refuse_taken(what: str, given: Source | Evaluation, known: dict[str, Any]) -> None:
     if given.name in known and known[given.name] != given:
         raise BuildError(f"the name {given.name!r} is taken by a built-in {what} that says something else; give yours another.")
 
@@ -232,7 +284,8 @@ def write_plan(folder: Path, plan: Plan) -> None:
             raise BuildError(f"{folder} is of another plan (it differs in {', '.join(differing)}); give each plan its own folder.")
         return
     stands_for = plan.stands_for()
-    whole = {**plan.record(), "data": plan.data, "stands_for": stands_for, "hash": digest(stands_for)}
+    placed = {} if plan.weights is None else {"weights": plan.weights}
+    whole = {**plan.record(), "data": plan.data, **placed, "stands_for": stands_for, "hash": digest(stands_for)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / PLAN_FILE) as file:
@@ -252,14 +305,14 @@ def read_plan(folder: Path) -> Plan:
         raise BuildError(f"{folder} has no {PLAN_FILE}; make one with `robbench build plan {folder} …`.")
     try:
         fields = json.loads(path.read_text("utf-8"))
-        stood_for, checksum, data = (fields.pop(name, None) for name in ("stands_for", "hash", "data"))
+        stood_for, checksum, data, weights = (fields.pop(name, None) for name in ("stands_for", "hash", "data", "weights"))
         if stood_for is not None and digest(stood_for) != checksum:
             raise ValueError("what it stands for was changed")
-        if not isinstance(data, str | None):
-            raise ValueError(f"its data is {data!r}")
+        if not (isinstance(data, str | None) and isinstance(weights, str | None)):
+            raise ValueError(f"its data is {data!r}, and its weights are {weights!r}")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{path} is not a plan: {error}.") from error
-    plan = replace(plan_from(fields, str(path)), data=data)
+    plan = replace(plan_from(fields, str(path)), data=data, weights=weights)
     if stood_for is not None:
         _refuse_other_version(path, stood_for, plan.stands_for())
     return plan
@@ -275,7 +328,9 @@ def plan_from(fields: dict[str, Any], where: str = "what a store says of its bui
     """
     try:
         recipe, evaluation = fields["recipe"], fields["evaluation"]
-        if isinstance(recipe, dict):
+        if isinstance(recipe, dict) and "files" in recipe:
+            recipe = weights_from(recipe)
+        elif isinstance(recipe, dict):
             recipe = recipe_of(Table(recipe, Place(where, "", ("recipe",))))
         if isinstance(evaluation, dict):
             evaluation = evaluation_of(Table(evaluation, Place(where, "", ("evaluation",))))

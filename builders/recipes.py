@@ -232,3 +232,10 @@ def find_recipe(recipe: str | Recipe) -> Recipe:
     if recipe not in RECIPES:
         raise BuildError(f"{recipe!r} is not a recipe.{nearest(recipe, RECIPES)} Known: {', '.join(RECIPES)}; or a TOML file of your own.")
     return RECIPES[recipe]
+
+
+def checked_name(training: str) -> str:
+    """The name of a training; raises BuildError where it is none."""
+    if not training.strip() or not training.isprintable() or training == UNTRAINED:
+        raise BuildError(f"{training!r} is not a name for a training; expected printable characters, and not {UNTRAINED!r}.")
+    return training

@@ -85,15 +85,18 @@ def run(
         folder: with a plan.
         device: as for `find_device`; workers take turns at the GPUs of ``cuda``.
         workers: processes; 1 runs in this one.
-        weights: a folder that keeps trained weights; networks that it has are not trained.
+        weights: a folder that keeps trained weights; networks that it has are not trained.  Of a plan of weights, where their files are, if no
+            longer where the plan found them.
         data: the folder of the data set's published files, for those that need one.
         notice: called with what the user should know.
         progress: called with what all processes that work on the folder report.
 
     Raises:
         BuildError: the plan cannot be run here, or not be gone on with, or a worker died.
+        WeightsError: files of a plan of weights are not there.
     """
     found, plan = find_device(device), read_plan(folder)
+    weights = plan.weights_at(weights)
     dataset = plan.load(data)
     dataset.corrupted.folder = folder / CORRUPTED
     units = todo(folder, conditions(plan, dataset, found))

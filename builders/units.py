@@ -1,4 +1,4 @@
-"""A unit, end to end: train a stack of networks, evaluate them, score their proxies; and what its result depends on."""
+"""A unit, end to end: train a stack of networks or load their weights, evaluate them, score their proxies; and what its result depends on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 from builders.code import code_of
 from builders.datasets import Dataset
-from builders.errors import BuildError, DamagedWeights
+from builders.errors import BuildError, DamagedWeights, WeightsError
 from builders.evaluations import Evaluation, find_evaluation
 from builders.measure import Progress, measure, timed
 from builders.memory import tried
@@ -27,10 +27,12 @@ from builders.own import OwnAttack
 from builders.plan import Unit
 from builders.precision import exact_convolutions
 from builders.proxies import Scores, score_untrained
-from builders.recipes import Recipe, find_recipe
+from builders.recipes import Recipe
 from builders.results.shards import Shard
 from builders.train import Training, train
 from builders.weights import kept
+from builders.weights.folder import load_planned
+from builders.weights.planned import Source, Weights, put_through, source_of
 from robbench.spaces import space_named
 
 Result = TypeVar("Result")
@@ -40,6 +42,10 @@ Notice = Callable[[str], None]
 
 SCORING: dict[str, Any] = {"init": "random", "batch_size": 64}
 """How proxies are measured in a build: on the weights that training starts from, and on training images drawn by the unit's seed."""
+
+
+NOT_TRAINED = {"seconds": 0.0, "diverged": None}
+"""What a shard says of the training of a network whose weights are from a file."""
 
 
 def run_unit(
@@ -60,13 +66,14 @@ def run_unit(
         unit: which networks, how they are trained, and on what they are evaluated.
         dataset: the unit's data set, loaded.
         device: where to train and evaluate.
-        weights: a folder that keeps trained weights; networks that it has are not trained.
+        weights: a folder that keeps trained weights; networks that it has are not trained.  Of a unit of weights, the folder of their files.
         notice: called when something is halved, and where kept weights are damaged, so that their networks are trained again.
         progress: called when a part begins, after each epoch, and when a part ends.
 
     Raises:
         BuildError: one network alone does not fit into memory.
-        WeightsError: the folder holds weights of something else under the name of one of the unit's networks, or cannot be written.
+        WeightsError: the folder holds weights of something else under the name of one of the unit's networks, or cannot be written; or a file
+            of a unit of weights is not there, or another than planned.
     """
     archs = [space_named(unit.space).parse(arch) for arch in unit.archs]
     recipe, evaluation = unit.trained_by, unit.evaluated_by
@@ -83,20 +90,51 @@ def run_unit(
     environment = {**environment_of(device), "stack": max(one.environment["stack"] for one in networks)}
     if elsewhere := [one.environment for one in networks if {**one.environment, "stack": environment["stack"]} != environment]:
         environment["trained"] = {name: value for name, value in elsewhere[0].items() if name != "stack"}
-    trained = [asdict(one.training) for one in networks]
-    return Shard(unit, settings, environment, trained, seconds | measured.seconds, measured.outcomes, scores.values, scores.failures)
+    trained = [NOT_TRAINED if one.training is None else asdict(one.training) for one in networks]
+    return Shard(
+        unit,
+        settings,
+        environment,
+        trained,
+        seconds | measured.seconds,
+        measured.outcomes,
+        scores.values,
+        scores.failures,
+        measured.summaries,
+    )
 
 
 class Trained(NamedTuple):
     """A trained network, on the CPU or where it was trained."""
 
     network: Network
-    training: Training
+    training: Training | None
+    """None where it was trained elsewhere."""
     environment: dict[str, Any]
-    """Of its training, with how many networks were trained at once as "stack"."""
+    """Of its training here, with how many networks were trained at once as "stack"."""
 
 
 def _networks(
+    archs: list[Any],
+    unit: Unit,
+    dataset: Dataset,
+    recipe: Source,
+    device: torch.device,
+    weights: Path | None,
+    notice: Notice,
+    progress: Progress,
+) -> list[Trained]:
+    """The unit's networks: of files; or those that were kept, and the others trained, and kept from now on."""
+    if isinstance(recipe, Weights):
+        if weights is None:
+            raise WeightsError(f"unit {unit.key} is of weights from files; say in which folder they are.")
+        environment = {**environment_of(device), "stack": len(archs)}
+        found = load_planned(recipe, weights, unit.space, unit.archs, unit.seed, dataset)
+        return [Trained(network, None, environment) for network in found]
+    return _kept_or_trained(archs, unit, dataset, recipe, device, weights, notice, progress)
+
+
+def _kept_or_trained(
     archs: list[Any],
     unit: Unit,
     dataset: Dataset,
@@ -106,7 +144,6 @@ def _networks(
     notice: Notice,
     progress: Progress,
 ) -> list[Trained]:
-    """The unit's networks: those that were kept, and the others trained, and kept from now on."""
     if weights is None:
         return _trained(archs, unit.seed, dataset, recipe, device, notice, progress)
     about = [kept.About(unit.space, str(arch), dataset.checksum, recipe.settings(), unit.seed) for arch in archs]
@@ -114,6 +151,7 @@ def _networks(
     missing = [k for k, one in enumerate(found) if one is None]
     trained = _trained([archs[k] for k in missing], unit.seed, dataset, recipe, device, notice, progress)
     for k, one in zip(missing, trained, strict=True):
+        assert one.training is not None, "it was trained here"
         kept.write(weights, about[k], one.network, one.training, one.environment)
         found[k] = one
     return [one for one in found if one is not None]
@@ -145,7 +183,7 @@ def _trained(
 
 
 def _scored(
-    archs: list[Any], unit: Unit, dataset: Dataset, recipe: Recipe, evaluation: Evaluation, device: torch.device, notice: Notice
+    archs: list[Any], unit: Unit, dataset: Dataset, recipe: Source, evaluation: Evaluation, device: torch.device, notice: Notice
 ) -> Scores:
     """Proxies of the untrained networks, all at once, or in halves where memory does not hold as many."""
 
@@ -185,13 +223,13 @@ def _in_halves(
     return [*of_half(archs[:half]), *of_half(archs[half:])]
 
 
-def settings_of(recipe: str | Recipe, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
-    """All settings that a recipe, an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
-    trained_by, found = find_recipe(recipe), find_evaluation(evaluation)
+def settings_of(recipe: str | Source, evaluation: str | Evaluation, dataset: Dataset) -> dict[str, Any]:
+    """All settings that a recipe (or weights), an evaluation and a data set, or their names in this version, stand for, as JSON has them."""
+    trained_by = source_of(recipe)
     settings: dict[str, Any] = {
         "dataset": dataset.checksum,
         "recipe": trained_by.settings(),
-        **settings_of_evaluation(found, dataset),
+        **settings_of_evaluation(put_through(find_evaluation(evaluation), trained_by), dataset),
         "skeleton": asdict(trained_by.skeleton(dataset)),
         "image_size": dataset.image_shape[1:],
     }

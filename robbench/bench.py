@@ -125,6 +125,7 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        epoch: int | None = None,
         **unknown: Never,
     ) -> Any:
         """One metric of one architecture.
@@ -139,16 +140,17 @@ class RobBench:
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
             interpolate: allow a level between two measured ones (monotone cubic); `explain` says when it was used.
+            epoch: a point of the learning curve, as the source counts epochs, instead of the published result.
             unknown: any other option is an error that names the nearest.
 
         Returns:
-            A float; for confusion ``(classes, classes)`` int64 counts, for outcomes ``(images,)`` bool.
+            A float; for confusion ``(classes, classes)`` int64 counts, for outcomes ``(images,)`` bool, for a learning curve ``(epochs,)`` float64.
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense; the message says why.
             NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.
         """
-        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate, epoch
         try:
             values, known, _ = self._answers[asked]
             value = values[known[arch]]
@@ -172,6 +174,7 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        epoch: int | None = None,
     ) -> np.ndarray:
         """One metric of many architectures: ``(len(archs),)``, float64.
 
@@ -183,7 +186,7 @@ class RobBench:
         checked_choice(missing, "missing", ("raise", "nan"))
         lookup = self.measurements.lookup
         archs = lookup.several(archs, "query")
-        answer = self._answer(metric, eps, severity, measure, dataset, training, seed, interpolate)
+        answer = self._answer(metric, eps, severity, measure, dataset, training, seed, interpolate, epoch)
         column = answer.column
         if archs is lookup.classes and column.rows == "class":
             values = column.values.copy()
@@ -223,6 +226,7 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        epoch: int | None = None,
     ) -> Oracle:
         """A function from architecture to value, for searches: it counts what is asked, and ends with its budget.
 
@@ -243,7 +247,7 @@ class RobBench:
             directions: ``"max"`` or ``"min"`` for an objective, where it is not what the metric's table says: ``{"params": "min"}``.
             missing: what to do where an objective was not measured: ``"raise"``, or ``"nan"``.
             history: keep every query that is charged.
-            eps, severity, measure, dataset, training, seed, interpolate: as for `query`, for all metrics; a level belongs to each of several:
+            eps, severity, measure, dataset, training, seed, interpolate, epoch: as for `query`, for all metrics; a level belongs to each of several:
                 ``["pgd@1/255", "clean"]``; training and seed don't matter to what belongs to untrained networks.
 
         Raises:
@@ -267,6 +271,7 @@ class RobBench:
             training=training,
             seed=seed,
             interpolate=interpolate,
+            epoch=epoch,
         )
         price = None if cost is None else objectives_of([cost], self.measurements, dataset=dataset, training=training, seed=seed)[0]
         return Oracle(
@@ -332,11 +337,12 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        epoch: int | None = None,
     ) -> Explanation:
         """The value together with where it comes from: measured, interpolated or derived, by whom and how; options as for `query`."""
         from robbench.measurements.explanation import explained
 
-        asked = metric, eps, severity, measure, dataset, training, seed, interpolate
+        asked = metric, eps, severity, measure, dataset, training, seed, interpolate, epoch
         value = self._first_answer(arch, asked, {})
         return explained(self.measurements, self.parse(arch), value, self._question(*asked))
 
@@ -431,7 +437,7 @@ class RobBench:
         """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
         from robbench.measurements import tables
 
-        question = self._question(metric, None, None, measure, dataset, training, seed, False)
+        question = self._question(metric, None, None, measure, dataset, training, seed, False, None)
         return tables.curve(self.measurements, self.parse(arch), question)
 
     @options_checked
@@ -468,6 +474,7 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
         interpolate: bool = False,
+        epoch: int | None = None,
     ) -> pd.DataFrame:
         """The n best architectures by a metric, best first: text, class key, value; equal ones in row order; options as for `query`.
 
@@ -475,7 +482,7 @@ class RobBench:
         """
         from robbench.measurements import tables
 
-        return tables.top(self.measurements, self._question(metric, eps, severity, measure, dataset, training, seed, interpolate), n)
+        return tables.top(self.measurements, self._question(metric, eps, severity, measure, dataset, training, seed, interpolate, epoch), n)
 
     def metrics(self) -> pd.DataFrame:
         """What this store holds: one row for each array of measurements."""
@@ -522,4 +529,4 @@ class RobBench:
         try:
             return self._surrogates.asked[asked]
         except (KeyError, TypeError):  # asked for the first time, or not hashable
-            return self._surrogates.ask(asked, self._question(metric, *options, None, False), level)
+            return self._surrogates.ask(asked, self._question(metric, *options, None, False, None), level)

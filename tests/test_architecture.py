@@ -20,15 +20,25 @@ LAYERS = (
     ("robbench.cli", "robbench.__main__"),
 )
 """From the bottom up: a module imports from its own layer and those below it."""
-KNOW_NB201 = (
-    "robbench.spaces.nb201",
-    "robbench.spaces",  # the registry
-    "robbench.sources",
-    "robbench.adapters.natsbench",
-    "robbench.papers",
-    "builders.networks.nb201",
-    "builders.networks",  # the registry
-)
+KNOW = {
+    "nb201": (
+        "robbench.spaces.nb201",
+        "robbench.spaces",  # the registry
+        "robbench.sources",
+        "robbench.adapters.natsbench",
+        "robbench.papers",
+        "builders.networks.nb201",
+        "builders.networks",  # the registry
+    ),
+    "darts": (
+        "robbench.spaces.darts",
+        "robbench.spaces",
+        "robbench.sources",
+        "robbench.papers",
+        "builders.networks.darts",
+        "builders.networks",
+    ),
+}
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -110,14 +120,15 @@ def test_a_module_imports_from_its_own_layer_and_below(name: str) -> None:
     assert not {other for other in GRAPH[name] if layer(other) > layer(name)}
 
 
-def test_only_its_own_folder_sources_papers_and_networks_know_nas_bench_201() -> None:
-    knowing = {name for name, others in GRAPH.items() if any(other.startswith("robbench.spaces.nb201") for other in others)}
+@pytest.mark.parametrize("space", KNOW)
+def test_only_its_own_folder_sources_papers_and_networks_know_a_space(space: str) -> None:
+    knowing = {name for name, others in GRAPH.items() if any(other.startswith(f"robbench.spaces.{space}") for other in others)}
     allowed = {
         name
         for name in MODULES
         if any(
             name == known or (name.startswith(f"{known}.") and known not in ("robbench.spaces", "builders.networks"))
-            for known in KNOW_NB201
+            for known in KNOW[space]
         )
     }
     assert not knowing - allowed

@@ -46,3 +46,7 @@ def test_shell_blocks_print_what_the_readme_shows() -> None:
     for command, shown in commands:
         printed = CliRunner().invoke(main, shlex.split(command)).output
         assert printed.startswith(shown.removesuffix("…\n")), command
+
+
+def test_the_page_on_darts_prints_what_it_shows() -> None:
+    assert run_examples((README.parent / "docs" / "darts.md").read_text("utf-8")) >= 4

@@ -64,7 +64,8 @@ def run(
         folder: with a plan; workers need no access to it.
         scheduler: its address, as ``tcp://host:8786``.
         device: ``cpu``; ``cuda``, for workers that offer a resource ``GPU``; ``auto`` is ``cuda`` where a worker does.
-        weights: a folder that keeps trained weights, at the same path for every worker; networks that it has are not trained.
+        weights: a folder that keeps trained weights, at the same path for every worker; networks that it has are not trained.  Of a plan of
+            weights, as for `builders.run.run`.
         data: the folder of the data set's published files, at the same path here and for every worker.
         patience: seconds to wait for the first worker.
         notice: called with what the user should know.
@@ -77,6 +78,7 @@ def run(
         MissingLibrary: distributed is not installed.
     """
     units, plan = todo(folder), read_plan(folder)
+    weights = plan.weights_at(weights)
     if device not in ("auto", "cpu", "cuda"):
         raise BuildError(f"device {device!r} is one of this machine; on a cluster, expected cpu, cuda or auto.")
     if not units:

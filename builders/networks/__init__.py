@@ -8,8 +8,11 @@
     cost.py         parameters and FLOPs
     stacked.py      many networks as one module; layers.py and gather.py are its parts
     frozen.py       a stack for evaluation only
+    darts/          the networks of DARTS, in a skeleton of their own
+    families.py     which networks belong to a skeleton
 
-A search space is added by a module like nb201.py and a line in `CELLS`.
+A search space whose networks are in the skeleton of NAS-Bench-201 is added by a module like nb201.py and a line in `CELLS`; one with a skeleton of its own
+by a folder like darts, a line in `families.FAMILIES`, and its name in `OTHERS`.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from robbench.spaces.space import SearchSpace
 CELLS: dict[str, Callable[[Any], CellGraph]] = {"nb201": nb201.cell}
 """By the name of a search space, what makes a cell of one of its architectures."""
 
+OTHERS = ("darts",)
+"""Search spaces whose networks are in a skeleton of their own."""
+
 
 def space_of(arch: Any) -> SearchSpace[Any]:
     """The search space that an architecture is of.
@@ -33,10 +39,10 @@ def space_of(arch: Any) -> SearchSpace[Any]:
     Raises:
         BuildError: networks can be built of no space that has such architectures.
     """
-    for name in CELLS:
+    for name in (*CELLS, *OTHERS):
         if isinstance(arch, SPACES[name].architecture):
             return SPACES[name]
-    known = ", ".join(SPACES[name].title for name in CELLS)
+    known = ", ".join(SPACES[name].title for name in (*CELLS, *OTHERS))
     raise BuildError(f"{arch!r} is a {type(arch).__name__}; expected an architecture of {known}, parsed by its search space.")
 
 
@@ -44,6 +50,11 @@ def cell_of(arch: Any) -> CellGraph:
     """An architecture as a cell.
 
     Raises:
-        BuildError: as `space_of`.
+        BuildError: as `space_of`; or its networks are not made of one cell.
     """
-    return CELLS[space_of(arch).name](arch)
+    space = space_of(arch)
+    if space.name not in CELLS:
+        raise BuildError(
+            f"networks of {space.title} are not made of one cell in the skeleton of NAS-Bench-201; see builders.networks.families."
+        )
+    return CELLS[space.name](arch)

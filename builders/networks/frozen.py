@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from builders.errors import BuildError
 from builders.networks.layers import StackedBatchNorm, StackedConv, as_image, as_stack
-from builders.networks.stacked import StackedNetwork
+from builders.networks.stacked import Stack
 from builders.precision import exact_convolutions
 
 ROWS, INPUTS = 4, 16
@@ -36,7 +36,7 @@ class FrozenStack(nn.Module):
         BuildError: the stack is in training mode, where batch norm is not affine.
     """
 
-    def __init__(self, stack: StackedNetwork) -> None:
+    def __init__(self, stack: Stack[Any]) -> None:
         super().__init__()
         if stack.training:
             raise BuildError("the stack is in training mode, where batch norm depends on the batch; call stack.eval() first.")
@@ -51,7 +51,7 @@ class FrozenStack(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(stack, batch, classes)``; images as for `StackedNetwork`."""
+        """Logits ``(stack, batch, classes)``; images as for `Stack`."""
         logits: Tensor = self._stack(images)
         return logits
 
@@ -87,7 +87,8 @@ class FrozenConv(nn.Module):
     def __init__(self, conv: StackedConv, norm: StackedBatchNorm | None) -> None:
         super().__init__()
         self.stack, self.stride, self.padding = len(conv.members), conv.stride, conv.padding
-        self.pixelwise = self.padding == 0 and self.stride == 1
+        self.dilation, self.groups = conv.dilation, conv.groups
+        self.pixelwise = conv.weight.shape[-1] == 1 and self.padding == 0 and self.stride == 1 and self.groups == 1
         weight, bias = conv.weight, torch.zeros_like(conv.weight[:, :, 0, 0, 0])
         if norm is not None:
             scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
@@ -102,12 +103,15 @@ class FrozenConv(nn.Module):
         if self.pixelwise:
             out = self._multiply(x.flatten(0, 2)[:, None, None]) if inputs >= INPUTS else self._convolve(x.flatten(1, 2)[:, None])
             return out.view(batch, height, width, self.stack, -1)
-        if self.stride == 1 and max(height, width) <= self.padding + 1 and batch >= ROWS:
+        covered = self.stride == self.dilation == self.groups == 1 and self.padding == self.weight.shape[-1] // 2
+        if covered and max(height, width) <= self.padding + 1 and batch >= ROWS:
             return self._multiply(x)
         return self._convolve(x)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        return as_stack(F.conv2d(as_image(x), self.weight, self.bias, self.stride, self.padding, 1, x.shape[3]), self.stack)
+        return as_stack(
+            F.conv2d(as_image(x), self.weight, self.bias, self.stride, self.padding, self.dilation, x.shape[3] * self.groups), self.stack
+        )
 
     def _multiply(self, x: Tensor) -> Tensor:
         rows, height, width, stack, inputs = x.shape

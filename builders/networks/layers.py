@@ -19,10 +19,14 @@ from torch import Tensor, nn
 
 
 class Conv(nn.Conv2d):
-    """A convolution without bias, padded to keep height and width; weights are drawn by the network, with its own generator."""
+    """A convolution without bias, padded to keep height and width unless `padding` says otherwise; weights are drawn by the network, with its own generator."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, dilation: int = 1, groups: int = 1, padding: int | None = None
+    ) -> None:
+        super().__init__(
+            inputs, outputs, kernel, stride, dilation * (kernel // 2) if padding is None else padding, dilation, groups, bias=False
+        )
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
@@ -88,15 +92,29 @@ class StackedConv(Stacked):
     """Convolutions without bias, as one grouped convolution; an input that all networks share is convolved with all kernels, without a copy."""
 
     weight: Tensor
-    """``(members, outputs, inputs, kernel, kernel)``"""
+    """``(members, outputs, inputs/groups, kernel, kernel)``"""
 
-    def __init__(self, members: Sequence[int], inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self,
+        members: Sequence[int],
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+        padding: int | None = None,
+    ) -> None:
         super().__init__(members)
-        self.stride, self.padding = stride, kernel // 2
-        self.add_parameter("weight", outputs, inputs, kernel, kernel)
+        self.stride, self.dilation, self.groups = stride, dilation, groups
+        self.padding = dilation * (kernel // 2) if padding is None else padding
+        self.add_parameter("weight", outputs, inputs // groups, kernel, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        return as_stack(F.conv2d(as_image(x), self.weight.flatten(0, 1), None, self.stride, self.padding, 1, x.shape[3]), len(self.members))
+        groups = x.shape[3] * self.groups
+        out = F.conv2d(as_image(x), self.weight.flatten(0, 1), None, self.stride, self.padding, self.dilation, groups)
+        return as_stack(out, len(self.members))
 
 
 class StackedBatchNorm(Stacked):

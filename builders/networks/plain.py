@@ -74,11 +74,7 @@ class Network(nn.Module):
         super().__init__()
         self.arch, self.skeleton = arch, skeleton
         cell = cell_of(arch)
-        for name, given, default in (("mean", mean, 0.0), ("std", std, 1.0)):
-            values = (default,) * skeleton.image_channels if given is None else tuple(given)
-            if len(values) != skeleton.image_channels:
-                raise BuildError(f"{name} has {len(values)} values; expected {skeleton.image_channels}, one for each image channel.")
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
+        register_normalisation(self, skeleton.image_channels, mean, std)
         first, _, last = skeleton.widths
         self.stem = nn.Sequential(Conv(skeleton.image_channels, first, 3), nn.BatchNorm2d(first))
         self.body = nn.Sequential()
@@ -89,7 +85,7 @@ class Network(nn.Module):
         self.head = nn.Sequential(nn.BatchNorm2d(last), nn.ReLU())
         self.classifier = Linear(last, skeleton.classes)
         if generator is not None:
-            _draw_weights(self, generator)
+            draw_weights(self, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(batch, image_channels, h, w)`` in [0, 1] → logits ``(batch, classes)``."""
@@ -117,7 +113,17 @@ class CellModule(nn.Module):
         return nodes[-1]
 
 
-def _draw_weights(network: nn.Module, generator: Generator) -> None:
+def register_normalisation(network: nn.Module, channels: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    """Give a network the buffers mean and std, ``(channels, 1, 1)``; raises BuildError where one has another length."""
+    for name, given, default in (("mean", mean, 0.0), ("std", std, 1.0)):
+        values = (default,) * channels if given is None else tuple(given)
+        if len(values) != channels:
+            raise BuildError(f"{name} has {len(values)} values; expected {channels}, one for each image channel.")
+        network.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
+
+
+def draw_weights(network: nn.Module, generator: Generator) -> None:
+    """Draw the weights of convolutions and linear layers, in their order: uniform in ±fan_in^-½."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, Conv | Linear):

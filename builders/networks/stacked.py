@@ -13,9 +13,10 @@ Networks are independent: batch norm's statistics are per channel, so per networ
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,43 +29,48 @@ from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, Sta
 from builders.networks.operations import OPERATIONS, edge_name, operation
 from builders.networks.plain import Network, Skeleton
 
+N = TypeVar("N", bound=Any)
+"""A kind of networks, such as `Network`: made by ``N(arch, skeleton, mean, std)``, whose classifier is linear."""
 
-class StackedNetwork(nn.Module):
+
+class Stack(nn.Module, Generic[N]):
     """Networks of one skeleton and one normalisation, run at once; starts with their weights, batch norm statistics, mode and device.
+
+    How the layers of a kind of networks are stacked, a subclass says: `build` and `logits`.
 
     Arguments:
         networks: at least one; `stack` is their number.
 
     Raises:
-        BuildError: no networks, or networks that differ in skeleton, in normalisation, or in how many nodes their cells have.
+        BuildError: no networks, or networks that differ in skeleton or in normalisation, or whose cells cannot be stacked.
     """
 
     mean: Tensor
     std: Tensor
+    classifier: StackedLinear
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[N]) -> None:
         super().__init__()
         if not networks:
             raise BuildError("there are no networks to stack; expected at least one.")
         first = networks[0]
-        self.skeleton: Skeleton = first.skeleton
+        self.skeleton: Any = first.skeleton
         self.archs: tuple[Any, ...] = tuple(network.arch for network in networks)
-        cells = [cell_of(arch) for arch in self.archs]
+        self._kind = type(first)
         self.register_buffer("mean", first.mean.clone())
         self.register_buffer("std", first.std.clone())
-        everyone = tuple(range(len(networks)))
-        stem, _, last = self.skeleton.widths
-        self.stem = nn.Sequential(StackedConv(everyone, self.skeleton.image_channels, stem, 3), StackedBatchNorm(everyone, stem))
-        self.body = nn.Sequential()
-        for stage, width in enumerate(self.skeleton.widths):
-            if stage > 0:
-                self.body.append(StackedReduction(everyone, width))
-            self.body.extend(StackedCell(cells, width) for _ in range(self.skeleton.cells))
-        self.head = nn.Sequential(StackedBatchNorm(everyone, last), nn.ReLU())
-        self.classifier = StackedLinear(everyone, last, self.skeleton.classes)
+        self.build(tuple(range(len(networks))))
         self.to(first.mean.device, first.classifier.weight.dtype).train(first.training)
         for k, network in enumerate(networks):
             self.insert(k, network)
+
+    @abstractmethod
+    def build(self, everyone: tuple[int, ...]) -> None:
+        """Make the stacked layers, under the names of the plain network's."""
+
+    @abstractmethod
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits ``(stack, batch, classes)`` of standardised images ``(batch, h, w, 1 or stack, channels)``."""
 
     def __len__(self) -> int:
         """How many networks: `stack`."""
@@ -79,6 +85,10 @@ class StackedNetwork(nn.Module):
         Raises:
             BuildError: neither shape.
         """
+        return self.logits(self.standardised(images))
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """Images as the layers take them: ``(batch, h, w, 1 or stack, channels)``; arguments and errors as of `forward`."""
         own = images.dim() == 5 and len(images) == len(self)
         if images.dim() != 4 and not own:
             raise BuildError(
@@ -88,18 +98,16 @@ class StackedNetwork(nn.Module):
         x = x.permute(1, 3, 4, 0, 2) if own else x.permute(0, 2, 3, 1).unsqueeze(3)
         if not torch.is_grad_enabled():  # faster, and the same logits; gradients would differ in the last bit
             x = x.contiguous()
-        x = self.head(self.body(self.stem(x)))
-        logits: Tensor = self.classifier(x.mean((1, 2)))
-        return logits
+        return x
 
-    def extract(self, k: int) -> Network:
+    def extract(self, k: int) -> N:
         """The k-th network, with copies of its weights and batch norm statistics, in the stack's mode and on its device."""
-        network = Network(self.archs[k], self.skeleton, self.mean.flatten().tolist(), self.std.flatten().tolist())
+        network: N = self._kind(self.archs[k], self.skeleton, self.mean.flatten().tolist(), self.std.flatten().tolist())
         network.to(self.mean.device, self.classifier.weight.dtype).train(self.training)
         _copy(self.state(k), network.state_dict())
         return network
 
-    def insert(self, k: int, network: Network) -> None:
+    def insert(self, k: int, network: N) -> None:
         """Overwrite the k-th network's weights and batch norm statistics.
 
         Raises:
@@ -123,6 +131,31 @@ class StackedNetwork(nn.Module):
             if isinstance(module, Stacked) and k in module.members
             for name, tensor in chain(module.named_parameters(), module.named_buffers())
         }
+
+
+class StackedNetwork(Stack[Network]):
+    """Networks in the skeleton of NAS-Bench-201; see `Stack`.  Their cells have as many nodes."""
+
+    skeleton: Skeleton
+
+    def build(self, everyone: tuple[int, ...]) -> None:
+        """Stem, cells and reductions, head, classifier."""
+        cells = [cell_of(arch) for arch in self.archs]
+        stem, _, last = self.skeleton.widths
+        self.stem = nn.Sequential(StackedConv(everyone, self.skeleton.image_channels, stem, 3), StackedBatchNorm(everyone, stem))
+        self.body = nn.Sequential()
+        for stage, width in enumerate(self.skeleton.widths):
+            if stage > 0:
+                self.body.append(StackedReduction(everyone, width))
+            self.body.extend(StackedCell(cells, width) for _ in range(self.skeleton.cells))
+        self.head = nn.Sequential(StackedBatchNorm(everyone, last), nn.ReLU())
+        self.classifier = StackedLinear(everyone, last, self.skeleton.classes)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Stem, body, head, mean over pixels, classifier."""
+        x = self.head(self.body(self.stem(x)))
+        found: Tensor = self.classifier(x.mean((1, 2)))
+        return found
 
 
 class StackedCell(nn.Module):

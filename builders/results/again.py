@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from builders.confidences import SUMMARIES
 from robbench.store import Store
-from robbench.store.arrays import Array
+from robbench.store.arrays import MISSING, Array, Header
 from robbench.store.blockwise import Blocks
 from robbench.store.rows import Rows
 
@@ -23,10 +24,10 @@ DIGITS = 1e-4
 
 
 def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> Iterator[Array]:
-    """The arrays, in which a number that the store has but for rounding is missing; so is an outcome whose accuracy is.
+    """The arrays, in which a number that the store has but for rounding is missing; so is an outcome whose accuracy is, and what else a store has of it.
 
     Arguments:
-        arrays: over these rows; outcomes after the accuracy of the same name.
+        arrays: over these rows; others of a threat after its accuracy.
         into: the store; there need not be one.
     """
     if not into.exists():
@@ -37,6 +38,9 @@ def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> It
         for array in arrays:
             if array.name.measure == "outcomes":
                 yield array._replace(values=_masked(array.values, there))
+            elif array.name.measure in SUMMARIES:
+                held = _held(array, rows, store)
+                yield array if held is None else array._replace(values=_without(array.values, _of_each(array.header, there, held)))
             else:
                 there = _is_there(array, rows, store)
                 yield array._replace(values=np.where(there, np.nan, array.values[:]))
@@ -44,20 +48,9 @@ def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> It
 
 def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
     """Where the store has the number: bool, of the array's shape."""
-    new, axes = np.asarray(array.values[:]), array.header.axes
-    nowhere = np.zeros(new.shape, bool)
-    if array.name not in store:
-        return nowhere
-    header = store.header(array.name)
-    if header.rows != array.header.rows or {**header.axes, "seed": []} != {**axes, "seed": []}:
-        return nowhere
-    held = store.read(array.name)
-    names, row_of = (rows.keys, store.rows.class_row) if header.rows == "class" else (rows.exact, store.rows.exact_row)
-    known = [row for row, name in enumerate(names) if name in row_of]
-    old = np.full(new.shape, np.nan)
-    if "seed" in axes:
-        held = _over(axes["seed"], header.axes["seed"], held)
-    old[known] = held[[row_of[names[row]] for row in known]]
+    new, old = np.asarray(array.values[:]), _held(array, rows, store)
+    if old is None:
+        return np.zeros(new.shape, bool)
     if array.name.metric == "training_seconds":
         return np.asarray(~np.isnan(old))  # a clock says something else each time
     if array.header.unit == "fraction" and "images" in array.header.provenance:
@@ -66,13 +59,50 @@ def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
     return np.asarray(np.isclose(old, new, rtol=DIGITS))
 
 
-def _over(seeds: list[float | int | str], held: list[float | int | str], values: np.ndarray) -> np.ndarray:
-    """The store's values ``(…, its seeds)`` over these seeds; NaN where it has none."""
-    found = np.full((*values.shape[:-1], len(seeds)), np.nan)
+def _held(array: Array, rows: Rows, store: Store) -> np.ndarray | None:
+    """What the store has of an array, over the array's rows and seeds, NaN where it has nothing; None where it has no such array."""
+    axes = array.header.axes
+    if array.name not in store:
+        return None
+    header = store.header(array.name)
+    if header.rows != array.header.rows or {**header.axes, "seed": []} != {**axes, "seed": []}:
+        return None
+    held = store.read(array.name)
+    names, row_of = (rows.keys, store.rows.class_row) if header.rows == "class" else (rows.exact, store.rows.exact_row)
+    known = [row for row, name in enumerate(names) if name in row_of]
+    if "seed" in axes:
+        held = _over(axes["seed"], header.axes["seed"], held, 1 + list(axes).index("seed"))
+    old = np.full(array.values.shape, np.nan)
+    old[known] = held[[row_of[names[row]] for row in known]]
+    return old
+
+
+def _of_each(header: Header, there: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Where the accuracy is there, and anything is held of a matrix that belongs to it: ``(rows, levels, seeds)``."""
+    matrix = tuple(range(2 + list(header.axes).index("seed"), held.ndim))
+    return np.asarray(there & ~np.isnan(held).all(axis=matrix))
+
+
+def _without(values: Blocks | np.ndarray, where: np.ndarray) -> Blocks | np.ndarray:
+    """Counts, or other numbers, that are missing there."""
+    missing = MISSING if values.dtype == np.uint16 else np.nan
+
+    def read(rows: slice) -> np.ndarray:
+        found = np.array(values[rows])
+        found[where[rows]] = missing
+        return found
+
+    return Blocks(values.shape, values.dtype, read) if values.dtype == np.uint16 else read(slice(None))
+
+
+def _over(seeds: list[float | int | str], held: list[float | int | str], values: np.ndarray, axis: int) -> np.ndarray:
+    """The store's values, whose seeds stand along an axis, over these seeds; NaN where it has none."""
+    values = np.moveaxis(values, axis, 0)
+    found = np.full((len(seeds), *values.shape[1:]), np.nan)
     for at, seed in enumerate(seeds):
         if seed in held:
-            found[..., at] = values[..., held.index(seed)]
-    return found
+            found[at] = values[held.index(seed)]
+    return np.moveaxis(found, 0, axis)
 
 
 def _masked(outcomes: Blocks | np.ndarray, there: np.ndarray) -> Blocks:

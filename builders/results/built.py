@@ -20,6 +20,7 @@ from builders.plan import Plan, Unit
 from builders.results import shards
 from builders.results.shards import Shard
 from robbench.spaces import space_named
+from robbench.store.arrays import MISSING
 from robbench.store.blockwise import Blocks
 from robbench.store.rows import Rows
 
@@ -48,6 +49,8 @@ class Built:
     """For each of `TRAINING_FIELDS`, ``(classes, seeds)``."""
     proxies: dict[str, np.ndarray] = field(default_factory=dict)
     """For each proxy, ``(exact, seeds)``."""
+    forms: dict[tuple[str, str], tuple[tuple[int, ...], np.dtype[Any]]] = field(default_factory=dict)
+    """For each measure and threat, shape and type of one network's array at one level."""
     where: dict[tuple[int, int], tuple[Path, int]] = field(default_factory=dict)
     """Class row and seed → the shard of the network, and its position there; diverged networks have none."""
 
@@ -64,6 +67,9 @@ class Built:
             if built is None:
                 environment = {name: value for name, value in shard.environment.items() if name != "stack"}
                 built = cls(plan, rows, shard.settings, environment, {threat: bits.shape[-1] for threat, bits in shard.outcomes.items()})
+            for measure, every in shard.summaries.items():
+                forms = {threat: (found.shape[1 if threat == "clean" else 2 :], found.dtype) for threat, found in every.items()}
+                built.forms |= {(measure, threat): form for threat, form in forms.items()}
             built._add(shard, path)
         assert built is not None, "a plan has units"
         return built
@@ -83,7 +89,7 @@ class Built:
             for threat, bits in shard.outcomes.items():
                 accuracy = bits[k].mean(axis=-1)
                 _put(self.accuracy, threat, (len(self.rows.keys), *accuracy.shape, seeds))[row, ..., seed] = accuracy
-            for name in TRAINING_FIELDS:
+            for name in [name for name in TRAINING_FIELDS if self.plan.trains]:
                 _put(self.training, name, (len(self.rows.keys), seeds))[row, seed] = training[name]
         exact = [self.rows.exact_row[arch] for arch in shard.unit.archs]
         for proxy, values in shard.proxies.items():
@@ -92,22 +98,36 @@ class Built:
 
     def outcomes(self, threat: str) -> Blocks:
         """The outcomes under a threat: ``(classes, levels, seeds, ⌈images/8⌉)``, uint8, masked where nothing was measured."""
+        return self._blocks(threat, threat, (-(-self.images[threat] // 8),), np.dtype(np.uint8))
+
+    def summary(self, measure: str, threat: str) -> Blocks:
+        """What was measured besides: ``(classes, levels, seeds, *)``, `MISSING` in counts and NaN in others where nothing was measured."""
+        return self._blocks(threat, shards.summary_name(measure, threat), *self.forms[measure, threat])
+
+    def _blocks(self, threat: str, name: str, one: tuple[int, ...], dtype: np.dtype[Any]) -> Blocks:
         accuracy, seeds = self.accuracy[threat], len(self.plan.seeds)
-        shape = (*accuracy.shape, -(-self.images[threat] // 8))
+        shape = (*accuracy.shape, *one)
         # Neighbours in a unit are neighbours in the store, so of each seed one shard is asked again and again.
-        packed = lru_cache(2 * seeds)(lambda path: shards.packed(path, threat))
+        packed = lru_cache(2 * seeds)(lambda path: shards.packed(path, name))
 
         def read(rows: slice) -> np.ndarray:
             start, stop, _ = rows.indices(shape[0])
-            found = np.ma.masked_array(np.zeros((stop - start, *shape[1:]), np.uint8), True)
+            found = unmeasured((stop - start, *shape[1:]), dtype)
             for row in range(start, stop):
                 for seed in range(seeds):
                     if (row, seed) in self.where:
                         path, k = self.where[row, seed]
-                        found[row - start, ..., seed, :] = packed(path)[k]
+                        np.moveaxis(found, -1 - len(one), 1)[row - start, seed] = packed(path)[k]
             return found
 
-        return Blocks(shape, np.dtype(np.uint8), read)
+        return Blocks(shape, dtype, read)
+
+
+def unmeasured(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array in which nothing is measured: outcomes are masked, counts `MISSING`, and others NaN."""
+    if dtype == np.uint8:
+        return np.ma.masked_array(np.zeros(shape, dtype), True)
+    return np.full(shape, MISSING if dtype == np.uint16 else np.nan, dtype)
 
 
 def _put(arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:

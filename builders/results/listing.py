@@ -21,17 +21,17 @@ Record = Mapping[str, str | int]
 """Where the weights of one network are from, such as file and sha256."""
 
 
-def listing(records: Mapping[str, Record]) -> dict[str, Any]:
-    """The list itself, or what stands for it."""
+def listing(records: Mapping[str, Record], longest: int | None = None) -> dict[str, Any]:
+    """The list itself, or, where it is longer than so many bytes of JSON (`LONGEST` if left out), what stands for it."""
     plain = {key: dict(record) for key, record in records.items()}
-    return plain if len(json.dumps(plain)) <= LONGEST else _summed(plain)
+    return plain if len(json.dumps(plain)) <= (LONGEST if longest is None else longest) else summed(plain)
 
 
 def extended(present: Mapping[str, Any], records: Mapping[str, Record]) -> dict[str, Any]:
     """What is listed, with more networks, none of which is in it."""
     if not is_summed(present):
         return listing({**present, **records})
-    more = _summed(records)
+    more = summed(records)
     return {
         "networks": present["networks"] + more["networks"],
         "digest": _hexadecimal(int(present["digest"], 16) + int(more["digest"], 16)),
@@ -45,10 +45,13 @@ def is_summed(present: Mapping[str, Any]) -> bool:
 
 def is_of(present: Mapping[str, Any], records: Mapping[str, Record]) -> bool:
     """Whether exactly these networks are listed."""
-    return dict(present) == (_summed(records) if is_summed(present) else {key: dict(record) for key, record in records.items()})
+    return dict(present) == (summed(records) if is_summed(present) else {key: dict(record) for key, record in records.items()})
 
 
-def _summed(records: Mapping[str, Record]) -> dict[str, Any]:
+def summed(records: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands for a list; of what stands for one, itself."""
+    if is_summed(records):
+        return dict(records)
     lines = (json.dumps([key, dict(record)], sort_keys=True) for key, record in records.items())
     digests = (int.from_bytes(hashlib.sha256(line.encode()).digest()) for line in lines)
     return {"networks": len(records), "digest": _hexadecimal(sum(digests))}

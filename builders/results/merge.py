@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from builders.confidences import AXES, UNITS
 from builders.errors import BuildError
 from builders.fingerprint import differences, listed
 from builders.networks.plain import Skeleton, flops, parameters
 from builders.plan import Plan, Unit, read_plan
-from builders.recipes import find_recipe
-from builders.results import shards, together
+from builders.recipes import checked_name
+from builders.results import listing, shards, together
 from builders.results.again import without_what_is_there
 from builders.results.built import TRAINING_FIELDS, Built
 from builders.results.together import SOURCE
+from builders.weights.planned import Weights, source_of
 from robbench.errors import Contradiction
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.measurements.question import UNTRAINED
@@ -27,6 +29,9 @@ from robbench.store.rows import Rows
 from robbench.store.writing import Changes, extend
 
 Axes = dict[str, list[float | int | str]]
+
+LONGEST_LIST = 8_000
+"""Bytes of the files of one build's weights: several builds may share an array."""
 
 
 def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
@@ -54,12 +59,13 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
     refuse_gaps(folder, plan.units())
     rows = _rows(plan)
     built = Built.read(folder, plan, rows)
-    name = find_recipe(plan.recipe).training_name if training is None else checked_name(training)
-    arrays = [*_of_the_trained(built, name), *_of_the_untrained(built)]
+    name = source_of(plan.recipe).training_name if training is None else checked_name(training)
+    arrays = [*_of_the_trained(built, name), *(_of_the_untrained(built) if plan.trains else ())]
     if into.exists():
         with Store(into) as store:
             _refuse_other_space(store, into, plan)
     together.refuse_others(into, arrays)
+    together.refuse_other_weights(into, arrays, plan)
     try:
         return extend(into, rows, without_what_is_there(arrays, rows, into), joined=together.joined)
     except Contradiction as error:
@@ -83,15 +89,8 @@ def _rows(plan: Plan) -> Rows:
     return Rows.of(space, dict.fromkeys(space.parse(arch) for unit in plan.units() for arch in unit.archs))
 
 
-def checked_name(training: str) -> str:
-    """The name of a training; raises BuildError where it is none."""
-    if not training.strip() or not training.isprintable() or training == UNTRAINED:
-        raise BuildError(f"{training!r} is not a name for a training; expected printable characters, and not {UNTRAINED!r}.")
-    return training
-
-
 def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
-    """Accuracies and outcomes under every threat, and what training cost, of the classes."""
+    """Accuracies, outcomes and what else was measured under every threat, and what training cost, of the classes."""
     dataset, seeds, settings = built.plan.dataset, list(built.plan.seeds), built.settings
     about = {**_provenance(built), "diverged": built.diverged}
     for threat, (axes, how) in threats(settings).items():
@@ -103,7 +102,10 @@ def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
         yield Array(
             Name(dataset, training, threat, "outcomes"), Header("class", {**over, "image": []}, "bit", said), built.outcomes(threat)
         )
-    for field in TRAINING_FIELDS:
+        for measure in settings.get("measures", ()):
+            header, found = Header("class", {**over, **AXES[measure]}, UNITS[measure], said), built.summary(measure, threat)
+            yield Array(Name(dataset, training, threat, measure), header, found if found.dtype == np.uint16 else found[:])
+    for field in TRAINING_FIELDS if built.plan.trains else ():
         name = Name(dataset, training, f"training_{field}", "value")
         values = built.training.get(field, np.full((len(built.rows.keys), len(seeds)), np.nan))
         yield Array(name, Header("class", {"seed": list(seeds)}, TABLE[name.metric].unit, about), values)
@@ -142,9 +144,12 @@ def threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
 
 def _provenance(built: Built) -> dict[str, Any]:
     """What every array of the build says of where it comes from."""
+    recipe = built.plan.recipe
+    weights = {"weights": listing.listing(recipe.files, LONGEST_LIST)} if isinstance(recipe, Weights) else {}
     return {
         "source": SOURCE,
         "plan": built.plan.record(short=True),
+        **weights,
         "recipe": built.settings["recipe"],
         "dataset": built.settings["dataset"],
         "environment": built.environment,

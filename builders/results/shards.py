@@ -12,6 +12,7 @@ failures        JSON: for each proxy, why values are missing, and how often
 proxies/<name>  (stack,)                     float64 NaN where there is no value
 <threat>        (stack, levels, ⌈images/8⌉)  uint8   outcomes: eight images a byte, the first in its highest bit; levels are the eps of an
                                              attack or the severities of a corruption; clean has no such axis
+<measure>/<threat>  (stack, levels, *)       uint16 or float32   what an evaluation measures besides: see `builders.confidences`
 
 Shards of the first versions have no comment; of those, every member is read, and none may be missing.
 """
@@ -26,7 +27,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ class Shard:
     """For each proxy, float64 ``(stack,)``, NaN where there is no value."""
     failures: dict[str, dict[str, int]]
     """For each proxy, why values are missing, and how often."""
+    summaries: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    """For each measure and threat, ``(stack, levels, *)``, as in `builders.confidences`."""
 
 
 def path_of(folder: Path, unit: Unit) -> Path:
@@ -88,6 +91,7 @@ def write(folder: Path, shard: Shard) -> None:
     }
     arrays = records | {threat: np.packbits(bits, axis=-1) for threat, bits in shard.outcomes.items()}
     arrays |= {_PROXIES + name: values for name, values in shard.proxies.items()}
+    arrays |= {summary_name(measure, threat): found for measure, every in shard.summaries.items() for threat, found in every.items()}
     content = _summed(arrays)
     try:
         with replacing(path_of(folder, shard.unit)) as file:
@@ -96,6 +100,11 @@ def write(folder: Path, shard: Shard) -> None:
         raise ShardError(
             f"{path_of(folder, shard.unit)} could not be written: {error}. What was done is kept; make room and run again."
         ) from error
+
+
+def summary_name(measure: str, threat: str) -> str:
+    """What a shard calls the array of a measure under a threat."""
+    return f"{measure}/{threat}"
 
 
 def _summed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -129,18 +138,21 @@ def read(path: Path, *, outcomes: bool = True) -> Shard:
                 _check_members(set(file.files), settings, set(images))
             wanted = images if outcomes or not summed else {}
             packed = {threat: _checked(file[threat], threat, len(unit.archs), count) for threat, count in wanted.items()}
+            summaries = {
+                measure: {threat: file[summary_name(measure, threat)] for threat in wanted} for measure in settings.get("measures", ())
+            }
         bools = {threat: np.unpackbits(bits, axis=-1, count=images[threat]).astype(bool) for threat, bits in packed.items() if outcomes}
-        return Shard(unit, settings, environment, trainings, seconds, bools, proxies, failures)
+        return Shard(unit, settings, environment, trainings, seconds, bools, proxies, failures, summaries)
 
 
-def packed(path: Path, threat: str) -> np.ndarray:
-    """The outcomes under one threat as they stand in a file that was read before: uint8 ``(stack, levels, ⌈images/8⌉)``; nothing else is read.
+def packed(path: Path, name: str) -> np.ndarray:
+    """An array as it stands in a file that was read before: of a threat, uint8 ``(stack, levels, ⌈images/8⌉)``; nothing else is read.
 
     Raises:
-        ShardError: they are damaged, or not there.
+        ShardError: it is damaged, or not there.
     """
     with _damage_named(path), path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-        return np.asarray(file[threat])
+        return np.asarray(file[name])
 
 
 def found(folder: Path, unit: Unit) -> Shard | None:

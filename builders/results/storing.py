@@ -18,14 +18,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from builders.confidences import AXES, UNITS
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.evaluations import Evaluation
 from builders.measure import Measured
+from builders.recipes import checked_name
 from builders.results import listing
+from builders.results.built import unmeasured
 from builders.results.listing import Record
-from builders.results.merge import Axes, checked_name, threats
+from builders.results.merge import Axes, threats
 from builders.units import settings_of_evaluation
+from builders.weights.planned import key_of
 from robbench.arguments import checked_seed
 from robbench.errors import Contradiction
 from robbench.spaces import space_named
@@ -53,7 +57,7 @@ class Origin(NamedTuple):
     @property
     def key(self) -> str:
         """What provenance calls it."""
-        return f"{self.arch}, seed {self.seed}"
+        return key_of(self.arch, self.seed)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -72,6 +76,8 @@ class About:
     threats: dict[str, tuple[Axes, dict[str, Any]]]
     """For each threat, the axis of its levels, and its settings."""
     provenance: dict[str, Any]
+    measures: tuple[str, ...] = ()
+    """What is stored besides accuracies and outcomes: `builders.evaluations.Evaluation.measures`."""
 
     @classmethod
     def of(cls, dataset: Dataset, evaluation: Evaluation, training: str, provenance: Mapping[str, Any]) -> About:
@@ -82,7 +88,7 @@ class About:
         """
         settings = settings_of_evaluation(evaluation, dataset)
         plain = json.loads(json.dumps({"source": SOURCE, **provenance, "dataset": dataset.checksum}))
-        return cls(dataset.name, checked_name(training), threats(settings), plain)
+        return cls(dataset.name, checked_name(training), threats(settings), plain, evaluation.measures)
 
     def name(self, threat: str, measure: str) -> Name:
         """Where an array stands."""
@@ -141,19 +147,22 @@ def stored(into: Path, origins: Sequence[Origin], about: About) -> list[bool]:
         name, (_, how) = about.name(threat, "accuracy"), about.threats[threat]
         _refuse_otherwise(name, provenance, {**provenance, **about.provenance, **how})
         mine = {origin.key: origin.weights for origin in origins if origin.place in networks}
-        held = provenance["weights"]
-        if listing.is_summed(held):
-            if not listing.is_of(held, mine):
+        listed = provenance["weights"]
+        if listing.is_summed(listed):
+            if not listing.is_of(listed, mine):
                 raise BuildError(
-                    f"{into} holds {name} of {held['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
+                    f"{into} holds {name} of {listed['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
                     " other weights; give all of them together with what is new, or another name (--training)."
                 )
-        elif other := [key for key, weights in mine.items() if held.get(key) != dict(weights)]:
+        elif other := [key for key, weights in mine.items() if listed.get(key) != dict(weights)]:
             raise Contradiction(
-                f"{into} holds {name} of other weights than {other[0]} has now ({held.get(other[0], 'of another cell of its class')});"
+                f"{into} holds {name} of other weights than {other[0]} has now ({listed.get(other[0], 'of another cell of its class')});"
                 " give these another name (--training), or their seeds."
             )
-    return [len(present) == len(about.threats) and all(origin.place in one.networks for one in present.values()) for origin in origins]
+    held = [present, *(_present(into, about, measure) for measure in about.measures)]
+    return [
+        all(threat in found and origin.place in found[threat].networks for found in held for threat in about.threats) for origin in origins
+    ]
 
 
 def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Rows, about: About) -> Iterator[Array]:
@@ -170,10 +179,20 @@ def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Row
         bits = np.moveaxis(bits, 1, -2).reshape(classes, *levels, len(seeds), -1)
         name = about.name(threat, "accuracy")
         said = {**about.provenance, **how, "images": images, "seconds": round(measured.seconds[threat], 1)}
-        said = _said(name, present.get(threat), said, origins)
         points: Axes = {**axes, "seed": [*seeds]}
+        new, said = said, _said(name, present.get(threat), said, origins)
         yield Array(name, Header("class", points, "fraction", said), accuracy)
         yield Array(name._replace(measure="outcomes"), Header("class", {**points, "image": []}, "bit", said), bits)
+        for measure in about.measures:
+            one = name._replace(measure=measure)
+            found = measured.summaries[measure][threat].reshape(
+                len(origins), outcomes.shape[1], *measured.summaries[measure][threat].shape[-len(AXES[measure]) :]
+            )
+            values = unmeasured((classes, len(seeds), *found.shape[1:]), found.dtype)
+            values[at] = found
+            values = np.moveaxis(values, 1, 2).reshape(classes, *levels, len(seeds), *found.shape[2:])
+            said = _said(one, _present(into, about, measure).get(threat), new, origins)
+            yield Array(one, Header("class", {**points, **AXES[measure]}, UNITS[measure], said), values)
 
 
 def _said(name: Name, present: Present | None, new: dict[str, Any], origins: Sequence[Origin]) -> dict[str, Any]:
@@ -196,22 +215,23 @@ def _refuse_otherwise(name: Name, present: dict[str, Any], new: dict[str, Any]) 
         )
 
 
-def _present(into: Path, about: About) -> dict[str, Present]:
-    """What a store holds of each threat; nothing, where there is no store yet."""
+def _present(into: Path, about: About, measure: str = "accuracy") -> dict[str, Present]:
+    """What a store holds of a measure of each threat; nothing, where there is no store yet."""
     found: dict[str, Present] = {}
     if not into.exists():
         return found
     with Store(into) as store:
         names = set(store.names())
         for threat in about.threats:
-            if (name := about.name(threat, "accuracy")) in names:
+            if (name := about.name(threat, measure)) in names:
                 header, values = store.header(name), store.read(name)
                 seeds = [int(seed) for seed in header.axes.get("seed", [])]
                 if header.provenance.get("source") != SOURCE or not seeds:
                     raise Contradiction(
                         f"{into} holds {name} from {header.provenance.get('source')}; give what is measured here another name (--training)."
                     )
-                measured = ~np.isnan(values).reshape(len(values), -1, len(seeds)).any(1)
+                of_seeds = np.moveaxis(values, 1 + list(header.axes).index("seed"), -1).reshape(len(values), -1, len(seeds))
+                measured = ~np.isnan(of_seeds).all(1)
                 places = frozenset((store.rows.keys[row], seeds[at]) for row, at in zip(*np.nonzero(measured), strict=True))
                 found[threat] = Present(header.provenance, places)
     return found

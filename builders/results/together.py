@@ -8,12 +8,16 @@ Library versions and devices may differ between builds: rounding is then another
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from builders.errors import BuildError
 from builders.fingerprint import differences, flat, listed
+from builders.plan import Plan, plan_from
+from builders.results import listing
+from builders.weights.planned import Weights
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import UNTRAINED
 from robbench.store import Store
@@ -21,7 +25,7 @@ from robbench.store.arrays import Array, Header, Name
 
 SOURCE = "robbench build"
 
-_OF_ONE_BUILD = ("plan", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
+_OF_ONE_BUILD = ("plan", "weights", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
 _OF_THE_UNTRAINED = ("channels", "cells", "mean", "std")
 """What untrained networks have of a recipe."""
 _NAMES = ("name", "training")
@@ -61,6 +65,43 @@ def refuse_others(store: Path, arrays: Iterable[Array]) -> None:
         for name in same_training:
             if differing := _differences(name, held[name], array):
                 raise BuildError(f"{store} holds {name} of something else: {listed(differing)}. {_way_out(array.name, held)}")
+
+
+def plan_of(build: dict[str, Any]) -> Plan:
+    """The plan of a build, as an array's provenance has it; raises as `builders.plan.plan_from`."""
+    fields = build["plan"]
+    return plan_from({**fields, "recipe": {**fields["recipe"], "files": build["weights"]}} if "weights" in build else fields)
+
+
+def refuse_other_weights(store: Path, arrays: Iterable[Array], plan: Plan) -> None:
+    """Do nothing if a plan's networks, where the store has some of them, are from the same files.
+
+    Raises:
+        BuildError: one is not; or the store does not list its files, and holds some of the plan's networks, but not all.
+    """
+    if not isinstance(plan.recipe, Weights) or not store.exists():
+        return
+    training = next(array.name.training for array in arrays if array.name.training != UNTRAINED)
+    with Store(store) as opened:
+        held = {name: opened.header(name) for name in opened.names() if (name.dataset, name.training) == (plan.dataset, training)}
+    builds = {json.dumps(build, sort_keys=True): build for header in held.values() for build in builds_of(header.provenance)}
+    for build in builds.values():
+        if other := _other_file(build, plan, plan.recipe):
+            raise BuildError(f"{store} holds {other}. {_way_out(Name(plan.dataset, training, 'clean', 'accuracy'), held)}")
+
+
+def _other_file(build: dict[str, Any], plan: Plan, weights: Weights) -> str | None:
+    """What the store holds of other weights than a plan has."""
+    held = build["weights"]
+    if listing.summed(held) == listing.summed(weights.files):
+        return None
+    if not listing.is_summed(held):
+        other = next((key for key, record in weights.files.items() if held.get(key, record) != record), None)
+        return other and f"numbers of {other} with weights from {held[other]}, and the plan has {weights.files[other]}"
+    before = plan_of(build)
+    if not set(before.seeds) & set(plan.seeds) or not set(before.architectures()) & set(plan.architectures()):
+        return None
+    return f"numbers of {held['networks']} networks, whose files are too many to be listed, and the plan has some of them, perhaps of other files"
 
 
 def _differences(name: Name, present: Header, array: Array) -> list[str]:

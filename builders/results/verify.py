@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,14 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from builders.confidences import SUMMARIES
 from builders.devices import find_device
 from builders.errors import BuildError
 from builders.evaluations import find_evaluation
-from builders.plan import Plan, Unit, plan_from
-from builders.recipes import find_recipe
+from builders.plan import Plan, Unit
+from builders.results import listing
 from builders.results.shards import Shard
-from builders.results.together import SOURCE, builds_of
+from builders.results.together import SOURCE, builds_of, plan_of
 from builders.units import environment_of, run_unit, settings_of
+from builders.weights.folder import found_in
+from builders.weights.planned import Weights, key_of, put_through, source_of
 from robbench.arguments import checked_count
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import UNTRAINED
@@ -46,16 +50,20 @@ class Reproduction(NamedTuple):
     """The largest difference of one network's accuracy, as a fraction."""
     mean_change: float
     """The largest difference of the stack's mean accuracy, as a fraction."""
+    differing_summaries: int = 0
+    """How many numbers of confusion matrices and confidences differ."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the unit was reproduced: bit for bit in the same environment, within `TOLERANCE` in another."""
         if self.same_environment:
-            return self.differing_outcomes == self.differing_proxies == 0
+            return self.differing_outcomes == self.differing_proxies == self.differing_summaries == 0
         return self.mean_change <= TOLERANCE
 
 
-def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None) -> Iterator[Reproduction]:
+def verify(
+    store: Path, *, sample: int, seed: int = 0, device: str = "auto", data: Path | None = None, weights: Path | None = None
+) -> Iterator[Reproduction]:
     """Build some units of a store's plans again and compare every outcome.  Of the store, only the rows of a unit are in memory.
 
     Arguments:
@@ -64,6 +72,7 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         seed: of that draw.
         device: as for `builders.devices.find_device`.
         data: the folder of the data set's published files, for those that need one.
+        weights: the folder of the files that networks were not trained here are of.
 
     Raises:
         BuildError: the store was not made by a build, or by what the names of its recipe and evaluation stood for then and no longer do;
@@ -71,7 +80,7 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
         InvalidArgument: sample is no number of units.
     """
     with Store(store) as opened:
-        units = [(built, unit) for built in _Built.all(opened) for unit in built.plan.units()]
+        units = [(built, unit) for built in _Built.all(opened, weights) for unit in built.plan.units()]
         if checked_count(sample, "sample", of="units") > len(units):
             raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
         found, loaded = find_device(device), cache(lambda plan: plan.load(data))
@@ -80,7 +89,24 @@ def verify(store: Path, *, sample: int, seed: int = 0, device: str = "auto", dat
             built, unit = units[int(index)]
             dataset = loaded(built.plan)
             built.refuse_other_settings(opened, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
-            yield built.compared(opened, run_unit(unit, dataset, found), environment_of(found))
+            yield built.compared(
+                opened,
+                run_unit(unit, dataset, found, weights=built.plan.weights_at(weights) if not built.plan.trains else None),
+                environment_of(found),
+            )
+
+
+def _listed(plan: Plan, folder: Path | None) -> Plan:
+    """A plan whose weights are listed; where a store has only what stands for the list, it is taken from a folder of the same files."""
+    recipe = plan.recipe
+    if not isinstance(recipe, Weights) or not listing.is_summed(recipe.files) or folder is None:
+        return plan
+    found = found_in(folder, plan.dataset, space=plan.space)
+    keys = [key_of(arch, seed) for arch in plan.architectures() for seed in plan.seeds]
+    files = {key: found[key].record for key in keys if key in found}
+    if listing.summed(files) != recipe.files:
+        raise BuildError(f"{folder} does not have the {recipe.files['networks']} files that the store was built of, as they were then.")
+    return replace(plan, recipe=replace(recipe, files=files))
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -98,6 +124,8 @@ class _Built(NamedTuple):
     outcomes: dict[str, Name]
     """For each threat, the array of its outcomes."""
     proxies: dict[str, Name]
+    summaries: dict[tuple[str, str], Name]
+    """Of each measure and threat."""
 
     def compared(self, store: Store, shard: Shard, environment: dict[str, Any]) -> Reproduction:
         """What the store holds of a unit, beside the same unit built again in this environment."""
@@ -115,7 +143,12 @@ class _Built(NamedTuple):
             int(_differ(_of_seed(store, self.proxies[proxy], exact, shard.unit.seed), values).sum())
             for proxy, values in shard.proxies.items()
         )
-        return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean)
+        summaries = sum(
+            int(_differ(_of_seed(store, self.summaries[measure, threat], classes, shard.unit.seed), found).sum())
+            for measure, every in shard.summaries.items()
+            for threat, found in every.items()
+        )
+        return Reproduction(shard.unit, environment == self.environment, total, differing, proxies, largest, mean, summaries)
 
     def refuse_other_settings(self, store: Store, settings: dict[str, Any]) -> None:
         """Do nothing, if what was built is what the plan's names stand for; otherwise raise BuildError, naming what differs."""
@@ -126,20 +159,20 @@ class _Built(NamedTuple):
         if self.recipe != settings["recipe"] or differing:
             what = ", ".join(differing[:3]) or "the recipe"
             raise BuildError(
-                f"{store.path} was built when {find_recipe(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood"
+                f"{store.path} was built when {source_of(self.plan.recipe).name!r} and {find_evaluation(self.plan.evaluation).name!r} stood"
                 f" for something else (they differ in {what});"
                 " build it again with the version of RobBench that made it."
             )
 
     @classmethod
-    def all(cls, store: Store) -> list[_Built]:
+    def all(cls, store: Store, weights: Path | None) -> list[_Built]:
         """Of each plan that was merged into a store; raises BuildError if there is none."""
         provenances = {name: completed(name, store.header(name).provenance) for name in store.names()}
         own: dict[Plan, dict[Name, dict[str, Any]]] = {}
         for name, found in provenances.items():
             if found.get("source") == SOURCE:
                 for build in builds_of(found):
-                    own.setdefault(plan_from(build["plan"]), {})[name] = build
+                    own.setdefault(_listed(plan_of(build), weights), {})[name] = build
         if not own:
             raise BuildError(f"{store.path} holds nothing that was built here, only published data; there is no plan to build again.")
         return [cls._of(store, provenances, plan, names) for plan, names in own.items()]
@@ -149,11 +182,15 @@ class _Built(NamedTuple):
         """What the store says of a plan, whose own arrays are these, each with what it says of the build."""
         trained = next((name for name in own if name.training != UNTRAINED), next(iter(own)))
         # Plans that train the same networks in two ways share the proxies of the untrained ones, which bear the name of one of the plans.
-        shared = find_evaluation(plan.evaluation).proxies
+        # Those that put the same networks through the same share the numbers, which do not say that they are of both.
+        evaluation = put_through(find_evaluation(plan.evaluation), source_of(plan.recipe))
+        threats = {"clean", *evaluation.attacks, *evaluation.corruptions}
         built = {
             name: found
             for name, found in provenances.items()
-            if name in own or ("proxy" in found and name.dataset == plan.dataset and name.metric in shared)
+            if name in own
+            or ("proxy" in found and name.dataset == plan.dataset and name.metric in evaluation.proxies)
+            or ((name.dataset, name.training) == (trained.dataset, trained.training) and name.metric in threats)
         }
         measured = {
             name.metric: found[kind] for name, found in built.items() for kind in ("attack", "corruption", "proxy") if kind in found
@@ -166,6 +203,7 @@ class _Built(NamedTuple):
             measured,
             {name.metric: name for name in built if name.measure == "outcomes"},
             {name.metric: name for name, found in built.items() if "proxy" in found},
+            {(name.measure, name.metric): name for name in built if name.measure in SUMMARIES},
         )
 
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from builders.errors import WeightsError
-from builders.weights import kept
+from builders.weights import kept, published
 from builders.weights.kept import Kept
 
 DEPTH, WIDTH = 8, 100_000
@@ -58,6 +58,11 @@ class Entry:
 
     def __str__(self) -> str:
         return "/".join((str(self.path), *self.keys))
+
+    @property
+    def says_normalisation(self) -> bool:
+        """Whether the normalisation of images is among the tensors, as it is in ours."""
+        return not published.is_published(self.names)
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights, read again from the file: many of them need not be in memory at once.

@@ -13,6 +13,7 @@ from robbench.cli.options import (
     arch_argument,
     as_architecture,
     dataset_options,
+    epoch_option,
     interpolate_option,
     json_option,
     metric_argument,
@@ -54,6 +55,7 @@ def info(store: Path | None, as_json: bool) -> None:
 @store_option
 @where_options
 @interpolate_option
+@epoch_option
 @json_option
 def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """One METRIC of one architecture, such as: robbench query 3456 pgd@1/255."""
@@ -67,6 +69,7 @@ def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: 
 @store_option
 @where_options
 @interpolate_option
+@epoch_option
 @click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many.")
 @json_option
 def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
@@ -96,6 +99,7 @@ def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **opti
 @store_option
 @where_options
 @interpolate_option
+@epoch_option
 @json_option
 def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """Where the METRIC of an architecture comes from: measured, interpolated or derived, by whom and how."""
@@ -123,7 +127,8 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
 def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
     found = RobBench(store).predict(as_architecture(arch), metric, **options)
-    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted)"
+    far = "; far from everything that the surrogate learned from" if found.far else ""
+    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted{far})"
     click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
 
 

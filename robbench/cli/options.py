@@ -52,6 +52,7 @@ def json_option(function: Function) -> Function:
 
 
 interpolate_option = click.option("--interpolate", is_flag=True, help="Allow a level between two measured ones.")
+epoch_option = click.option("--epoch", type=int, help="A point of the learning curve, instead of the published result.")
 arch_argument = click.argument("arch")
 metric_argument = click.argument("metric")
 

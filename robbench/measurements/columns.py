@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robbench.errors import InvalidArgument
-from robbench.measurements.levels import at_level, interpolated, over_seeds, position
+from robbench.measurements.levels import at_epoch, at_level, interpolated, over_seeds, position
 from robbench.measurements.metrics import TABLE
 from robbench.measurements.question import Question
 from robbench.store.arrays import Name
@@ -57,7 +57,8 @@ class Columns:
 
     def is_number(self, question: Question) -> bool:
         """Whether a resolved question's answer is one number an architecture."""
-        return self.store.header(question.name()).is_number
+        header = self.store.header(question.name())
+        return (header if question.epoch is None else header.without("epoch")).is_number
 
     def column(self, question: Question) -> Column:
         """The column that a resolved question asks for.
@@ -67,13 +68,14 @@ class Columns:
             NotMeasured: there is no such seed; LevelNotMeasured where the level is not among the measured ones.
         """
         name = question.name()
-        header = self.store.header(name)
-        if not header.is_number:
+        if not self.is_number(question):
+            at = ", or name an epoch" if "epoch" in self.store.header(name).axes else ""
             raise InvalidArgument(
-                f"{question.metric} is an array for each architecture, not a number; ask for one architecture with query()."
+                f"{question.metric} is an array for each architecture, not a number; ask for one architecture with query(){at}."
             )
+        header, array = at_epoch(question, self.store.header(name), self.array(name))
         between = question.interpolate and header.level_axis is not None and position(question.metric, header) is None
-        values = (interpolated if between else at_level)(question, header, self.array(name))
+        values = (interpolated if between else at_level)(question, header, array)
         return Column(question, "interpolated" if between else "measured", (name,), header.rows, over_seeds(question, header, values))
 
     def every(self, question: Question) -> np.ndarray:

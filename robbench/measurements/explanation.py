@@ -23,6 +23,7 @@ class Explanation(NamedTuple):
     dataset: str
     training: str
     seed: int | None
+    epoch: int | None
     how: str
     """measured, interpolated, derived, or computed from the structure."""
     unit: str
@@ -49,6 +50,7 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
         dataset=str(question.dataset),
         training=str(question.training),
         seed=question.seed,
+        epoch=question.epoch,
         how=column.how if column else "measured",
         unit=store.header(parts[0]).unit if not column or column.how in ("measured", "interpolated") else question.metric.entry.unit,
         formula=formula.text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +33,22 @@ def at_level(question: Question, header: Header, values: np.ndarray) -> np.ndarr
     if found is None:
         raise LevelNotMeasured(not_at_level(question, header.levels))
     return np.asarray(np.take(values, found, axis=1 + list(header.axes).index(axis)))
+
+
+def at_epoch(question: Question, header: Header, values: np.ndarray) -> tuple[Header, np.ndarray]:
+    """The values ``(rows, …)`` at the epoch asked for, and their header; those of an array without epochs, or where none is asked for, as they are.
+
+    Raises:
+        NotMeasured: nothing was measured after that epoch.
+    """
+    if question.epoch is None or "epoch" not in header.axes:
+        return header, values
+    epochs = header.axes["epoch"]
+    if question.epoch not in epochs:
+        raise NotMeasured(
+            f"{question.metric} of {question.dataset} was not measured at epoch {question.epoch}; it was at {_ranges([int(epoch) for epoch in epochs])}."
+        )
+    return header.without("epoch"), np.asarray(np.take(values, epochs.index(question.epoch), axis=1 + list(header.axes).index("epoch")))
 
 
 def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
@@ -94,3 +111,10 @@ def not_at_level(question: Question, levels: list[float]) -> str:
         f"{metric.name} on {question.dataset} was not measured at eps {metric.level:.6g} (= {level_text(metric.name, metric.level)})."
         f" Images are in [0, 1], so one grey level is eps=1/255. {measured}"
     )
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Ascending numbers, runs of them by their ends: ``0 to 98, 104``."""
+    starts = [place for place, number in enumerate(numbers) if place == 0 or number != numbers[place - 1] + 1]
+    runs = [numbers[start:end] for start, end in pairwise([*starts, len(numbers)])]
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

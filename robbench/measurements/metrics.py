@@ -172,6 +172,11 @@ _ENTRIES: dict[str, Entry] = {
     "kernel_parameters": Entry(
         "attribute", None, "1", True, "1 for each 1×1 and 9 for each 3×3 convolution of a NAS-Bench-201 cell (Jung et al., 2023)"
     ),
+    "cell_depth": Entry("attribute", None, "1", True, "edges on the longest way through the normal cell of DARTS (Shu et al., 2020)"),
+    "cell_width": Entry(
+        "attribute", None, "1", True, "inner nodes of the normal cell, by their share of edges from its inputs (Shu et al., 2020)"
+    ),
+    "skip_connections": Entry("attribute", None, "1", True, "skip connections in the normal cell of DARTS"),
 }
 _OWN = re.compile(r"(attack|proxy)-[a-z0-9][a-z0-9_.-]*")
 
@@ -201,7 +206,13 @@ MEASURES: dict[str, str] = {
     "confusion": "images of each label (rows) that got each prediction (columns)",
     "outcomes": "for each test image, whether it was classified correctly",
     "value": "the number itself, in the unit of the table",
+    "learning_curve": "fraction of the test images classified correctly after each epoch of training",
+    "training_curve": "fraction of the training images classified correctly over each epoch of training",
+    "loss_curve": "mean loss on the test images after each epoch of training",
+    "training_loss_curve": "mean loss on the training images over each epoch of training",
 }
+CURVES = ("learning_curve", "training_curve", "loss_curve", "training_loss_curve")
+"""Measures with a value for each epoch; `epoch` picks one."""
 
 CONFIDENCES = {scheme: f"confidence_{scheme}" for scheme in ("label", "argmax", "prediction")}
 """The measure of each scheme of Jung et al. (2023), appendix A.5."""

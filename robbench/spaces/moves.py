@@ -54,8 +54,7 @@ class Moves(ABC, Generic[A]):
         Raises:
             InvalidArgument: the rate is not between 0 and 1: at 0 nothing changes, at 1 a small set may hold nothing to change to.
         """
-        if not 0 < rate < 1:
-            raise InvalidArgument(f"rate={rate!r} is not how often a variable changes; expected a number between 0 and 1, such as 0.25.")
+        checked_rate(rate)
         code, choices = self.space.encode(arch), [len(variable.choices) for variable in self.space.variables]
         while True:
             changes = rng.random(len(code)) < rate
@@ -94,6 +93,13 @@ class Moves(ABC, Generic[A]):
     def distance(self, one: A, other: A) -> int:
         """In how many variables two architectures differ."""
         return sum(a != b for a, b in zip(self.space.encode(one), self.space.encode(other), strict=True))
+
+
+def checked_rate(rate: float) -> float:
+    """The rate, if it is how often a variable changes; raises InvalidArgument."""
+    if not 0 < rate < 1:
+        raise InvalidArgument(f"rate={rate!r} is not how often a variable changes; expected a number between 0 and 1, such as 0.25.")
+    return rate
 
 
 def _another(choice: int, count: int, rng: np.random.Generator) -> int:

@@ -15,6 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,8 +24,8 @@ from robbench.spaces.moves import Code, Moves
 
 A = TypeVar("A")
 
-CACHED_NEIGHBOURHOODS = 16_384
-"""Enough for all of NAS-Bench-201; a larger space keeps those that were asked for last."""
+CACHED_NEIGHBORS = 400_000
+"""Architectures: enough for all neighbourhoods of NAS-Bench-201; a larger space keeps those that were asked for last."""
 
 
 class Variable(NamedTuple):
@@ -46,8 +47,12 @@ class Graph(NamedTuple):
     """An architecture as it is drawn: nodes in a plane, and an arrow for each operation."""
 
     nodes: Mapping[str, tuple[float, float]]
-    """Label → where its centre is; neighbouring nodes are 1 apart."""
+    """Name → where its centre is; neighbouring nodes are 1 apart."""
     arrows: tuple[Arrow, ...]
+    labels: Mapping[str, str] = MappingProxyType({})
+    """Name → what is written into the node, where that is not its name."""
+    titles: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    """Text → where its middle is: of an architecture of several cells, what each is."""
 
 
 class Arrow(NamedTuple):
@@ -76,7 +81,8 @@ class SearchSpace(Moves[A]):
     """Of `features`: a surrogate is evaluated only on the features that it was fitted on."""
 
     def __init__(self) -> None:
-        self._near = lru_cache(CACHED_NEIGHBOURHOODS)(self._changed_once)
+        most = sum(len(variable.choices) - 1 for variable in self.variables)  # neighbours of one
+        self._near = lru_cache(CACHED_NEIGHBORS // max(most, 1))(self._changed_once)
 
     def __reduce__(self) -> str:
         """The one instance is a global of its module, under its name in capitals."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from robbench.errors import InvalidArgument
-from robbench.spaces.moves import Moves
+from robbench.spaces.moves import Moves, checked_rate
 from robbench.spaces.space import SearchSpace
 
 A = TypeVar("A")
@@ -72,6 +72,29 @@ class Subset(Moves[A]):
         except KeyError:
             found = self._neighbors[arch] = self._near(arch)
             return found
+
+    def mutate_each(self, arch: A, rng: np.random.Generator, rate: float) -> A:
+        """As of the whole space, given that the result is one of these; of a space too large to list it is drawn among these at once.
+
+        There, whatever is drawn from the whole space is hardly ever one of a few.
+        """
+        if self._space.members is not None:
+            return super().mutate_each(arch, rng, rate)
+        others = np.array([len(variable.choices) - 1 for variable in self._space.variables])
+        changed = np.log(checked_rate(rate) / np.maximum(others, 1))
+        logs = np.where(self._codes == np.array(self._space.encode(arch)), np.log1p(-rate), changed).sum(axis=1)
+        upto = np.cumsum(np.exp(logs - logs.max()))
+        return self._archs[int(np.searchsorted(upto, rng.random() * upto[-1], side="right"))]
+
+    def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
+        """As of the whole space, given that the child is one of these; of a space too large to list it is drawn among these at once."""
+        if self._space.members is not None:
+            return super().crossover(one, other, rng)
+        mine, theirs = np.array(self._space.encode(one)), np.array(self._space.encode(other))
+        children = np.flatnonzero(((self._codes == mine) | (self._codes == theirs)).all(axis=1))
+        if not len(children):
+            raise InvalidArgument(f"neither {one} nor {other} is in the subset, nor is any child of theirs; expected parents that are.")
+        return self._archs[int(children[int(rng.random() * len(children))])]
 
     @cached_property
     def radius(self) -> int:

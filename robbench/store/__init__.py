@@ -9,7 +9,7 @@
 /metrics/<dataset>/<training>/<name>/<measure>
                     (rows, axes…)     u2|f4|f8|u1 one array; attributes:
                         rows          "class" or "exact": what its first axis runs over
-                        axes          names of the other axes, in order: eps, severity, seed, label, prediction, …
+                        axes          names of the other axes, in order: eps, severity, seed, epoch, label, …
                         <axis>        the values along that axis: eps in units of images in [0, 1], seeds as integers; none where it only counts
                         denominator   u2 only: the value is the code / denominator, exactly; the code 65535 is "not measured"
                         unit          of the values

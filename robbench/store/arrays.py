@@ -56,6 +56,10 @@ class Header(NamedTuple):
         """Whether the array holds one number for each row, level and seed."""
         return self.axes.keys() <= {*LEVEL_AXES, "seed"}
 
+    def without(self, axis: str) -> Header:
+        """The header of the array at one point of an axis."""
+        return self._replace(axes={name: points for name, points in self.axes.items() if name != axis})
+
 
 class Array(NamedTuple):
     """Measurements under one name: what a source or a build hands to `extend`."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robbench.arguments import options_checked
+from robbench.arguments import checked_choice, options_checked
 from robbench.errors import CannotFit
 from robbench.measurements.measurements import Bench, Measurements
 from robbench.measurements.metrics import TABLE, Metric, parse
@@ -132,11 +132,14 @@ def fit(
         bench: where the measurements are.
         target: a metric, or several joined by "+"; an attack or corruption without a level means its whole curve.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.
-        model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two.
+        model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
+            ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
         dataset: the bench's default if left out.
         training: the protocol; as for a query.
-        split: ``"twin"``, or ``"random"`` to compare with papers.
-        train: share of the groups of twins on the training side; about 0.3 of them, for development, always are.
+        split: ``"twin"``, or ``"random"`` to compare with papers; or ``"folds"``, for few architectures: the model learns from all of them, and its scores
+            and intervals are of models that have left out a fold each.
+        train: share of the groups of twins on the training side; about 0.3 of them, for development, always are.  With folds, the share of all but one:
+            0.9 for ten.
         seed: of the split and of the model.
 
     Returns:
@@ -150,8 +153,10 @@ def fit(
     """
     learner, measurements = kind_of(model), bench.measurements
     data = gather(measurements, target, features, dataset=dataset, training=training)
-    train_side = splits.split(split, data.twins, train=train, seed=seed)
-    learned, tested = int(train_side.sum()), int((~train_side).sum())
+    left_out = _left_out(data.twins, split, train, seed)
+    tested_side = np.any(left_out, axis=0)
+    train_side = ~tested_side if split != splits.FOLDS else np.ones(len(data.rows), bool)
+    learned, tested = len(data.rows) - max(int(part.sum()) for part in left_out), int(tested_side.sum())
     if learned < learner.fewest_rows or tested < FEWEST_TEST:
         raise CannotFit(
             f"{target} was measured for {len(data.rows)} architectures: {learned} to train on and {tested} to test on; a {model} needs at least"
@@ -179,12 +184,28 @@ def fit(
         seconds=round(seconds, 2),
     )
     surrogate = Surrogate(about, fitted, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
-    means = surrogate.predict(data.features[~train_side])
-    measured = data.targets[~train_side][:, : len(outputs)]
+    means = np.empty((len(data.rows), len(outputs)))
+    for part in left_out:
+        if split == splits.FOLDS:
+            other = learner.fit(data.features[~part], data.targets[~part], len(outputs), seed)
+            means[part] = Surrogate(surrogate.about, other, surrogate.training_rows, surrogate.calibration).predict(data.features[part])
+        else:
+            means[part] = surrogate.predict(data.features[part])
+    means = means[tested_side]
+    measured = data.targets[tested_side][:, : len(outputs)]
     surrogate.calibration = np.concatenate([means, measured - means], axis=1).astype(np.float32)
     scored = {output: scores(measured[:, index], means[:, index]) for index, output in enumerate(outputs)}
     surrogate.about = about._replace(scores=scored)
     return surrogate
+
+
+def _left_out(twins: Twins, split: str, train: float, seed: int) -> list[np.ndarray]:
+    """The architectures that judge, ``(archs,)``, bool: a test side, or folds that are left out in turn."""
+    checked_choice(split, "split", (*splits.SPLITS, splits.FOLDS))
+    if split != splits.FOLDS:
+        return [~splits.split(split, twins, train=train, seed=seed)]
+    fold = splits.folds(twins, train, seed)
+    return [fold == one for one in range(max(int(fold.max(initial=0)) + 1, 1))]
 
 
 def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -9,8 +9,17 @@ from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.forest import Forest
 from robbench.surrogates.models import Model
 from robbench.surrogates.networks import Networks
+from robbench.surrogates.small import GaussianProcess, Ridge, Small
 
-KINDS: dict[str, type[Model]] = {"forest": Forest, "boosting": Boosting, "networks": Networks, "blend": Blend}
+KINDS: dict[str, type[Model]] = {
+    "forest": Forest,
+    "boosting": Boosting,
+    "networks": Networks,
+    "blend": Blend,
+    "ridge": Ridge,
+    "process": GaussianProcess,
+    "small": Small,
+}
 
 
 def kind_of(name: str) -> type[Model]:

@@ -16,6 +16,7 @@ from robbench.measurements.metrics import parse
 from robbench.measurements.question import STANDARD, UNTRAINED, Question
 from robbench.surrogates import features
 from robbench.surrogates.fitting import spelled
+from robbench.surrogates.reach import Reach
 from robbench.surrogates.seen import Split, split_of
 from robbench.surrogates.surrogate import About, Prediction, Surrogate, described
 
@@ -42,7 +43,7 @@ class Predictions:
         self, measurements: Measurements, surrogate: Surrogate, table: features.Table, means: np.ndarray, output: str, level: float | None
     ) -> None:
         self._measurements, self._surrogate, self._output, self._level = measurements, surrogate, output, level
-        self._known, self._row_of = measurements.lookup.known["exact"], table.row_of.tolist()
+        self._known, self._row_of, self._table = measurements.lookup.known["exact"], table.row_of.tolist(), table
         self._index = surrogate.about.outputs.index(output)
         self._means = means[:, self._index]
 
@@ -57,29 +58,38 @@ class Predictions:
             mean = float(self._means[self._row_of[self._known[arch]]])
         except (KeyError, TypeError):  # met for the first time, or not hashable
             row = self._row(arch)
-            mean = float(self._computed(arch)[0] if row is None else self._means[row])
+            mean = float(self._computed(self._features([arch]))[0] if row is None else self._means[row])
         if mean != mean:
             raise self._lacking(arch)
         return mean
 
     def prediction(self, arch: Architecture) -> Prediction:
         """Of one architecture; raises UnknownArchitecture, and NotMeasured where a feature is missing that the surrogate needs."""
+        far = False
         try:
             values = self._values[self._row_of[self._known[arch]]]
         except (KeyError, TypeError):  # met for the first time, or not hashable
-            values = self._first(arch)
+            row = self._row(arch)
+            if row is None:
+                features_ = self._features([arch])
+                values, far = self._with_intervals(self._computed(features_))[0], bool(self._reach.is_far(features_)[0])
+            else:
+                values = self._values[row]
         mean, low, high = values.tolist()
         if mean != mean:
             raise self._lacking(arch)
         assert self._level is not None
-        return Prediction(mean, low, high, self._level)
+        return Prediction(mean, low, high, self._level, far)
 
     def many(self, archs: Sequence[Architecture]) -> np.ndarray:
         """Of many architectures: ``(len(archs), 3)``: mean, low, high."""
         try:
             found = self._values[[self._row_of[self._known[arch]] for arch in archs]]
         except (KeyError, TypeError):  # some are met for the first time, or are not hashable
-            found = np.array([self._first(arch) for arch in archs]).reshape(len(archs), 3)
+            rows = [self._row(arch) for arch in archs]
+            found = self._values[[0 if row is None else row for row in rows]].reshape(len(archs), 3)
+            if new := [place for place, row in enumerate(rows) if row is None]:
+                found[new] = self._with_intervals(self._computed(self._features([archs[place] for place in new])))
         lacking = np.isnan(found).any(axis=1)
         if lacking.any():
             raise self._lacking(archs[int(lacking.argmax())])
@@ -90,11 +100,6 @@ class Predictions:
         """For each row of the table: mean, low and high."""
         return self._with_intervals(self._means)
 
-    def _first(self, arch: Architecture) -> np.ndarray:
-        """The mean and the ends of the interval, ``(3,)``, of an architecture that the store may not hold."""
-        row = self._row(arch)
-        return np.asarray(self._with_intervals(self._computed(arch))[0] if row is None else self._values[row])
-
     def _row(self, arch: Architecture) -> int | None:
         """Where the table has an architecture; None where the store does not hold it."""
         try:
@@ -102,11 +107,19 @@ class Predictions:
         except NotMeasured:
             return None
 
-    def _computed(self, arch: Architecture) -> np.ndarray:
-        """The mean, ``(1,)``, of an architecture that the store does not hold."""
-        parsed = self._measurements.lookup.parse(arch)
-        values = features.of_architectures(self._measurements.space, self._surrogate.about.features, [parsed]).values
+    def _features(self, archs: Sequence[Architecture]) -> np.ndarray:
+        """``(len(archs), features)`` of architectures that the store does not hold."""
+        parsed = list(map(self._measurements.lookup.parse, archs))
+        return features.of_architectures(self._measurements.space, self._surrogate.about.features, parsed).values
+
+    def _computed(self, values: np.ndarray) -> np.ndarray:
+        """The mean, ``(rows,)``, by features ``(rows, features)``."""
         return np.asarray(self._surrogate.predict(values)[:, self._index])
+
+    @cached_property
+    def _reach(self) -> Reach:
+        """How far what the surrogate learned from reaches."""
+        return Reach.of(self._surrogate.learned_features(self._measurements, self._table))
 
     def _with_intervals(self, mean: np.ndarray) -> np.ndarray:
         """``(rows,)`` → ``(rows, 3)``: mean, low and high; raises InvalidArgument for what is no level."""

@@ -9,7 +9,7 @@ import numpy as np
 from robbench.errors import DamagedStore
 from robbench.measurements.measurements import Measurements
 from robbench.surrogates.fitting import gather
-from robbench.surrogates.splits import Twins, split
+from robbench.surrogates.splits import FOLDS, Twins, split
 from robbench.surrogates.surrogate import Surrogate
 
 
@@ -20,7 +20,7 @@ class Split(NamedTuple):
     """It learned from these."""
     calibration: tuple[Any, ...] | None
     """The other side of its split: they gave its scores and the widths of its intervals, and no mean depends on them.  None where it cannot be told any more,
-    since more has been measured after the fit."""
+    since more has been measured after the fit, or where it learned from all, by folds."""
     held_out: tuple[Any, ...]
     """Its whole target was measured of these, and it learned from none of them, nor from a functional twin: those that calibrate it are among them."""
 
@@ -41,6 +41,8 @@ def split_of(measurements: Measurements, surrogate: Surrogate) -> Split:
     data = gather(measurements, about.target, about.features, dataset=about.dataset, training=about.training)
     group = Twins.of(measurements.space, archs).group
     unseen = data.rows[~np.isin(group[data.rows], group[learned])]
+    if about.split["kind"] == FOLDS:  # all are learned from, so none calibrates that no mean depends on
+        return Split(tuple(archs[row] for row in np.sort(learned).tolist()), None, tuple(archs[row] for row in unseen.tolist()))
     inside = split(about.split["kind"], data.twins, train=about.split["train"], seed=about.split["seed"])
     calibrating = data.rows[~inside]
     repeated = np.array_equal(data.rows[inside], learned) and len(calibrating) == len(surrogate.calibration)

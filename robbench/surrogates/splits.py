@@ -9,6 +9,9 @@ Groups of functional twins:
     the others   on either side, as the seed draws.  The test side also calibrates the intervals; where a training side is split again,
                  to calibrate on a part of it, that part is of the same kind of group, so calibration and test groups are exchangeable.
 
+    folds        where there are too few to leave any out: the model learns from all, and is scored and calibrated by models like it, each of which has left
+                 out one fold of the groups.  What was chosen with development groups is judged by them, too.
+
 As a key is a hash, a development group differs from another one in nothing but what it is used for.
 """
 
@@ -25,6 +28,7 @@ from robbench.errors import InvalidArgument
 from robbench.spaces import Groups, SearchSpace
 
 TWIN = "twin"
+FOLDS = "folds"
 DEVELOPMENT = 77
 """A group is for development if the first two hexadecimal digits of its key are below this: 77 of 256."""
 
@@ -75,6 +79,25 @@ def at_random(twins: Twins, train: float, rng: np.random.Generator) -> np.ndarra
     inside = np.zeros(len(twins.group), bool)
     inside[rng.permutation(len(inside))[: round(train * len(inside))]] = True
     return inside
+
+
+def folds(twins: Twins, train: float, seed: int) -> np.ndarray:
+    """Sort the architectures into folds, groups of twins together: ``(archs,)``, intp, from 0 on.
+
+    Each is left out once, so that of the groups that depend on their input a share of about `train` is left to learn from; constant groups are in none: -1.
+
+    Raises:
+        InvalidArgument: the share leaves fewer than two folds, or is none.
+    """
+    if not 0 < train < 1 or round(1 / (1 - train)) < 2:
+        raise InvalidArgument(
+            f"train={train!r} is not the share of all folds but one; expected one from 0.5 on, such as 0.9 for ten folds."
+        )
+    groups = np.unique(twins.group[~twins.constant[twins.group]])
+    of_group = np.full(len(twins.constant), -1, np.intp)
+    count = min(round(1 / (1 - train)), len(groups))
+    of_group[np.random.default_rng(checked_seed(seed)).permutation(groups)] = np.arange(len(groups)) % max(count, 1)
+    return np.asarray(of_group[twins.group])
 
 
 SPLITS: dict[str, Callable[[Twins, float, np.random.Generator], np.ndarray]] = {TWIN: by_twin, "random": at_random}

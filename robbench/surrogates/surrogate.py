@@ -31,6 +31,9 @@ class Prediction(NamedTuple):
     high: float
     level: float
     """The share of new measurements that fall from low to high."""
+    far: bool = False
+    """Whether the store does not hold the architecture, and it is further from all that the surrogate learned from than nearly all of these are from each other:
+    the interval is of architectures like those, and says little of this one."""
 
 
 class About(NamedTuple):
@@ -118,6 +121,13 @@ class Surrogate:
                 " Fit it again with `robbench fit`."
             )
         return table
+
+    def learned_features(self, measurements: Measurements, table: features.Table) -> np.ndarray:
+        """The features, ``(n, features)``, of the architectures that it learned from."""
+        lookup = measurements.lookup
+        archs = lookup.archs("class" if self.about.rows == "class" else "exact")
+        exact = [lookup.row("exact", archs[row]) for row in self.training_rows.tolist()]
+        return np.asarray(table.values[table.row_of[exact]])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Put it into a store, in the place of one of the same target.

@@ -236,7 +236,7 @@ def test_from_the_shell(tiny_images: str, tmp_path: Path) -> None:
 
     assert plan("a", "--archs", str(tmp_path / "archs.txt")) == (0, f"{tmp_path / 'a'}: 2 architectures × 1 seeds in 1 units of 2\n")
     found = read_plan(tmp_path / "a")
-    assert (found.dataset, found.archs, found.units()[0].trained_by.epochs) == ("tiny", ARCHS, 1)
+    assert (found.dataset, found.archs, found.units()[0].trained_by.settings()["epochs"]) == ("tiny", ARCHS, 1)
     assert plan("b", "--top", "3", "pgd@16/255")[0] == 0
     assert list(read_plan(tmp_path / "b").archs) == RobBench().top("pgd@16/255", 3)["arch"].tolist()
     code, printed = plan("c", "--classes", "3", "--archs", str(tmp_path / "archs.txt"))

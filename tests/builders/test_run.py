@@ -24,7 +24,7 @@ from builders.corruptions import CORRUPTIONS, corrupt
 from builders.datasets import Dataset, load
 from builders.devices import MEMORY, device_of_worker, find_device, stack_for
 from builders.errors import BuildError
-from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.evaluate import clean_outcomes, robust_answers
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.log import Event
 from builders.measure import Progress
@@ -391,7 +391,7 @@ def test_an_attack_that_memory_does_not_hold_is_run_in_smaller_batches_and_nothi
         asked.append(batch_size)
         if batch_size > 30:
             _no_memory_on_a_gpu()
-        return robust_outcomes(*given, batch_size=batch_size, **options)
+        return robust_answers(*given, batch_size=batch_size, **options)
 
     def counted(archs: Sequence[Cell], *rest: Any, **options: Any) -> Any:
         trained.append(len(archs))
@@ -399,7 +399,7 @@ def test_an_attack_that_memory_does_not_hold_is_run_in_smaller_batches_and_nothi
 
     monkeypatch.setattr(units, "train", counted)
     whole = run_unit(unit, dataset, CPU)
-    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    monkeypatch.setattr(measure, "robust_answers", scarce)
     notices: list[str] = []
     small = run_unit(unit, dataset, CPU, notice=notices.append)
     assert asked == [200, 100, 50, 25] * 2
@@ -415,7 +415,7 @@ def test_an_attack_on_one_image_that_memory_does_not_hold_is_named(folder: Path,
     def scarce(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("too much")
 
-    monkeypatch.setattr(measure, "robust_outcomes", scarce)
+    monkeypatch.setattr(measure, "robust_answers", scarce)
     unit = read_plan(folder).units()[0]
     with pytest.raises(BuildError, match=r"fgsm of one image at a time does not fit into memory: too much\. Stack fewer networks"):
         run_unit(unit, load(unit.dataset), CPU)

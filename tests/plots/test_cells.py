@@ -8,9 +8,11 @@ from hypothesis import given, settings
 
 from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.plots import COLUMN, FULL, best_cells, cell_drawing
+from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201, Cell
 from robbench.spaces.space import Arrow, Graph
 from robbench.store.writing import extend
+from tests.genotypes import drawn
 from tests.plots.legible import assert_legible
 from tests.strategies import any_cell
 from tests.synthetic import CLASSES, ROWS, array
@@ -86,6 +88,16 @@ def test_a_graph_of_any_space_is_drawn_and_unknown_operations_are_told_apart() -
     assert texts["output"][0] == pytest.approx(3.13)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     assert all(left < x < right and bottom < y < top for x, y in texts.values())
+
+
+def test_the_two_cells_of_a_genotype_are_drawn_as_papers_do() -> None:
+    for genotype in drawn(3):
+        figure = cell_drawing(DARTS.graph(genotype), width=FULL)
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert [texts.count(title) for title in ("normal cell", "reduction cell", "c(k−2)", "c(k−1)", "c(k)")] == [1, 1, 2, 2, 2]
+        assert "input" not in texts
+        assert sum(text[:3] in ("max", "avg", "ski", "sep", "dil") for text in texts) == 16
+        assert_legible(figure)
 
 
 def test_options_are_spelled(bench: RobBench) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from robbench import RobBench
+from robbench import InvalidArgument, RobBench
 from robbench.spaces import Subset
 from robbench.spaces.nb201 import NB201, cells
 from robbench.spaces.nb201.identity import class_partition
 from tests.synthetic import UNMEASURED
+from tests.toy_space import TOY, Chain, ToySpace
 
 ALL = list(cells())
 CONSTANT = ALL[0]
@@ -59,3 +62,25 @@ def test_what_an_oracle_answers_is_a_space(bench: RobBench) -> None:
     missing = {cell for cell, one in zip(ALL, group, strict=True) if one == UNMEASURED}
     assert set(ALL) - set(answered.members) == missing
     assert missing
+
+
+class Unlisted(ToySpace):
+    """The toy space, which does not say how many it is of."""
+
+    name = "unlisted"
+    members: Any = None
+
+
+def test_in_a_space_too_large_to_list_moves_are_drawn_among_the_subset_with_the_same_probabilities() -> None:
+    """A second witness: the whole space's own draws, of which those outside the subset are thrown away."""
+    few = [TOY.members[place] for place in (0, 1, 4, 6, 11)]
+    listed, unlisted, rng = Subset(TOY, few), Subset(Unlisted(), few), np.random.default_rng(0)
+    draws: tuple[Callable[[Subset[Chain]], Chain], ...] = (
+        lambda subset: subset.mutate_each(few[0], rng, 0.4),
+        lambda subset: subset.crossover(few[0], few[4], rng),
+    )
+    for draw in draws:
+        shares = [[sum(draw(subset) == arch for _ in range(1000)) / 1000 for arch in few] for subset in (listed, unlisted)]
+        np.testing.assert_allclose(shares[1], shares[0], atol=0.06)
+    with pytest.raises(InvalidArgument, match="expected parents that are"):
+        Subset(Unlisted(), few[:1]).crossover(TOY.members[7], TOY.members[10], rng)

@@ -53,6 +53,7 @@ ROWS = Rows.of(NB201, [*NB201.members[::13], Cell.parse(ARCH)])
 """A thirteenth of the cells: enough to learn from, and quickly predicted."""
 CLASSES, SIZE = len(ROWS.keys), len(ROWS.exact)
 LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
+LIBRARY |= {"ridge": "numpy", "process": "numpy", "small": "sklearn"}
 KINDS = list(LIBRARY)
 
 
@@ -218,7 +219,10 @@ def test_what_cannot_be_fitted_says_why(toy: RobBench, tmp_path: Path, monkeypat
         fit(toy, "clean", model="networks", train=0.2)
     with pytest.raises(NotMeasured, match=r"square \(accuracy\) of toy10 is not in toy.h5"):
         fit(toy, "square@1/255", model="networks")
-    with pytest.raises(InvalidArgument, match=r"model='tree' has no meaning\. Expected 'forest' or 'boosting' or 'networks' or 'blend'\."):
+    with pytest.raises(
+        InvalidArgument,
+        match=r"model='tree' has no meaning\. Expected 'forest' or 'boosting' or 'networks' or 'blend' or 'ridge' or 'process' or 'small'\.",
+    ):
         fit(toy, "clean", model="tree")
     with pytest.raises(
         CannotFit, match=r"fgsm was measured for \d architectures: \d to train on and \d to test on; a networks needs at least 42 and 20"

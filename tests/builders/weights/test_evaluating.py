@@ -28,8 +28,10 @@ from builders.results.storing import About, Origin, store_measured
 from builders.run import run
 from builders.units import run_unit
 from builders.weights import evaluating
-from builders.weights.evaluating import Checkpoint, evaluate, identified, loaded, normalisation_from
+from builders.weights.checkpoints import Checkpoint, identified, loaded, normalisation_from
+from builders.weights.evaluating import evaluate
 from builders.weights.files import Entry, read
+from builders.weights.planned import key_of
 from robbench import RobBench
 from robbench.cli import main
 from robbench.errors import Contradiction, InvalidArgument, UnknownArchitecture
@@ -219,7 +221,7 @@ def test_more_networks_than_a_store_lists_are_told_by_a_digest(tmp_path: Path, d
     assert len(list(evaluate(given, store, dataset, light, normalisation=NORMALISATION))) == 3
     with Store(store) as opened:
         said = opened.header(Name(dataset.name, "published", "clean", "accuracy")).provenance["weights"]
-    assert said == listing.listing({one.origin.key: one.origin.weights for one in given})
+    assert said == listing.listing({key_of(str(one.arch), one.seed): one.record for one in given})
     assert said.keys() == {"networks", "digest"}
 
 

@@ -1,0 +1,25 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+data_option = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
+space_option = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one."
+)
+
+
+def checked_name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """The value, if there is such a recipe or evaluation, or it is a file; looked up only when a plan is made, since torch is slow to load."""
+    from builders.evaluations import EVALUATIONS
+    from builders.recipes import RECIPES
+
+    known = list(RECIPES if option.name == "recipe" else EVALUATIONS)
+    if value is not None and value not in known and not value.endswith(".toml"):
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}, nor a file that ends in .toml.", context, option)
+    return value

@@ -1,0 +1,200 @@
+"""Tiny-RobustBench (Feng et al., ICLR 2025): networks of DARTS genotypes after adversarial training on cifar10, with their learning curves.
+
+robust_bench_seed_*.json: a list of records
+
+    net           genotype {normal, normal_concat, reduce, reduce_concate}, width, depth, aux, drop_prob
+    optim         total_epochs, …;   adversarial_param   adv_loss, epsilon, num_steps, step_size
+    max_test_top1_original, max_test_top1_adv            percent; the highest over all epochs, on the test images
+    train_ep_…, test_ep_…   top1 in percent, loss        a value for each epoch, counted from 0
+
+What was not measured of an epoch (the test attack, in the first 99) is 0 in accuracy and in loss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robbench.errors import SourceError, UnknownArchitecture
+from robbench.measurements.metrics import GREY_LEVELS
+from robbench.sources.reading import LEVELS, Reading, fraction, number, shown
+from robbench.spaces.darts import DARTS, Genotype
+from robbench.store.arrays import Array, Header, Name
+
+DATASET = "cifar10"
+TRAINING = "pgd-8/255"
+EPS = 8 / GREY_LEVELS
+DECIMALS = 7
+"""Of a fraction: percent are published with up to five decimals."""
+IMAGES = {"test": 10_000, "train": 50_000}
+FILES = "robust_bench_seed_*.json"
+
+_CITATION = "Feng, Ou, Fan, Sun: Zero-Cost Proxy for Adversarial Robustness Evaluation. ICLR 2025."
+_BEST = {"clean": "max_test_top1_original", "pgd": "max_test_top1_adv"}
+
+
+class Curve(NamedTuple):
+    """A field with a value for each epoch."""
+
+    field: str
+    metric: str
+    measure: str
+    split: str
+
+    @property
+    def is_loss(self) -> bool:
+        return "loss" in self.measure
+
+
+CURVES = (
+    Curve("test_ep_top1_original", "clean", "learning_curve", "test"),
+    Curve("test_ep_top1_adv", "pgd", "learning_curve", "test"),
+    Curve("train_ep_top1_original", "clean", "training_curve", "train"),
+    Curve("train_ep_top1_adv", "pgd", "training_curve", "train"),
+    Curve("test_ep_loss_original", "clean", "loss_curve", "test"),
+    Curve("test_ep_loss_adv", "pgd", "loss_curve", "test"),
+    Curve("train_ep_loss_adv", "pgd", "training_loss_curve", "train"),
+)
+_KNOWN = {"seed", "net", "optim", "cutout", "adversarial_param", *_BEST.values(), *(curve.field for curve in CURVES)}
+
+
+class Record(NamedTuple):
+    """One network."""
+
+    where: str
+    """File and position, for messages."""
+    path: Path
+    genotype: Genotype
+    fields: dict[str, Any]
+
+
+def architectures(path: Path, reading: Reading) -> Sequence[Genotype]:
+    """The genotypes of all records, in their order."""
+    return [record.genotype for record in _records(path, reading)]
+
+
+def read(path: Path, reading: Reading) -> Iterator[Array]:
+    """The accuracies and the learning curves."""
+    records = _records(path, reading)
+    protocol = _protocol(records)
+    provenance = {"source": "tiny_robustbench", "citation": _CITATION, "file": _file(path, records), **protocol}
+    for metric, field in _BEST.items():
+        highest = np.array([_fraction(record.path, f"{field} of {record.where}", record.fields.get(field)) for record in records])
+        of_highest = {**provenance, "images": IMAGES["test"], "selection": "the highest over all epochs, on the test images"}
+        yield _array(metric, "accuracy", highest, of_highest, [])
+    for curve in CURVES:
+        values, epochs = _curve(records, curve, reading)
+        of_curve = {**provenance, "images": IMAGES[curve.split], "split": curve.split}
+        yield _array(curve.metric, curve.measure, values, of_curve, epochs)
+
+
+def _records(path: Path, reading: Reading) -> list[Record]:
+    """Every record of the files, each of another architecture."""
+    files = sorted(path.glob(FILES)) if path.is_dir() else [path]
+    if not files:
+        raise SourceError(f"{path} has no {FILES}; expected the folder with these files of Tiny-RobustBench, or one of them.")
+    records: list[Record] = []
+    seen: dict[str, str] = {}
+    for file in files:
+        for position, fields in enumerate(_listed(file, reading)):
+            where = f"record {position} of {file.name}"
+            genotype = _genotype(file, where, fields)
+            for field in fields.keys() - _KNOWN:
+                reading.ignore(field)
+            if other := seen.get(DARTS.key(genotype)):
+                raise SourceError(f"{file}: {where} is of the same architecture as {other}; expected each once.")
+            seen[DARTS.key(genotype)] = where
+            records.append(Record(where, file, genotype, fields))
+    if not records:
+        raise SourceError(f"{path} holds no records; expected some with net, {', '.join(_BEST.values())}.")
+    return records
+
+
+def _listed(file: Path, reading: Reading) -> list[dict[str, Any]]:
+    listed = next(value for _, value in reading.members(file, 0))
+    if not isinstance(listed, list) or not all(isinstance(record, dict) for record in listed):
+        raise SourceError(f"{file} holds {shown(listed)}; expected a list of records, as Tiny-RobustBench publishes them.")
+    return listed
+
+
+def _genotype(file: Path, where: str, fields: dict[str, Any]) -> Genotype:
+    net = fields.get("net")
+    if not isinstance(net, dict) or not isinstance(net.get("genotype"), dict):
+        raise SourceError(f"{file}: {where} has no net with a genotype; expected a record of Tiny-RobustBench.")
+    try:
+        return DARTS.parse(net["genotype"])
+    except UnknownArchitecture as error:
+        raise SourceError(f"{file}: {where}: {error}") from error
+
+
+def _protocol(records: Sequence[Record]) -> dict[str, Any]:
+    """How the networks were built, trained and attacked, which is the same of all; what is not said is named."""
+    said = [
+        {name: record.fields.get(name) for name in ("optim", "cutout", "adversarial_param")} | {"net": _size(record)} for record in records
+    ]
+    for record, one in zip(records, said, strict=True):
+        if one != said[0]:
+            raise SourceError(f"{record.path}: {record.where} was trained by {shown(one)}; expected as the others, {shown(said[0])}.")
+    adversary = said[0]["adversarial_param"]
+    if (
+        not isinstance(adversary, dict)
+        or adversary.get("adv_loss") != "pgd"
+        or not np.isclose(number(records[0].path, "epsilon", adversary.get("epsilon")), EPS, rtol=1e-6)
+    ):
+        raise SourceError(f"{records[0].path}: the networks were trained against {shown(adversary)}; expected PGD at eps 8/255.")
+    return {
+        "adversarial_training": f"PGD-{adversary.get('num_steps')}, eps 8/255, step {adversary.get('step_size')}",
+        "network": json.dumps(said[0]["net"]),
+        "optimiser": json.dumps(said[0]["optim"]),
+        "augmentation": f"cutout {'on' if said[0]['cutout'] else 'off'}; others not said",
+        "test_attack": "not said; taken to be the PGD of training",
+        "seeds": "one training a network; its seed is not said",
+        "epochs": "counted from 0",
+    }
+
+
+def _size(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.fields["net"].items() if name != "genotype"}
+
+
+def _curve(records: Sequence[Record], curve: Curve, reading: Reading) -> tuple[np.ndarray, list[int]]:
+    """``(records, epochs)`` and the epochs of which anything was measured."""
+    rows: list[list[float]] = []
+    for record in records:
+        given = record.fields.get(curve.field)
+        if not isinstance(given, list) or not 0 < len(given) <= LEVELS:
+            raise SourceError(f"{record.path}: {curve.field} of {record.where} is {shown(given)}; expected a number for each epoch.")
+        if len(given) != len(rows[0] if rows else given):
+            raise SourceError(
+                f"{record.path}: {curve.field} of {record.where} has {len(given)} epochs; expected {len(rows[0])}, as the others."
+            )
+        convert = number if curve.is_loss else _fraction
+        rows.append([convert(record.path, f"epoch {epoch} of {curve.field} of {record.where}", value) for epoch, value in enumerate(given)])
+    values = np.array(rows)
+    if curve.metric == "pgd" and curve.split == "test":
+        values[values == 0] = np.nan  # an accuracy of 0 after a loss of 0 would be no accuracy; neither is ever reached
+        reading.sentinels[f"{curve.metric}:{curve.measure}"] += int(np.isnan(values).sum())
+    epochs = np.flatnonzero(~np.isnan(values).all(axis=0))
+    return values[:, epochs], epochs.tolist()
+
+
+def _array(metric: str, measure: str, values: np.ndarray, provenance: dict[str, Any], epochs: list[int]) -> Array:
+    axes: dict[str, list[float | int | str]] = {}
+    if metric == "pgd":
+        axes["eps"], values = [EPS], values[:, np.newaxis]
+    if epochs:
+        axes["epoch"] = list(epochs)
+    unit = "nat" if "loss" in measure else "fraction"
+    return Array(Name(DATASET, TRAINING, metric, measure), Header("class", axes, unit, provenance), values)
+
+
+def _fraction(path: Path, where: str, value: object) -> float:
+    return round(fraction(path, where, value, percent=True), DECIMALS)
+
+
+def _file(path: Path, records: Sequence[Record]) -> str:
+    return path.name if path.is_file() else ", ".join(dict.fromkeys(record.path.name for record in records))

@@ -1,0 +1,110 @@
+"""Transfer attacks: a matrix of source by target, as a plain loop has it, of networks in files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+
+from builders.attacks import FGSM, PGD
+from builders.classifiers import LogitsOf, Normalised
+from builders.datasets import Dataset
+from builders.errors import AttackError, BuildError
+from builders.evaluations import Evaluation
+from builders.transfer import TRANSFER, transfer_matrix
+from robbench.cli import main
+from tests.builders.weights.tiny_network import tiny_network
+
+ARCHS = (
+    "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
+    "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|",
+)
+FEW = Evaluation("few", {"fgsm": FGSM()}, (0.05, 0.3), images=16)
+
+
+def linear(seed: int, classes: int = 3, side: int = 8) -> Any:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(side * side, classes)).eval()
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.data = 3 * torch.randn(parameter.shape, generator=generator)
+        parameter.data -= parameter.data.mean(-1, keepdim=True)  # brightness tells nothing
+    return network
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    images = np.random.default_rng(0).random((20, 1, 8, 8)).astype(np.float32)
+    labels = linear(0)(torch.from_numpy(images)).argmax(1).numpy()
+    return Dataset("mine", images, labels, images, labels, 3)
+
+
+def test_the_matrix_is_that_of_a_plain_loop(dataset: Dataset) -> None:
+    """FGSM on every image of every source, whatever the source says of it, and every target asked; each normalises by itself."""
+    networks = {"a": linear(0), "b": linear(1), "c": Normalised(linear(0), (0.2,), (0.5,)).eval()}
+    found = transfer_matrix(networks, dataset, FEW)
+    images, labels = torch.from_numpy(dataset.test_images[:16]), torch.from_numpy(dataset.test_labels[:16])
+    for level, eps in enumerate(FEW.eps):
+        for row, source in enumerate(networks.values()):
+            x = images.clone().requires_grad_()
+            gradient = torch.autograd.grad(torch.nn.functional.cross_entropy(source(x), labels, reduction="sum"), x)[0]
+            crafted = (images + eps * gradient.sign()).clamp(0, 1)
+            for column, target in enumerate(networks.values()):
+                share = (target(crafted).argmax(1) == labels).float().mean().item()
+                assert found.accuracy["fgsm"][level, row, column] == pytest.approx(share)
+    assert found.names == ("a", "b", "c")
+    assert found.clean[0] == 1
+    assert len(set(found.accuracy["fgsm"].flatten())) > 3
+
+
+def test_networks_that_do_not_fit_each_other_are_refused(dataset: Dataset) -> None:
+    fit = linear(0)
+    for other, message in (
+        (linear(1, classes=4), r"other gives logits of shape \(1, 4\) for one image; expected \(1, 3\), the classes of mine"),
+        (linear(1, side=10), r"other cannot take images of 1×8×8 \(.*\); attacks transfer between networks for the same images"),
+        (LogitsOf(linear(1), 0).train(), r"other is in training mode"),
+    ):
+        with pytest.raises(AttackError, match=message):
+            transfer_matrix({"one": fit, "other": other}, dataset, FEW)
+    with pytest.raises(BuildError, match=r"1 networks and 1 attacks; expected two networks at least"):
+        transfer_matrix({"one": fit}, dataset, FEW)
+
+
+def test_the_attack_of_the_paper() -> None:
+    attack = TRANSFER.attacks["pgd"]
+    assert isinstance(attack, PGD)
+    assert TRANSFER.levels("pgd") == (8 / 255,)
+    assert attack.relative_step * 8 / 255 == pytest.approx(2 / 255)
+    assert (attack.steps, attack.early_stop) == (20, False)
+
+
+def test_networks_in_files_from_the_shell(tmp_path: Path, tiny_images: str) -> None:
+    """Of two widths; the file says what it was of, and the other way to say it gives the same; another class count is refused by tensor."""
+    paths = [str(tmp_path / f"{k}.pth") for k in range(2)]
+    for k, path in enumerate(paths):
+        torch.save({"arch_str": ARCHS[k], "seed": k, "net_state_dict": tiny_network(ARCHS[k], k, channels=4 + 2 * k).state_dict()}, path)
+    options = ["--dataset", tiny_images, "--normalise", "0.3/0.25", "--out", str(tmp_path / "matrix.json"), "--device", "cpu"]
+    result = CliRunner().invoke(main, ["build", "transfer", *paths, *options])
+    assert result.exit_code == 0, result.output
+    assert "pgd, eps 8/255" in result.output
+    said = json.loads((tmp_path / "matrix.json").read_text())
+    assert [one["file"] for one in said["networks"]] == ["0.pth", "1.pth"]
+    assert [one["skeleton"]["channels"] for one in said["networks"]] == [4, 6]
+    assert said["attacks"][0]["settings"]["steps"] == 20
+    assert said["dataset"]["images"] == 12
+    matrix = np.array(said["attacks"][0]["accuracy"])
+    assert matrix.shape == (2, 2)
+    assert (matrix.diagonal() <= np.array(said["clean"])).all()
+
+    torch.save({"arch_str": ARCHS[0], "net_state_dict": tiny_network(ARCHS[0], classes=5).state_dict()}, tmp_path / "other.pth")
+    (tmp_path / "matrix.json").unlink()
+    for more, message in ((str(tmp_path / "other.pth"), "expected (2,"), (paths[0], "is given twice")):
+        refused = CliRunner().invoke(main, ["build", "transfer", paths[0], more, *options])
+        assert refused.exit_code != 0
+        assert message in f"{refused.output}{refused.exception}"
+        assert not (tmp_path / "matrix.json").exists()
