@@ -111,7 +111,7 @@ def test_an_epoch_that_means_nothing_is_an_error(store: Path) -> None:
         bench.query(GENOTYPES[0], "clean", epoch=-1)
     with pytest.raises(InvalidArgument, match="epoch=True is not a number of epochs"):
         bench.query(GENOTYPES[0], "clean", epoch=True)
-    for metric in ("params", "mean_corruption", "clean:confidence", "cell_depth"):
+    for metric in ("params", "mean_corruption", "clean:confusion", "cell_depth"):
         with pytest.raises(InvalidArgument, match=rf"{metric} has no learning curve, so epoch=2 has no meaning"):
             bench.query(GENOTYPES[0], metric, epoch=2)
     with pytest.raises(InvalidArgument, match=r"is an array for each architecture, not a number; .* or name an epoch"):
