@@ -30,7 +30,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 5": f"{DARTS_TRAINED}; of NAS-Bench-201, robbench top croze_features_parameters (or another of CRoZe's parts and products: croze_features,"
         " croze_features_gradients, croze_parameters_gradients, croze) names the first cell of a store that has it",
         "Table 6": "robbench papers ha2023-table6",
-        "Table 7": "robbench papers ha2023-table7, of a store that has these proxies; of cells drawn from all, after standard training: python benchmarks/fidelity.py",
+        "Table 7": "robbench papers ha2023-table7; it takes a store that has these proxies; of cells drawn from all, after standard training: python benchmarks/fidelity.py",
         "Table 8": "as Table 5, its first cell and its first three",
         "Table 9": "robbench papers ha2023-table9; of cells drawn from all, cifar10: python benchmarks/fidelity.py",
         "Table 10": "robbench papers ha2023-table10; the paper's numbers are missing in its text",
@@ -58,7 +58,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 3": "robbench plot correlation clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 … --out FILE",
         "Figure 4": "robbench plot boxes corruptions --out FILE",
         "Figure 5": "robbench plot correlation clean brightness@3 contrast@3 … --out FILE",
-        "Figure 6": "robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro_10x256 --proxy hessian_10x256 --batch-size 2560 --images train, or test, of random"
+        "Figure 6": "robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro_10x256 --proxy hessian_10x256 --batch-size 2560 --images train; or --images test; of random"
         " weights; of trained ones builders.proxies.score; the text does not say whether its Hessian is of the images or of the weights, for which there is"
         " hessian_weights_10x256; missing: the published weights of 6,466 networks, and a store of these values, of which the correlations would be",
         "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
