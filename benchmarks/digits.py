@@ -21,7 +21,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from builders.evaluations import EVALUATIONS
-from builders.plan import Plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import write_plan
 from builders.proxies import PROXIES
 from builders.results.merge import merge
 from builders.run import run

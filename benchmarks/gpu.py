@@ -45,7 +45,8 @@ from builders.evaluate import clean_outcomes, robust_outcomes
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network, flops
 from builders.networks.stacked import StackedNetwork
-from builders.plan import Plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import write_plan
 from builders.precision import exact_convolutions
 from builders.proxies import PROXIES, score
 from builders.recipes import RECIPES, Recipe

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from builders.datasets import load
-from builders.plan import Plan, Unit, read_plan, write_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import read_plan, write_plan
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard

@@ -92,7 +92,7 @@ def plan(
     """Write down what is to be built, in FOLDER/plan.json."""
     from builders.architectures import read_archs
     from builders.devices import find_device
-    from builders.plan import write_plan
+    from builders.plan_file import write_plan
     from builders.planning import plan_of, plan_of_weights
 
     if (recipe is None) == (weights is None):

@@ -27,7 +27,8 @@ from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, conditions, differences, listed, of_shard
 from builders.log import FAILED, NOTICE, UNIT, Event, Log
 from builders.memory import keep_freed_memory
-from builders.plan import Unit, read_plan
+from builders.plan import Unit
+from builders.plan_file import read_plan
 from builders.results import shards
 from builders.results.shards import Shard
 from builders.units import Notice, run_unit

@@ -25,7 +25,8 @@ from builders.cluster.worker import Job
 from builders.errors import BuildError
 from builders.fingerprint import Fingerprint, fingerprint, of_shard, refuse_others
 from builders.log import UNIT, Event, Log
-from builders.plan import Plan, Unit, read_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import read_plan
 from builders.results import shards
 from builders.results.shards import Shard
 from builders.run import claimed, put, todo

@@ -12,7 +12,8 @@ from builders.confidences import AXES, UNITS
 from builders.errors import BuildError
 from builders.fingerprint import differences, listed
 from builders.networks.plain import Skeleton, flops, parameters
-from builders.plan import Plan, Unit, read_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import read_plan
 from builders.recipes import checked_name
 from builders.results import listing, shards, together
 from builders.results.again import without_what_is_there

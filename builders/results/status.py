@@ -11,7 +11,8 @@ from pathlib import Path
 
 from builders.errors import ShardError
 from builders.log import FAILED, UNIT, Event, events
-from builders.plan import Plan, read_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan
 from builders.results import shards
 
 _RECENT = 20

@@ -15,7 +15,8 @@ from typing import Any
 
 from builders.errors import BuildError
 from builders.fingerprint import differences, flat, listed
-from builders.plan import Plan, plan_from
+from builders.plan import Plan
+from builders.plan_file import plan_from
 from builders.results import listing
 from builders.weights.planned import Weights
 from robbench.measurements.provenance import completed
@@ -68,7 +69,7 @@ def refuse_others(store: Path, arrays: Iterable[Array]) -> None:
 
 
 def plan_of(build: dict[str, Any]) -> Plan:
-    """The plan of a build, as an array's provenance has it; raises as `builders.plan.plan_from`."""
+    """The plan of a build, as an array's provenance has it; raises as `builders.plan_file.plan_from`."""
     fields = build["plan"]
     return plan_from({**fields, "recipe": {**fields["recipe"], "files": build["weights"]}} if "weights" in build else fields)
 

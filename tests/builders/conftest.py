@@ -53,7 +53,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> P
 def planned(folder: Path, images: str) -> Path:
     """Some of every kind of measurement, which the plan says in full: workers in other processes find it there."""
     from builders.evaluations import EVALUATIONS
-    from builders.plan import Plan, write_plan
+    from builders.plan import Plan
+    from builders.plan_file import write_plan
 
     whole = EVALUATIONS["digits-light"]
     proxies = {name: whole.proxies[name] for name in ("snip", "synflow")}

@@ -20,7 +20,8 @@ from builders.errors import BuildError
 from builders.evaluate import Answers
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.measure import Measured, measure
-from builders.plan import Plan, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan, write_plan
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured, stored
 from builders.results.verify import verify

@@ -11,7 +11,8 @@ import robbench
 from builders.datasets import Dataset, load
 from builders.errors import BuildError
 from builders.fingerprint import fingerprint, of_shard, refuse_others
-from builders.plan import Plan, read_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan
 from builders.recipes import RECIPES
 from builders.results.shards import Shard
 from builders.units import environment_of, settings_of

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.plan import read_plan
+from builders.plan_file import read_plan
 from builders.results import shards
 
 gpu = import_module("benchmarks.gpu")

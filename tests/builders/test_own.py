@@ -17,7 +17,8 @@ from builders.definitions import evaluation_of, read_evaluation
 from builders.errors import BuildError
 from builders.evaluations import Evaluation
 from builders.own import own_attack, own_proxy
-from builders.plan import Plan, plan_from, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import plan_from, read_plan, write_plan
 from builders.proxies import PROXIES
 from builders.recipes import RECIPES
 from builders.results.merge import merge

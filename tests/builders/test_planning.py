@@ -14,7 +14,8 @@ from builders import architectures
 from builders.architectures import packed, read_archs
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import PLAN_FILE, Plan, plan_from, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import PLAN_FILE, plan_from, read_plan, write_plan
 from builders.planning import plan_of
 from builders.recipes import RECIPES
 from builders.run import run, todo

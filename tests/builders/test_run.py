@@ -29,7 +29,8 @@ from builders.evaluations import EVALUATIONS, Evaluation
 from builders.log import Event
 from builders.measure import Progress
 from builders.networks.frozen import FrozenStack
-from builders.plan import Plan, Unit, read_plan, write_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import read_plan, write_plan
 from builders.proxies import PROXIES, score_untrained
 from builders.recipes import RECIPES
 from builders.results import shards

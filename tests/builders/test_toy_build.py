@@ -19,7 +19,8 @@ from builders.networks.frozen import FrozenStack
 from builders.networks.graph import CellGraph
 from builders.networks.plain import Network, Skeleton, flops, parameters
 from builders.networks.stacked import StackedNetwork
-from builders.plan import Plan, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan, write_plan
 from builders.proxies import PROXIES, initialised, score
 from builders.recipes import RECIPES, Recipe
 from builders.results import shards

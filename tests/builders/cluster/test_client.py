@@ -23,7 +23,7 @@ from builders.cluster import client as asking
 from builders.cluster.client import run
 from builders.errors import BuildError
 from builders.log import Event
-from builders.plan import read_plan
+from builders.plan_file import read_plan
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard

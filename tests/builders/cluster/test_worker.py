@@ -17,7 +17,8 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.log import Event
 from builders.measure import Progress
-from builders.plan import Unit, read_plan
+from builders.plan import Unit
+from builders.plan_file import read_plan
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from builders.datasets import load
-from builders.plan import Plan, Unit, read_plan, write_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import read_plan, write_plan
 from builders.results import shards
 from builders.results.shards import Shard
 from builders.units import environment_of, settings_of

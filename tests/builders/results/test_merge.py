@@ -15,7 +15,8 @@ torch = pytest.importorskip("torch")
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.networks.plain import Network, Skeleton
-from builders.plan import Plan, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan, write_plan
 from builders.results import merge as merging
 from builders.results import shards
 from builders.results.merge import merge

@@ -12,7 +12,8 @@ pytest.importorskip("torch")
 from builders.attacks import PGD
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import write_plan
 from builders.recipes import RECIPES
 from builders.results import shards
 from builders.results.merge import merge

@@ -20,7 +20,8 @@ from builders.errors import AttackError, BuildError, WeightsError
 from builders.evaluate import robust_outcomes
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.measure import measure
-from builders.plan import Plan, Unit, write_plan
+from builders.plan import Plan, Unit
+from builders.plan_file import write_plan
 from builders.recipes import RECIPES
 from builders.results import listing
 from builders.results.merge import merge

@@ -17,7 +17,8 @@ from builders.attacks import FGSM, PGD
 from builders.datasets import load
 from builders.errors import BuildError, WeightsError
 from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Plan, read_plan, write_plan
+from builders.plan import Plan
+from builders.plan_file import read_plan, write_plan
 from builders.planning import plan_of_weights
 from builders.proxies import PROXIES
 from builders.results import listing, merge
