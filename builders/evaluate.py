@@ -1,7 +1,7 @@
-"""Which images a network classifies correctly: clean, corrupted, and under attack, where this module enforces the rules.
+"""Which images a network classifies correctly: clean, corrupted, and under attack.
 
-An attack only proposes images.  This module projects them on the L∞ ball and on [0, 1], and asks the network again.  Of each network, only
-the images that it classifies correctly when clean are attacked.  Every eps is attacked on its own, as in the published dataset:
+An attack only proposes images.  They are put within the L∞ ball and [0, 1] (`builders.rules`), and the network is asked again.  Of each
+network, only the images that it classifies correctly when clean are attacked.  Every eps is attacked on its own, as in the published dataset:
 an image broken at a smaller eps counts at a larger one only if the attack finds it there, too.  An attack that looks for the nearest
 misclassified image (`MinimalAttack`) walks once, and what it found is projected on the ball of each eps, as in Foolbox.
 
@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier, MinimalAttack, ball, correct, live_first, pixels, put, take
+from builders.attacks.base import Attack, Classifier, MinimalAttack, correct, live_first, pixels, put, take
 from builders.attacks.streams import image_streams
-from builders.classifiers import LOW, fit_for_attacks
+from builders.classifiers import fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats
 from builders.errors import AttackError
 from builders.precision import exact_convolutions
-from robbench.arguments import checked_count
+from builders.rules import checked_grid, checked_images, within_rules
 from robbench.measurements.metrics import SEVERITIES
 
 
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 @exact_convolutions()
 def clean_answers(network: Classifier, images: Tensor, labels: Tensor, *, batch_size: int = 512, whole: bool = True) -> Answers:
     """Outcomes, as `clean_outcomes`, and if the whole is wanted, logits; raises as `clean_outcomes`."""
-    images = _checked(images, labels, batch_size)
+    images = checked_images(images, labels, batch_size)
     with fit_for_attacks(network) as fit:
         return _as_answers(*_answers(fit, images, labels, batch_size), whole)
 
@@ -78,8 +78,8 @@ def robust_answers(
 
     An image that a network misclassifies when clean is not attacked: its logits are those of the clean image.
     """
-    images = _checked(images, labels, batch_size)
-    grid = _checked_grid(eps_grid, images)
+    images = checked_images(images, labels, batch_size)
+    grid = checked_grid(eps_grid, images)
     with fit_for_attacks(network) as fit:
         return _as_answers(*_robust(fit, images, labels, attack, grid, seed, batch_size, whole), whole)
 
@@ -225,8 +225,8 @@ def transfer_outcomes(
     Raises:
         AttackError: if images, labels, a network or eps do not fit.
     """
-    images = _checked(images, labels, batch_size)
-    (radius,) = _checked_grid([eps], images)
+    images = checked_images(images, labels, batch_size)
+    (radius,) = checked_grid([eps], images)
     with fit_for_attacks(sources) as fit_sources, fit_for_attacks(targets) as fit_targets:
         return _as_array(_transferred(fit_sources, fit_targets, images, labels, attack, radius, every, seed, batch_size))
 
@@ -242,15 +242,13 @@ def _transferred(
     seed: int,
     batch_size: int,
 ) -> Tensor:
-    attackable, clean = _clean(sources, images, labels, batch_size), _clean(targets, images, labels, batch_size)
-    if every:
-        attackable, clean = torch.ones_like(attackable), torch.ones_like(clean)
+    attackable, clean = (_clean(networks, images, labels, batch_size) | every for networks in (sources, targets))
     streams = image_streams(seed, torch.arange(len(images), device=images.device))
     crafted = images.expand(*attackable.shape, *images.shape[1:]).clone()
     for index in _batches(live_first(attackable), batch_size) if radius > 0 else ():
         given, radii = images[index], radius.expand(index.shape)
         proposed = attack(sources, given, labels[index], radii, streams=streams[index])
-        found = project(_checked_proposal(proposed, given), given, radii)
+        found = within_rules(proposed, given, radii)
         put(crafted, index, torch.where(pixels(take(attackable, index)), found, given))
     outcomes = [_clean(targets, one, labels, batch_size) & clean for one in crafted.reshape(-1, *images.shape)]
     return torch.stack(outcomes).reshape(*attackable.shape[:-1], *clean.shape)
@@ -261,28 +259,10 @@ def accuracy(outcomes: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(outcomes.mean(axis=-1))
 
 
-def project(proposed: Tensor, images: Tensor, eps: Tensor) -> Tensor:
-    """The nearest point in the L∞ ball around each image and in [0, 1]; a pixel that is NaN is the image's own.
-
-    Arguments:
-        proposed, images: ``(…, batch, channels, height, width)``.
-        eps: ``(…, batch)``.
-    """
-    return torch.where(proposed.isnan(), images, proposed).clamp(*ball(images, eps))
-
-
 @torch.no_grad()
 def _found(network: Classifier, images: Tensor, proposed: Tensor, eps: Tensor) -> Tensor:
     """The network's logits of what an attack proposes, within the rules."""
-    return network(project(_checked_proposal(proposed, images), images, eps))
-
-
-def _checked_proposal(proposed: Tensor, images: Tensor) -> Tensor:
-    if proposed.shape != images.shape:
-        raise AttackError(
-            f"the attack returned images of shape {tuple(proposed.shape)}; expected one for each given: {tuple(images.shape)}."
-        )
-    return proposed.detach()
+    return network(within_rules(proposed, images, eps))
 
 
 def _clean(network: Classifier, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
@@ -317,38 +297,3 @@ def _as_array(outcomes: Tensor) -> NDArray[np.bool_]:
 
 def _as_answers(outcomes: Tensor, logits: Tensor, whole: bool) -> Answers:
     return Answers(_as_array(outcomes), logits.cpu() if whole else None)
-
-
-def _checked(images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    """The images, in single precision at least, so that a small eps is not rounded away."""
-    if images.ndim != 4 or not images.is_floating_point() or not len(images):
-        raise AttackError(
-            f"images of shape {tuple(images.shape)} and {images.dtype}; expected floats, (images, channels, height, width), at least one image;"
-            " whole grey levels are images / 255."
-        )
-    low, high = float(images.min()), float(images.max())
-    if not (low >= 0 and high <= 1):
-        raise AttackError(
-            f"images run from {low:g} to {high:g}; expected [0, 1]: eps counts in these units, and normalising is the network's first layer."
-        )
-    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise AttackError(
-            f"labels of shape {tuple(labels.shape)} and {labels.dtype} for {len(images)} images; expected ({len(images)},) and torch.int64."
-        )
-    if labels.device != images.device:
-        raise AttackError(
-            f"the labels are on {labels.device} and the images on {images.device}; move one: labels.to({str(images.device)!r})."
-        )
-    if int(labels.min()) < 0:
-        raise AttackError(f"label {int(labels.min())}; labels run from 0.")
-    checked_count(batch_size, "batch_size", of="images at a time")
-    return images.float() if images.dtype in LOW else images
-
-
-def _checked_grid(eps_grid: Sequence[float], images: Tensor) -> Tensor:
-    for eps in eps_grid:
-        if not (math.isfinite(eps) and 0 <= eps <= 1):
-            raise AttackError(f"eps {eps:g}; expected 0 to 1, in units of images in [0, 1]: one grey level is eps=1/255.")
-    if not len(eps_grid):
-        raise AttackError("eps_grid is empty; expected at least one eps, such as [1/255, 2/255].")
-    return torch.tensor(list(eps_grid), dtype=images.dtype, device=images.device)
