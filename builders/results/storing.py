@@ -22,9 +22,10 @@ from builders.confidences import AXES, UNITS
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.evaluations import Evaluation
+from builders.fingerprint import listed
 from builders.measure import Measured
 from builders.recipes import checked_name
-from builders.results import listing
+from builders.results import listing, together
 from builders.results.built import unmeasured
 from builders.results.listing import Record
 from builders.results.merge import Axes, threats
@@ -147,16 +148,16 @@ def stored(into: Path, origins: Sequence[Origin], about: About) -> list[bool]:
         name, (_, how) = about.name(threat, "accuracy"), about.threats[threat]
         _refuse_otherwise(name, provenance, {**provenance, **about.provenance, **how})
         mine = {origin.key: origin.weights for origin in origins if origin.place in networks}
-        listed = provenance["weights"]
-        if listing.is_summed(listed):
-            if not listing.is_of(listed, mine):
+        known = provenance["weights"]
+        if listing.is_summed(known):
+            if not listing.is_of(known, mine):
                 raise BuildError(
-                    f"{into} holds {name} of {listed['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
+                    f"{into} holds {name} of {known['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
                     " other weights; give all of them together with what is new, or another name (--training)."
                 )
-        elif other := [key for key, weights in mine.items() if listed.get(key) != dict(weights)]:
+        elif other := [key for key, weights in mine.items() if known.get(key) != dict(weights)]:
             raise Contradiction(
-                f"{into} holds {name} of other weights than {other[0]} has now ({listed.get(other[0], 'of another cell of its class')});"
+                f"{into} holds {name} of other weights than {other[0]} has now ({known.get(other[0], 'of another cell of its class')});"
                 " give these another name (--training), or their seeds."
             )
     held = [present, *(_present(into, about, measure) for measure in about.measures)]
@@ -207,10 +208,9 @@ def _said(name: Name, present: Present | None, new: dict[str, Any], origins: Seq
 
 
 def _refuse_otherwise(name: Name, present: dict[str, Any], new: dict[str, Any]) -> None:
-    if differing := [field for field in present | new if field not in _OF_ONE_RUN and present.get(field) != new.get(field)]:
-        field = differing[0]
+    if differing := together.differing(name, present, new, but=_OF_ONE_RUN):
         raise Contradiction(
-            f"{name} in the store differs in {field} from what is to be put into it: {present.get(field)} and {new.get(field)}."
+            f"{name} in the store differs from what is to be put into it: {listed(differing)}."
             " To keep both, give the new one another name (--training)."
         )
 

@@ -9,7 +9,7 @@ Library versions and devices may differ between builds: rounding is then another
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,17 @@ def _differences(name: Name, present: Header, array: Array) -> list[str]:
     if (source := present.provenance.get("source")) != SOURCE:
         return [f"its source is {source}, not {SOURCE}"]
     old, new = (_compared(name, found, whole=name == array.name) for found in (present, array.header))
-    for field in [field for field in new if field not in old and _is_older(field, name.dataset)]:
-        del new[field]
-    return differences(new, old)
+    return _but_what_is_older(name, old, new)
+
+
+def differing(name: Name, present: dict[str, Any], new: dict[str, Any], *, but: Collection[str]) -> list[str]:
+    """All that an array's provenance says otherwise in a store than anew, but for some fields; as `builders.fingerprint.differences`."""
+    old, other = (flat({field: value for field, value in completed(name, said).items() if field not in but}) for said in (present, new))
+    return _but_what_is_older(name, old, other)
+
+
+def _but_what_is_older(name: Name, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return differences({field: value for field, value in new.items() if field in old or not _is_older(field, name.dataset)}, old)
 
 
 def _compared(name: Name, header: Header, *, whole: bool) -> dict[str, Any]:
@@ -130,7 +138,7 @@ def _compared(name: Name, header: Header, *, whole: bool) -> dict[str, Any]:
 
 
 def _is_older(field: str, dataset: str) -> bool:
-    """Whether builds did not always record a field, and it could not be another: the data set's name says which images, and attacks keep theirs."""
+    """Whether stores did not always record a field, and it could not be another: the data set's name says which images, and attacks keep theirs."""
     return field == "code" or (field == "dataset" and not dataset.startswith("npz:"))
 
 
