@@ -4,7 +4,7 @@
 [recipe.adversary]           fields of `builders.recipes.Adversary`
 [recipe.schedule]            kind, and fields of the class in `builders.schedules`
 [evaluation]                 fields of `builders.evaluations.Evaluation`; `like` as above
-[evaluation.attacks.NAME]    attack (module:name, or one of `builders.attacks.ATTACKS`; NAME if left out), eps, and the attack's own fields
+[evaluation.attacks.NAME]    attack (module:name, or one of `builders.attacks.ATTACKS`; NAME if left out), eps, precision, and the attack's own fields
 [evaluation.proxies.NAME]    proxy (module:name), what it needs (`builders.proxies.Proxy`), and the proxy's own fields
 [dataset]                    name, path
 """
@@ -15,12 +15,12 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from builders.attacks import ATTACKS, Attack
+from builders.attacks import ATTACKS, Attack, InPrecision
 from builders.confidences import SUMMARIES
 from builders.corruptions import CORRUPTIONS
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
-from builders.own import own_attack, own_proxy
+from builders.own import OF_THE_TABLE, own_attack, own_proxy
 from builders.proxies import KNOWN, PROXIES, Proxy
 from builders.recipes import RECIPES, Adversary, Recipe, find_recipe
 from builders.schedules import SCHEDULES, Schedule
@@ -161,15 +161,23 @@ def _named(table: Table, field: str, every: list[str] | None = None) -> Table:
 
 
 def _attack(table: Table, name: str) -> Attack:
+    exact = _exact(table, name)
+    with table.naming():
+        found = InPrecision(exact, table.field("precision", str) if "precision" in table.values else "float32")
+        return exact if found.precision == "float32" else found
+
+
+def _exact(table: Table, name: str) -> Attack:
+    """The attack in float32."""
     base = table.field("attack", str) if "attack" in table.values else name
     with table.naming():
         if ":" in base:
-            parameters = {field: value for field, value in table.values.items() if field not in ("attack", "eps", "source")}
+            parameters = {field: value for field, value in table.values.items() if field not in ("attack", "source", *OF_THE_TABLE)}
             return own_attack(base, _source(table), **parameters)
         if base not in ATTACKS:
             raise BuildError(f"{base!r} is not an attack.{nearest(base, ATTACKS)} Known: {', '.join(ATTACKS)}; or module:name.")
     known: Any = ATTACKS[base]
-    given = table.arguments(type(known), leaving=("attack", "eps"))
+    given = table.arguments(type(known), leaving=("attack", *OF_THE_TABLE))
     with table.naming():
         made: Attack = replace(known, **given)
         return made

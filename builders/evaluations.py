@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, Square
+from builders.attacks import APGD, ATTACKS, FGSM, PGD, Attack, InPrecision, Square
 from builders.confidences import SUMMARIES
 from builders.corruptions import CORRUPTIONS, find
 from builders.errors import BuildError
@@ -143,6 +143,8 @@ def _check_levels(evaluation: str, attack: str, levels: tuple[float, ...]) -> No
 def _attack_record(name: str, attack: Attack) -> dict[str, Any]:
     if isinstance(attack, OwnAttack):
         return {"attack": attack.attack, **attack.parameters, "source": attack.source}
+    if isinstance(attack, InPrecision):
+        return {**_attack_record(name, attack.attack), "precision": attack.precision}
     base = next((base for base, known in ATTACKS.items() if type(known) is type(attack)), None)
     if base is None or not is_dataclass(attack):
         raise BuildError(

@@ -28,6 +28,9 @@ from builders.proxies.passes import Passes
 from builders.proxies.scoring import Proxy
 from robbench.arguments import nearest
 
+OF_THE_TABLE = ("eps", "precision")
+"""What the table of an attack says of how it is run, and not of the attack."""
+
 
 @dataclass(frozen=True)
 class OwnAttack:
@@ -80,9 +83,11 @@ def own_attack(attack: str, source: str | None = None, **parameters: Any) -> Own
         parameters: what the class is called with.
 
     Raises:
-        BuildError: there is no such module or name, it is not an attack, does not take the parameters, or has another source.
+        BuildError: there is no such module or name, it is not an attack, does not take the parameters or they are those of a table, or has another source.
     """
     for name, value in parameters.items():
+        if name in OF_THE_TABLE:
+            raise BuildError(f"{attack} was given {name}, which says how an evaluation runs it; give its own parameter another name.")
         if not isinstance(value, str | int | float):
             raise BuildError(f"{attack} was given {name}={value!r}; expected a string, a number, or true or false.")
     made = OwnAttack(attack, source or source_of(attack), parameters)

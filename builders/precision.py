@@ -17,6 +17,13 @@ from builders.errors import BuildError
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
+def checked_precision(precision: str) -> str:
+    """The precision, if it is one of `PRECISIONS`; otherwise raises BuildError."""
+    if precision not in PRECISIONS:
+        raise BuildError(f"{precision!r} is not a precision; expected one of {', '.join(PRECISIONS)}.")
+    return precision
+
+
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
     """Within, convolutions and matrix products are computed in full float32 (on a GPU, TF32 would keep ten bits), deterministically."""
@@ -31,9 +38,7 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
     Raises:
         BuildError: another precision, or tf32 where there is none.
     """
-    if precision not in PRECISIONS:
-        raise BuildError(f"{precision!r} is not a precision; expected one of {', '.join(PRECISIONS)}.")
-    if precision == "tf32" and device.type != "cuda":
+    if checked_precision(precision) == "tf32" and device.type != "cuda":
         raise BuildError(f"tf32 was asked for on {device.type}; only CUDA devices have it: use float32.")
     tf32 = precision == "tf32"
     with _products("high" if tf32 else "highest", tf32=tf32), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from builders.attacks import InPrecision
 from builders.code import code_of
 from builders.datasets import Dataset
 from builders.errors import BuildError, DamagedWeights, WeightsError
@@ -240,10 +241,11 @@ def settings_of(recipe: str | Source, evaluation: str | Evaluation, dataset: Dat
 def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:
     """All that an evaluation stands for on a data set, with the code of its attacks, as JSON has it."""
     stands_for = evaluation.settings()
+    exact = {name: attack.attack if isinstance(attack, InPrecision) else attack for name, attack in evaluation.attacks.items()}
     settings = {
         **stands_for,
         # An attack of one's own says its source among its settings.
-        "code": {name: code_of(attack) for name, attack in evaluation.attacks.items() if not isinstance(attack, OwnAttack)},
+        "code": {name: code_of(attack) for name, attack in exact.items() if not isinstance(attack, OwnAttack)},
         "corruptions": {name: dataset.corrupted.settings(name) for name in evaluation.corruptions},
         "proxies": {name: {**SCORING, **proxy} for name, proxy in stands_for["proxies"].items()},
     }

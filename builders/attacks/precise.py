@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from builders.attacks.base import Attack, Classifier
-from builders.precision import computing
+from builders.precision import checked_precision, computing
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,16 @@ class InPrecision:
     Arguments:
         attack: any.
         precision: tf32 or bfloat16; float32 is the attack itself.
+
+    Raises:
+        BuildError: another precision.
     """
 
     attack: Attack
     precision: str
+
+    def __post_init__(self) -> None:
+        checked_precision(self.precision)
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """The attack's name and parameters, and the precision, for the provenance of what is measured with it."""
@@ -33,7 +39,7 @@ class InPrecision:
         """Adversarial candidates; see `builders.attacks.base` for shapes.
 
         Raises:
-            BuildError: as `builders.precision.computing`.
+            BuildError: tf32 where there is none.
         """
         with computing(self.precision, images.device):
             return self.attack(network, images, labels, eps, streams=streams)

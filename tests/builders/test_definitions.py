@@ -5,12 +5,15 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from builders.attacks import ATTACKS, FGSM, PGD
+from builders.attacks import ATTACKS, FGSM, PGD, InPrecision
+from builders.code import code_of
 from builders.corruptions import CORRUPTIONS
+from builders.datasets import Dataset
 from builders.definitions import evaluation_of, read_evaluation, read_images, read_recipe, recipe_of
 from builders.errors import BuildError
 from builders.evaluations import EVALUATIONS, Evaluation
@@ -19,6 +22,7 @@ from builders.proxies.rscore import Psi
 from builders.recipes import RECIPES, Adversary, Recipe
 from builders.schedules import SCHEDULES, OneCycle
 from builders.tables import Place, Table
+from builders.units import settings_of_evaluation
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_build.toml"
 DOCS = Path(__file__).parents[2] / "docs" / "builds.md"
@@ -97,6 +101,22 @@ def test_shorthands(tmp_path: Path) -> None:
 def test_a_name_in_a_store_may_stand_for_an_attack_with_other_arguments(tmp_path: Path) -> None:
     text = '[evaluation]\nname = "mine"\neps = [0.1]\n[evaluation.attacks.attack-strong]\nattack = "pgd"\nsteps = 100\n'
     assert read_evaluation(written(tmp_path, text)).attacks == {"attack-strong": PGD(steps=100)}
+
+
+def test_an_attack_in_another_precision_is_written_down_and_runs_the_same_code(tmp_path: Path) -> None:
+    text = '[evaluation]\nname = "mine"\neps = [0.1]\n[evaluation.attacks.pgd]\nsteps = 5\nprecision = "{}"\n'
+    fast = read_evaluation(written(tmp_path, text.format("bfloat16")))
+    exact = read_evaluation(written(tmp_path, text.format("float32")))
+    assert fast.attacks == {"pgd": InPrecision(PGD(steps=5), "bfloat16")}
+    assert exact.attacks == {"pgd": PGD(steps=5)}
+    assert evaluation_of(Table(fast.record(), Place("a plan", ""))) == fast
+    assert fast.settings()["attacks"]["pgd"] == {**PGD(steps=5).settings(), "precision": "bfloat16"}
+    assert fast.label != exact.label
+    images = np.zeros((2, 1, 8, 8), np.float32)
+    dataset = Dataset("mine", images, np.arange(2), images, np.arange(2), 2)
+    assert settings_of_evaluation(fast, dataset)["code"] == settings_of_evaluation(exact, dataset)["code"] == {"pgd": code_of(PGD())}
+    with pytest.raises(BuildError, match=r"attacks\.pgd.*'half' is not a precision"):
+        read_evaluation(written(tmp_path, text.format("half")))
 
 
 def test_a_proxy_takes_its_own_fields(tmp_path: Path) -> None:
