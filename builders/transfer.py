@@ -180,7 +180,7 @@ def transfer(
                     {
                         "attack": name,
                         "settings": settings["attacks"][name],
-                        "code": settings["code"][name],
+                        **({"code": settings["code"][name]} if name in settings["code"] else {}),
                         "eps": eps,
                         "accuracy": done.accuracy[name][level].tolist(),
                     }

@@ -83,6 +83,23 @@ def test_the_attack_of_the_paper() -> None:
     assert (attack.steps, attack.early_stop) == (20, False)
 
 
+def test_an_attack_of_ones_own_transfers(tmp_path: Path, tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine_transfers.py").write_text("def same(network, images, labels, eps, *, streams):\n    return images\n")
+    (tmp_path / "mine.toml").write_text(
+        '[evaluation]\nname = "mine"\neps = [0.1]\n[evaluation.attacks.attack-same]\nattack = "mine_transfers:same"\n'
+    )
+    for k in range(2):
+        torch.save({"arch_str": ARCHS[k], "net_state_dict": tiny_network(ARCHS[k], k).state_dict()}, tmp_path / f"{k}.pth")
+    options = ["--dataset", tiny_images, "--normalise", "none", "--evaluation", "mine.toml", "--out", "matrix.json", "--device", "cpu"]
+    result = CliRunner().invoke(main, ["build", "transfer", "0.pth", "1.pth", *options])
+    assert result.exit_code == 0, result.output
+    said = json.loads((tmp_path / "matrix.json").read_text())
+    assert said["attacks"][0]["settings"]["attack"] == "mine_transfers:same"
+    assert "code" not in said["attacks"][0]
+    assert said["attacks"][0]["accuracy"] == [said["clean"]] * 2
+
+
 def test_networks_in_files_from_the_shell(tmp_path: Path, tiny_images: str) -> None:
     """Of two widths; the file says what it was of, and the other way to say it gives the same; another class count is refused by tensor."""
     paths = [str(tmp_path / f"{k}.pth") for k in range(2)]
