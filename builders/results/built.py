@@ -19,6 +19,7 @@ from builders.fingerprint import differences, of_shard
 from builders.plan import Plan, Unit
 from builders.results import shards
 from builders.results.shards import Shard
+from builders.weights.planned import key_of
 from robbench.spaces import space_named
 from robbench.store.arrays import MISSING
 from robbench.store.blockwise import Blocks
@@ -82,7 +83,7 @@ class Built:
             self.environment.setdefault("trained", shard.environment["trained"])
         for k, (arch, training) in enumerate(zip(shard.unit.archs, shard.trainings, strict=True)):
             if training["diverged"] is not None:
-                self.diverged[f"{arch}, seed {shard.unit.seed}"] = training["diverged"]
+                self.diverged[key_of(arch, shard.unit.seed)] = training["diverged"]
                 continue
             row = self.rows.class_row[space.key(space.parse(arch))]
             self.where[row, seed] = path, k

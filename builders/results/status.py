@@ -14,6 +14,7 @@ from builders.log import FAILED, UNIT, Event, events
 from builders.plan import Plan
 from builders.plan_file import read_plan
 from builders.results import shards
+from builders.weights.planned import key_of
 
 _RECENT = 20
 """Units, over the last of which a rate is taken."""
@@ -80,7 +81,7 @@ class Status:
         self.seconds["training"] += sum(training["seconds"] for training in shard.trainings)
         for arch, training in zip(shard.unit.archs, shard.trainings, strict=True):
             if training["diverged"] is not None:
-                self.diverged[f"{arch}, seed {shard.unit.seed}"] = training["diverged"]
+                self.diverged[key_of(arch, shard.unit.seed)] = training["diverged"]
 
     def _tell(self, left: set[str], happened: list[Event]) -> None:
         last = {event.unit: event for event in happened if event.unit in left}

@@ -21,7 +21,7 @@ from builders.results.listing import Record
 
 
 def key_of(arch: str, seed: int) -> str:
-    """What a network is called where its file is said."""
+    """What a network is called where something is said of it alone: its file, or why it diverged."""
     return f"{arch}, seed {seed}"
 
 
