@@ -1,8 +1,7 @@
-"""`robbench build …` (plan, run, status, merge, verify; `builders.cli_weights` has more) and `robbench proxies`; each a few lines over the builders."""
+"""`robbench build …`: plan, run, status, merge, verify; `builders.cli_weights` has evaluate and transfer.  Each a few lines over the builders."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from datetime import timedelta
@@ -13,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from builders.cli_proxies import proxies
 from builders.cli_weights import evaluate, transfer
 from builders.options import checked_name, data_option, device_option, folder_argument, space_option
 from robbench import RobBench
-from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 if TYPE_CHECKING:
     from builders.log import Event
+
+__all__ = ["build", "proxies"]
 
 _BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 
@@ -236,70 +237,3 @@ def verify(store: Path, sample: int, seed: int, weights: Path | None, device: st
         )
     if failed:
         raise click.ClickException(f"{store} could not be built again as it is.")
-
-
-@click.command()
-@click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
-@space_option
-@click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
-@click.option(
-    "--proxy",
-    "names",
-    multiple=True,
-    help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. If left out, all but those that are variants of another.",
-)
-@click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
-@click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
-@click.option(
-    "--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Images; jacob_fro_10x256 and its like take 2560."
-)
-@click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
-@click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
-@click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
-@device_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
-@data_option
-def proxies(
-    archs: tuple[str, ...],
-    space: str,
-    dataset: str,
-    names: tuple[str, ...],
-    device: str,
-    as_json: bool,
-    data: Path | None,
-    **options: str | int,
-) -> None:
-    """Zero-cost proxies of untrained networks of architectures, given as arch strings.
-
-    Trained networks are scored from Python: builders.proxies.score takes a stack of them, in eval mode, and a batch.
-    """
-    if find_spec("torch") is None:
-        raise click.ClickException("proxies need torch: pip install 'robbench[builders]'")
-    from builders.datasets import load
-    from builders.devices import find_device
-    from builders.own import own_proxy
-    from builders.proxies import KNOWN, PROXIES, score_untrained
-    from robbench.spaces import parse, space_named
-
-    parsed = [parse(space_named(space), arch) for arch in archs]
-    with tqdm(total=len(set(names or PROXIES)), unit="proxy", delay=SECONDS_BEFORE_A_BAR, leave=False, file=sys.stderr) as bar:
-        found = score_untrained(
-            parsed,
-            load(dataset, data),
-            names or list(PROXIES),
-            proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
-            device=find_device(device),
-            notice=lambda name: bar.update(),
-            **options,  # type: ignore[arg-type]
-        )
-    if as_json:
-        values = [{name: None if value[k] != value[k] else value[k] for name, value in found.values.items()} for k in range(len(parsed))]
-        click.echo(json.dumps({"values": dict(zip(archs, values, strict=True)), "failures": found.failures, "settings": found.settings}))
-        return
-    for k, arch in enumerate(archs):
-        click.echo(arch)
-        for name, value in found.values.items():
-            click.echo(f"  {name:28}{'-' if value[k] != value[k] else f'{value[k]:.6g}'}")
-    for name, reasons in found.failures.items():
-        for reason, count in reasons.items():
-            click.echo(f"{name} is missing for {count} of {len(parsed)}: {reason}", err=True)
