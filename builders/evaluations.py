@@ -148,7 +148,7 @@ def _attack_record(name: str, attack: Attack) -> dict[str, Any]:
     base = next((base for base, known in ATTACKS.items() if type(known) is type(attack)), None)
     if base is None or not is_dataclass(attack):
         raise BuildError(
-            f"{name} is a {type(attack).__name__}, which a plan cannot write down; expected an attack of builders.attacks,"
+            f"{name} is a {type(attack).__name__}, which a plan cannot write down; expected one of builders.attacks.ATTACKS, with any fields,"
             " or builders.own.own_attack('module:name') for one of your own."
         )
     return {"attack": base, **asdict(attack)}
