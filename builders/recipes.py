@@ -28,7 +28,7 @@ MADRY_STEPS = 7
 """Of PGD in adversarial training, where a training's name says no other number: Madry et al. (2018), section 5."""
 FAST_STEP = 1.25
 """Step of fast adversarial training, as a share of eps: Wong, Rice and Kolter (2020), algorithm 3 and section 4.2."""
-PRECISIONS = ("float32", "bfloat16")
+TRAINING_PRECISIONS = ("float32", "bfloat16")
 ANNEALED = HalfCosine()
 
 
@@ -130,7 +130,7 @@ class Recipe:
             ("std", self.std is None or all(0 < each < math.inf for each in self.std), "positive numbers, one for each channel"),
             ("mean", self.mean is None or all(map(math.isfinite, self.mean)), "finite numbers, one for each channel"),
             ("training", self.training not in ("", ".", "..", UNTRAINED), f"a name, and not {UNTRAINED!r}, which is that of proxies"),
-            ("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS)),
+            ("precision", self.precision in TRAINING_PRECISIONS, " or ".join(TRAINING_PRECISIONS)),
             ("name", bool(self.name), "a name"),
         ):
             if not sense:
