@@ -14,8 +14,6 @@ Source: Alpaydin and Kaynak (1998); Krizhevsky (2009); Chrabaszcz et al. (2017) 
 from __future__ import annotations
 
 import hashlib
-import pickle
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from builders.batches import read_batches
 from builders.corruptions import Corrupted, as_floats
 from builders.errors import DatasetError
 from robbench.arguments import nearest
@@ -130,23 +129,21 @@ def _digits(path: Path | None) -> Dataset:
     return Dataset("digits", images[~test], labels[~test], images[test], labels[test], 10)
 
 
-def _cifar10(path: Path | None) -> Dataset:
-    return _batches("cifar10", path, 10, 32, b"labels")
+def _batches(name: str, classes: int, *how: Any) -> Callable[[Path | None], Dataset]:
+    """What loads a data set of published batches, read as `read_batches` says."""
 
+    def load_from(path: Path | None) -> Dataset:
+        found = read_batches(name, path, classes, *how)
+        return Dataset(name, as_floats(found.train_images), found.train_labels, as_floats(found.test_images), found.test_labels, classes)
 
-def _cifar100(path: Path | None) -> Dataset:
-    return _batches("cifar100", path, 100, 32, b"fine_labels")
-
-
-def _imagenet16_120(path: Path | None) -> Dataset:
-    return _batches("ImageNet16-120", path, _CLASSES_OF_IMAGENET16, 16, b"labels", first_label=1)
+    return load_from
 
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "digits": _digits,
-    "cifar10": _cifar10,
-    "cifar100": _cifar100,
-    "ImageNet16-120": _imagenet16_120,
+    "cifar10": _batches("cifar10", 10, 32, b"labels"),
+    "cifar100": _batches("cifar100", 100, 32, b"fine_labels"),
+    "ImageNet16-120": _batches("ImageNet16-120", _CLASSES_OF_IMAGENET16, 16, b"labels", 1),
 }
 
 
@@ -192,116 +189,3 @@ def _check(images_name: str, images: npt.NDArray[Any], labels_name: str, labels:
         raise DatasetError(f"{labels_name}: {labels.dtype} {labels.shape}; expected int64 ({len(images)},), one for each image.")
     if labels.min() < 0 or labels.max() >= classes:
         raise DatasetError(f"{labels_name} range from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}.")
-
-
-# The published files, as (part, md5).
-_FILES: dict[str, dict[str, tuple[str, str]]] = {
-    "cifar10": {
-        "data_batch_1": ("train", "c99cafc152244af753f735de768cd75f"),
-        "data_batch_2": ("train", "d4bba439e000b95fd0a9bffe97cbabec"),
-        "data_batch_3": ("train", "54ebc095f3ab1f0389bbae665268c751"),
-        "data_batch_4": ("train", "634d18415352ddfa80567beed471001a"),
-        "data_batch_5": ("train", "482c414d41f54cd18b22e5b47cb7c3cb"),
-        "test_batch": ("test", "40351d587109b95175f43aff81a1287e"),
-    },
-    "cifar100": {
-        "train": ("train", "16019d7e3df5f24257cddd939b257f8d"),
-        "test": ("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),
-    },
-    "ImageNet16-120": {
-        "train_data_batch_1": ("train", "27846dcaa50de8e21a7d1a35f30f0e91"),
-        "train_data_batch_2": ("train", "c7254a054e0e795c69120a5727050e3f"),
-        "train_data_batch_3": ("train", "4333d3df2e5ffb114b05d2ffc19b1e87"),
-        "train_data_batch_4": ("train", "1620cdf193304f4a92677b695d70d10f"),
-        "train_data_batch_5": ("train", "348b3c2fdbb3940c4e9e834affd3b18d"),
-        "train_data_batch_6": ("train", "6e765307c242a1b3d7d5ef9139b48945"),
-        "train_data_batch_7": ("train", "564926d8cbf8fc4818ba23d2faac7564"),
-        "train_data_batch_8": ("train", "f4755871f718ccb653440b9dd0ebac66"),
-        "train_data_batch_9": ("train", "bb6dd660c38c58552125b1a92f86b5d4"),
-        "train_data_batch_10": ("train", "8f03f34ac4b42271a294f91bf480f29b"),
-        "val_data": ("test", "3410e3017fdaefba8d5073aaa65e4bd6"),
-    },
-}
-
-# The published archives: address, md5, and the folder inside.
-_ARCHIVES = {
-    "cifar10": ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"),
-    "cifar100": ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python"),
-}
-
-
-def _batches(name: str, path: Path | None, classes: int, side: int, labels_key: bytes, first_label: int = 0) -> Dataset:
-    folder = _fetch(name) if path is None else path
-    parts: dict[str, list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]] = {"train": [], "test": []}
-    for file, (part, md5) in _FILES[name].items():
-        batch = _read_batch(folder / file, md5, name)
-        images = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, side, side)
-        labels = np.asarray(batch[labels_key], np.int64) - first_label
-        # ImageNet16-120 is the first 120 of the published batches' 1,000 classes.
-        keep = labels < classes
-        parts[part].append((images[keep], labels[keep]))
-    (train_images, train_labels), (test_images, test_labels) = (
-        (np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])) for batches in parts.values()
-    )
-    return Dataset(name, as_floats(train_images), train_labels, as_floats(test_images), test_labels, classes)
-
-
-def _read_batch(path: Path, md5: str, name: str) -> dict[bytes, Any]:
-    """One published batch, read only if its md5 is the published one.
-
-    These files are pickles: no other form of them is published.  The checksum is verified first, and the restricted reader can build
-    nothing but numpy arrays, so no code that a file names is ever run.
-    """
-    if not path.is_file():
-        raise DatasetError(
-            f"{str(path)!r} is not a file; expected the published files of {name} ({', '.join(_FILES[name])}) in one folder: give that folder."
-        )
-    raw = path.read_bytes()
-    found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DatasetError(f"{str(path)!r} has the md5 {found}; expected {md5}, the published one of {name}: fetch the file again.")
-    return unpickle_arrays(raw)
-
-
-def unpickle_arrays(raw: bytes) -> dict[bytes, Any]:
-    """A pickled dict of numbers, strings and numpy arrays; keys become bytes.
-
-    Raises:
-        DatasetError: the pickle names anything that is not part of a numpy array.
-    """
-    import io
-
-    class Arrays(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            # numpy has moved its modules since these files were written, so the names in them are matched, not imported.
-            allowed = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype, "encode": _encode}
-            if module not in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs") or name not in allowed:
-                raise DatasetError(f"the batch names {module}.{name}, which is no part of a numpy array: it is not a published file.")
-            return allowed[name]
-
-    batch = Arrays(io.BytesIO(raw), encoding="bytes").load()
-    return {key.encode() if isinstance(key, str) else key: value for key, value in batch.items()}
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    return text.encode("latin1" if encoding == "latin1" else "utf-8")
-
-
-def _fetch(name: str) -> Path:
-    """The folder of the published files, fetched once into pooch's cache."""
-    try:
-        import pooch
-    except ImportError:
-        pooch = None
-    if pooch is None or name not in _ARCHIVES:
-        raise DatasetError(
-            f"{name} was given no path; give the folder with its published files"
-            + (", or install pooch to have them fetched." if name in _ARCHIVES else " (they are not at a public address).")
-        )
-    address, md5, folder = _ARCHIVES[name]
-    archive = Path(pooch.retrieve(address, f"md5:{md5}", path=pooch.os_cache("robbench")))
-    target = archive.parent / name
-    if not all((target / folder / file).is_file() for file in _FILES[name]):  # none yet, or unpacking was interrupted
-        with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
-    return target / folder

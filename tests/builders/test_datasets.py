@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders import datasets
+from builders import batches
 from builders.datasets import Dataset, load
 from builders.errors import DatasetError
 
@@ -127,13 +127,13 @@ def write_batches(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, *, p
     side = 16 if name == "ImageNet16-120" else 32
     key = "fine_labels" if name == "cifar100" else "labels"
     rng, written, files = np.random.default_rng(0), {}, {}
-    for file, (part, _) in datasets._FILES[name].items():
+    for file, (part, _) in batches.FILES[name].items():
         # ImageNet's labels begin at 1, and go on beyond the 120 classes of ImageNet16-120.
         written[file] = {"data": rng.integers(256, size=(4, 3 * side * side), dtype=np.uint8), key: [1, 5, 3, 121 if side == 16 else 2]}
         raw = pickle.dumps(written[file], protocol=protocol)
         (folder / file).write_bytes(raw)
         files[file] = (part, hashlib.md5(raw).hexdigest())
-    monkeypatch.setitem(datasets._FILES, name, files)
+    monkeypatch.setitem(batches.FILES, name, files)
     return written
 
 
@@ -158,7 +158,7 @@ def test_batches_as_python_2_wrote_them() -> None:
         b"\x80\x02}(U\x06labels](K\x06K\x09eU\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
         b"(K\x01K\x02K\x01\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x02\x07\xfetbu."
     )
-    batch = datasets.unpickle_arrays(raw)
+    batch = batches.unpickle_arrays(raw)
     assert batch[b"labels"] == [6, 9]
     np.testing.assert_array_equal(batch[b"data"], np.array([[7], [254]], np.uint8))
 
@@ -169,7 +169,7 @@ def test_nothing_but_arrays_is_built_from_a_pickle() -> None:
             return print, ("harm",)
 
     with pytest.raises(DatasetError, match=r"names builtins.print, which is no part of a numpy array"):
-        datasets.unpickle_arrays(pickle.dumps({"data": Harm()}, protocol=4))
+        batches.unpickle_arrays(pickle.dumps({"data": Harm()}, protocol=4))
 
 
 def test_batches_that_are_missing_or_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
