@@ -127,7 +127,9 @@ class Plan:
         object.__setattr__(self, "recipe", recipe.name if recipe.name in RECIPES else recipe)
         object.__setattr__(self, "evaluation", evaluation.name if evaluation.name in EVALUATIONS else evaluation)
         if self.space not in CELLS:
-            raise BuildError(f"{self.space!r} is not a search space.{nearest(self.space, CELLS)} Known: {', '.join(CELLS)}.")
+            raise BuildError(
+                f"{self.space!r} is not a search space whose networks a plan can be of.{nearest(self.space, CELLS)} Known: {', '.join(CELLS)}."
+            )
         checked_seed(self.sample_seed, "sample_seed")
         checked_count(self.stack, "stack", of="networks a unit")
         for seed in self.seeds:

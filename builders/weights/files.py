@@ -31,7 +31,7 @@ from builders.weights.kept import Kept
 DEPTH, WIDTH = 8, 100_000
 """Of containers that are looked into: how far, and how many in all."""
 
-DATASETS = ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120")
+PUBLISHED_FOR = ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120")
 """What published containers are keyed by."""
 
 _OTHERS = {b"BZh": "a bzip2 archive", b"\x1f\x8b": "a gzip archive", b"\x89HDF": "an HDF5 file", b"robbench": "a store"}
@@ -118,7 +118,7 @@ def chosen(entries: Sequence[Entry], dataset: str, wanted: Sequence[str] = ()) -
         WeightsError: none is meant, or several of one seed are.
     """
     fitting = [entry for entry in entries if set(wanted) <= set(entry.keys)]
-    others = set(DATASETS) - {dataset, *wanted}
+    others = set(PUBLISHED_FOR) - {dataset, *wanted}
     mine = [entry for entry in fitting if dataset in entry.keys] or [entry for entry in fitting if not others & set(entry.keys)]
     seeds = [entry.seed for entry in mine]
     if mine and (len(mine) == 1 or (None not in seeds and len(set(seeds)) == len(seeds))):

@@ -114,7 +114,7 @@ def test_parameters_that_it_does_not_take(mine: str) -> None:
         own_attack(f"{mine}:one", share=1)
     for name in ("eps", "precision"):
         with pytest.raises(BuildError, match=rf"was given {name}, which says how an evaluation runs it"):
-            own_attack(f"{mine}:Noise", **{name: 1})
+            own_attack(f"{mine}:Noise", None, **{name: 1})
     with pytest.raises(BuildError, match=r"was given share=\[1\]; expected a string, a number"):
         own_attack(f"{mine}:Noise", share=[1])
 

@@ -30,8 +30,6 @@ from builders.networks.plain import draw_weights, register_normalisation
 from robbench.spaces.darts import INNER, Cell, Genotype
 
 STEM_MULTIPLIER = 3
-AUXILIARY_WEIGHT = 0.4
-"""Of the auxiliary head's loss, as published."""
 
 
 @dataclass(frozen=True)
