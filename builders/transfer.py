@@ -148,7 +148,28 @@ def transfer(
         WeightsError: tensors that do not fit the architecture or the data set, or a network twice.
         BuildError, AttackError: as `transfer_matrix`.
     """
-    device, networks, said = torch.device(device), dict[str, nn.Module](), list[dict[str, Any]]()
+    device = torch.device(device)
+    networks, said = _loaded(checkpoints, dataset, normalisation, device)
+    done = transfer_matrix(networks, dataset, evaluation, seed=seed, device=device, notice=notice, progress=progress)
+    found = {
+        "dataset": {"name": dataset.name, "checksum": dataset.checksum, "images": len(dataset.test_images[: evaluation.images])},
+        "networks": said,
+        "clean": done.clean.tolist(),
+        "attacks": _of_each_level(done, dataset, evaluation),
+        "rows": "sources, on which every image is attacked",
+        "columns": "targets",
+        "seed": seed,
+        "environment": environment_of(device),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(found))
+    return plain
+
+
+def _loaded(
+    checkpoints: Sequence[Checkpoint], dataset: Dataset, normalisation: Normalisation | None, device: torch.device
+) -> tuple[dict[str, nn.Module], list[dict[str, Any]]]:
+    """The networks by name, and what is said of each."""
+    networks, said = dict[str, nn.Module](), list[dict[str, Any]]()
     for one in checkpoints:
         if str(one.entry) in (str(other.entry) for other in checkpoints[: len(networks)]):
             raise WeightsError(f"{one.entry} is given twice; a network is a source and a target once.")
@@ -168,33 +189,24 @@ def transfer(
                 "normalisation": normalises,
             }
         )
-    done = transfer_matrix(networks, dataset, evaluation, seed=seed, device=device, notice=notice, progress=progress)
+    return networks, said
+
+
+def _of_each_level(done: Transfer, dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:
+    """What is said of each attack at each eps, with its matrix."""
     settings = settings_of_evaluation(evaluation, dataset)
-    plain: dict[str, Any] = json.loads(
-        json.dumps(
-            {
-                "dataset": {"name": dataset.name, "checksum": dataset.checksum, "images": len(dataset.test_images[: evaluation.images])},
-                "networks": said,
-                "clean": done.clean.tolist(),
-                "attacks": [
-                    {
-                        "attack": name,
-                        "settings": settings["attacks"][name],
-                        **({"code": settings["code"][name]} if name in settings["code"] else {}),
-                        "eps": eps,
-                        "accuracy": done.accuracy[name][level].tolist(),
-                    }
-                    for name in evaluation.attacks
-                    for level, eps in enumerate(evaluation.levels(name))
-                ],
-                "rows": "sources, on which every image is attacked",
-                "columns": "targets",
-                "seed": seed,
-                "environment": environment_of(device),
-            }
-        )
-    )
-    return plain
+    code = {name: {"code": settings["code"][name]} for name in settings["code"]}  # an attack of one's own has a source among its settings
+    return [
+        {
+            "attack": name,
+            "settings": settings["attacks"][name],
+            **code.get(name, {}),
+            "eps": eps,
+            "accuracy": done.accuracy[name][level].tolist(),
+        }
+        for name in evaluation.attacks
+        for level, eps in enumerate(evaluation.levels(name))
+    ]
 
 
 def write_transfer(path: Path, found: Mapping[str, Any]) -> None:
