@@ -42,6 +42,9 @@ from robbench.store.writing import Changes, extend
 SOURCE = "robbench build evaluate"
 _OF_ONE_RUN = ("weights", "seconds")
 """What may differ between networks whose numbers stand in one array."""
+_AXES: dict[str, Axes] = {"accuracy": {}, "outcomes": {"image": []}, **AXES}
+"""What the arrays of a measure run over, after levels and seeds."""
+_UNITS = {"accuracy": "fraction", "outcomes": "bit", **UNITS}
 
 
 class Origin(NamedTuple):
@@ -167,33 +170,29 @@ def stored(into: Path, origins: Sequence[Origin], about: About) -> list[bool]:
 
 
 def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Rows, about: About) -> Iterator[Array]:
-    classes, seeds = len(rows.keys), sorted({origin.seed for origin in origins})
+    seeds = sorted({origin.seed for origin in origins})
     at = [rows.class_row[origin.place[0]] for origin in origins], [seeds.index(origin.seed) for origin in origins]
-    present = _present(into, about)  # as it is while nobody else writes
+    present = {measure: _present(into, about, measure) for measure in ("accuracy", *about.measures)}  # as it is while nobody else writes
     for threat, (axes, how) in about.threats.items():
-        outcomes = measured.outcomes[threat].reshape(len(origins), -1, measured.outcomes[threat].shape[-1])
-        levels, images = tuple(map(len, axes.values())), outcomes.shape[-1]
-        accuracy = np.full((classes, len(seeds), outcomes.shape[1]), np.nan)
-        bits: np.ndarray = np.ma.masked_array(np.zeros((*accuracy.shape, -(-images // 8)), np.uint8), True)
-        accuracy[at], bits[at] = outcomes.mean(-1), np.packbits(outcomes, axis=-1)
-        accuracy = np.moveaxis(accuracy, 1, -1).reshape(classes, *levels, len(seeds))
-        bits = np.moveaxis(bits, 1, -2).reshape(classes, *levels, len(seeds), -1)
-        name = about.name(threat, "accuracy")
-        said = {**about.provenance, **how, "images": images, "seconds": round(measured.seconds[threat], 1)}
-        points: Axes = {**axes, "seed": [*seeds]}
-        new, said = said, _said(name, present.get(threat), said, origins)
-        yield Array(name, Header("class", points, "fraction", said), accuracy)
-        yield Array(name._replace(measure="outcomes"), Header("class", {**points, "image": []}, "bit", said), bits)
+        outcomes = measured.outcomes[threat]
+        outcomes = outcomes.reshape(len(origins), -1, outcomes.shape[-1])
+        new = {**about.provenance, **how, "images": outcomes.shape[-1], "seconds": round(measured.seconds[threat], 1)}
+        found = {"accuracy": outcomes.mean(-1), "outcomes": np.packbits(outcomes, axis=-1)}
         for measure in about.measures:
-            one = name._replace(measure=measure)
-            found = measured.summaries[measure][threat].reshape(
-                len(origins), outcomes.shape[1], *measured.summaries[measure][threat].shape[-len(AXES[measure]) :]
-            )
-            values = unmeasured((classes, len(seeds), *found.shape[1:]), found.dtype)
-            values[at] = found
-            values = np.moveaxis(values, 1, 2).reshape(classes, *levels, len(seeds), *found.shape[2:])
-            said = _said(one, _present(into, about, measure).get(threat), new, origins)
-            yield Array(one, Header("class", {**points, **AXES[measure]}, UNITS[measure], said), values)
+            summary = measured.summaries[measure][threat]
+            found[measure] = summary.reshape(*outcomes.shape[:2], *summary.shape[-len(AXES[measure]) :])
+        for measure, each in found.items():
+            name = about.name(threat, measure)
+            said = _said(name, present["accuracy" if measure == "outcomes" else measure].get(threat), new, origins)
+            header = Header("class", {**axes, "seed": [*seeds], **_AXES[measure]}, _UNITS[measure], said)
+            yield Array(name, header, _in_rows(each, at, (len(rows.keys), len(seeds)), tuple(map(len, axes.values()))))
+
+
+def _in_rows(found: np.ndarray, at: tuple[list[int], list[int]], shape: tuple[int, int], levels: tuple[int, ...]) -> np.ndarray:
+    """Numbers of networks, ``(networks, levels, *)``, in their class rows and seeds: ``(classes, *levels, seeds, *)``; others are not measured."""
+    values = unmeasured((*shape, *found.shape[1:]), found.dtype)
+    values[at] = found
+    return np.moveaxis(values, 1, 2).reshape(shape[0], *levels, shape[1], *found.shape[2:])
 
 
 def _said(name: Name, present: Present | None, new: dict[str, Any], origins: Sequence[Origin]) -> dict[str, Any]:
