@@ -148,7 +148,8 @@ class RobBench:
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense; the message says why.
-            NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.
+            NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.  An attribute of the space, such as
+                ``"kernel_parameters"``, has one for every architecture, in the store or not.
         """
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate, epoch
         try:
@@ -510,11 +511,9 @@ class RobBench:
         return self.measurements.value(question, arch)
 
     def _value_or_nan(self, answer: Answer, arch: Architecture) -> float:
-        parsed = self.parse(arch)
         try:
-            return answer.values[self.measurements.lookup.row(answer.column.rows, arch)]
+            return self.measurements.number(answer, arch)
         except NotMeasured:  # the store has no row of it
-            assert parsed is not None
             return np.nan
 
     @cached_property
