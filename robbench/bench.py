@@ -211,7 +211,7 @@ class RobBench:
         objectives: str | Metric | Function | Sequence[str | Metric | Function],
         *,
         budget: float | None = None,
-        cost: str | Metric | None = None,
+        cost: str | Metric | Function | None = None,
         on: str = "store",
         on_repeat: str = "free",
         identity: str | None = None,
@@ -235,7 +235,7 @@ class RobBench:
             objectives: one objective, whose value is a float, or a list of them, whose values are a tuple.  An objective is a metric of the store, or any
                 function from an architecture of the space to a number; see `robbench.search.objectives`.
             budget: what may be spent; None for no end.
-            cost: what a query costs: 1 if left out, or a metric that the store holds, such as ``"training_seconds"``.
+            cost: what a query costs: 1 if left out; a metric that the store holds, such as ``"training_seconds"``; or a function, as for an objective.
             on: where metrics come from: what was measured, ``"store"``, or what a surrogate in the store predicts (its mean), ``"surrogate"``.
             on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
             identity: what counts as the same architecture, ``"class"`` or ``"exact"``; if left out, what all objectives agree on: classes if all of them were
@@ -256,7 +256,7 @@ class RobBench:
             InvalidArgument: an option that means nothing.
             CannotFit: noise is wanted, and no two twins were measured.
         """
-        from robbench.search.objectives import objectives_of
+        from robbench.search.objectives import objective_of, objectives_of
         from robbench.search.oracle import Oracle
 
         checked_choice(on, "on", ("store", "surrogate"))
@@ -274,7 +274,7 @@ class RobBench:
             interpolate=interpolate,
             epoch=epoch,
         )
-        price = None if cost is None else objectives_of([cost], self.measurements, dataset=dataset, training=training, seed=seed)[0]
+        price = None if cost is None else objective_of(cost, self.measurements, dataset=dataset, training=training, seed=seed)
         return Oracle(
             found,
             self.measurements,

@@ -47,7 +47,7 @@ class OracleOptions(TypedDict, total=False):
     dataset: str | None
     training: str | None
     interpolate: bool
-    cost: str | Metric | None
+    cost: str | Metric | Function | None
     on: str
     on_repeat: str
     identity: str | None
