@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class RobBench:
     """A store, and the questions it answers.  Safe to share between threads and to hand to processes.
 
-    Every question takes the same options: ``eps`` or ``severity`` (the level), ``measure``, ``dataset``, ``training``, ``seed``
-    (None: the mean over seeds) and ``interpolate`` (between measured levels).  Accuracies are fractions in [0, 1]; eps is in
-    units of images in [0, 1]; the same call always gives the same answer.
+    Questions take the same options, as far as they have a meaning there: ``eps`` or ``severity`` (the level), ``measure``, ``dataset``, ``training``,
+    ``seed`` (None: the mean over seeds), ``interpolate`` (between measured levels) and ``epoch`` (of a learning curve).  Accuracies are fractions in
+    [0, 1]; eps is in units of images in [0, 1]; the same call always gives the same answer.
 
         bench = RobBench()
         bench.query(arch, "pgd", eps=16 / 255)
@@ -369,7 +369,7 @@ class RobBench:
             eps, severity, measure, dataset, training: as for `query`.
 
         Returns:
-            mean, low, high, level.
+            mean, low, high, level; far: whether the architecture is unlike all that the surrogate learned from.
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
 )
 @click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move.")
-@click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000 if left out.")
+@click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000, or all of a smaller space, if left out.")
 @click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
 @dataset_options
@@ -55,8 +55,8 @@ def search(
 ) -> None:
     """Search for the best architecture by a METRIC, or for the Pareto front of several.
 
-    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255; robbench search
-    warmup pgd@1/255 --proxy synflow --pool 3000.
+    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@8/255; robbench search
+    warmup pgd@8/255 --proxy synflow --pool 3000.
 
     What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
     """

@@ -39,8 +39,8 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 13": DARTS_TRAINED,
         "Figure 1": ILLUSTRATION,
         "Figure 2": DARTS_TRAINED,
-        "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup, warmup, warmup-move fgsm@8/255 --proxy croze"
-        " --pool 3000 --sample 50",
+        "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup fgsm@8/255 --proxy croze --pool 3000,"
+        " and robbench search warmup or warmup-move fgsm@8/255 --proxy croze --pool 3000 --sample 50",
         "Figure 4": WEIGHTS,
         "Figure 5": WEIGHTS,
         "Figure 6": WEIGHTS,
