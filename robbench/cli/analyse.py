@@ -50,8 +50,9 @@ def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json
     shown = found[["metric", "better", "rows", "n"]].copy()
     for name, title in (("kendall", "Kendall τ"), ("spearman", "Spearman ρ")):
         shown[title] = [f"{value:.3f}" for value in found[name]]
-        ends = zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
-        shown[f"95% of {title[-1]}"] = [f"{low:.3f} to {high:.3f}" for low, high in ends]
+        if options["resamples"]:
+            ends = zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+            shown[f"95% of {title[-1]}"] = [f"{low:.3f} to {high:.3f}" for low, high in ends]
     click.echo(f"with {target} ({found['target_better'][0]} is better):\n\n{text_table(shown)}")
 
 
