@@ -16,12 +16,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 # The core with the lowest versions that pyproject.toml admits. Tests of optional libraries and of published data skip: `make test` has them.
 # Left out is what takes long and depends on no library.
 test-lowest: $(LOWEST)/installed
-	ROBBENCH_REFERENCE=none $(LOWEST)/bin/pytest --ignore tests/builders -p no:cacheprovider \
+	ROBBENCH_REFERENCE=none $(LOWEST)/bin/pytest -n $(WORKERS) --dist loadfile --ignore tests/builders -p no:cacheprovider \
 	    -k "not killed and not processes and not threads and not random_search and not development_groups"
 
 bench: $(VENV)/installed-dev

@@ -4,5 +4,5 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
-tools = [line for line in project["optional-dependencies"]["dev"] if line.startswith(("pytest>", "hypothesis>"))]
+tools = [line for line in project["optional-dependencies"]["dev"] if line.startswith(("pytest", "hypothesis"))]
 print(*(line.replace(">=", "==") for line in [*project["dependencies"], *tools]), sep="\n")

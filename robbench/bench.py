@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class RobBench:
     """A store, and the questions it answers.  Safe to share between threads and to hand to processes.
 
-    Every question takes the same options: ``eps`` or ``severity`` (the level), ``measure``, ``dataset``, ``training``, ``seed``
-    (None: the mean over seeds) and ``interpolate`` (between measured levels).  Accuracies are fractions in [0, 1]; eps is in
-    units of images in [0, 1]; the same call always gives the same answer.
+    Questions take the same options, as far as they have a meaning there: ``eps`` or ``severity`` (the level), ``measure``, ``dataset``, ``training``,
+    ``seed`` (None: the mean over seeds), ``interpolate`` (between measured levels) and ``epoch`` (of a learning curve).  Accuracies are fractions in
+    [0, 1]; eps is in units of images in [0, 1]; the same call always gives the same answer.
 
         bench = RobBench()
         bench.query(arch, "pgd", eps=16 / 255)
@@ -148,7 +148,8 @@ class RobBench:
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense; the message says why.
-            NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.
+            NotMeasured: the store has no answer; LevelNotMeasured where it has one at other levels.  An attribute of the space, such as
+                ``"kernel_parameters"``, has one for every architecture, in the store or not.
         """
         asked = metric, eps, severity, measure, dataset, training, seed, interpolate, epoch
         try:
@@ -210,7 +211,7 @@ class RobBench:
         objectives: str | Metric | Function | Sequence[str | Metric | Function],
         *,
         budget: float | None = None,
-        cost: str | Metric | None = None,
+        cost: str | Metric | Function | None = None,
         on: str = "store",
         on_repeat: str = "free",
         identity: str | None = None,
@@ -234,7 +235,7 @@ class RobBench:
             objectives: one objective, whose value is a float, or a list of them, whose values are a tuple.  An objective is a metric of the store, or any
                 function from an architecture of the space to a number; see `robbench.search.objectives`.
             budget: what may be spent; None for no end.
-            cost: what a query costs: 1 if left out, or a metric that the store holds, such as ``"training_seconds"``.
+            cost: what a query costs: 1 if left out; a metric that the store holds, such as ``"training_seconds"``; or a function, as for an objective.
             on: where metrics come from: what was measured, ``"store"``, or what a surrogate in the store predicts (its mean), ``"surrogate"``.
             on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
             identity: what counts as the same architecture, ``"class"`` or ``"exact"``; if left out, what all objectives agree on: classes if all of them were
@@ -255,7 +256,7 @@ class RobBench:
             InvalidArgument: an option that means nothing.
             CannotFit: noise is wanted, and no two twins were measured.
         """
-        from robbench.search.objectives import objectives_of
+        from robbench.search.objectives import objective_of, objectives_of
         from robbench.search.oracle import Oracle
 
         checked_choice(on, "on", ("store", "surrogate"))
@@ -273,7 +274,7 @@ class RobBench:
             interpolate=interpolate,
             epoch=epoch,
         )
-        price = None if cost is None else objectives_of([cost], self.measurements, dataset=dataset, training=training, seed=seed)[0]
+        price = None if cost is None else objective_of(cost, self.measurements, dataset=dataset, training=training, seed=seed)
         return Oracle(
             found,
             self.measurements,
@@ -368,7 +369,7 @@ class RobBench:
             eps, severity, measure, dataset, training: as for `query`.
 
         Returns:
-            mean, low, high, level.
+            mean, low, high, level; far: whether the architecture is unlike all that the surrogate learned from.
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.
@@ -510,11 +511,9 @@ class RobBench:
         return self.measurements.value(question, arch)
 
     def _value_or_nan(self, answer: Answer, arch: Architecture) -> float:
-        parsed = self.parse(arch)
         try:
-            return answer.values[self.measurements.lookup.row(answer.column.rows, arch)]
+            return self.measurements.number(answer, arch)
         except NotMeasured:  # the store has no row of it
-            assert parsed is not None
             return np.nan
 
     @cached_property

@@ -74,4 +74,4 @@ class BudgetExhausted(RobBenchError):
 
 
 class ObjectiveFailed(RobBenchError):
-    """An objective that was given as a function raised an error, or returned something other than a number; nothing was charged."""
+    """A function given as an objective, or as a cost, raised an error or returned something other than a number, or a cost is below 0; nothing was charged."""

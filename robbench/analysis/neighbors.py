@@ -8,9 +8,8 @@ import numpy as np
 
 from robbench.arguments import options_checked
 from robbench.errors import NotMeasured
-from robbench.measurements.columns import Column
 from robbench.measurements.lookup import Architecture
-from robbench.measurements.measurements import Bench, Measurements
+from robbench.measurements.measurements import Answer, Bench, Measurements
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Question
 
@@ -56,8 +55,8 @@ def neighbors(
         metric, eps=eps, severity=severity, measure=measure, dataset=dataset, training=training, seed=seed, interpolate=interpolate
     )
     near = space.neighbors(parsed)
-    column = measurements.column(question)
-    own, *values = (_value(measurements, column, one) for one in (parsed, *near))
+    answer = measurements.answer(question)
+    own, *values = (_value(measurements, answer, one) for one in (parsed, *near))
     before, key = space.encode(parsed), space.key(parsed)
     changes = [_change(before, space.encode(one)) for one in near]
     return pd.DataFrame(
@@ -78,8 +77,8 @@ def _change(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int
     return next((place, old, new) for place, (old, new) in enumerate(zip(one, other, strict=True)) if old != new)
 
 
-def _value(measurements: Measurements, column: Column, arch: Any) -> float:
+def _value(measurements: Measurements, answer: Answer, arch: Any) -> float:
     try:
-        return float(column.values[measurements.lookup.row(column.rows, arch)])
+        return measurements.number(answer, arch)
     except NotMeasured:  # the store has no row of it
         return np.nan

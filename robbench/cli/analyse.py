@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @dataset_options
 @json_option
 def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json: bool, **options: Any) -> None:
-    """Rank correlations of METRICS with TARGET, such as: robbench correlate pgd@1/255 synflow nwot params.
+    """Rank correlations of METRICS with TARGET, such as: robbench correlate pgd@8/255 synflow nwot params.
 
     A metric of which less is better is turned round first: 1 if both always prefer the same architecture.  Intervals are 95%.
     """
@@ -50,8 +50,9 @@ def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json
     shown = found[["metric", "better", "rows", "n"]].copy()
     for name, title in (("kendall", "Kendall τ"), ("spearman", "Spearman ρ")):
         shown[title] = [f"{value:.3f}" for value in found[name]]
-        ends = zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
-        shown[f"95% of {title[-1]}"] = [f"{low:.3f} to {high:.3f}" for low, high in ends]
+        if options["resamples"]:
+            ends = zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+            shown[f"95% of {title[-1]}"] = [f"{low:.3f} to {high:.3f}" for low, high in ends]
     click.echo(f"with {target} ({found['target_better'][0]} is better):\n\n{text_table(shown)}")
 
 
@@ -68,7 +69,7 @@ def correlate(target: str, metrics: tuple[str, ...], store: Path | None, as_json
 def pareto(
     metrics: tuple[str, ...], store: Path | None, directions: dict[str, str], reference: dict[str, str], as_json: bool, **options: Any
 ) -> None:
-    """The architectures that none beats in all METRICS at once, such as: robbench pareto clean pgd@1/255 params --direction params=min."""
+    """The architectures that none beats in all METRICS at once, such as: robbench pareto clean pgd@8/255 params --direction params=min."""
     towards = directions_of(metrics, directions)
     front = analysis.pareto_front(RobBench(store), metrics, directions=directions, **options)
     volume = _hypervolume(front, towards, reference) if reference else None
@@ -100,7 +101,7 @@ def _hypervolume(front: pd.DataFrame, towards: dict[str, str], reference: dict[s
 @click.option("-n", "n", default=10, show_default=True, type=click.IntRange(1), help="How many.")
 @json_option
 def best(metric: str, store: Path | None, least: dict[str, str], most: dict[str, str], as_json: bool, **options: Any) -> None:
-    """The best architectures by a METRIC under constraints, such as: robbench best pgd@1/255 --at-most kernel_parameters=20."""
+    """The best architectures by a METRIC under constraints, such as: robbench best pgd@8/255 --at-most kernel_parameters=20."""
     lowest, highest = _numbers(least, "--at-least"), _numbers(most, "--at-most")
     constraints = {name: (lowest.get(name), highest.get(name)) for name in lowest | highest}
     found = analysis.best(RobBench(store), metric, constraints, **options)
@@ -143,7 +144,7 @@ def anomalies(store: Path | None, counts: bool, as_json: bool, **options: Any) -
 @interpolate_option
 @json_option
 def neighbors(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
-    """What each change of a single choice does to a METRIC of an architecture, such as: robbench neighbors 3456 pgd@1/255."""
+    """What each change of a single choice does to a METRIC of an architecture, such as: robbench neighbors ARCH pgd@8/255."""
     found = analysis.neighbors(RobBench(store), as_architecture(arch), metric, **options)
     if as_json:
         click.echo(json.dumps(records(found)))

@@ -58,7 +58,10 @@ def info(store: Path | None, as_json: bool) -> None:
 @epoch_option
 @json_option
 def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
-    """One METRIC of one architecture, such as: robbench query 3456 pgd@1/255."""
+    """One METRIC of one architecture, such as: robbench query ARCH pgd@8/255.
+
+    ARCH is its text, in quotes, or its published index in a store that carries it.
+    """
     value = RobBench(store).query(as_architecture(arch), metric, **options)
     plain = value.tolist() if hasattr(value, "tolist") else value
     click.echo(json.dumps({"arch": arch, "metric": metric, "value": plain}) if as_json else value)

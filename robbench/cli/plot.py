@@ -35,7 +35,7 @@ TITLES = {"kendall": "Kendall τ", "spearman": "Spearman ρ"}
 
 @click.group()
 def plot() -> None:
-    """Draw a figure, such as: robbench plot scatter clean pgd@1/255 --out scatter.pdf."""
+    """Draw a figure, such as: robbench plot scatter clean pgd@8/255 --out scatter.pdf."""
 
 
 def figure(width: str) -> Callable[[Callable[..., Figure]], click.Command]:

@@ -11,10 +11,14 @@ import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import SECONDS_BEFORE_A_BAR, dataset_options, direction_option, json_option, store_option, text_table, write_table
-from robbench.search.repeated import Run, repeat
+from robbench.search.repeated import Run, options_of, repeat
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SPELLED = {"proxy": "--proxy", "warmup": "--pool", "sample": "--sample"}
+"""Options of algorithms, by their names in Python."""
 
 
 @click.command()
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
 )
 @click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move.")
-@click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000 if left out.")
+@click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000, or all of a smaller space, if left out.")
 @click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
 @dataset_options
@@ -55,17 +59,18 @@ def search(
 ) -> None:
     """Search for the best architecture by a METRIC, or for the Pareto front of several.
 
-    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@1/255; robbench search
-    warmup pgd@1/255 --proxy synflow --pool 3000.
+    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@8/255; robbench search
+    warmup pgd@8/255 --proxy synflow --pool 3000.
 
     What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
     """
     from tqdm import tqdm
 
+    options = {name: value for name, value in (("warmup", pool), ("sample", sample)) if value is not None}
+    _check_options(algorithm, [*options, *([] if proxy is None else ["proxy"])])
     bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
     asked = bench.oracle(metric, budget=budget, **oracle)
     space = asked.subset()
-    options = {name: value for name, value in (("warmup", pool), ("sample", sample)) if value is not None}
     found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, options=options, **oracle)
     done = _finished(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
     best = _best(done, asked.objectives)
@@ -85,6 +90,16 @@ def search(
             click.echo(f"\nmean {values.mean():.6g} ± {values.std():.2g} over the runs")
     if len(done) < runs:
         raise click.ClickException(f"interrupted: of {runs} runs, these are the {len(done)} that were finished.")
+
+
+def _check_options(algorithm: str, given: list[str]) -> None:
+    """Refuse options of other algorithms, and a proxy that is wanting, by the names that they have here."""
+    taken = options_of(algorithm)
+    if refused := [SPELLED[name] for name in given if name not in taken]:
+        known = " and ".join(SPELLED[name] for name in SPELLED if name in taken) or "none"
+        raise click.UsageError(f"{algorithm} takes no {refused[0]}; of {', '.join(SPELLED.values())} it takes {known}.")
+    if "proxy" in taken and "proxy" not in given:
+        raise click.UsageError(f"{algorithm} is guided by a proxy; name one that the store holds, such as --proxy synflow.")
 
 
 def _finished(runs: Iterable[Run]) -> list[Run]:

@@ -23,7 +23,7 @@ WIDTH = 20
 def show(arch: str, store: Path | None, as_json: bool) -> None:
     """An architecture drawn in text, with its keys, and which architectures of the store are the same.
 
-    ARCH is its text, or its published index in a store that carries it: robbench show 3456.
+    ARCH is its text, in quotes, or its published index in a store that carries it.
     """
     bench = RobBench(store)
     found = bench.parse(as_architecture(arch))

@@ -89,12 +89,11 @@ class Measurements:
 
         Raises:
             UnknownArchitecture: it is none of the space.
-            NotMeasured: nothing was measured of it; otherwise as `column`.
+            NotMeasured: nothing was measured of it; otherwise as `column`.  An attribute of the space needs no measurement.
         """
         question = self.resolve(question)
         if self.is_number(question):
-            answer = self.answer(question)
-            value: Any = answer.values[self.lookup.row(answer.column.rows, arch)]
+            value: Any = self.number(self.answer(question), arch)
             if value == value:
                 return value
         else:
@@ -102,6 +101,21 @@ class Measurements:
             if value is not None:
                 return value
         raise NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.lookup.parse(arch)}.")
+
+    def number(self, answer: Answer, arch: Architecture) -> float:
+        """What an answer is for one architecture; NaN where nothing was measured.  An attribute of the space is computed of any, in the store or not.
+
+        Raises:
+            UnknownArchitecture: it is none of the space.
+            NotMeasured: the store has no row for it.
+        """
+        try:
+            return answer.values[self.lookup.row(answer.column.rows, arch)]
+        except NotMeasured:
+            metric = answer.column.question.metric
+            if metric.entry.kind != "attribute":
+                raise
+            return float(self.space.attributes[metric.name](self.lookup.parse(arch)))
 
     def every(self, question: Question) -> np.ndarray:
         """A metric that is an array for each architecture, of all of them: ``(rows, …)``, NaN where nothing was measured; raises as `column`.

@@ -39,8 +39,8 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 13": DARTS_TRAINED,
         "Figure 1": ILLUSTRATION,
         "Figure 2": DARTS_TRAINED,
-        "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup, warmup, warmup-move fgsm@8/255 --proxy croze"
-        " --pool 3000 --sample 50",
+        "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup fgsm@8/255 --proxy croze --pool 3000,"
+        " and robbench search warmup or warmup-move fgsm@8/255 --proxy croze --pool 3000 --sample 50",
         "Figure 4": WEIGHTS,
         "Figure 5": WEIGHTS,
         "Figure 6": WEIGHTS,
@@ -64,7 +64,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
         "Figure 8": "robbench show 3365: the class of cells 991 and 3365 is one",
         "Figure 9": ILLUSTRATION,
-        "Figure 10": "robbench import jung2023 FOLDER --into STORE reads it",
+        "Figure 10": "robbench import jung2023 FOLDER --into STORE",
         "Figure 11": "as Figure 10",
         "Figure 12": "as Figure 10",
         "Figure 13": "robbench papers jung2023-figure13; robbench plot classes clean --measure confidence_label --out FILE; missing here: the published confidences",
@@ -85,7 +85,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 28": "robbench papers jung2023-two-3x3; robbench plot scatter kernel_parameters mean_adversarial --direction kernel_parameters=min --out FILE",
         "Figure 29": "as Figure 7",
         "Figure 30": "robbench neighbors 13714 mean_adversarial; robbench neighbors 13714 mean_corruption",
-        "Algorithm 1": "robbench build plan FOLDER --weights DIR, run, merge; robbench build evaluate CHECKPOINT… (docs/weights.md)",
+        "Algorithm 1": "robbench build plan FOLDER --weights DIR, run, merge; robbench build evaluate CHECKPOINT…; both in docs/weights.md",
     },
     "Yang et al. (2025)": {
         "Table 1": ILLUSTRATION,
@@ -99,7 +99,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 1": DARTS_TRAINED,
         "Figure 2": ILLUSTRATION,
         "Figure 3": ILLUSTRATION,
-        "Figure 4": "missing: scores of 2,000 networks of DARTS; robbench proxies computes them one by one",
+        "Figure 4": "missing: scores of 2,000 networks of DARTS, of which no command computes proxies",
         "Figure 5": "as Figure 4",
         "Figure 6": ILLUSTRATION,
         "Figure 7": "missing: scores of the networks of Tiny-RobustBench",

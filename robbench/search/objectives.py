@@ -202,7 +202,7 @@ def objectives_of(
     """
     if not given:
         raise InvalidArgument("there are no objectives; expected at least one metric, such as 'pgd@1/255', or a function.")
-    found = [_objective(one, measurements, surrogates, **options) for one in given]
+    found = [objective_of(one, measurements, surrogates, **options) for one in given]
     names = [objective.name for objective in found]
     if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise InvalidArgument(
@@ -213,9 +213,10 @@ def objectives_of(
     return found
 
 
-def _objective(
-    given: str | Metric | Function, measurements: Measurements, surrogates: Surrogates | None, **options: Unpack[Options]
+def objective_of(
+    given: str | Metric | Function, measurements: Measurements, surrogates: Surrogates | None = None, **options: Unpack[Options]
 ) -> Objective:
+    """What one metric, or one function, means, by whatever name; raises UnknownMetric and NotMeasured as for a query."""
     if callable(given):
         return Evaluated(given)
     question = Question.of(given, **options)

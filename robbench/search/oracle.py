@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.arguments import checked_choice
-from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured
+from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, ObjectiveFailed
 from robbench.measurements.directions import EITHER_WAY, directions_of
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
@@ -49,7 +49,7 @@ class Oracle:
     Raises, when called:
         UnknownArchitecture: not an architecture of the space.
         NotMeasured: an objective has no value for it; nothing is charged.
-        ObjectiveFailed: a function that is an objective failed; nothing is charged.
+        ObjectiveFailed: a function that is an objective, or the cost, failed, or the cost is below 0; nothing is charged.
         BudgetExhausted: the budget does not pay for it; nothing is charged.
     """
 
@@ -256,6 +256,8 @@ class Oracle:
         price = self._cost(arch)
         if price != price:
             raise NotMeasured(f"the cost of {arch} was not measured, so it cannot be charged; cost=None charges 1 a query.")
+        if price < 0:
+            raise ObjectiveFailed(f"the cost {self._cost.name} of {arch} is {price:g}; expected at least 0: a query gives no budget back.")
         return price
 
     def _charge(self, arch: Any, value: Value, price: float) -> None:

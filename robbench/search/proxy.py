@@ -50,12 +50,13 @@ def pool_size(warmup: int | None, space: Moves[Any]) -> int:
         CannotSearch: more than there are.
         InvalidArgument: no number of architectures.
     """
-    size = len(space.members) if space.members is not None else None
+    size = None if space.members is None else len(space.members)
     if warmup is None:
         return POOL if size is None else min(POOL, size)
-    if size is not None and checked_count(warmup, "warmup") > size:
-        raise CannotSearch(f"a warm-up pool of {warmup} is larger than the space of {size} architectures; give {size} at the most.")
-    return checked_count(warmup, "warmup")
+    drawn = checked_count(warmup, "warmup", of="architectures")
+    if size is not None and drawn > size:
+        raise CannotSearch(f"a warm-up pool of {drawn} is larger than the space of {size} architectures; give {size} at the most.")
+    return drawn
 
 
 def best_drawn(score: Callable[[Any], float], space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:

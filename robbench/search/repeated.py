@@ -47,7 +47,7 @@ class OracleOptions(TypedDict, total=False):
     dataset: str | None
     training: str | None
     interpolate: bool
-    cost: str | Metric | None
+    cost: str | Metric | Function | None
     on: str
     on_repeat: str
     identity: str | None
@@ -149,9 +149,14 @@ def _start_worker(given_up: Event) -> None:
     threadpool_limits(1)
 
 
-def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
+def options_of(algorithm: str) -> list[str]:
+    """The names of an algorithm's options; raises CannotSearch where there is no such algorithm."""
     known = inspect.signature(algorithm_of(algorithm)).parameters
-    names = [name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    return [name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
+    names = options_of(algorithm)
     refuse_unknown_options(algorithm, options, names)
     if "proxy" in names and "proxy" not in options:
         raise CannotSearch(f"{algorithm} is guided by a proxy; name one that the store holds, such as proxy='synflow'.")

@@ -113,10 +113,6 @@ def paths_of_datasets(file: Group | h5py.File) -> set[str]:
     return found
 
 
-def paths_of_rows(file: Group | h5py.File) -> set[str]:
-    return {f"/{group}/{name}" for group in ("classes", "exact") for name in file[group]}
-
-
 def digest_of(dataset: Dataset | h5py.Dataset) -> str:
     digest = hashlib.sha256(_as_json([dataset.dtype.str, dataset.shape, _plain(dict(dataset.attrs.items()))]))
     for block in blocks(dataset):

@@ -1,12 +1,16 @@
 """Surrogates: what was not measured, predicted from an architecture's features, with intervals that hold.
 
-models      the interface, and the kinds by name: forest, boosting, networks, blend, one a file
+models      the interface of every kind of model
+kinds       the kinds by name: forest, boosting, networks, blend, one a file; of few architectures ridge, process and small, all in small
 trees       what forest and boosting are made of
-splits      training side and test side
+ubjson      the format in which xgboost saves a model
+features    what models see of an architecture
+splits      training side and test side, or folds
 conformal   intervals
 surrogate   a fitted model with what is said of it
 fitting     from a bench and a target to a surrogate
 seen        which architectures a surrogate has learned from, and which are held out
+reach       which architectures are far from all that a surrogate has learned from
 predictions from a store's surrogates to predictions for every architecture
 """
 

@@ -64,7 +64,13 @@ class Predictions:
         return mean
 
     def prediction(self, arch: Architecture) -> Prediction:
-        """Of one architecture; raises UnknownArchitecture, and NotMeasured where a feature is missing that the surrogate needs."""
+        """Of one architecture.
+
+        Raises:
+            UnknownArchitecture: it is none of the space.
+            NotMeasured: a feature is missing that the surrogate needs.
+            DamagedStore: the surrogate names rows that the store has not.
+        """
         far = False
         try:
             values = self._values[self._row_of[self._known[arch]]]

@@ -23,13 +23,14 @@ class Reach(NamedTuple):
 
     @classmethod
     def of(cls, features: np.ndarray) -> Self:
-        """What rows ``(n, features)`` reach; of more than 2,000, evenly spaced ones.  Missing features count as the mean."""
+        """What rows ``(n, features)`` reach; of more than 2,000, evenly spaced ones.  Missing features count as the mean.  From one row nothing is far."""
         some = features[:: -(-len(features) // _MOST) or 1]
-        centre = np.nan_to_num(np.nanmean(np.where(np.isnan(some).all(axis=0), 0, some), axis=0))
-        spread = np.nan_to_num(np.nanstd(np.where(np.isnan(some).all(axis=0), 0, some), axis=0))
+        known = np.where(np.isnan(some).all(axis=0), 0, some)  # a feature that no row has says nothing
+        centre, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
         scale = np.where(spread > 0, spread, 1.0)
         rows = np.nan_to_num((some - centre) / scale)
-        return cls(rows, centre, scale, float(np.quantile(_nearest(rows, rows, but=True), NEARLY_ALL)))
+        limit = np.quantile(_nearest(rows, rows, but=True), NEARLY_ALL) if len(rows) > 1 else np.inf
+        return cls(rows, centre, scale, float(limit))
 
     def is_far(self, features: np.ndarray) -> np.ndarray:
         """For each row of features, whether it is beyond the limit: ``(rows,)``, bool."""

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.errors import DamagedStore
 from robbench.measurements.measurements import Measurements
 from robbench.surrogates.fitting import gather
 from robbench.surrogates.splits import FOLDS, Twins, split
@@ -32,17 +31,12 @@ def split_of(measurements: Measurements, surrogate: Surrogate) -> Split:
         DamagedStore: it names rows that the store has not.
     """
     about, lookup = surrogate.about, measurements.lookup
-    archs, learned = lookup.archs(about.rows), surrogate.training_rows
-    if learned.ndim != 1 or learned.dtype.kind not in "iu" or not np.isin(learned, np.arange(len(archs))).all():
-        raise DamagedStore(
-            f"the surrogate of {about.target} of {about.dataset} names rows that are not in {measurements.store.file_name}."
-            " Restore the file from a copy, or fit it again."
-        )
+    archs, learned = lookup.archs(about.rows), surrogate.learned_rows(measurements)
     data = gather(measurements, about.target, about.features, dataset=about.dataset, training=about.training)
     group = Twins.of(measurements.space, archs).group
     unseen = data.rows[~np.isin(group[data.rows], group[learned])]
     if about.split["kind"] == FOLDS:  # all are learned from, so none calibrates that no mean depends on
-        return Split(tuple(archs[row] for row in np.sort(learned).tolist()), None, tuple(archs[row] for row in unseen.tolist()))
+        return Split(tuple(archs[row] for row in learned.tolist()), None, tuple(archs[row] for row in unseen.tolist()))
     inside = split(about.split["kind"], data.twins, train=about.split["train"], seed=about.split["seed"])
     calibrating = data.rows[~inside]
     repeated = np.array_equal(data.rows[inside], learned) and len(calibrating) == len(surrogate.calibration)
@@ -50,4 +44,4 @@ def split_of(measurements: Measurements, surrogate: Surrogate) -> Split:
     def of(rows: np.ndarray) -> tuple[Any, ...]:
         return tuple(archs[row] for row in rows.tolist())
 
-    return Split(of(np.sort(learned)), of(calibrating) if repeated else None, of(unseen))
+    return Split(of(learned), of(calibrating) if repeated else None, of(unseen))

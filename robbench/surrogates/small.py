@@ -23,7 +23,8 @@ LINEAR = (0.0, 0.3, 1.0)
 """Weights of the linear kernel beside the other."""
 NOISE = (0.03, 0.1, 0.3, 0.6, 1.0, 2.0)
 """Variances of the noise, in those of the process."""
-FOLDS = 5
+CHOICE_FOLDS = 5
+"""Of the training side, in which a kind is chosen; other than those by which `splits` judges."""
 
 
 class _Scaled(NamedTuple):
@@ -175,14 +176,14 @@ class Small:
     @classmethod
     def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
         """Choose, and fit the chosen kind on all rows; where the rows of a fold are too few for a kind, it is not tried."""
-        fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
+        fold = np.random.default_rng(seed).permutation(len(targets)) % CHOICE_FOLDS
         most = len(targets) - int(np.bincount(fold).max())
         spread = np.maximum(targets[:, :outputs].var(axis=0), 1e-12)
         errors = {
             name: sum(
                 (((kind.fit(features[fold != one], targets[fold != one], outputs, seed).predict(features[fold == one]))
                   - targets[fold == one][:, :outputs]) ** 2 / spread).sum()
-                for one in range(FOLDS)
+                for one in range(CHOICE_FOLDS)
             )
             for name, kind in CANDIDATES.items()
             if kind.fewest_rows <= most

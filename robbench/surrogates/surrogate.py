@@ -122,11 +122,21 @@ class Surrogate:
             )
         return table
 
+    def learned_rows(self, measurements: Measurements) -> np.ndarray:
+        """The rows of a store that it learned from, ascending: ``(n,)``, integers; raises DamagedStore where the store has them not."""
+        rows, held = self.training_rows, len(measurements.lookup.archs(self.about.rows))
+        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows) or not np.isin(rows, np.arange(held)).all():
+            raise DamagedStore(
+                f"the surrogate of {self.about.target} of {self.about.dataset} names rows that are not in {measurements.store.file_name}, or none."
+                " Restore the file from a copy, or fit it again."
+            )
+        return np.sort(rows)
+
     def learned_features(self, measurements: Measurements, table: features.Table) -> np.ndarray:
-        """The features, ``(n, features)``, of the architectures that it learned from."""
+        """The features, ``(n, features)``, of the architectures that it learned from; raises as `learned_rows`."""
         lookup = measurements.lookup
-        archs = lookup.archs("class" if self.about.rows == "class" else "exact")
-        exact = [lookup.row("exact", archs[row]) for row in self.training_rows.tolist()]
+        archs = lookup.archs(self.about.rows)
+        exact = [lookup.row("exact", archs[row]) for row in self.learned_rows(measurements).tolist()]
         return np.asarray(table.values[table.row_of[exact]])
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -42,10 +42,14 @@ def test_correlate_prints_what_the_library_finds(few_store: Path, few_bench: Rob
     assert f"{row['spearman_low']:.3f} to {row['spearman_high']:.3f}" in lines[4]
 
 
-def test_correlate_without_intervals_is_null_in_json(few_store: Path) -> None:
-    (found,) = answer(few_store, "correlate", "clean", "pgd@1/255", "--resamples", "0")
+def test_correlate_without_intervals_is_null_in_json_and_has_no_columns_of_them(few_store: Path) -> None:
+    arguments = ["correlate", "clean", "pgd@1/255", "--resamples", "0"]
+    (found,) = answer(few_store, *arguments)
     assert found["kendall"] is not None
     assert found["kendall_low"] is None
+    printed = run(few_store, *arguments).stdout
+    assert f"{found['kendall']:.3f}" in printed
+    assert "95%" not in printed
 
 
 def test_a_seed_that_is_none_is_one_line(few_store: Path) -> None:

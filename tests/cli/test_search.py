@@ -43,7 +43,6 @@ def test_a_warm_up_has_a_proxy_and_a_pool() -> None:
     too_large = search("random-warmup", "pgd@16/255", "--proxy", "synflow", "--pool", 20_000)
     assert too_large.exit_code == 1
     assert "a warm-up pool of 20000 is larger than the space of 15625 architectures" in too_large.stderr
-    assert "random has no option 'warmup'" in search("random", "pgd@16/255", "--pool", 10).stderr
 
 
 def test_it_searches_among_what_was_measured() -> None:
@@ -154,7 +153,9 @@ def test_a_proxy_and_noise_are_named(few_store: Path) -> None:
         (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),
         (["random", "clean", "pgd@1/255"], 1, "this algorithm searches one objective, and the oracle has 2"),
         (["random", "clean", "--direction", "claen=min"], 1, "'claen' is not a metric"),
-        (["warmup", "clean"], 1, "warmup is guided by a proxy"),
+        (["warmup", "clean"], 2, "warmup is guided by a proxy; name one that the store holds, such as --proxy synflow"),
+        (["random", "clean", "--pool", 10], 2, "random takes no --pool; of --proxy, --pool, --sample it takes none"),
+        (["evolution", "clean", "--proxy", "synflow"], 2, "evolution takes no --proxy; of --proxy, --pool, --sample it takes --sample"),
         (["random"], 2, "Missing argument 'METRICS...'"),
         (["random", "clean", "--budget", 3, "--out", "no/such/folder.csv"], 1, "cannot be written"),
     ],

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robbench import InvalidArgument, NotMeasured, RobBench
+from robbench import InvalidArgument, NotMeasured, RobBench, UnknownArchitecture
+from robbench.analysis import neighbors
 from robbench.measurements.derived import DERIVED
 from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
@@ -113,6 +114,24 @@ def test_an_attribute_is_a_metric_that_no_store_needs_to_hold(few_bench: RobBenc
     oracle = few_bench.oracle("kernel_parameters")
     assert [oracle(arch) for arch in expected] == list(expected.values())
     assert not reads
+
+
+def test_an_attribute_of_an_architecture_that_the_store_does_not_hold_is_computed(few_bench: RobBench) -> None:
+    held = set(few_bench.architectures)
+    others = [arch for arch in few_bench.space.members or () if arch not in held][:50]
+    expected = [arch.kernel_parameters for arch in others]
+    assert [few_bench.query(str(arch), "kernel_parameters") for arch in others] == expected
+    assert few_bench.query_many(others, "kernel_parameters").tolist() == expected
+    found = few_bench.explain(others[0], "kernel_parameters")
+    assert (found.value, found.how, found.architecture) == (expected[0], "computed", str(others[0]))
+    near = neighbors(few_bench, others[0], "kernel_parameters")
+    assert near["value"].tolist() == [arch.kernel_parameters for arch in few_bench.space.neighbors(others[0])]
+    with pytest.raises(NotMeasured, match="nothing was measured of"):
+        few_bench.query(
+            next(arch for arch in others if few_bench.space.key(arch) not in map(few_bench.space.key, few_bench.classes)), "clean"
+        )
+    with pytest.raises(UnknownArchitecture):
+        few_bench.query("|conv~0|", "kernel_parameters")
 
 
 def test_an_attribute_is_the_same_on_every_dataset_and_needs_one_that_is_there(few_bench: RobBench) -> None:

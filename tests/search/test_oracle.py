@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, UnknownArchitecture, UnknownMetric
-from robbench.spaces.nb201 import cells
+from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, ObjectiveFailed, UnknownArchitecture, UnknownMetric
+from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import class_partition
 from tests.synthetic import UNMEASURED
 
@@ -113,6 +113,22 @@ def test_what_a_query_costs_can_be_measured(bench: RobBench) -> None:
     with pytest.raises(BudgetExhausted, match=f"costs {seconds[4]:g} more"):
         oracle(MEASURED[4])
     assert oracle.asked == 4
+
+
+def test_what_a_query_costs_can_be_a_function_of_any_name(bench: RobBench) -> None:
+    def cost(cell: Cell) -> int:
+        return 1 + cell.kernel_parameters
+
+    oracle = bench.oracle("clean", cost=cost, budget=sum(map(cost, MEASURED[:4])))
+    for cell in MEASURED[:4]:
+        oracle(cell)
+    assert oracle.spent == sum(map(cost, MEASURED[:4]))
+    with pytest.raises(BudgetExhausted):
+        oracle(MEASURED[4])
+    gift = bench.oracle("clean", cost=lambda cell: -1.0, budget=2)
+    with pytest.raises(ObjectiveFailed, match="expected at least 0"):
+        gift(MEASURED[0])
+    assert (gift.spent, gift.asked) == (0, 0)
 
 
 def test_what_was_not_measured_is_refused_or_answers_nan(bench: RobBench) -> None:

@@ -73,7 +73,7 @@ def test_a_pool_larger_than_the_space_is_refused(search: Any, landscape: RobBenc
     few, oracle = Subset(NB201, CLASSES[:20]), landscape.oracle("clean", budget=10)
     with pytest.raises(CannotSearch, match=r"a warm-up pool of 21 is larger than the space of 20 architectures; give 20 at the most"):
         search(oracle, few, np.random.default_rng(0), proxy=height, warmup=21)
-    with pytest.raises(InvalidArgument, match="warmup=0 is not a number of warmup"):
+    with pytest.raises(InvalidArgument, match="warmup=0 is not a number of architectures"):
         search(oracle, space, np.random.default_rng(0), proxy=height, warmup=0)
     assert oracle.spent == 0
     assert (pool_size(None, few), pool_size(None, space)) == (20, 3000)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robbench import CannotFit, InvalidArgument, RobBench
+from robbench import CannotFit, DamagedStore, InvalidArgument, RobBench
 from robbench.spaces.darts import DARTS, Genotype
+from robbench.store import Store
 from robbench.store.rows import Rows
-from robbench.store.writing import extend
-from robbench.surrogates import fit, small
+from robbench.store.writing import extend, put_surrogate
+from robbench.surrogates import Surrogate, fit, small
 from robbench.surrogates.reach import Reach
 from robbench.surrogates.small import PENALTIES, GaussianProcess, Ridge, Small
 from robbench.surrogates.splits import Twins, folds
@@ -228,12 +229,28 @@ def test_what_is_far_from_everything_measured_is_flagged(bench: RobBench) -> Non
     assert not bench.predict(list(relabelled(bench.architectures[0]))[-1], "clean").far
 
 
+def test_a_surrogate_that_names_rows_of_no_store_is_damaged(bench: RobBench) -> None:
+    message = r"the surrogate of clean of toy10 names rows that are not in few\.h5, or none"
+    fitted = Surrogate.of(Store(bench.path).surrogate("toy10", "standard", "clean"))
+    for rows in (np.array([0.5]), np.array([], np.uint32), np.array([[0, 1]]), np.array([-1])):
+        fitted.training_rows = rows
+        with pytest.raises(DamagedStore, match=message):
+            fitted.learned_rows(bench.measurements)
+    put_surrogate(bench.path, fitted.fitted()._replace(training_rows=np.array([0, HELD])))
+    damaged = RobBench(bench.path)
+    with pytest.raises(DamagedStore, match=message):
+        damaged.predict("trnas", "clean")
+    with pytest.raises(DamagedStore, match=message):
+        damaged.split_of("clean")
+
+
 def test_reach_is_of_standardised_features() -> None:
     rows = np.column_stack([np.arange(50.0), 1000 * np.ones(50), np.full(50, np.nan)])
     reach = Reach.of(rows)
     inside = np.array([[10.4, 1000, np.nan], [10.4, 1000, 5]])
     assert reach.is_far(inside).tolist() == [False, True]
     assert reach.is_far(np.array([[60.0, 1000, np.nan], [10.0, 1001, np.nan]])).tolist() == [True, True]
+    assert Reach.of(rows[:1]).is_far(inside + 100).tolist() == [False, False]
 
 
 def test_the_command_line_fits_by_folds_and_says_what_is_far(bench: RobBench) -> None:
