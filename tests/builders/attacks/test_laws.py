@@ -37,22 +37,24 @@ ATTACKS_SHORT: dict[str, Any] = {
     "cw-ll": CW(steps=10, relative_step=0.2, targeted=True),
 }
 GRID = [0.02, 0.06, 0.1, 0.2]
+N = 60
+"""Images."""
 each_attack = pytest.mark.parametrize("attack", ATTACKS_SHORT.values(), ids=ATTACKS_SHORT.keys())
 
 
 @pytest.fixture(scope="module")
 def images() -> Any:
-    return digits()[0][1200:1300]
+    return digits()[0][1200 : 1200 + N]
 
 
 @pytest.fixture(scope="module")
 def labels() -> Any:
-    return digits()[1][1200:1300]
+    return digits()[1][1200 : 1200 + N]
 
 
 @pytest.fixture(scope="module")
 def streams() -> Any:
-    return image_streams(0, torch.arange(100))
+    return image_streams(0, torch.arange(N))
 
 
 def test_every_attack_has_a_name_in_the_store_and_is_tried_here() -> None:
@@ -67,7 +69,7 @@ def test_every_attack_has_a_name_in_the_store_and_is_tried_here() -> None:
 def test_a_stack_is_attacked_as_each_of_its_networks_alone(attack: Any, images: Any, labels: Any) -> None:
     networks = [trained(0), trained(1), untrained(2)]
     together = robust_outcomes(Stack(*networks), images, labels, attack, GRID)
-    assert together.shape == (3, len(GRID), 100)
+    assert together.shape == (3, len(GRID), N)
     for network, outcomes in zip(networks, together, strict=True):
         alone = robust_outcomes(network, images, labels, attack, GRID)
         assert (outcomes != alone).sum() <= 1  # a batch of another size may round differently
@@ -78,7 +80,7 @@ def test_an_image_is_attacked_the_same_whatever_the_rest_of_the_batch(attack: An
     # In double precision, since a batch of another size may round differently.
     network, images = deepcopy(trained(0)).double(), images.double()
     together = attack(network, images, labels, 0.05, streams=streams)
-    some = torch.tensor([3, 50, 4, 99, *range(20, 40)])
+    some = torch.tensor([3, 50, 4, N - 1, *range(20, 40)])
     apart = attack(network, images[some], labels[some], 0.05, streams=streams[some])
     torch.testing.assert_close(together[some], apart)
 
@@ -113,7 +115,7 @@ def test_leaving_broken_images_out_does_not_touch_those_that_remain(
 ) -> None:
     network = Stack(*(trained(seed) for seed in range(networks)))
     given = images.expand(networks, *images.shape)
-    eps = torch.linspace(0.01, 0.2, 100)  # some break at once, some never
+    eps = torch.linspace(0.01, 0.2, N)  # some break at once, some never
     quick = attack(network, given, labels, eps, streams=streams)
     slow = replace(attack, early_stop=False)(network, given, labels, eps, streams=streams)
     robust = network(quick).argmax(-1) == labels
