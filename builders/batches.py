@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-import tarfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,9 +138,6 @@ def _fetch(name: str) -> Path:
             + (", or install pooch to have them fetched." if name in _ARCHIVES else " (they are not at a public address).")
         )
     address, md5, folder = _ARCHIVES[name]
-    archive = Path(pooch.retrieve(address, f"md5:{md5}", path=pooch.os_cache("robbench")))
-    target = archive.parent / name
-    if not all((target / folder / file).is_file() for file in FILES[name]):  # none yet, or unpacking was interrupted
-        with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
-    return target / folder
+    cache = Path(pooch.os_cache("robbench"))
+    pooch.retrieve(address, f"md5:{md5}", path=cache, processor=pooch.Untar(extract_dir=name))  # the checksum says whose archive it is
+    return cache / name / folder

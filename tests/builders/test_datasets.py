@@ -203,11 +203,12 @@ def test_fetched_with_pooch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     fake = types.ModuleType("pooch")
     fake.os_cache = lambda name: tmp_path / name  # type: ignore[attr-defined]
 
-    def retrieve(address: str, known_hash: str, path: Path) -> str:
+    def retrieve(address: str, known_hash: str, path: Path, processor: Any) -> None:
         asked.append(known_hash)
-        return str(tmp_path / "archive.tar.gz")
+        with tarfile.open(tmp_path / "archive.tar.gz") as tar:
+            tar.extractall(path / processor, filter="data")
 
-    fake.retrieve = retrieve  # type: ignore[attr-defined]
+    fake.retrieve, fake.Untar = retrieve, lambda extract_dir: extract_dir  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pooch", fake)
     assert load("cifar10").train_images.shape == (20, 3, 32, 32)
     assert asked == ["md5:c58f30108f718f92721af3b95e74349a"]
