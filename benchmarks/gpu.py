@@ -19,7 +19,7 @@ build     units of a plan of all classes of NAS-Bench-201, drawn in random order
 Each part has its share of the seconds (check a quarter, measure a quarter, build the rest); what it leaves out is said.  On a CPU all parts run
 with ``--device cpu``, slowly; with ``--small``, which the tests run, on images that are noise.
 
-No figures yet: this was written where there is no GPU.
+It has run on a CPU only: no figures of a GPU are known yet.
 """
 
 from __future__ import annotations

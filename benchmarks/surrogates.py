@@ -206,7 +206,7 @@ def speed(store: Path, bench: RobBench) -> list[str]:
     for name, key, scale, text in (
         ("fit, and put into the store", "fit", 1, "{:.1f} s"),
         ("load from the store", "load", 1e3, milliseconds[1]),
-        ("first prediction: loads the libraries, evaluates every cell", "first", 1e3, milliseconds[0]),
+        ("first prediction: evaluates every cell", "first", 1e3, milliseconds[0]),
         ("a prediction after that", "next", 1e3, milliseconds[4]),
         ("evaluating all 15,625", "all", 1e3, milliseconds[0]),
     ):

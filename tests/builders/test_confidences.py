@@ -29,7 +29,7 @@ from builders.run import run
 from robbench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.measurements.metrics import MEASURES
-from tests.builders.toy_networks import Stack
+from tests.builders.toy_networks import Stack, linear
 
 ARCHS = (
     "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
@@ -37,15 +37,6 @@ ARCHS = (
 )
 CLASSES, EPS = 3, (0.0, 0.05, 0.3)
 ALL = Evaluation("all", {"fgsm": FGSM(), "pgd": PGD(steps=2)}, EPS, ("contrast",), images=14, measures=tuple(SUMMARIES))
-
-
-def linear(seed: int) -> Any:
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, CLASSES)).eval()
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in network.parameters():
-        parameter.data = 3 * torch.randn(parameter.shape, generator=generator)
-        parameter.data -= parameter.data.mean(-1, keepdim=True)  # brightness tells nothing
-    return network
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from builders.errors import AttackError, BuildError
 from builders.evaluations import Evaluation
 from builders.transfer import TRANSFER, transfer_matrix
 from robbench.cli import main
+from tests.builders.toy_networks import linear
 from tests.builders.weights.tiny_network import tiny_network
 
 ARCHS = (
@@ -26,15 +26,6 @@ ARCHS = (
     "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|",
 )
 FEW = Evaluation("few", {"fgsm": FGSM()}, (0.05, 0.3), images=16)
-
-
-def linear(seed: int, classes: int = 3, side: int = 8) -> Any:
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(side * side, classes)).eval()
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in network.parameters():
-        parameter.data = 3 * torch.randn(parameter.shape, generator=generator)
-        parameter.data -= parameter.data.mean(-1, keepdim=True)  # brightness tells nothing
-    return network
 
 
 @pytest.fixture(scope="module")

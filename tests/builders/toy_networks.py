@@ -31,6 +31,16 @@ def untrained(seed: int, channels: int = 1, classes: int = 10) -> nn.Module:
         ).eval()
 
 
+def linear(seed: int, classes: int = 3, side: int = 8) -> nn.Module:
+    """An untrained layer on grey images, with weights large enough that attacks find much, and whose classes brightness does not tell."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(side * side, classes)).eval()
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.data = 3 * torch.randn(parameter.shape, generator=generator)
+        parameter.data -= parameter.data.mean(-1, keepdim=True)
+    return network
+
+
 @cache
 def trained(seed: int) -> nn.Module:
     images, labels = digits()
