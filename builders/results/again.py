@@ -17,9 +17,9 @@ from robbench.store.arrays import MISSING, Array, Header
 from robbench.store.blockwise import Blocks
 from robbench.store.rows import Rows
 
-IMAGES = 0.01
+SHARE_OF_IMAGES = 0.01
 """The share of the images, and at least one of them, whose outcome rounding may change."""
-DIGITS = 1e-4
+RELATIVE_DIFFERENCE = 1e-4
 """Relative difference of other numbers."""
 
 
@@ -55,8 +55,8 @@ def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
         return np.asarray(~np.isnan(old))  # a clock says something else each time
     if array.header.unit == "fraction" and "images" in array.header.provenance:
         images = array.header.provenance["images"]
-        return np.asarray(np.abs(old - new) <= max(1, IMAGES * images) / images + 1e-9)
-    return np.asarray(np.isclose(old, new, rtol=DIGITS))
+        return np.asarray(np.abs(old - new) <= max(1, SHARE_OF_IMAGES * images) / images + 1e-9)
+    return np.asarray(np.isclose(old, new, rtol=RELATIVE_DIFFERENCE))
 
 
 def _held(array: Array, rows: Rows, store: Store) -> np.ndarray | None:
