@@ -42,6 +42,8 @@ from builders.attacks.base import Attack, ascent
 from builders.datasets import Dataset, load
 from builders.devices import find_device, stack_for
 from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.networks.darts import DartsNetwork, DartsSkeleton
+from builders.networks.families import stacked
 from builders.networks.frozen import FrozenStack
 from builders.networks.plain import Network, flops
 from builders.networks.stacked import StackedNetwork
@@ -53,6 +55,7 @@ from builders.recipes import RECIPES, Recipe
 from builders.results import shards
 from builders.run import prepare_process, run, todo
 from builders.train import fit, generator, train
+from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import Cell
 
 NAME = "cifar10_jpeg"
@@ -79,11 +82,13 @@ class Size:
     batch: int
     """Images whose gradients are measured at once."""
     stacks: tuple[int, ...]
+    steps: int
+    """Of training, before networks are checked: enough that attacks matter."""
     proxies: tuple[str, ...] = tuple(PROXIES)
 
 
-FULL = Size(RECIPES["nb201-12"], 3, 48, 256, (1, 2, 4, 8, 16, 32, 64))
-SMALL = Size(replace(RECIPES["digits"], name="small", batch_size=8, epochs=1), 2, 8, 8, (1, 2), ("snip", "hessian", "synflow"))
+FULL = Size(RECIPES["nb201-12"], 3, 48, 256, (1, 2, 4, 8, 16, 32, 64), 200)
+SMALL = Size(replace(RECIPES["digits"], name="small", batch_size=8, epochs=1), 2, 8, 8, (1, 2), 4, ("snip", "hessian", "synflow"))
 
 
 class Clock:
@@ -144,28 +149,34 @@ def check(size: Size, dataset: Dataset, device: torch.device, clock: Clock) -> b
     found, recipe = cells(size.networks), replace(size.recipe, epochs=1, cells=1)
     if device.type == "cuda":
         torch.set_num_threads(os.cpu_count() or 1)  # the witness is the slower of the two
-    few = first_batches(dataset, recipe, 4)
+    few = first_batches(dataset, recipe, 2)
     images, labels = (torch.from_numpy(part[: size.images]) for part in (dataset.test_images, dataset.test_labels))
-    trained, _ = train(found, few, recipe, 0, device)
+    trained, _ = train(found, first_batches(dataset, recipe, size.steps), recipe, 0, device)
     here = StackedNetwork([trained.extract(k).cpu() for k in range(len(found))]).eval().requires_grad_(False)
     with exact_convolutions():
         x, y = images.to(device), labels.to(device)
         stacks = {"stack": trained, "frozen stack": FrozenStack(trained)}
         plain = [ascent(trained.extract(k).requires_grad_(False), x, y) for k in range(len(found))]
         for name, network in stacks.items():
-            logits, _, gradients = ascent(network, x.expand(len(found), *x.shape), y.expand(len(found), -1))
+            logits, _, gradients = ascent(network, *alike(found, x, y))
             row(f"{name}, plain networks on {device.type}: logits", "logits", relative(logits, torch.stack([one[0] for one in plain])))
             row(
                 f"{name}, plain networks on {device.type}: gradients",
                 "gradients",
                 relative(gradients, torch.stack([one[2] for one in plain])),
             )
-        row(f"stack on {device.type}, on cpu: logits", "logits", relative(trained(x), here(images)))
-    losses = [
-        fit(start(found, few, recipe, where), len(found), first_batches(few, recipe, 1), recipe, 0)[0]
-        for where in (device, torch.device("cpu"))
-    ]
-    row("a step of training: losses", "training", relative(*losses))
+        one, other = ascent(trained, *alike(found, x, y)), ascent(here, *alike(found, images, labels))
+        row(f"stack on {device.type}, on cpu: logits", "logits", relative(one[0], other[0]))
+        row(f"stack on {device.type}, on cpu: gradients", "gradients", relative(one[2], other[2]))
+        networks = darts(dataset, len(found))
+        alone = [ascent(network, images[:8], labels[:8])[2] for network in networks]
+        together = ascent(stacked([network.to(device) for network in networks]), *alike(found, x[:8], y[:8]))[2]
+        row(f"DARTS, stack on {device.type}, plain networks on cpu: gradients", "gradients", relative(together, torch.stack(alone)))
+    both = [start(found, few, recipe, where) for where in (device, torch.device("cpu"))]
+    row("two steps of training: losses", "training", relative(*(fit(stack, len(found), few, recipe, 0)[0] for stack in both)))
+    differences = {name: relative(both[0].get_parameter(name), weight) for name, weight in both[1].named_parameters()}
+    worst = max(differences, key=differences.__getitem__)
+    row(f"two steps of training: weights, {worst} most", "training", differences[worst])
     frozen, frozen_here = FrozenStack(trained), FrozenStack(here)
     for name in clock.each("attacks", list(ATTACKS)):
         one, other = (
@@ -183,6 +194,20 @@ def check(size: Size, dataset: Dataset, device: torch.device, clock: Clock) -> b
         print(f"pgd in {precision}: {(fast != exact).mean():.4f} of outcomes differ; mean robust accuracy {fast.mean():.4f} for {exact.mean():.4f}"
               f" (clean {clean.mean():.4f})")  # fmt: skip
     return fine
+
+
+def alike(found: Sequence[Cell], images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and labels as a stack takes them, the same for all networks."""
+    return images.expand(len(found), *images.shape), labels.expand(len(found), -1)
+
+
+def darts(dataset: Dataset, count: int) -> list[DartsNetwork]:
+    """Small networks of DARTS, which have every kind of layer between them."""
+    rng, skeleton = np.random.default_rng(0), DartsSkeleton(4, 5, dataset.image_shape[0], dataset.num_classes)
+    return [
+        DartsNetwork(DARTS.sample(rng), skeleton, dataset.mean, dataset.std, generator=generator(k, "weights")).eval().requires_grad_(False)
+        for k in range(count)
+    ]
 
 
 def start(found: Sequence[Cell], dataset: Dataset, recipe: Recipe, device: torch.device) -> StackedNetwork:

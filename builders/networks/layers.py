@@ -40,6 +40,21 @@ class Linear(nn.Linear):
         nn.init.zeros_(self.bias)
 
 
+class AvgPool(nn.AvgPool2d):
+    """Average pooling that does not count padding; its gradients are right on CUDA, too.
+
+    There, the backward pass of torch up to at least 2.13 takes padded windows of channels-last images from the wrong pixels, in silence
+    (pytorch/pytorch#188344), so such images are brought into channels-first order.
+    """
+
+    def __init__(self, kernel: int, stride: int, padding: int = 0) -> None:
+        # ceil_mode only matters for odd sizes, which strided convolutions round up; windows with padding reach the edge without it.
+        super().__init__(kernel, stride, padding, ceil_mode=not padding, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.contiguous() if self.padding and x.device.type == "cuda" else x)
+
+
 class ReLUConvBN(nn.Module):
     """ReLU, convolution without bias, batch norm."""
 
@@ -63,8 +78,7 @@ class Reduction(nn.Module):
         super().__init__()
         self.a = ReLUConvBN(width // 2, width, 3, stride=2)
         self.b = ReLUConvBN(width, width, 3)
-        # ceil_mode only matters for odd sizes, which the strided convolution rounds up.
-        self.pool = nn.AvgPool2d(2, ceil_mode=True)
+        self.pool = AvgPool(2, 2)
         self.shortcut = Conv(width // 2, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,12 +184,16 @@ class StackedReLUConvBN(nn.Module):
         return out
 
 
-class StackedAvgPool(nn.Module):
-    """Average pooling, which works channel by channel, so that several networks are only more channels."""
+class StackedPooling(nn.Module):
+    """Pooling of several networks: it works channel by channel, so they are only more channels.
 
-    def __init__(self, kernel: int, stride: int, padding: int) -> None:
+    Arguments:
+        pool: that of one network.
+    """
+
+    def __init__(self, pool: nn.Module) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d(kernel, stride, padding, ceil_mode=stride > 1, count_include_pad=False)
+        self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
         return as_stack(self.pool(as_image(x)), x.shape[3])
@@ -188,7 +206,7 @@ class StackedReduction(nn.Module):
         super().__init__()
         self.a = StackedReLUConvBN(members, width // 2, width, 3, stride=2)
         self.b = StackedReLUConvBN(members, width, width, 3)
-        self.pool = StackedAvgPool(2, 2, 0)
+        self.pool = StackedPooling(AvgPool(2, 2))
         self.shortcut = StackedConv(members, width // 2, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:

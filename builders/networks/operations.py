@@ -14,7 +14,7 @@ from torch import nn
 
 from builders.errors import BuildError
 from builders.networks.cost import Cost, pooling, relu_conv_bn
-from builders.networks.layers import ReLUConvBN, StackedAvgPool, StackedReLUConvBN
+from builders.networks.layers import AvgPool, ReLUConvBN, StackedPooling, StackedReLUConvBN
 
 
 class Operation(NamedTuple):
@@ -41,8 +41,8 @@ OPERATIONS: dict[str, Operation] = {
     "nor_conv_1x1": _convolution(1),
     "nor_conv_3x3": _convolution(3),
     "avg_pool_3x3": Operation(
-        lambda channels: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
-        lambda members, channels: StackedAvgPool(3, 1, 1),
+        lambda channels: AvgPool(3, 1, 1),
+        lambda members, channels: StackedPooling(AvgPool(3, 1, 1)),
         lambda channels, pixels: pooling(channels, 9, pixels),
     ),
 }

@@ -1,7 +1,8 @@
 """A GPU for machines without one: tensors of the CPU that say they are on CUDA, and a refusal of what CUDA would refuse.
 
 Within `Elsewhere`, what is made on ``cuda``, moved there, or computed from what is there, is there.  Refused are an operation on tensors of
-two devices, a generator of the CPU for a tensor that is there, and `numpy` of one.  Allowed are, as by torch, indices of the CPU, copies,
+two devices, a generator of the CPU for a tensor that is there, and `numpy` of one; and what CUDA would compute wrongly: average pooling, with
+padding, of channels-last images, whose gradients are those of other pixels (pytorch/pytorch#188344).  Allowed are, as by torch, indices of the CPU, copies,
 and tensors without dimensions.
 """
 
@@ -21,6 +22,10 @@ _BACKWARD = {torch.autograd.grad, torch.autograd.backward, Tensor.backward}
 
 class TwoDevices(Exception):
     """What CUDA would refuse."""
+
+
+class WrongThere(Exception):
+    """What CUDA would compute wrongly."""
 
 
 class Elsewhere(TorchFunctionMode):
@@ -51,6 +56,8 @@ class Elsewhere(TorchFunctionMode):
             raise TwoDevices(f"{name} of {[(tuple(tensor.shape), _place(tensor)) for tensor in tensors]}")
         if there == CUDA and (kwargs.get("generator") is not None or (name == "numpy" and not kwargs.get("force"))):
             raise TwoDevices(f"{name} of the CPU, for what is on {there}")
+        if there == CUDA and name == "avg_pool2d" and _padding(*args, **kwargs) and _channels_last(args[0]):
+            raise WrongThere(f"{name} of {tuple(args[0].shape)} with strides {args[0].stride()} and padding")
         if asked is not None:
             kwargs["device"] = CPU
         self.done += there == CUDA
@@ -64,6 +71,14 @@ class Elsewhere(TorchFunctionMode):
         for tensor in _tensors((found,)):
             _put(tensor, there)
         return found
+
+
+def _padding(image: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, *others: Any, **named: Any) -> bool:
+    return any(padding) if isinstance(padding, tuple) else padding > 0
+
+
+def _channels_last(image: Tensor) -> bool:
+    return image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

@@ -17,6 +17,7 @@ from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, At
 from builders.datasets import Dataset
 from builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
 from builders.networks.frozen import FrozenStack
+from builders.networks.layers import AvgPool
 from builders.networks.stacked import StackedNetwork
 from builders.proxies import PROXIES, score, score_untrained
 from builders.proxies.jacobians import Hessian
@@ -24,7 +25,7 @@ from builders.proxies.rscore import Psi
 from builders.recipes import RECIPES, Adversary
 from builders.reliability import reliability
 from builders.train import train
-from tests.builders.elsewhere import CPU, CUDA, Elsewhere, TwoDevices
+from tests.builders.elsewhere import CPU, CUDA, Elsewhere, TwoDevices, WrongThere
 from tests.builders.proxies.small import CELLS, CONSTANT
 
 STRONGEST = AutoAttack(steps=2, targets=2, queries=3)
@@ -103,6 +104,17 @@ def test_networks_come_and_go(trained: StackedNetwork, dataset: Dataset) -> None
 def test_what_cuda_would_refuse_is_refused(wrong: Callable[[Tensor], object]) -> None:
     with Elsewhere(), pytest.raises(TwoDevices):
         wrong(torch.zeros(3, device=CUDA))
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_pooling_that_cuda_would_get_wrong_is_refused_and_ours_is_not(order: torch.memory_format) -> None:
+    with Elsewhere():
+        image = torch.rand(2, 3, 4, 4, device=CUDA).contiguous(memory_format=order)
+        if order == torch.channels_last:
+            with pytest.raises(WrongThere):
+                nn.AvgPool2d(3, 1, 1)(image)
+        pooled = AvgPool(3, 1, 1)(image)
+    assert torch.equal(pooled, nn.functional.avg_pool2d(image.contiguous(), 3, 1, 1, count_include_pad=False))
 
 
 def test_what_cuda_would_do_is_done() -> None:

@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.networks.layers import Conv, ReLUConvBN, StackedBatchNorm, StackedConv, StackedReLUConvBN, as_image, as_stack
+from builders.networks.layers import AvgPool, Conv, ReLUConvBN, StackedBatchNorm, StackedConv, StackedPooling, StackedReLUConvBN
 
 DILATION = 2
 
@@ -124,26 +123,6 @@ class StackedFactorizedReduction(nn.Module):
         return out
 
 
-class Pooling(nn.Module):
-    """3×3 pooling, ``"max"`` or ``"avg"``; of one network."""
-
-    def __init__(self, kind: str, stride: int) -> None:
-        super().__init__()
-        self.kind, self.stride = kind, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.kind == "max":
-            return F.max_pool2d(x, 3, self.stride, 1)
-        return F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False)
-
-
-class StackedPooling(Pooling):
-    """`Pooling`, which works channel by channel, so that several networks are only more channels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return as_stack(super().forward(as_image(x)), x.shape[3])
-
-
 def _separable(kernel: int) -> Operation:
     return Operation(
         lambda channels, stride: nn.Sequential(Depthwise(channels, kernel, stride), Depthwise(channels, kernel, 1)),
@@ -162,10 +141,10 @@ def _dilated(kernel: int) -> Operation:
     )
 
 
-def _pooling(kind: str) -> Operation:
+def _pooling(pool: Callable[[int], nn.Module]) -> Operation:
     return Operation(
-        lambda channels, stride: Pooling(kind, stride),
-        lambda members, channels, stride: StackedPooling(kind, stride),
+        lambda channels, stride: pool(stride),
+        lambda members, channels, stride: StackedPooling(pool(stride)),
         lambda channels, taken, given: Work(pooled=channels * taken, windows=9 * channels * given),
     )
 
@@ -176,8 +155,8 @@ def _depthwise(channels: int, kernel: int, taken: int, given: int) -> Work:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "max_pool_3x3": _pooling("max"),
-    "avg_pool_3x3": _pooling("avg"),
+    "max_pool_3x3": _pooling(lambda stride: nn.MaxPool2d(3, stride, 1)),
+    "avg_pool_3x3": _pooling(lambda stride: AvgPool(3, stride, 1)),
     "skip_connect": Operation(
         lambda channels, stride: nn.Identity() if stride == 1 else FactorizedReduction(channels, channels),
         lambda members, channels, stride: nn.Identity() if stride == 1 else StackedFactorizedReduction(members, channels, channels),

@@ -23,9 +23,9 @@ from builders.errors import BuildError
 from builders.evaluate import robust_outcomes
 from builders.networks import families
 from builders.networks.darts import EVALUATION, DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters, work
-from builders.networks.darts.operations import Depthwise, FactorizedReduction, Pooling
+from builders.networks.darts.operations import Depthwise, FactorizedReduction
 from builders.networks.frozen import FrozenStack
-from builders.networks.layers import ReLUConvBN, Stacked
+from builders.networks.layers import AvgPool, ReLUConvBN, Stacked
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
 from robbench.spaces.darts import DARTS, Genotype
@@ -117,7 +117,7 @@ def test_parameters_and_work_are_those_of_the_layers_that_run(name: str, pixels:
                 counted["normalised"] += out.numel()
             case Depthwise() | FactorizedReduction() | ReLUConvBN():
                 counted["rectified"] += inputs[0].numel()
-            case Pooling():
+            case nn.MaxPool2d() | AvgPool():
                 counted["pooled"] += inputs[0].numel()
 
     plain = DartsNetwork(arch, skeleton).eval()
