@@ -48,6 +48,7 @@ from builders.datasets import load
 from builders.evaluate import robust_outcomes
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import StackedNetwork
+from builders.precision import exact_convolutions
 from builders.recipes import RECIPES
 from builders.train import train
 from robbench.spaces.nb201 import NB201
@@ -72,7 +73,7 @@ Theirs = dict[tuple[str, str], Callable[[nn.Module, Tensor, Tensor, float], Tens
 
 def with_foolbox(attack: Any) -> Callable[[nn.Module, Tensor, Tensor, float], Tensor]:
     def run(network: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-        _, found, _ = attack(foolbox.PyTorchModel(network, bounds=(0, 1)), images, labels, epsilons=eps)
+        _, found, _ = attack(foolbox.PyTorchModel(network, bounds=(0, 1), device=images.device), images, labels, epsilons=eps)
         inside: Tensor = found
         return inside
 
@@ -187,6 +188,7 @@ def gains(stack: StackedNetwork, images: Tensor, labels: Tensor, repeats: int) -
         print(f"| {name} | " + " | ".join(f"{n / s:.0f}" for s in found) + f" | {found[0] / found[-1]:.1f} |", flush=True)
 
 
+@exact_convolutions()
 def strength(
     stack: StackedNetwork, images: Tensor, labels: Tensor, theirs: Theirs, ours: dict[str, Any], grid: list[float], starts: int
 ) -> None:

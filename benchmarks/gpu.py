@@ -19,7 +19,7 @@ build     units of a plan of all classes of NAS-Bench-201, drawn in random order
 Each part has its share of the seconds (check a quarter, measure a quarter, build the rest); what it leaves out is said.  On a CPU all parts run
 with ``--device cpu``, slowly; with ``--small``, which the tests run, on images that are noise.
 
-It has run on a CPU only: no figures of a GPU are known yet.
+docs/gpu.md has what it printed on an H200.
 """
 
 from __future__ import annotations
@@ -30,18 +30,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector
 
 from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, DeepFool, InPrecision, Square
 from builders.attacks.base import Attack, ascent
 from builders.datasets import Dataset, load
 from builders.devices import find_device, stack_for
 from builders.evaluate import clean_outcomes, robust_outcomes
+from builders.evaluations import Evaluation
 from builders.networks.darts import DartsNetwork, DartsSkeleton
 from builders.networks.families import stacked
 from builders.networks.frozen import FrozenStack
@@ -49,7 +52,7 @@ from builders.networks.plain import Network, flops
 from builders.networks.stacked import StackedNetwork
 from builders.plan import Plan
 from builders.plan_file import write_plan
-from builders.precision import exact_convolutions
+from builders.precision import PRECISIONS, computing, exact_convolutions
 from builders.proxies import PROXIES, score
 from builders.recipes import RECIPES, Recipe
 from builders.results import shards
@@ -65,6 +68,13 @@ ATTACKS: dict[str, Attack] = {
     "apgd-dlr": APGDDLR(steps=10), "apgd-t": APGDT(targets=2, steps=10), "fab-t": FABT(targets=2, steps=10), "deepfool": DeepFool(steps=10),
     "spsa": SPSA(steps=5, samples=8),
 }  # fmt: skip
+PHOTOGRAPHS = Evaluation(
+    "photographs", {"fgsm": FGSM(), "pgd": PGD(steps=10, relative_step=1 / 4)}, tuple(levels / 255 for levels in (0.5, 1, 2, 4, 8)), images=500,
+    proxies={name: PROXIES[name] for name in (
+        "grad_norm", "snip", "fisher", "synflow", "nwot", "jacov", "epe_nas", "zen", "jacob_fro", "croze", "r_score_psi", "r_score_phi",
+    )},
+)  # fmt: skip
+"""Of the build: what is quick, at the levels of small photographs."""
 TOLERATED = {"logits": 1e-3, "gradients": 1e-3, "training": 1e-2, "outcomes": 0.02, "proxies": 0.02}
 """Of the largest value: relative differences of logits, gradients, losses and proxies; and the share of outcomes that may differ."""
 # Dense peaks in float32 (TF32 off); NVIDIA's data sheets.
@@ -174,9 +184,7 @@ def check(size: Size, dataset: Dataset, device: torch.device, clock: Clock) -> b
         row(f"DARTS, stack on {device.type}, plain networks on cpu: gradients", "gradients", relative(together, torch.stack(alone)))
     both = [start(found, few, recipe, where) for where in (device, torch.device("cpu"))]
     row("two steps of training: losses", "training", relative(*(fit(stack, len(found), few, recipe, 0)[0] for stack in both)))
-    differences = {name: relative(both[0].get_parameter(name), weight) for name, weight in both[1].named_parameters()}
-    worst = max(differences, key=differences.__getitem__)
-    row(f"two steps of training: weights, {worst} most", "training", differences[worst])
+    row("two steps of training: weights", "training", relative(*(parameters_to_vector(stack.cpu().parameters()) for stack in both)))
     frozen, frozen_here = FrozenStack(trained), FrozenStack(here)
     for name in clock.each("attacks", list(ATTACKS)):
         one, other = (
@@ -240,14 +248,19 @@ def measure(size: Size, dataset: Dataset, device: torch.device, clock: Clock) ->
 
 def measure_stack(found: Sequence[Cell], size: Size, dataset: Dataset, device: torch.device) -> None:
     """A row for training, whose networks a second are of all epochs, and one for input gradients, the steps of attacks."""
-    recipe, stack = replace(size.recipe, epochs=1), len(found)
-    steps = size.recipe.epochs * -(-len(dataset.train_images) // recipe.batch_size)
-    network, few = start(found, dataset, recipe, device), first_batches(dataset, recipe, 3)
-    row(found, "training", 3 * recipe.batch_size, lambda: fit(network, stack, few, recipe, 0), recipe, dataset, device, 3 / steps)
-    frozen = FrozenStack(network.eval())
+    stack = len(found)
+    steps = size.recipe.epochs * -(-len(dataset.train_images) // size.recipe.batch_size)
     x = torch.from_numpy(dataset.train_images[np.arange(size.batch) % len(dataset.train_images)]).to(device)
     y = torch.zeros(stack, size.batch, dtype=torch.int64, device=device)
-    row(found, "gradients", size.batch, lambda: ascent(frozen, x.expand(stack, *x.shape), y), recipe, dataset, device)
+    for precision in ("float32", "tf32") if device.type == "cuda" else ("float32",):
+        recipe = replace(size.recipe, epochs=1, precision=precision)
+        network, few = start(found, dataset, recipe, device), first_batches(dataset, recipe, 3)
+        training, seen = partial(fit, network, stack, few, recipe, 0), 3 * recipe.batch_size
+        row(found, f"training, {precision}", seen, training, recipe, dataset, device, 3 / steps)
+        frozen = FrozenStack(network.eval())
+        with computing(precision, device):
+            gradients = partial(ascent, frozen, x.expand(stack, *x.shape), y)
+            row(found, f"gradients, {precision}", size.batch, gradients, recipe, dataset, device)
 
 
 def row(
@@ -304,14 +317,11 @@ def bound(busy: float | None, share: float | None) -> str:
 # build
 
 
-def build(
-    folder: Path, size: Size, dataset: Dataset, data: Path, device: torch.device, clock: Clock, stack: int | None, evaluation: str
-) -> None:
+def build(folder: Path, recipe: Recipe, dataset: Dataset, data: Path, device: torch.device, clock: Clock, stack: int | None) -> None:
     """Units, until the next would not end in time."""
     print(f"\n## A store of {dataset.name}\n")
-    recipe = size.recipe.name
     if not (folder / "plan.json").exists():
-        drawn = Plan(NAME, recipe, evaluation, None, 0, (0,), stack or min(16, stack_for(device, dataset, size.recipe)), archs=shuffled())
+        drawn = Plan(NAME, recipe, PHOTOGRAPHS, None, 0, (0,), stack or min(16, stack_for(device, dataset, recipe)), archs=shuffled())
         write_plan(folder, drawn)
     open_units, longest, done = todo(folder), 0.0, 0
     last = time.perf_counter()
@@ -330,6 +340,10 @@ def build(
         f"{done} units done; {len(todo(folder))} of {folder} are left for another time."
         + ("" if done else "  One takes longer than there was.")
     )
+
+
+def in_precision(recipe: Recipe, precision: str) -> Recipe:
+    return recipe if precision == recipe.precision else replace(recipe, name=f"{recipe.name}-{precision}", precision=precision)
 
 
 def shuffled() -> tuple[str, ...]:
@@ -369,7 +383,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seconds", type=float, default=540)
     parser.add_argument("--stack", type=int, help="networks a unit")
-    parser.add_argument("--evaluation", default="digits-light", help="of the build: the fastest there is, if left out")
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of the build's training")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--train", type=int, default=12000)
     parser.add_argument("--test", type=int, default=2000)
@@ -396,13 +410,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if builds:
         build(
             given.paths[0],
-            replace(size, recipe=RECIPES["digits"]) if given.small else size,
+            in_precision(RECIPES["digits"] if given.small else size.recipe, given.precision),
             dataset,
             given.data,
             device,
             whole,
             given.stack,
-            given.evaluation,
         )
     return 0 if fine else 1
 

@@ -206,11 +206,12 @@ def _ago(event: Event) -> timedelta:
 @folder_argument
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
-def merge(folder: Path, into: Path, training: str | None) -> None:
+@click.option("--partial", is_flag=True, help="Leave out architectures that are not done with every seed; they can join later.")
+def merge(folder: Path, into: Path, training: str | None, partial: bool) -> None:
     """Put all of FOLDER's shards into a store: all of them, or nothing.  Other classes, seeds and attacks of one training join."""
     from builders.results.merge import merge as merge_shards
 
-    changes = merge_shards(folder, into, training=training)
+    changes = merge_shards(folder, into, training=training, partial=partial)
     click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
 
 

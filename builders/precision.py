@@ -27,7 +27,7 @@ def checked_precision(precision: str) -> str:
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
     """Within, convolutions and matrix products are computed in full float32 (on a GPU, TF32 would keep ten bits), deterministically."""
-    with _products("highest", tf32=False):
+    with products(tf32=False):
         yield
 
 
@@ -40,15 +40,15 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
     """
     if checked_precision(precision) == "tf32" and device.type != "cuda":
         raise BuildError(f"tf32 was asked for on {device.type}; only CUDA devices have it: use float32.")
-    tf32 = precision == "tf32"
-    with _products("high" if tf32 else "highest", tf32=tf32), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with products(tf32=precision == "tf32"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         yield
 
 
 @contextmanager
-def _products(precision: str, *, tf32: bool) -> Iterator[None]:
+def products(*, tf32: bool) -> Iterator[None]:
+    """Within, convolutions and matrix products of float32 numbers are computed in TF32, or in full; deterministically."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
     try:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=tf32):
             yield

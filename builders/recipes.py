@@ -19,6 +19,7 @@ from typing import Any
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Skeleton
+from builders.precision import PRECISIONS
 from builders.schedules import HalfCosine, OneCycle, Schedule, Steps, Triangle
 from robbench.arguments import checked_count, nearest
 from robbench.measurements.metrics import GREY_LEVELS
@@ -28,7 +29,6 @@ MADRY_STEPS = 7
 """Of PGD in adversarial training, where a training's name says no other number: Madry et al. (2018), section 5."""
 FAST_STEP = 1.25
 """Step of fast adversarial training, as a share of eps: Wong, Rice and Kolter (2020), algorithm 3 and section 4.2."""
-TRAINING_PRECISIONS = ("float32", "bfloat16")
 ANNEALED = HalfCosine()
 
 
@@ -108,7 +108,7 @@ class Recipe:
     adversary: Adversary | None = None
     """Train on this adversary's images; none is standard training."""
     precision: str = "float32"
-    """float32, or bfloat16: autocast, on CUDA only, for the activations, the adversary's too; weights and their updates stay float32."""
+    """float32; or, on CUDA only, tf32 or bfloat16 (autocast) for the activations, the adversary's too: weights and their updates stay float32."""
     schedule: Schedule = ANNEALED
     """Of the learning rate, whose highest value `learning_rate` is."""
     nesterov: bool = True
@@ -130,7 +130,7 @@ class Recipe:
             ("std", self.std is None or all(0 < each < math.inf for each in self.std), "positive numbers, one for each channel"),
             ("mean", self.mean is None or all(map(math.isfinite, self.mean)), "finite numbers, one for each channel"),
             ("training", self.training not in ("", ".", "..", UNTRAINED), f"a name, and not {UNTRAINED!r}, which is that of proxies"),
-            ("precision", self.precision in TRAINING_PRECISIONS, " or ".join(TRAINING_PRECISIONS)),
+            ("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             ("name", bool(self.name), "a name"),
         ):
             if not sense:

@@ -22,7 +22,7 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
-from builders.precision import exact_convolutions
+from builders.precision import products
 from builders.recipes import Adversary, Recipe
 
 
@@ -108,7 +108,7 @@ def fit(
     first_bad = torch.full((stack,), -1, device=device)
     loss_sum = torch.zeros(stack, device=device)
     correct = torch.zeros(stack, device=device)
-    with exact_convolutions():
+    with products(tf32=recipe.precision == "tf32"):
         for epoch in range(recipe.epochs):
             loss_sum.zero_()
             correct.zero_()
@@ -177,8 +177,10 @@ def _attacked(network: nn.Module, images: Tensor, labels: Tensor, adversary: Adv
 
 
 def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    if recipe.precision == "bfloat16" and device.type != "cuda":
-        raise BuildError(f"the recipe {recipe.name!r} asks for bfloat16 on {device.type}; only CUDA devices gain by it: use float32.")
+    if recipe.precision != "float32" and device.type != "cuda":
+        raise BuildError(
+            f"the recipe {recipe.name!r} asks for {recipe.precision} on {device.type}; only CUDA devices gain by it: use float32."
+        )
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 

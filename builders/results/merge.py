@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ LONGEST_LIST = 8_000
 """Bytes of the files of one build's weights: several builds may share an array."""
 
 
-def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
+def merge(folder: Path, into: Path, *, training: str | None = None, partial: bool = False) -> Changes:
     """Put all shards of a folder's plan into a store, which is made or extended; all of them, or none.
 
     Other classes, seeds, attacks, corruptions and proxies of the same training join what the store holds: what was built of neither is missing.  Of what was
@@ -48,6 +49,7 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
         folder: with a plan, all of whose units are done.
         into: the store.
         training: what the store is to call how the networks were trained; the recipe's own name for it, if left out.
+        partial: leave out architectures that are not done with every seed; they can join later.
 
     Raises:
         BuildError: units without a shard, shards of no unit, or shards of different settings, library versions or devices; or the store holds, under
@@ -57,7 +59,8 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
         StoreError: the store is of another search space, or cannot be written.
     """
     plan = read_plan(folder)
-    refuse_gaps(folder, plan.units())
+    refuse_gaps(folder, plan.units(), partial=partial)
+    plan = _done(plan, folder) if partial else plan
     rows = _rows(plan)
     built = Built.read(folder, plan, rows)
     name = source_of(plan.recipe).training_name if training is None else checked_name(training)
@@ -73,14 +76,27 @@ def merge(folder: Path, into: Path, *, training: str | None = None) -> Changes:
         raise Contradiction(f"{error}{_other_environment(into, built)}") from error
 
 
-def refuse_gaps(folder: Path, units: list[Unit]) -> None:
-    """Raise BuildError where shards of these units are missing, or there are others."""
+def refuse_gaps(folder: Path, units: list[Unit], *, partial: bool = False) -> None:
+    """Raise BuildError where shards of these units are missing, unless a part will do, or there are others."""
     if others := shards.outside_plan(folder, units):
         raise BuildError(f"{folder} holds shards that are not of its plan: {_first_of([path.name for path in others])}; take them out.")
-    if missing := [unit.key for unit in units if not shards.path_of(folder, unit).exists()]:
+    if not partial and (missing := [unit.key for unit in units if not shards.path_of(folder, unit).exists()]):
         raise BuildError(
-            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `robbench build run {folder}` makes them."
+            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `robbench build run {folder}` makes them, and --partial"
+            " merges what there is."
         )
+
+
+def _done(plan: Plan, folder: Path) -> Plan:
+    """The plan of those architectures whose units are done, all seeds of them; its units are among the plan's."""
+    units = plan.units()
+    open_ones = {unit.archs for unit in units if not shards.path_of(folder, unit).exists()}
+    if not open_ones:
+        return plan
+    done = dict.fromkeys(arch for unit in units if unit.archs not in open_ones for arch in unit.archs)
+    if not done:
+        raise BuildError(f"{folder} has no architecture that is done with every seed; `robbench build run {folder}` goes on.")
+    return replace(plan, classes=None, archs=tuple(done))
 
 
 def _rows(plan: Plan) -> Rows:

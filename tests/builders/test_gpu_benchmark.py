@@ -48,7 +48,8 @@ def test_results_that_agree_and_results_that_do_not(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     for what in (
         "frozen stack, plain networks on cpu: gradients",
-        "a step of training",
+        "DARTS, stack on cpu, plain networks on cpu: gradients",
+        "two steps of training: weights",
         "deepfool: outcomes",
         "hessian",
         "pgd in bfloat16",
@@ -67,7 +68,7 @@ def test_speed_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["measure", "--small", "--device", "cpu"]) == 0
     lines = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines() if line.startswith(("| 1", "| 2"))]
     assert [(stack.strip(), what.strip()) for stack, what in lines] == [
-        (stack, what) for stack in ("1", "2") for what in ("training", "gradients")
+        (stack, what) for stack in ("1", "2") for what in ("training, float32", "gradients, float32")
     ]
 
 

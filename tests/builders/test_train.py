@@ -173,9 +173,10 @@ def test_published_recipes_are_the_published_ones() -> None:
 
 
 def test_a_precision_that_the_device_does_not_offer(blobs: Dataset) -> None:
-    with pytest.raises(BuildError, match="'tiny' asks for bfloat16 on cpu; only CUDA devices gain by it"):
-        train(CELLS[:1], blobs, replace(RECIPE, precision="bfloat16"), seed=0)
-    with pytest.raises(BuildError, match="precision='half'; expected float32 or bfloat16"):
+    for precision in ("tf32", "bfloat16"):
+        with pytest.raises(BuildError, match=f"'tiny' asks for {precision} on cpu; only CUDA devices gain by it"):
+            train(CELLS[:1], blobs, replace(RECIPE, precision=precision), seed=0)
+    with pytest.raises(BuildError, match="precision='half'; expected one of float32, tf32, bfloat16"):
         train(CELLS[:1], blobs, replace(RECIPE, precision="half"), seed=0)
 
 

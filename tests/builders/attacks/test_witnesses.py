@@ -25,7 +25,7 @@ def importorskip(name: str) -> Any:
 
 
 def foolbox_outcomes(seed: int, attack: Any) -> Any:
-    model = importorskip("foolbox").PyTorchModel(trained(seed), bounds=(0, 1))
+    model = importorskip("foolbox").PyTorchModel(trained(seed), bounds=(0, 1), device="cpu")
     _, _, success = attack(model, IMAGES, LABELS, epsilons=GRID)
     return ~success.numpy()
 

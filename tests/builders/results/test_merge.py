@@ -130,10 +130,38 @@ def test_merging_twice_changes_nothing(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "store.h5").read_bytes() == before
 
 
+def test_a_part_is_merged_and_the_rest_joins(folder: Path, tmp_path: Path) -> None:
+    merge(folder, tmp_path / "whole.h5")
+    units = read_plan(folder).units()
+    path = shards.path_of(folder, units[1])  # the second of three stacks, with the first of two seeds
+    shard = path.read_bytes()
+    path.unlink()
+    merge(folder, tmp_path / "store.h5", partial=True)
+    bench = RobBench(tmp_path / "store.h5")
+    for unit in units:
+        for arch in unit.archs:
+            if unit.archs == units[1].archs:
+                with pytest.raises(NotMeasured):
+                    bench.query(arch, "clean", seed=unit.seed)
+            else:
+                assert bench.query(arch, "clean", seed=unit.seed) == RobBench(tmp_path / "whole.h5").query(arch, "clean", seed=unit.seed)
+    path.write_bytes(shard)
+    merge(folder, tmp_path / "store.h5", partial=True)
+    assert_same_arrays(tmp_path / "store.h5", tmp_path / "whole.h5")
+
+
+def test_a_part_of_nothing_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "none"
+    write_plan(folder, toy_plan(classes=5))
+    with pytest.raises(BuildError, match=r"no architecture that is done with every seed; `robbench build run .*` goes on"):
+        merge(folder, tmp_path / "store.h5", partial=True)
+    assert not (tmp_path / "store.h5").exists()
+
+
 def test_gaps_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     gone = read_plan(folder).units()[2]
     shards.path_of(folder, gone).unlink()
-    with pytest.raises(BuildError, match=rf"lacks 1 of 6 units: {gone.key}; `robbench build run .*` makes them"):
+    with pytest.raises(BuildError, match=rf"lacks 1 of 6 units: {gone.key}; `robbench build run .*` makes them, and --partial"):
         merge(folder, tmp_path / "store.h5")
     assert not (tmp_path / "store.h5").exists()
 
