@@ -11,7 +11,8 @@
 from builders.errors import ProxyError
 from builders.proxies.initialise import INITIALISATIONS, initialised
 from builders.proxies.passes import Passes
-from builders.proxies.scoring import KNOWN, PROXIES, VARIANTS, Proxy, Scores, batch_of, score, score_untrained
+from builders.proxies.registry import KNOWN, PROXIES, VARIANTS, Proxy
+from builders.proxies.scoring import Scores, batch_of, score, score_untrained
 
 __all__ = [
     "INITIALISATIONS",
