@@ -15,6 +15,7 @@ Source of both: the released code of Ha, Kim and Hwang (2023), which tells these
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -84,6 +85,9 @@ def first_members(layer: nn.Module) -> tuple[int, ...]:
     return next(module.members for module in layer.modules() if isinstance(module, StackedConv))
 
 
-def is_seen(path: str) -> bool:
-    """Whether proxies see a layer: it is not of an auxiliary head."""
-    return not path.startswith("auxiliary.")
+def without_auxiliary(stack: AnyStack) -> AnyStack:
+    """The same stack without its auxiliary head, if it has one; changed in place."""
+    if isinstance(stack, StackedDarts) and stack.skeleton.auxiliary:
+        stack.skeleton = replace(stack.skeleton, auxiliary=False)
+        del stack.auxiliary
+    return stack

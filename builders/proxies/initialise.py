@@ -70,9 +70,7 @@ def initialised(
 
 
 @torch.no_grad()
-def _network(
-    arch: Any, skeleton: Any, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
-) -> Any:
+def _network(arch: Any, skeleton: Any, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator) -> Any:
     if init == "random":
         return plain(arch, skeleton, mean, std, generator=random)
     network = plain(arch, skeleton, mean, std)

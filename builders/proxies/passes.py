@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, StackedLinear, StackedReduction
-from builders.proxies.anatomy import RECTIFIED, AnyStack, anatomy, first_members, is_seen
+from builders.proxies.anatomy import RECTIFIED, AnyStack, anatomy, first_members, without_auxiliary
 
 T = TypeVar("T")
 Members = tuple[int, ...]
@@ -69,16 +69,12 @@ class Gradients(NamedTuple):
 
 def layers(stack: AnyStack) -> dict[str, Stacked]:
     """Convolutions and the linear layer, by path, from the stem to the classifier."""
-    return {
-        path: module
-        for path, module in stack.named_modules()
-        if isinstance(module, StackedConv | StackedLinear) and is_seen(path)
-    }
+    return {path: module for path, module in stack.named_modules() if isinstance(module, StackedConv | StackedLinear)}
 
 
 def batch_norms(stack: AnyStack) -> dict[str, StackedBatchNorm]:
     """Batch norms, by path."""
-    return {path: module for path, module in stack.named_modules() if isinstance(module, StackedBatchNorm) and is_seen(path)}
+    return {path: module for path, module in stack.named_modules() if isinstance(module, StackedBatchNorm)}
 
 
 def weights(stack: AnyStack) -> dict[str, Tensor]:
@@ -209,11 +205,16 @@ class Passes:
     """
 
     def __init__(self, stack: AnyStack, images: Tensor, labels: Tensor, seed: int = 0, *, order: int = 2) -> None:
-        self.stack = copy.deepcopy(stack).requires_grad_(order > 0)
+        self._given = stack
+        self.stack = self.untouched().requires_grad_(order > 0)
         self.images, self.labels, self.seed, self.order = images, labels, seed, order
         self._kept: dict[Hashable, Any] = {}
         self.notes: dict[int, str] = {}
         """Why a network has no value, by its position in the stack: for proxies to say, beside a value of NaN."""
+
+    def untouched(self) -> AnyStack:
+        """A copy of the stack as it was given: in training mode the shared pass changes batch norm's running statistics."""
+        return without_auxiliary(copy.deepcopy(self._given))
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` returned when it was first called with this key."""

@@ -195,7 +195,7 @@ def _computed(proxy: Proxy, passes: Passes) -> tuple[npt.NDArray[np.float64], tu
         return _checked_values(proxy, proxy.compute(passes), stack, passes.notes)
     except (ArithmeticError, torch.linalg.LinAlgError) as error:
         if len(stack) == 1:
-            return np.full(1, np.nan), (f"{type(error).__name__}: {error}",)
+            return np.full(1, np.nan), (f"{type(error).__name__.lstrip('_')}: {error}",)
     alone = (Passes(stacked([stack.extract(k)]), passes.images, passes.labels, passes.seed, order=passes.order) for k in range(len(stack)))
     values, reasons = zip(*(_computed(proxy, each) for each in alone), strict=True)
     return np.concatenate(values), tuple(chain.from_iterable(reasons))

@@ -16,7 +16,6 @@ untrained one do nothing.  In both forms t = 5·10⁶, h = 50, and images are in
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from builders.networks.layers import Stacked
-from builders.proxies.anatomy import AnyStack, is_seen
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.passes import Members, Passes, layers, losses, own, summed, total, unstandardised
 from robbench.arguments import checked_count
 
@@ -101,11 +100,11 @@ def _corner(stack: int, parts: _Parts) -> Tensor:
 
 
 def _parts(passes: Passes, h: float, images: int, around: int) -> _Parts:
-    stack = copy.deepcopy(passes.stack).requires_grad_().eval()
+    stack = passes.untouched().requires_grad_().eval()
     named = {
         f"{path}.{name}": (module.members, parameter)
         for path, module in stack.named_modules()
-        if isinstance(module, Stacked) and is_seen(path)
+        if isinstance(module, Stacked)
         for name, parameter in module.named_parameters()
     }
     with torch.enable_grad():
@@ -128,4 +127,3 @@ def _slope(stack: AnyStack, x: Tensor, labels: Tensor) -> Tensor:
     """Of each image's own loss with respect to it; images do not mix in eval mode."""
     found = torch.autograd.grad(losses(stack(unstandardised(stack, x)), labels).sum(), x, allow_unused=True)[0]
     return torch.zeros_like(x) if found is None else found
-

@@ -159,7 +159,9 @@ _ENTRIES: dict[str, Entry] = {
     "swap_regularised": _proxy("sample-wise activation patterns, less where a network is larger or smaller than most (Peng et al., 2024)"),
     "synflow": _proxy("synaptic flow (Tanaka et al., 2020)"),
     "zcprob": _proxy("bound on the adversarial loss by the robust neural tangent kernel, as released (Feng et al., 2025)"),
-    "zcprob_equations": _proxy("bound on the adversarial loss by the robust neural tangent kernel, by the paper's equation (Feng et al., 2025)"),
+    "zcprob_equations": _proxy(
+        "bound on the adversarial loss by the robust neural tangent kernel, by the paper's equation (Feng et al., 2025)"
+    ),
     "zen": _proxy("Zen-score: expressivity of a network of Gaussian weights (Lin et al., 2021)"),
     "training_seconds": Entry("cost", None, "s", False, "wall-clock time of training, a network's share of its stack"),
     "training_loss": Entry("cost", None, "nat", False, "mean loss over the last training epoch"),
