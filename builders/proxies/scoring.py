@@ -193,7 +193,7 @@ def _computed(proxy: Proxy, passes: Passes) -> tuple[npt.NDArray[np.float64], tu
     passes.notes.clear()
     try:
         return _checked_values(proxy, proxy.compute(passes), stack, passes.notes)
-    except (ArithmeticError, torch.linalg.LinAlgError) as error:
+    except (ArithmeticError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         if len(stack) == 1:
             return np.full(1, np.nan), (f"{type(error).__name__.lstrip('_')}: {error}",)
     alone = (Passes(stacked([stack.extract(k)]), passes.images, passes.labels, passes.seed, order=passes.order) for k in range(len(stack)))

@@ -71,10 +71,12 @@ class ZCPRob:
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``, float64, never above 0; not finite where t · K is too large for an exponential."""
         parts = passes.once(("zcprob", self.h, self.images, self.around), lambda: _parts(passes, self.h, self.images, self.around))
-        lengths = parts.differences.norm(dim=-1)
+        lengths: Tensor = parts.differences.norm(dim=-1)
         if self.equations:
-            return -(self.t * _kernel(passes.stack, parts) / self.images**2).exp() * (lengths / self.h).square().mean(-1)
-        return -(self.t * _PRODUCTS * _corner(len(passes.stack), parts)).exp() * lengths.mean(-1) / parts.differences.shape[1]
+            kernel, roughness = _kernel(passes.stack, parts) / self.images**2, (lengths / self.h).square().mean(-1)
+        else:
+            kernel, roughness = _PRODUCTS * _corner(len(passes.stack), parts), lengths.mean(-1) / lengths.shape[1]
+        return -torch.exp(self.t * kernel) * roughness
 
 
 def _kernel(stack: AnyStack, parts: _Parts) -> Tensor:

@@ -83,7 +83,7 @@ class Oracle:
         self._objectives, self._cost, self._single = tuple(objectives), cost, single
         self._scores_ahead = [one for one in objectives if isinstance(one, Evaluated) and one.scores_ahead]
         columns = [one.column if isinstance(one, Measured) else None for one in objectives]
-        self._noise = TwinNoise(columns, self._lookup, noise_seed) if noise else None
+        self._noise = TwinNoise(columns, measurements.lookup, noise_seed) if noise and isinstance(measurements, Measurements) else None
         self._repeats_cost, self._lacking_raises, self._keeps_history = on_repeat == "charge", missing == "raise", history
         self._new_each_time = noise == "twin" and self._repeats_cost
         """Whether an architecture that is charged again has another value, as if it were trained again."""

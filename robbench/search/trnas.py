@@ -86,7 +86,7 @@ def _grow(
     """Add what is drawn to a population until it has so many different architectures."""
     refused = 0
     while len(living) < count:
-        drawn = []
+        drawn: list[Any] = []
         while len(drawn) < count - len(living) and refused < PATIENCE:  # as many as are wanting, at least
             arch = draw()
             if admits(arch):

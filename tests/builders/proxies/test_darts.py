@@ -23,7 +23,7 @@ from builders.networks.families import plain as network_of
 from builders.networks.layers import ReLUConvBN
 from builders.networks.plain import Skeleton
 from builders.proxies import KNOWN, PROXIES, Passes, Proxy, Scores, initialised, score, score_untrained
-from builders.proxies.anatomy import feature_number
+from builders.proxies.anatomy import AnyStack, feature_number
 from builders.proxies.jacobians import Hessian
 from builders.proxies.passes import layers
 from builders.proxies.rscore import Psi
@@ -60,7 +60,7 @@ QUICK: dict[str, Proxy] = {
 }
 
 
-def stacked(archs: tuple[Genotype, ...] = GENOTYPES, init: str = "random"):  # type: ignore[no-untyped-def]
+def stacked(archs: tuple[Genotype, ...] = GENOTYPES, init: str = "random") -> AnyStack:
     return initialised(archs, SKELETON, MEAN, STD, init=init).double()
 
 
@@ -144,7 +144,7 @@ def test_a_jacobian_that_batch_norm_fixes_is_missing_and_not_rounding() -> None:
     assert np.isfinite(trained.values["jacov"]).all(), "running statistics fix nothing"
 
 
-@pytest.mark.parametrize("error", [torch.linalg.LinAlgError, ZeroDivisionError])
+@pytest.mark.parametrize("error", [torch.linalg.LinAlgError, ZeroDivisionError])  # type: ignore[attr-defined]
 def test_arithmetic_that_fails_for_one_network_leaves_the_others_their_values(error: type[Exception]) -> None:
     def fails(passes: Passes) -> Tensor:
         if GENOTYPES[1] in passes.stack.archs:
@@ -355,7 +355,7 @@ def test_zcprob_as_released_image_by_image() -> None:
         assert {len(gradients) for gradients in kept.values()} == {12}
         # As many products as there are of 25 with 25 gradients.
         kernel = sum(25 * float(gradients[0] @ gradients[-1]) / 2500 for gradients in kept.values())
-        return -np.exp(1e-3 * kernel) * roughness(network, 50.0, equations=False)
+        return float(-np.exp(1e-3 * kernel) * roughness(network, 50.0, equations=False))
 
     np.testing.assert_allclose(value(replace(ZCPROB, t=1e-3)), plain(zcprob), rtol=1e-8)
 
@@ -368,7 +368,7 @@ def test_zcprob_by_the_equation_is_a_double_sum_over_images() -> None:
             found = torch.autograd.grad(F.cross_entropy(bare(network, x[None]), y[None]), parameters, allow_unused=True)
             rows.append([torch.zeros(1).double() if gradient is None else gradient.flatten() for gradient in found])
         kernel = np.mean([np.mean([float(one[m] @ other[m]) for one in rows for other in rows]) for m in range(len(parameters))])
-        return -np.exp(2.0 * kernel) * roughness(network, 5.0, equations=True)
+        return float(-np.exp(2.0 * kernel) * roughness(network, 5.0, equations=True))
 
     np.testing.assert_allclose(value(replace(ZCPROB, equations=True, t=2.0, h=5.0)), plain(zcprob), rtol=1e-8)
 

@@ -13,8 +13,8 @@ import torch
 
 from builders.datasets import load
 from builders.evaluations import EVALUATIONS
-from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, PROXIES, VARIANTS, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.proxies.swap import Swap
@@ -29,7 +29,7 @@ QUICK = PROXIES | {
 }
 
 
-def scored(stack: StackedNetwork, seed: int = 0) -> Scores:
+def scored(stack: AnyStack, seed: int = 0) -> Scores:
     return score(stack, images(), labels(), seed=seed, proxies=QUICK)
 
 
