@@ -210,6 +210,21 @@ def test_swap_counts_patterns_of_neurons_over_images() -> None:
     np.testing.assert_allclose(regularised, expected * np.exp(-((thousands - 1) ** 2) / 2), rtol=1e-12)
 
 
+def test_networks_without_a_stem_are_scored_as_one_at_a_time() -> None:
+    """One reduction cell, which is what SWAP's released script scores."""
+    skeleton = DartsSkeleton(channels=3, layers=1, image_channels=2, classes=3, stem=False)
+    names = ["swap", "r_score_phi", "croze", "snip", "nwot", "params"]
+    stacks = [initialised(archs, skeleton, MEAN, STD).double() for archs in (GENOTYPES, GENOTYPES[:1])]
+    together, alone = (score(stack, images(), labels(), names, proxies={**KNOWN, "swap": QUICK["swap"]}) for stack in stacks)
+    assert together.failures == {}
+    for name in names:
+        np.testing.assert_allclose(together.values[name][:1], alone.values[name], rtol=1e-9, err_msg=name)
+    network = stacks[0].extract(0)
+    assert len(relu_inputs(network, images())) == sum(
+        isinstance(m, ReLUConvBN | Depthwise | FactorizedReduction) for m in network.modules()
+    )
+
+
 def test_swap_is_regularised_around_the_sizes_of_its_space_where_nothing_is_said() -> None:
     factor = value(Swap(regularised=True, repeats=1)) / value(Swap(repeats=1))
     random = np.random.default_rng(0)
