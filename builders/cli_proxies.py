@@ -18,6 +18,9 @@ from robbench.cli.options import SECONDS_BEFORE_A_BAR
 if TYPE_CHECKING:
     from builders.datasets import Dataset
 
+_SPELLED = {"stem": "--no-stem"}
+"""Fields of skeletons whose option is called otherwise."""
+
 
 @click.command()
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", type=click.IntRange(1), help="N of the macro skeleton of NAS-Bench-201; 5 if left out.")
 @click.option("--layers", type=click.IntRange(1), help="Cells of a network of DARTS; 8 if left out.")
+@click.option("--no-stem", is_flag=True, help="Of DARTS: images are the inputs of the first cell, as SWAP and R-Score are released.")
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
 @data_option
@@ -52,6 +56,7 @@ def proxies(
     channels: int,
     cells: int | None,
     layers: int | None,
+    no_stem: bool,
     **options: str | int,
 ) -> None:
     """Zero-cost proxies of untrained networks of architectures, given as arch strings, or however else their --space reads them.
@@ -74,7 +79,7 @@ def proxies(
             images,
             names or list(PROXIES),
             proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
-            skeleton=_skeleton(space, images, {"channels": channels, "cells": cells, "layers": layers}),
+            skeleton=_skeleton(space, images, {"channels": channels, "cells": cells, "layers": layers, "stem": False if no_stem else None}),
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]
@@ -92,7 +97,7 @@ def proxies(
             click.echo(f"{name} is missing for {count} of {len(parsed)}: {reason}", err=True)
 
 
-def _skeleton(space: str, images: Dataset, given: dict[str, int | None]) -> Any:
+def _skeleton(space: str, images: Dataset, given: dict[str, int | bool | None]) -> Any:
     """The macro skeleton of networks of a space, with what was given of its size."""
     from builders.networks.families import kind_of
 
@@ -100,7 +105,6 @@ def _skeleton(space: str, images: Dataset, given: dict[str, int | None]) -> Any:
     known = {field.name for field in fields(kind)}
     size = {name: value for name, value in given.items() if value is not None}
     if others := [name for name in size if name not in known]:
-        raise click.UsageError(
-            f"networks of the space {space} have no --{others[0]}; expected --{' or --'.join(name for name in given if name in known)}."
-        )
+        expected = " or ".join(_SPELLED.get(name, f"--{name}") for name in given if name in known)
+        raise click.UsageError(f"networks of the space {space} have no {_SPELLED.get(others[0], f'--{others[0]}')}; expected {expected}.")
     return kind(**size, image_channels=images.image_shape[0], classes=images.num_classes)

@@ -143,9 +143,11 @@ def test_proxies_of_genotypes(tiny_images: str) -> None:
     assert found["values"]["trnas"]["params"] > found["values"]["darts-v2"]["params"] > 0
     assert found["values"]["trnas"]["snip"] > 0
     assert found["settings"]["snip"].items() >= {"channels": 2, "layers": 3}.items()
+    bare = CliRunner().invoke(proxies, ["trnas", *options, "--layers", "1", "--no-stem", "--json"])
+    assert json.loads(bare.stdout)["settings"]["snip"].items() >= {"layers": 1, "stem": False}.items()
     refused = CliRunner().invoke(proxies, ["trnas", *options, "--cells", "1"])
     assert refused.exit_code == 2
-    assert "networks of the space darts have no --cells; expected --channels or --layers." in refused.stderr
+    assert "networks of the space darts have no --cells; expected --channels or --layers or --no-stem." in refused.stderr
     mixed = CliRunner().invoke(main, ["proxies", CELL, *options])
     assert mixed.exit_code == 1
     assert "is an architecture of NAS-Bench-201; expected one of DARTS" in mixed.stderr
