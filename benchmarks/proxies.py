@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ import torch
 from builders.networks.darts import DartsSkeleton
 from builders.networks.plain import Skeleton
 from builders.proxies import PROXIES, initialised, score
-from robbench.spaces.darts import DARTS
-from robbench.spaces.nb201 import NB201
+from robbench.spaces.darts import DARTS, Genotype
+from robbench.spaces.nb201 import NB201, Cell
 
 YOUNGER = ("zcprob", "zcprob_equations", "swap", "swap_regularised", "r_score_phi_cells")
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -48,6 +49,8 @@ def main() -> None:
         images = torch.from_numpy(file["data_batch_1_images"][: given.batch]).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(file["data_batch_1_labels"][: given.batch]).long()
     rng = np.random.default_rng(0)
+    archs: Sequence[Cell | Genotype]
+    skeleton: Skeleton | DartsSkeleton
     if given.space == "darts":
         archs, skeleton, proxies = [DARTS.sample(rng) for _ in range(given.stack)], DartsSkeleton(), [*PROXIES, *YOUNGER]
     else:

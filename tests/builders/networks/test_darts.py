@@ -280,7 +280,7 @@ def test_without_a_stem_images_are_the_inputs_of_the_first_cell(layers: int, red
     skeleton = DartsSkeleton(channels=3, layers=layers, image_channels=2, classes=4, stem=False)
     plain = [network(arch, seed, skeleton) for seed, arch in enumerate(drawn(3, seed=6))]
     assert [cell.stride == 2 for cell in plain[0].body] == reductions
-    assert plain[0].body[0].brought_0.conv.weight.shape == (3 * 2 ** reductions[0], 2, 1, 1)
+    assert plain[0].state_dict()["body.0.brought_0.conv.weight"].shape == (3 * 2 ** reductions[0], 2, 1, 1)
     assert parameters(plain[0].arch, skeleton) == sum(weight.numel() for weight in plain[0].parameters())
     assert_equal(StackedDarts(plain), plain, images(len(plain), 3) if own else images(3), own)
     frozen = [one.eval() for one in plain]
