@@ -30,6 +30,7 @@ from builders.proxies.scoring import score_untrained, size_of
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.measurements.rscore import r_scores
 
+_ON_A_GPU = 8
 COMPOSED = {
     "r_score": ("r_score_psi", "r_score_phi"),
     "r_score_equations": ("r_score_psi_equations", "r_score_phi_equations"),
@@ -185,7 +186,7 @@ def objectives(
     seed: int = 0,
     init: str = "random",
     batch_size: int = 64,
-    stack: int = 8,
+    stack: int | None = None,
     device: torch.device | str = "cpu",
     part: str = "train",
     normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
@@ -198,7 +199,8 @@ def objectives(
         dataset: images and labels are drawn from it once for all architectures.
         skeleton: the macro skeleton, of `builders.networks.families`; for the channels and classes of the data set.
         seed: of weights, of the images drawn, and of what proxies draw.
-        stack: how many architectures are scored at once, where a search says which it asks next.
+        stack: how many architectures are scored at once, where a search says which it asks next.  If left out, 8 on a GPU and 1 on a CPU, which networks of the
+            size of searches fill one by one; small networks gain by more.
         init, batch_size, device, part, normalisation: as for `score_untrained`.
         proxies: of one's own, or others under these names.
 
@@ -206,6 +208,8 @@ def objectives(
         ProxyError: an unknown proxy, or a skeleton for other images or classes.
         InvalidArgument: a seed or a number of networks that is none.
     """
+    if stack is None:
+        stack = 1 if torch.device(device).type == "cpu" else _ON_A_GPU
     options = {"init": init, "batch_size": batch_size, "device": device, "part": part, "normalisation": normalisation}
     scores = LiveScores(names, dataset, skeleton, seed=seed, stack=stack, proxies=proxies, options=options)
     return tuple(LiveProxy(name, scores) for name in names)

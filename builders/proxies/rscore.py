@@ -133,7 +133,7 @@ class Phi:
 def phi_of_cells(passes: Passes) -> Tensor:
     """Φ as released, but that each layer is compared by the feature that it belongs to (`builders.proxies.anatomy`): ``(stack,)``, float64.
 
-    In NAS-Bench-201 the released code does so, too.
+    In NAS-Bench-201 this is what `Phi` computes.
 
     Source: Yang et al. (2025), as their released code seems to be meant.
     """

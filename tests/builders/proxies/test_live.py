@@ -71,7 +71,7 @@ def test_an_architecture_is_scored_as_its_canonical_form_and_once(dataset: Datas
 
 
 def test_cells_of_nas_bench_201_are_scored_each_by_itself(dataset: Dataset, stacks: list[int]) -> None:
-    proxy = objective("snip", dataset, Skeleton(2, 1, 1, 2), batch_size=8)
+    proxy = objective("snip", dataset, Skeleton(2, 1, 1, 2), batch_size=8, stack=8)
     cells = [NB201.decode(code) for code in ((3, 0, 1, 1, 0, 2), (1, 0, 3, 2, 0, 1))]
     proxy.prepare(cells)
     expected = score_untrained(cells, dataset, ["snip"], channels=2, cells_a_stage=1, batch_size=8).values["snip"]
