@@ -24,7 +24,6 @@ from robbench.spaces import SearchSpace
 from robbench.store.arrays import Name
 from robbench.store.reading import Store
 
-
 COMPUTED = "computed"
 COMPLETED = "measured, completed by arithmetic"
 
@@ -233,10 +232,9 @@ class Measurements:
         untrained = Question(question.metric, dataset, UNTRAINED)
         if self._columns.holds(untrained):
             return untrained._replace(dataset=question.dataset)
-        arithmetic = self._rule(untrained) is not None and not any(
-            self._columns.holds(untrained._replace(training=training)) for training in self.store.trainings(dataset)
-        )
-        return Question(question.metric, question.dataset) if arithmetic else question
+        if self._rule(untrained) is not None and not (question.training and self._columns.holds(question._replace(dataset=dataset))):
+            return Question(question.metric, question.dataset)
+        return question
 
     def _computed(self, question: Question) -> Answer:
         """The answer to a resolved question."""

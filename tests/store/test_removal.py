@@ -106,7 +106,7 @@ def test_what_is_not_there_is_refused_and_the_store_stays(store: Path) -> None:
     with pytest.raises(NotMeasured, match=r"'toy10/standard/pdg' is not in store.h5. Did you mean 'toy10/standard/pgd'.*robbench info"):
         remove(store, "toy10/standard/pdg")
     for what in ("", "toy10/", "toy1", "/", "toy10/standard/pgd/accuracy/", "pgd"):
-        with pytest.raises(NotMeasured, match="is not in store.h5"):
+        with pytest.raises(NotMeasured, match=r"is not in store\.h5"):
             remove(store, what)
     store.chmod(0o444)
     with pytest.raises(StoreError, match="is read-only"):
