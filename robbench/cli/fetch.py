@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +11,6 @@ from robbench.cli.options import json_option
 from robbench.cli.stores import import_all
 from robbench.sources import SOURCES
 from robbench.sources.published import PUBLISHED, File, Published
-
-if TYPE_CHECKING:
-    from robbench.sources.fetching import Failed, Fetched
 
 LIST = "list"
 
@@ -49,10 +44,10 @@ def fetch(names: tuple[str, ...], cache: Path | None, into: Path | None, as_json
     for one in fetch_each(names, cache=folder, progress=True):
         found.append(one)
         if not as_json:
-            click.echo(_what_became(one))
+            click.echo(one)
     failed = [one for one in found if isinstance(one, Failed)]
     if as_json:
-        click.echo(json.dumps([_record(one) for one in found]))
+        click.echo(json.dumps([one._asdict() for one in found], default=str))
     if into is not None and len(failed) < len(found):
         import_all(folder, into, [name for name in wanted if name in SOURCES], quiet=as_json)
     if failed:
@@ -93,16 +88,4 @@ def _listed(published: dict[str, Published]) -> list[dict[str, object]]:
     ]
 
 
-def _what_became(one: Fetched | Failed) -> str:
-    if hasattr(one, "why"):
-        return one.why
-    return f"{one.name}: {'fetched' if one.came else 'was there'}, {'checksum as known' if one.known else f'sha256 {one.sha256} recorded'}"
-
-
-def _record(one: Fetched | Failed) -> dict[str, object]:
-    if hasattr(one, "why"):
-        return {"name": one.name, "error": one.why}
-    return {**one._asdict(), "path": str(one.path)}
-
-
-COMMANDS: Iterable[click.Command] = (fetch,)
+COMMANDS = (fetch,)

@@ -25,8 +25,8 @@ TIMEOUT = (10.0, 30.0)
 """Seconds until a connection stands, and for which a server may send nothing."""
 TRIES = 4
 """How often a download that was cut goes on by itself, as long as every try brings something."""
-
-_BLOCK = 1 << 18
+BLOCK = 1 << 14
+"""Bytes that are asked of the connection at a time, and the most that are lost when it is cut."""
 _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HEAD = 1 << 14
@@ -109,7 +109,7 @@ def _receive(asking: Session, url: str, part: Path, told: Told, go_on: bool) -> 
             start = 0
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdigit() else None
-        blocks = response.iter_content(_BLOCK)
+        blocks = response.iter_content(BLOCK)
         try:
             first = next(blocks, b"")
             _refuse_page(first, response)
@@ -214,5 +214,5 @@ def _said(error: Exception) -> str:
     if isinstance(error, Timeout):
         return f"the server sent nothing for {TIMEOUT[1]:g} seconds"
     if isinstance(error, Unconnected):
-        return "the server cannot be reached; is there a network?"
+        return "the server cannot be reached (is there a network?)"
     return f"{type(error).__name__}: {error}"

@@ -55,6 +55,10 @@ class Fetched(NamedTuple):
     known: bool
     """Whether its checksum was known before; otherwise it was recorded, or is the one recorded when it first came."""
 
+    def __str__(self) -> str:
+        told = "its checksum is the known one" if self.known else f"sha256 {self.sha256}, recorded"
+        return f"{self.name}: {'fetched' if self.came else 'was there'}; {told}"
+
 
 class Failed(NamedTuple):
     """A file that is not in the cache, and why."""
@@ -62,6 +66,9 @@ class Failed(NamedTuple):
     name: str
     why: str
     """In sentences, with what to do by hand."""
+
+    def __str__(self) -> str:
+        return self.why
 
 
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
