@@ -137,7 +137,7 @@ def fit(store: Path, targets: tuple[str, ...], **options: Any) -> None:
     While another process writes the same store, this one waits.
     """
     for target in targets:
-        surrogate = fit_surrogate(RobBench(store), target, **options)
+        surrogate = fit_surrogate(RobBench(store), target, progress=True, **options)
         surrogate.save(store)
         for output, found in surrogate.about.scores.items():
             click.echo(f"{output}: R² {found['r2']:.3f}, Kendall τ {found['kendall']:.3f} on {found['n']} architectures it has not seen")
