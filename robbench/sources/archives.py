@@ -58,7 +58,12 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
 def is_archive(path: Path) -> bool:
     """Whether a file has the name of an archive of jung2023."""
-    return path.name == "meta.zip" or (path.name.removesuffix(".zip").removesuffix("-accuracies") in DATASETS and path.suffix == ".zip")
+    return path.suffix == ".zip" and dataset_of(path) in ("meta", *DATASETS)
+
+
+def dataset_of(archive: Path) -> str:
+    """The data set that an archive is of, by its name; "meta" of meta.zip."""
+    return archive.name.removesuffix(".zip").removesuffix("-accuracies")
 
 
 def _place(archive: Path, member: str) -> Path | None:
@@ -68,5 +73,5 @@ def _place(archive: Path, member: str) -> Path | None:
         return Path(name)
     if not _FILE.fullmatch(name):
         return None
-    dataset = folders[-1] if folders else archive.name.removesuffix(".zip").removesuffix("-accuracies")
+    dataset = folders[-1] if folders else dataset_of(archive)
     return Path(dataset, name) if dataset in DATASETS else None

@@ -27,7 +27,9 @@ TRIES = 4
 """How often a download that was cut goes on by itself, as long as every try brings something."""
 BLOCK = 1 << 14
 """Bytes that are asked of the connection at a time, and the most that are lost when it is cut."""
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!--.*?--|\?xml[^>]*\?)>\s*)*<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HEAD = 1 << 14
 
@@ -210,7 +212,12 @@ def _said(error: Exception) -> str:
     """What went wrong on the way, in a few words."""
     from requests import ConnectionError as Unconnected
     from requests import Timeout
+    from requests.exceptions import ProxyError, SSLError
 
+    if isinstance(error, SSLError):
+        return "the server's certificate cannot be verified; if a proxy in between has its own, name it in REQUESTS_CA_BUNDLE"
+    if isinstance(error, ProxyError):
+        return "the proxy that HTTPS_PROXY or HTTP_PROXY names does not let it through"
     if isinstance(error, Timeout):
         return f"the server sent nothing for {TIMEOUT[1]:g} seconds"
     if isinstance(error, Unconnected):

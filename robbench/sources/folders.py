@@ -15,7 +15,7 @@ from typing import NamedTuple
 from robbench.arguments import options_checked
 from robbench.errors import Contradiction, RobBenchError, SourceError
 from robbench.sources import SOURCES, Report, import_source
-from robbench.sources.archives import unpack
+from robbench.sources.archives import dataset_of, unpack
 from robbench.sources.fetching import digest_of
 from robbench.sources.jung2023 import DATASETS
 from robbench.sources.recognising import Recognised, recognised
@@ -99,16 +99,19 @@ def _imported(origin: Path, one: Recognised, into: Path, training: str | None, p
     return Outcome(origin, source, into, report, apart, "")
 
 
-def _unpacked(found: Iterable[Recognised], room: Path) -> Iterator[Recognised | Outcome]:
-    """The folder of what archives hold, unless it is unpacked already; and what became of those that are none."""
-    if any(one.source == "jung2023" for one in found):
-        return
+def _unpacked(found: list[Recognised], room: Path) -> Iterator[Recognised | Outcome]:
+    """The folder of what archives hold, if none is unpacked already; and what became of those that are not read."""
     archives = [one.path for one in found if one.source == "archive"]
+    there = next((one.path for one in found if one.source == "jung2023"), None)
     for path in archives:
-        try:
-            unpack(path, room)
-        except SourceError as error:
-            yield Outcome(path, "jung2023", None, None, None, str(error))
+        if there is None:
+            try:
+                unpack(path, room)
+            except SourceError as error:
+                yield Outcome(path, "jung2023", None, None, None, str(error))
+        elif dataset_of(path) != "meta" and not (there / dataset_of(path)).is_dir():
+            why = f"{path} is not unpacked, and others are; unpack it into {there}, as {dataset_of(path)}."
+            yield Outcome(path, "jung2023", None, None, None, why)
     if room.is_dir():
         yield Recognised(room, "jung2023", room.name)
 

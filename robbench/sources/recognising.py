@@ -43,16 +43,9 @@ class Recognised(NamedTuple):
 
 
 def recognised(folder: Path) -> Iterator[Recognised]:
-    """All that is in a folder, in the order of names; folders of jung2023 as one.
-
-    Raises:
-        SourceError: the folder cannot be looked into.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"{error.filename} cannot be looked into: {error.strerror}.") from error
-
-    for here, folders, files in os.walk(folder, onerror=refuse):
+    """All that is in a folder, in the order of names; folders of jung2023 as one, and those that cannot be looked into last."""
+    closed: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=closed.append):
         at = Path(here)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if "meta.json" in files and set(DATASETS) & set(folders):
@@ -62,6 +55,9 @@ def recognised(folder: Path) -> Iterator[Recognised]:
         for name in sorted(files):
             if not name.startswith(".") and name != SEEN and not name.endswith(_NOT_DATA):
                 yield what_is(at / name)
+    for error in closed:
+        path = Path(error.filename)
+        yield Recognised(path, None, path.name, f"{path} cannot be looked into: {error.strerror}.")
 
 
 def what_is(path: Path) -> Recognised:

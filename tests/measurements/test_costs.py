@@ -84,6 +84,18 @@ def test_what_other_networks_have_is_theirs(tmp_path: Path) -> None:
         bench.query(ARCH, "params")
 
 
+def test_what_is_kept_apart_does_not_hide_them(tmp_path: Path) -> None:
+    """A version of a source that holds some, under a name of its own."""
+    some = costs("params")
+    some[1:] = np.nan
+    bench = bench_of(tmp_path / "store.h5", array("cifar10 early.json params value", some, rows="exact", unit="10^6"))
+    assert bench.query(ARCH, "params") == bench.query(ARCH, "params", training="early.json") == costs("params")[7000]
+    assert bench.oracle(["clean", "params"], directions={"params": "min"}, training="standard")(ARCH) == (0.5, costs("params")[7000])
+    other = some / 4
+    mine = bench_of(tmp_path / "other.h5", array("cifar10 mine params value", other, rows="exact", unit="10^6"))
+    assert mine.oracle("params", training="mine", directions={"params": "min"})(MEMBERS[0]) == other[0]
+
+
 def test_a_data_set_without_published_networks_has_none(tmp_path: Path) -> None:
     with pytest.raises(NotMeasured, match=r"params \(value\) of mine is not in"):
         bench_of(tmp_path / "store.h5").query(ARCH, "params", dataset="mine")

@@ -136,6 +136,16 @@ def test_archives_are_read_as_they_were_published(folder: Path, tmp_path: Path, 
     assert sorted(path.name for path in folder.iterdir()) == ["cifar10-accuracies.zip", "cifar100.zip", "meta.zip"]
 
 
+def test_an_archive_beside_what_is_unpacked_is_not_left_out_in_silence(folder: Path, new_store: Path) -> None:
+    files = of_source("jung2023", folder)
+    for name in ("meta.zip", "cifar10.zip", "cifar100-accuracies.zip"):
+        (folder / name).write_bytes(b"PK\x03\x04")
+    refused = {outcome.path.name: outcome.why for outcome in into(folder, new_store) if outcome.why}
+    assert refused == {
+        "cifar100-accuracies.zip": f"{folder}/cifar100-accuracies.zip is not unpacked, and others are; unpack it into {files}, as cifar100."
+    }
+
+
 def test_a_pickle_is_named_and_the_rest_imported(folder: Path, new_store: Path) -> None:
     (folder / "HW-NAS-Bench-v1_0.pickle").write_bytes(pickle.dumps({"nasbench201": 1}, protocol=4))
     of_source("hwnasbench", folder)
