@@ -140,6 +140,17 @@ class Measurements:
         """
         return self.answer(question).column
 
+    def measured(self, question: Question) -> Column:
+        """As `column`, of what is in the store alone: gaps stay, though arithmetic could fill them.
+
+        Raises:
+            NotMeasured: the store holds no array of the metric; otherwise as `column`.
+        """
+        resolved = self.resolve(question)
+        if not self._columns.holds(resolved):
+            raise NotMeasured(f"{resolved.metric} of {resolved.dataset} ({resolved.training}) is not in {self.store.file_name}.")
+        return self._columns.column(resolved)
+
     def _array(self, question: Question, row: int) -> np.ndarray | None:
         """A metric that is an array for each architecture, of one row; None where it was not measured."""
         values = self._columns.row(question, row)

@@ -10,6 +10,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import NotMeasured
+from robbench.measurements.question import Question
 from robbench.spaces.nb201 import NB201, SIZE
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
@@ -72,6 +73,10 @@ def test_gaps_of_what_was_measured_are_filled(tmp_path: Path) -> None:
     filled, measured = bench.explain(ARCH, "params"), bench.explain(MEMBERS[0], "params")
     assert (filled.how, filled.sources) == ("computed", {})
     assert (measured.how, measured.formula, len(measured.sources)) == ("measured", "", 1)
+    question = Question.of("params")
+    np.testing.assert_array_equal(bench.measurements.measured(question).values, known)
+    with pytest.raises(NotMeasured, match=r"flops of cifar10 \(untrained\) is not in store\.h5"):
+        bench.measurements.measured(Question.of("flops"))
 
 
 def test_what_other_networks_have_is_theirs(tmp_path: Path) -> None:
