@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from robbench.arguments import options_checked
-from robbench.errors import Contradiction, RobBenchError, SourceError
+from robbench.errors import Contradiction, RobBenchError, SourceError, StoreError
 from robbench.sources import SOURCES, Report, import_source
 from robbench.sources.archives import dataset_of, unpack
 from robbench.sources.fetching import digest_of
@@ -60,13 +60,13 @@ def import_folder(
 
     Raises:
         SourceError: the folder is not there, or holds nothing that is known.
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read or written, or is of another search space.
     """
     folder, into = Path(folder), Path(into)
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; expected one with published files, such as the cache of `robbench fetch`.")
     with TemporaryDirectory(prefix="robbench-") as room:
-        found = list(recognised(folder))
+        found = list(_looked_through(folder, progress))
         yield from (Outcome(one.path, None, None, None, None, one.why) for one in found if one.source is None)
         wanted = [name for name in SOURCES if only is None or name in only]
         known = [one for one in found if one.source in wanted]
@@ -83,6 +83,13 @@ def import_folder(
             yield _imported(origin, one, stores.of(SOURCES[str(one.source)].space), training, progress)
 
 
+def _looked_through(folder: Path, progress: bool) -> Iterable[Recognised]:
+    """All that is in a folder, with a bar that counts it."""
+    from tqdm import tqdm
+
+    return tqdm(recognised(folder), desc=f"looking through {folder.name}", unit=" files", disable=None if progress else True, leave=False)
+
+
 def _imported(origin: Path, one: Recognised, into: Path, training: str | None, progress: bool) -> Outcome:
     """Import one file; what contradicts the store is kept apart, under the name of its file."""
     source, apart = str(one.source), None
@@ -94,6 +101,8 @@ def _imported(origin: Path, one: Recognised, into: Path, training: str | None, p
                 raise
             apart = one.name
             report = import_source(source, one.path, into, training=apart, progress=progress)
+    except StoreError:  # nothing else would get into the store either
+        raise
     except RobBenchError as error:
         return Outcome(origin, source, None, None, None, str(error).replace(str(one.path), str(origin)))
     return Outcome(origin, source, into, report, apart, "")
@@ -109,11 +118,17 @@ def _unpacked(found: list[Recognised], room: Path) -> Iterator[Recognised | Outc
                 unpack(path, room)
             except SourceError as error:
                 yield Outcome(path, "jung2023", None, None, None, str(error))
+            except OSError as error:
+                why = f"{path} cannot be unpacked in {room.parent}: {error.strerror}. Unpack it beside itself, or name a roomier TMPDIR."
+                yield Outcome(path, "jung2023", None, None, None, why)
         elif dataset_of(path) != "meta" and not (there / dataset_of(path)).is_dir():
             why = f"{path} is not unpacked, and others are; unpack it into {there}, as {dataset_of(path)}."
             yield Outcome(path, "jung2023", None, None, None, why)
-    if room.is_dir():
-        yield Recognised(room, "jung2023", room.name)
+    if (room / "meta.json").is_file():
+        yield Recognised(room, "jung2023", room.name, origin=archives[0].parent)
+    elif archives and there is None and not any(dataset_of(path) == "meta" for path in archives):
+        why = f"{archives[0].parent} has archives of jung2023 without meta.zip, which says which architecture each index is; put it beside them."
+        yield Outcome(archives[0].parent, "jung2023", None, None, None, why)
 
 
 def _once(known: Iterable[Recognised]) -> list[Recognised]:
@@ -135,7 +150,7 @@ def _in_order(known: list[Recognised], room: Path) -> Iterator[tuple[Path, Recog
     genotypes = sorted((one for one in known if one.source == "tiny_robustbench"), key=rank)
     for number, one in enumerate(sorted((one for one in known if one not in genotypes), key=rank)):
         named = one if one.path.name == one.name else one._replace(path=_linked([one], room / str(number)) / one.name)
-        yield one.path, named
+        yield one.origin or one.path, named
     if genotypes:  # whose files are parts of one table
         yield genotypes[0].path.parent, genotypes[0]._replace(path=_linked(genotypes, room / "genotypes"))
 

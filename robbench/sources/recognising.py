@@ -40,6 +40,8 @@ class Recognised(NamedTuple):
     """As the source's importer wants it called."""
     why: str = ""
     """Of what is not known: why not, in a sentence; empty where nothing is to be said."""
+    origin: Path | None = None
+    """Where it is from, if it was unpacked."""
 
 
 def recognised(folder: Path) -> Iterator[Recognised]:

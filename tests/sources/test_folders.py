@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 import re
 import shutil
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from robbench import RobBench
-from robbench.errors import SourceError
+from robbench.errors import NotAStore, SourceError, StoreError
 from robbench.sources import import_source
 from robbench.sources.folders import Outcome, import_folder
 from robbench.sources.recognising import recognised, what_is
@@ -132,8 +134,13 @@ def test_archives_are_read_as_they_were_published(folder: Path, tmp_path: Path, 
     (folder / "cifar100.zip").write_bytes(b"PK\x03\x04 cut short")
     outcomes = into(folder, new_store)
     assert "cifar100.zip is not a whole zip archive" in by_name(outcomes)["cifar100.zip"].why
+    assert [outcome.path for outcome in outcomes if outcome.report] == [folder]
     assert RobBench(new_store).query(FIRST, "clean") == 0.5
     assert sorted(path.name for path in folder.iterdir()) == ["cifar10-accuracies.zip", "cifar100.zip", "meta.zip"]
+    (folder / "meta.zip").unlink()
+    of_source("hwnasbench", folder)
+    refused = by_name(into(folder, new_store))["downloads"].why
+    assert refused.startswith(f"{folder} has archives of jung2023 without meta.zip")
 
 
 def test_an_archive_beside_what_is_unpacked_is_not_left_out_in_silence(folder: Path, new_store: Path) -> None:
@@ -200,6 +207,35 @@ def test_a_folder_with_nothing_known_is_refused(folder: Path, new_store: Path) -
     with pytest.raises(SourceError, match=r"holds no published file of natsbench"):
         into(folder, new_store, only=["natsbench"])
     assert not new_store.exists()
+
+
+def test_a_store_that_cannot_be_written_ends_it(folder: Path, new_store: Path) -> None:
+    of_source("hwnasbench", folder)
+    with pytest.raises(StoreError, match="absent is not a folder; make it first"):
+        into(folder, new_store.parent / "absent" / "store.h5")
+    new_store.write_text("no store")
+    with pytest.raises(NotAStore):
+        into(folder, new_store)
+    assert new_store.read_text() == "no store"
+
+
+def test_an_archive_for_which_there_is_no_room_is_named(
+    folder: Path, tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = of_source("jung2023", tmp_path)
+    with zipfile.ZipFile(folder / "meta.zip", "w") as meta:
+        meta.write(files / "meta.json", "meta.json")
+    of_source("hwnasbench", folder)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("robbench.sources.archives.shutil.copyfileobj", full)
+    outcomes = by_name(into(folder, new_store))
+    assert "meta.zip cannot be unpacked in" in outcomes["meta.zip"].why
+    assert "No space left on device" in outcomes["meta.zip"].why
+    assert [name for name, outcome in outcomes.items() if outcome.why] == ["meta.zip"]
+    assert outcomes["hw_cifar10.csv"].report
 
 
 def test_a_store_of_the_other_space_stays_of_it(mixed: Path, new_store: Path) -> None:
