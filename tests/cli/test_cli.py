@@ -35,6 +35,7 @@ COMMANDS = [
     "search",
     "papers",
     "plot",
+    "explore",
 ]
 
 
