@@ -46,7 +46,10 @@ class Numbers:
     """How many trainings a value is the mean over; 0 where the store says nothing of seeds."""
     terms: int
     """How many numbers a value is the mean of: seeds, or terms of a formula; at least 1."""
+    by: str
+    """Which source it was imported from, or built by; empty where nobody measured."""
     source: str
+    """That, and all that is said of how it was measured, in a line."""
     noise: list[tuple[float, float]]
     """See `noise_table`; empty for what is no accuracy of a class."""
     images: tuple[int, ...]
@@ -80,6 +83,7 @@ class Numbers:
             "unit": self.unit,
             "about": metric.entry.about,
             "how": self.how,
+            "by": self.by,
             "rows": self.rows,
             "seeds": self.seeds,
             "better": self.better,
@@ -197,6 +201,7 @@ def _numbers(measurements: Measurements, question: Question, representatives: np
         unit=headers[0].unit if column.how == "measured" else question.metric.entry.unit,
         seeds=seeds,
         terms=max(seeds, 1) * max(len(measurements.formula(column.question).weights), 1),
+        by=str(headers[0].provenance.get("source", "")) if column.how == "measured" else "",
         source=_source(measurements, column),
         noise=noise_table(values, twins) if accuracy else [],
         images=tuple({int(header.provenance["images"]) for header in headers if isinstance(header.provenance.get("images"), int)}),

@@ -86,20 +86,20 @@ const Data = {
     return before + ((behind - before) * (value - low)) / (high - low);
   },
 
-  // Exact architectures that differ from one in a single variable, or else in as few as any does: [exact row, [variables]].
+  // The exact architectures that differ from one in a single variable; where none does, the nearest ones: [exact row, [variables]].
   neighbours(exact, most) {
     const apart = new Uint8Array(this.exact.length);
     for (const codes of this.codes) {
       for (let i = 0; i < apart.length; i++) if (codes[i] !== codes[exact]) apart[i]++;
     }
-    let least = Infinity;
-    for (let i = 0; i < apart.length; i++) if (i !== exact && apart[i] < least) least = apart[i];
-    const near = [];
-    for (let i = 0; i < apart.length; i++) if (i !== exact && apart[i] === least) near.push(i);
+    const others = [...apart.keys()].filter((i) => i !== exact);
+    const single = others.filter((i) => apart[i] === 1);
+    const near = single.length ? single : others.sort((one, other) => apart[one] - apart[other] || one - other).slice(0, most);
     const changed = (i) => this.codes.map((_, place) => place).filter((place) => this.codes[place][i] !== this.codes[place][exact]);
-    const found = near.slice(0, most).map((i) => [i, changed(i)]);
-    const choice = ([i, [place]]) => place * 1000 + this.codes[place][i];
-    return { found: found.sort((one, other) => choice(one) - choice(other)), of: near.length, apart: least };
+    const found = near.map((i) => [i, changed(i)]);
+    // As the library lists them: variable by variable, in the order of its choices.
+    const order = ([i, [place]]) => place * 1e5 + this.codes[place][i];
+    return { single: single.length > 0, found: single.length ? found.sort((one, other) => order(one) - order(other)) : found };
   },
 
   twinsOf(row) {

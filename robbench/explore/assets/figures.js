@@ -8,10 +8,12 @@ function drawing(row) {
   if (!known) return assignment(Data.representatives[row]);
   const [layout, ...arrows] = known.drawn[row];
   const [left, right, bottom, top] = known.limits;
-  const wide = right - left, tall = top - bottom;
-  const letters = wide / 30, unit = wide / 340;
+  const isWide = known.layouts[layout].nodes.some(([, , label]) => label.length > 2); // labels stand beside their nodes
+  const letters = (right - left) / (isWide ? 33 : 26), unit = (right - left) / 340;
+  const beside = isWide ? 1.6 * letters : 0;
+  const wide = right - left + 2 * beside, tall = top - bottom;
   const picture = make("svg", {
-    viewBox: `${left} ${-top} ${wide} ${tall}`, role: "img", class: "cell", "font-size": letters,
+    viewBox: `${left - beside} ${-top} ${wide} ${tall}`, role: "img", class: "cell", "font-size": letters,
     "aria-label": `Drawing of ${Data.arch(row)}`,
   });
   for (const number of arrows) picture.append(...arrow(known.arrows[number], known, letters, unit));
@@ -20,7 +22,7 @@ function drawing(row) {
     picture.append(make("circle", { cx: x, cy: -y, r: known.radius, class: "node", "stroke-width": unit }));
     const side = end === "input" ? -1 : 1;
     picture.append(make("text", { x: long ? x + side * (known.radius + 0.08) : x, y: -y, "text-anchor": !long ? "middle" : side > 0 ? "start" : "end", "dominant-baseline": "central" }, label));
-    if (end && !long) picture.append(make("text", { x, y: -y + known.radius + letters * 0.9, "text-anchor": "middle", class: "quiet" }, end));
+    if (end && !long) picture.append(make("text", { x: x + (end === "output" ? letters : 0), y: -y + known.radius + letters * 0.9, "text-anchor": "middle", class: "quiet" }, end));
   }
   for (const [x, y, text] of known.layouts[layout].titles) picture.append(make("text", { x, y: -y, "text-anchor": "middle", "font-weight": "bold" }, text));
   return picture;
@@ -51,8 +53,8 @@ function arrow([fromX, fromY, toX, toY, midX, midY, operation, label], known, le
     parts.push(make("polygon", { points: corners.map(([x, y]) => `${x},${-y}`).join(" "), class: "fill" }));
   }
   const bent = Math.hypot(midX - (fromX + toX) / 2, midY - (fromY + toY) / 2) > 1e-6;
-  if (label) parts.push(make("text", { x: midX, y: -midY - (bent ? 0 : letters * 0.75), "text-anchor": "middle", "dominant-baseline": "central", class: "label fill" }, label));
-  for (const part of parts) part.style.setProperty("--own", style.color);
+  if (label) parts.push(make("text", { x: midX, y: -midY - (bent ? 0 : letters * 0.75), "text-anchor": "middle", "dominant-baseline": "central", class: "label fill", "stroke-width": letters * 0.35 }, label));
+  for (const part of parts) part.style.setProperty("--own", style.color === "#000000" ? "var(--ink)" : style.color);
   return parts;
 }
 
@@ -89,6 +91,7 @@ function curves(rows, columns) {
   }
   points.forEach((column, i) => picture.append(make("text", { x: x(i), y: height - bottom + 14, "text-anchor": "middle" }, column.level === null ? "clean" : column.level.replace("/255", ""))));
   picture.append(make("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, columns[0].axis === "eps" ? `eps of ${columns[0].name}, in 1/255` : `severity of ${columns[0].name}`));
+  const ends = []; // where letters stand, none on another
   rows.forEach((row, number) => {
     const own = points.map((column, i) => [x(i), Data.values(column.place)[row], column]).filter(([, value]) => value === value);
     const line = make("polyline", { points: own.map(([px, value]) => `${px},${y(value)}`).join(" "), class: "stroke", fill: "none", "stroke-width": 2, "stroke-dasharray": ["", "6 3", "2 2", "8 3 2 3"][number % 4] || null });
@@ -100,7 +103,10 @@ function curves(rows, columns) {
     });
     if (own.length && rows.length > 1) {
       const [px, value] = own[own.length - 1];
-      parts.push(make("text", { x: px + 7, y: y(value), "dominant-baseline": "central", class: "fill", "font-weight": "bold" }, LETTERS[number]));
+      let at = y(value);
+      while (ends.some((other) => Math.abs(other - at) < 11)) at -= 1;
+      ends.push(at);
+      parts.push(make("text", { x: px + 7, y: at, "dominant-baseline": "central", class: "fill", "font-weight": "bold" }, LETTERS[number]));
     }
     for (const part of parts) part.style.setProperty("--own", INKS[number]);
     picture.append(...parts);

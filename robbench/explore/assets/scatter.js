@@ -4,15 +4,18 @@ const VIRIDIS = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38,
 const MARGIN = { left: 58, right: 78, top: 12, bottom: 44 };
 const NEAR = 14;
 
-// What of an axis is drawn: all of its values, or, where a few lie far away, all but a thousandth on either side.
-function extent(values, log, margin = 0.03) {
+// What of an axis is drawn: all of its values, or, where a few lie far away, all but a thousandth on either side, and the front.
+function extent(values, log, whole = [], margin = 0.03) {
   const sorted = Float64Array.from(values.filter((value) => value === value && (!log || value > 0))).sort();
   if (!sorted.length) return [0, 1];
   const map = log ? Math.log10 : (value) => value;
   const at = (share) => map(sorted[Math.min(sorted.length - 1, Math.round(share * (sorted.length - 1)))]);
   let [low, high] = [at(0), at(1)];
   const [near, far] = [at(0.001), at(0.999)];
-  if (high - low > 3 * (far - near) && far > near) [low, high] = [near, far];
+  if (high - low > 3 * (far - near) && far > near) {
+    const reached = whole.filter((value) => !log || value > 0).map(map); // the front is drawn whole, as in the library's figures
+    [low, high] = [Math.min(near, ...reached), Math.max(far, ...reached)];
+  }
   const room = margin * (high - low) || Math.abs(low) * 0.05 || 0.05;
   return [low - room, high + room];
 }
@@ -20,7 +23,7 @@ function extent(values, log, margin = 0.03) {
 function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((times) => times * power).find((one) => one >= rough);
+  const step = [1, 2, 5, 10].map((times) => times * power).find((one) => one >= 0.7 * rough);
   const found = [];
   for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(Number((i * step).toPrecision(10)));
   return found;
@@ -86,9 +89,10 @@ const Scatter = {
     this.x = Data.values(axes.x);
     this.y = Data.values(axes.y);
     this.c = Data.values(axes.c);
-    this.ends = { x: extent(this.x, log.x), y: extent(this.y, log.y), c: extent(this.c, log.c, 0) };
     this.frontRows = this.front();
     this.isFront = new Set(this.frontRows);
+    const reached = (values) => this.frontRows.map((row) => values[row]);
+    this.ends = { x: extent(this.x, log.x, reached(this.x)), y: extent(this.y, log.y, reached(this.y)), c: extent(this.c, log.c, [], 0) };
     this.order = null;
   },
 
@@ -199,7 +203,7 @@ const Scatter = {
     for (const axis of ["x", "y"]) {
       const [low, high] = this.ends[axis];
       const log = State.log[axis];
-      const count = axis === "x" ? Math.max(2, Math.floor(width / 110)) : Math.max(2, Math.floor(height / 70));
+      const count = axis === "x" ? Math.max(2, Math.floor((width - MARGIN.left - MARGIN.right) / 75)) : Math.max(2, Math.floor(height / 70));
       for (const tick of (log ? logTicks : ticks)(low, high, count)) {
         const value = log ? 10 ** tick : tick;
         pen.strokeStyle = color("--line");
@@ -223,11 +227,11 @@ const Scatter = {
     pen.strokeStyle = color("--faint");
     pen.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, right - MARGIN.left, bottom - MARGIN.top);
     pen.textAlign = "center";
-    pen.fillText(titleOf(Data.columns[State.axes.x]), (MARGIN.left + right) / 2, height - 12, right - MARGIN.left);
+    pen.fillText(fullTitle(Data.columns[State.axes.x]), (MARGIN.left + right) / 2, height - 12, right - MARGIN.left);
     pen.save();
     pen.translate(12, (MARGIN.top + bottom) / 2);
     pen.rotate(-Math.PI / 2);
-    pen.fillText(titleOf(Data.columns[State.axes.y]), 0, 0, bottom - MARGIN.top);
+    pen.fillText(fullTitle(Data.columns[State.axes.y]), 0, 0, bottom - MARGIN.top);
     pen.restore();
   },
 
@@ -354,7 +358,7 @@ const Scatter = {
     pen.translate(width - 7, top + tall / 2);
     pen.rotate(-Math.PI / 2);
     pen.textAlign = "center";
-    pen.fillText(titleOf(Data.columns[State.axes.c]), 0, 0, tall);
+    pen.fillText(fullTitle(Data.columns[State.axes.c]), 0, 0, tall);
     pen.restore();
   },
 

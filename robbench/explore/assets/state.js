@@ -67,6 +67,8 @@ function titleOf(column) {
   return what + (unit ? ` (${unit})` : "");
 }
 
+const fullTitle = (column) => (column.dataset ? `${titleOf(column)}, ${where(column)}` : titleOf(column));
+
 // Whether a logarithmic axis tells more: all numbers above 0, over four orders of magnitude.
 function wantsLog(place) {
   let low = Infinity, high = -Infinity;
