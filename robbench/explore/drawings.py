@@ -1,8 +1,8 @@
 """Architectures as `robbench.plots` draws them: where nodes and arrows are, each node layout and each arrow written once.
 
-    layouts    what is drawn of many architectures alike: nodes, labels, titles
-    arrows     from, to, middle (whether it is bent), operation, label
-    drawn      for each architecture, its layout and its arrows, by their numbers
+layouts    what is drawn of many architectures alike: nodes, labels, titles
+arrows     from, to, middle (whether it is bent), operation, label
+drawn      for each architecture, its layout and its arrows, by their numbers
 """
 
 from __future__ import annotations

@@ -26,5 +26,7 @@ def noise_table(values: np.ndarray, twins: np.ndarray) -> list[tuple[float, floa
         return []
     width = min(NEAR, len(means))
     starts = np.unique(np.linspace(0, len(means) - width, KNOTS).round().astype(np.intp))
-    knots = {float(np.median(means[start : start + width, 0])): float(np.sqrt(np.mean(apart[start : start + width] ** 2))) for start in starts}
+    knots = {
+        float(np.median(means[start : start + width, 0])): float(np.sqrt(np.mean(apart[start : start + width] ** 2))) for start in starts
+    }
     return sorted(knots.items())

@@ -15,7 +15,7 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def pack(shown: Contents) -> bytes:
         "columns": columns,
         "sources": sources,
         "start": shown.start,
-        "drawings": None if found is None else asdict(found),
+        "drawings": None if found is None else vars(found),
     }
     head = json.dumps(text, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return zlib.compress(struct.pack("<I", len(head)) + head + blocks.bytes(), 9)

@@ -1,6 +1,7 @@
 // One architecture, or several side by side: drawn, with all numbers, curves, neighbours and twins.
 
 const NEAREST = 12;
+const MOST_LINES = 200;
 
 const Details = {
   threat: null,
@@ -41,7 +42,7 @@ const Details = {
       make("h3", {}, several ? make("span", { class: "letter" }, LETTERS[number]) : null, make("code", {}, Data.arch(row))),
       drawing(row),
       list,
-      others.length ? make("details", { class: "members" }, make("summary", {}, `${others.length} more count as the same`), make("ul", {}, ...others.slice(0, 200).map((one) => make("li", {}, make("code", {}, Data.exact[one]))))) : null,
+      others.length ? make("details", { class: "members" }, make("summary", {}, `${others.length} more count as the same`), make("ul", {}, ...others.slice(0, MOST_LINES).map((one) => make("li", {}, make("code", {}, Data.exact[one]))))) : null,
       make("div", { class: "buttons" },
         several ? make("button", { type: "button", onclick: () => open(row) }, "Only this") : null,
         make("button", { type: "button", onclick: () => open(row, true), "aria-label": `Close ${LETTERS[number]}` }, "Close")));
@@ -89,7 +90,7 @@ const Details = {
     const choice = (place, one) => Data.variables[place][1 + Data.codes[place][one]];
     const change = (place, other) => [Data.variables[place][0], choice(place, exact), choice(place, other)];
     const heads = single ? [Data.kind, "from", "to"] : ["differs in", "architecture"];
-    const lines = found.map(([other, places]) => {
+    const lines = found.slice(0, MOST_LINES).map(([other, places]) => {
       const to = Data.classOf[other];
       const what = single ? change(places[0], other).map((text) => make("td", {}, text)) : [
         make("td", { title: places.map((place) => "{0}: {1} → {2}".replace(/{(\d)}/g, (_, i) => change(place, other)[i])).join("\n") }, `${places.length} of ${Data.variables.length}`),
@@ -122,13 +123,13 @@ const Details = {
     const row = rows[this.of];
     const found = Data.twinsOf(row);
     const columns = [...new Set([State.axes.x, State.axes.y])].map((place) => Data.columns[place]);
-    const lines = found.map((other) => make("tr", {},
+    const lines = found.slice(0, MOST_LINES).map((other) => make("tr", {},
       make("td", { class: "arch" }, make("code", {}, Data.arch(other))),
       ...columns.map((column) => make("td", { class: "number" }, shown(Data.values(column.place)[other]))),
       make("td", {}, make("button", { type: "button", onclick: () => open(other), "aria-label": `Open ${Data.arch(other)}` }, "Open"), " ", make("button", { type: "button", onclick: () => open(other, true), "aria-label": `Compare ${Data.arch(other)}` }, "Compare"))));
     return make("section", { class: "part" }, make("h3", {}, "Twins"), this.chooser("twins-of", rows),
       make("p", { class: "says" }, found.length
-        ? `${found.length} other ${found.length === 1 ? "architecture computes" : "architectures compute"} the same function, trained and measured apart: what they differ by is noise.`
+        ? `${found.length} other ${found.length === 1 ? "architecture computes" : "architectures compute"} the same function, trained and measured apart: what they differ by is noise.${found.length > MOST_LINES ? ` These are the first ${MOST_LINES}.` : ""}`
         : "No other architecture of the store is known to compute the same function."),
       found.length ? make("div", { class: "scroll low", tabindex: 0, role: "region", "aria-label": "Twins" }, make("table", { id: "twins" },
         make("thead", {}, make("tr", {}, ...["architecture", ...columns.map((column) => column.metric), ""].map((text) => make("th", { scope: "col" }, text)))),
