@@ -23,7 +23,7 @@ import numpy as np
 from robbench.explore.contents import Contents, Numbers
 from robbench.explore.drawings import drawings
 
-ROUND = sorted(first * 10**power for power in range(7) for first in (1, 3, 6, 18) if first * 10**power < 2 * 10**6)
+ROUND: list[int] = sorted(first * 10**power for power in range(7) for first in (1, 3, 6, 18) if first * 10**power < 2 * 10**6)
 """Of means over up to three trainings, of thousands or six thousands of images, and of what was printed with so many decimals."""
 LARGEST = 2**30
 """Of whole numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from robbench.explore.contents import Contents
 from robbench.explore.drawings import drawings
 from robbench.explore.noise import noise_table
 from robbench.explore.packing import pack
-from robbench.spaces.darts import DARTS
+from robbench.spaces import SPACES, SearchSpace
 from robbench.spaces.nb201 import NB201
 from robbench.store.writing import extend
 from tests.explore.unpacking import Unpacked
@@ -116,7 +117,7 @@ def test_without_twins_no_noise_is_told() -> None:
 
 def test_only_some_datasets_are_shown_if_asked(few_bench: RobBench) -> None:
     assert {n.question.dataset for n in contents(few_bench, datasets=["toy100"]).columns} == {"toy100"}
-    with pytest.raises(NotMeasured, match="'toy11' is not in few.h5; it holds toy/odd%, toy10, toy100"):
+    with pytest.raises(NotMeasured, match=r"'toy11' is not in few\.h5; it holds toy/odd%, toy10, toy100"):
         contents(few_bench, datasets=["toy11"])
 
 
@@ -135,8 +136,8 @@ def test_of_a_space_without_drawings_the_page_has_none(toy_bench: RobBench) -> N
 
 @pytest.mark.parametrize("space", ["nb201", "darts"])
 def test_drawings_are_the_graphs_of_the_space(space: str) -> None:
-    archs = NB201.members[::1000] if space == "nb201" else tuple(drawn(5))
-    of = NB201 if space == "nb201" else DARTS
+    of: SearchSpace[Any] = SPACES[space]
+    archs: tuple[Any, ...] = NB201.members[::1000] if space == "nb201" else tuple(drawn(5))
     found = drawings(of, archs)
     assert found is not None
     assert len(found.layouts) == 1

@@ -96,7 +96,7 @@ const Details = {
         make("td", { title: places.map((place) => "{0}: {1} → {2}".replace(/{(\d)}/g, (_, i) => change(place, other)[i])).join("\n") }, `${places.length} of ${Data.variables.length}`),
         make("td", { class: "arch" }, make("code", {}, Data.exact[other]))];
       return make("tr", {}, ...what, ...columns.map((column) => this.change(column, row, other)),
-        make("td", {}, to === row ? "the same" : make("button", { type: "button", title: Data.exact[other], "aria-label": `Open ${Data.exact[other]}`, onclick: () => open(to) }, "Open")));
+        make("td", {}, to === row ? "same" : make("button", { type: "button", title: Data.exact[other], "aria-label": `Open ${Data.exact[other]}`, onclick: () => open(to) }, "Open")));
     });
     const says = single ? `What a single change does: ${found.length} neighbours are in the store.`
       : "No single change leads to an architecture of the store. These are the nearest; what they change is told when one is pointed at.";

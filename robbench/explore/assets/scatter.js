@@ -16,7 +16,7 @@ function extent(values, log, whole = [], margin = 0.03) {
     const reached = whole.filter((value) => !log || value > 0).map(map); // the front is drawn whole, as in the library's figures
     [low, high] = [Math.min(near, ...reached), Math.max(far, ...reached)];
   }
-  const room = margin * (high - low) || Math.abs(low) * 0.05 || 0.05;
+  const room = high > low ? margin * (high - low) : Math.abs(low) * 0.05 || 0.05;
   return [low - room, high + room];
 }
 
@@ -397,7 +397,7 @@ const Scatter = {
   brushed(from, to) {
     const [one, other] = [this.valueAt(from), this.valueAt(to)];
     const ends = [Math.min(one[0], other[0]), Math.max(one[0], other[0]), Math.min(one[1], other[1]), Math.max(one[1], other[1])];
-    State.brush = ends.map((end) => Number(end.toPrecision(5)));
+    State.brush = ends.map((end) => Number(end.toPrecision(4)));
     State.page = 0;
     Main.refresh();
     say($("scatter-says").textContent);
@@ -412,7 +412,9 @@ const Scatter = {
     }
     if (!steps[event.key]) return;
     event.preventDefault();
-    const next = this.cursor < 0 ? (State.picked[0] ?? this.nearest([this.width / 2, this.height / 2], 1e5)) : this.towards(steps[event.key]);
+    const isDrawn = (row) => this.across(this.x[row]) === this.across(this.x[row]) && this.up(this.y[row]) === this.up(this.y[row]);
+    const start = State.picked.find(isDrawn) ?? this.nearest([this.width / 2, this.height / 2], 1e5);
+    const next = this.cursor < 0 || !isDrawn(this.cursor) ? start : this.towards(steps[event.key]);
     if (next < 0) return say("There is no point further that way.");
     this.cursor = next;
     this.draw();

@@ -39,9 +39,9 @@ const Table = {
     const rows = this.rows();
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
     State.page = Math.min(State.page, pages - 1);
-    const heads = [["arch", "architecture"], ["key", "key"], ...(Data.index ? [["index", "index"]] : [])];
-    const head = make("tr", {}, make("th", { scope: "col" }, "compare"),
-      ...heads.map(([by, text]) => this.head(by, text)), ...this.columns().map((column) => this.head(column.id, column.metric, column)));
+    const head = make("tr", {}, make("th", { scope: "col" }, "compare"), this.head("arch", "architecture"),
+      ...this.columns().map((column) => this.head(column.id, column.metric, column)),
+      this.head("key", "key"), Data.index ? this.head("index", "index") : null);
     const lines = rows.slice(State.page * PAGE, (State.page + 1) * PAGE).map((row) => this.line(row));
     $("table").replaceChildren(
       make("caption", {}, `${rows.length} of ${Data.count} architectures`), make("thead", {}, head), make("tbody", {}, ...lines));
@@ -73,9 +73,9 @@ const Table = {
     return make("tr", { class: picked ? "picked" : null },
       make("td", {}, make("input", { type: "checkbox", id: `compare-${row}`, checked: picked, "aria-label": `Compare ${Data.arch(row)}`, onchange: () => Main.keep(`compare-${row}`, () => open(row, true)) })),
       make("td", { class: "arch" }, make("button", { type: "button", class: "open", id: `open-${row}`, onclick: () => Main.keep(`open-${row}`, () => open(row)) }, Data.arch(row))),
+      ...this.columns().map((column) => make("td", { class: "number" }, shown(Data.values(column.place)[row]))),
       make("td", { class: "key" }, make("code", {}, Data.keys[row])),
-      Data.index ? make("td", { class: "number" }, String(Data.published(Data.representatives[row]))) : null,
-      ...this.columns().map((column) => make("td", { class: "number" }, shown(Data.values(column.place)[row]))));
+      Data.index ? make("td", { class: "number" }, String(Data.published(Data.representatives[row]))) : null);
   },
 
   csv(columns) {
