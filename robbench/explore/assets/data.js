@@ -2,7 +2,9 @@
 
 const Data = {
   async read(text) {
-    const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const letters = atob(text);
+    const packed = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i);
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     this.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     const length = new DataView(this.bytes.buffer).getUint32(0, true);

@@ -10,7 +10,8 @@ const Main = {
     this.written = location.hash;
     document.title = `${Data.store} · RobBench explorer`;
     $("store").textContent = `${Data.store} · ${Data.space} · ${Data.count} architectures, ${Data.columns.length} metrics`;
-    for (const id of ["x", "y", "c", "add"]) this.options($(id));
+    this.options($("x"));
+    for (const id of ["y", "c", "add"]) $(id).replaceChildren(...$("x").cloneNode(true).children);
     $("add").prepend(make("option", { value: "", selected: true }, "choose a metric"));
     this.listen();
     Scatter.begin();

@@ -243,7 +243,11 @@ const Scatter = {
     if (!this.order) {
       const level = (row) => (this.c[row] === this.c[row] ? Math.round(this.shade(this.c[row]) * (shades - 1)) : -1);
       this.levels = Int16Array.from({ length: Data.count }, (_, row) => level(row));
-      this.order = Uint32Array.from({ length: Data.count }, (_, row) => row).sort((one, other) => this.levels[one] - this.levels[other]);
+      const starts = new Uint32Array(shades + 2);
+      for (const one of this.levels) starts[one + 2]++;
+      for (let i = 1; i < starts.length; i++) starts[i] += starts[i - 1];
+      this.order = new Uint32Array(Data.count);
+      this.levels.forEach((one, row) => { this.order[starts[one + 1]++] = row; });
     }
     const filtered = State.brush || State.onlyFront;
     const spot = (row) => {
