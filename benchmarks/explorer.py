@@ -1,4 +1,4 @@
-"""How large is an explorer, how long does it take to write, and how soon does a browser show it?
+"""How large an explorer is, how long it takes to write, and how soon a browser shows it.
 
 Of each store given, the embedded one if none is.  The browser is Chromium, driven by Playwright, on a page opened from a file: seconds from its opening until
 the plot is drawn, the median of n.  A store of everything takes about ten seconds on one core.

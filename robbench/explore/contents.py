@@ -134,7 +134,7 @@ def contents(bench: RobBench, *, datasets: Sequence[str] | None = None) -> Conte
     # The default one first: what the page begins with is at the top of its lists.
     shown = sorted(datasets or bench.datasets, key=lambda name: name != bench.default_dataset)
     representatives = np.array([store.rows.exact_row[text] for text in store.rows.classes], np.intp)
-    twins = twin_groups(bench.space, lookup.classes)
+    twins = twin_groups(bench.space, [lookup.exact[row] for row in representatives])
     measured = [_numbers(measurements, question, representatives, twins) for question in _questions(measurements, shown)]
     measured = [numbers for numbers in measured if not np.isnan(numbers.values).all()]
     if not measured:

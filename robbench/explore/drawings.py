@@ -7,14 +7,14 @@ drawn      for each architecture, its layout and its arrows, by their numbers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from robbench.errors import CannotPlot
 from robbench.plots.cells import RADIUS, limits, middle, styles_of
 from robbench.spaces import SearchSpace
-from robbench.spaces.space import Graph
+from robbench.spaces.space import Arrow, Graph
 
 DIGITS = 3
 
@@ -39,25 +39,41 @@ def drawings(space: SearchSpace[Any], archs: Sequence[Any]) -> Drawings | None:
         graphs = [space.graph(arch) for arch in archs]
     except CannotPlot:
         return None
-    layouts: dict[str, tuple[int, dict[str, Any]]] = {}
-    arrows: dict[tuple[Any, ...], int] = {}
+    first: dict[Hashable, Graph] = {}  # of those that are drawn alike
+    arrows: dict[tuple[int, Arrow], int] = {}
     drawn = []
+    numbers: dict[Hashable, int] = {}
     for graph in graphs:
-        layout = _layout(graph)
-        number, _ = layouts.setdefault(repr(layout), (len(layouts), layout))
-        drawn.append([number, *(arrows.setdefault(arrow, len(arrows)) for arrow in _arrows(graph))])
-    ends = list(zip(*map(limits, graphs), strict=True))
+        alike = _alike(graph)
+        first.setdefault(alike, graph)
+        layout = numbers.setdefault(alike, len(numbers))
+        drawn.append([layout, *(arrows.setdefault((layout, arrow), len(arrows)) for arrow in graph.arrows)])
+    # Each layout with every arrow that is drawn in it.
+    whole = [
+        graph._replace(arrows=tuple(arrow for number, arrow in arrows if number == layout)) for layout, graph in enumerate(first.values())
+    ]
+    ends = list(zip(*map(limits, whole), strict=True))
     return Drawings(
-        [layout for _, layout in layouts.values()],
-        [list(arrow) for arrow in arrows],
+        list(map(_layout, first.values())),
+        [_arrow(whole[layout], arrow) for layout, arrow in arrows],
         drawn,
-        styles_of(graphs),
+        styles_of(whole),
         (min(ends[0]), max(ends[1]), min(ends[2]), max(ends[3])),
     )
 
 
+def _alike(graph: Graph) -> Hashable:
+    """Equal for graphs whose nodes and titles are drawn alike."""
+    return tuple(graph.nodes.items()), tuple(graph.labels.items()), tuple(graph.titles.items()), *map(frozenset, _ends(graph))
+
+
+def _ends(graph: Graph) -> tuple[set[str], set[str]]:
+    """The nodes that an arrow enters, and those that one leaves."""
+    return {arrow.target for arrow in graph.arrows}, {arrow.source for arrow in graph.arrows}
+
+
 def _layout(graph: Graph) -> dict[str, Any]:
-    entered, left = {arrow.target for arrow in graph.arrows}, {arrow.source for arrow in graph.arrows}
+    entered, left = _ends(graph)
     return {
         "nodes": [
             [x, y, graph.labels.get(name, name), "input" if name not in entered else "output" if name not in left else ""]
@@ -67,14 +83,6 @@ def _layout(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _arrows(graph: Graph) -> list[tuple[Any, ...]]:
-    return [
-        (
-            *graph.nodes[arrow.source],
-            *graph.nodes[arrow.target],
-            *(round(place, DIGITS) for place in middle(graph, arrow)),
-            arrow.operation,
-            arrow.label,
-        )
-        for arrow in graph.arrows
-    ]
+def _arrow(graph: Graph, arrow: Arrow) -> list[Any]:
+    across, up = middle(graph, arrow)
+    return [*graph.nodes[arrow.source], *graph.nodes[arrow.target], round(across, DIGITS), round(up, DIGITS), arrow.operation, arrow.label]
