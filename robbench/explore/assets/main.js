@@ -101,17 +101,19 @@ const Main = {
   },
 
   says() {
-    const { x, y } = Scatter;
-    let both = 0, kept = 0, outside = 0;
+    const { x, y, c } = Scatter;
+    let both = 0, kept = 0, outside = 0, grey = 0;
     const inside = (value, ends, log) => { const at = log ? Math.log10(value) : value; return at >= ends[0] && at <= ends[1]; };
     for (let row = 0; row < Data.count; row++) {
       if (x[row] !== x[row] || y[row] !== y[row]) continue;
       both++;
+      if (c[row] !== c[row]) grey++;
       if (Scatter.kept(row)) kept++;
       if (!inside(x[row], Scatter.ends.x, State.log.x) || !inside(y[row], Scatter.ends.y, State.log.y)) outside++;
     }
     const [across, up] = ["x", "y"].map((axis) => Data.columns[State.axes[axis]]);
     const parts = [`${both} of ${Data.count} architectures have both metrics`, `${Scatter.frontRows.length} are in the front`];
+    if (grey) parts.push(`${grey} have no ${Data.columns[State.axes.c].metric} and are grey`);
     if (State.brush || State.onlyFront) parts.push(`${kept} are within the filter`);
     if (outside) parts.push(`${outside} lie outside of what is drawn`);
     $("scatter-says").textContent = `${parts.join("; ")}.`;

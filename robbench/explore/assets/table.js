@@ -44,7 +44,7 @@ const Table = {
       this.head("key", "key"), Data.index ? this.head("index", "index") : null);
     const lines = rows.slice(State.page * PAGE, (State.page + 1) * PAGE).map((row) => this.line(row));
     $("table").replaceChildren(
-      make("caption", {}, `${rows.length} of ${Data.count} architectures`), make("thead", {}, head), make("tbody", {}, ...lines));
+      make("caption", {}, make("span", {}, `${rows.length} of ${Data.count} architectures`)), make("thead", {}, head), make("tbody", {}, ...lines));
     $("page").textContent = `Page ${State.page + 1} of ${pages}`;
     $("previous").disabled = State.page === 0;
     $("next").disabled = State.page >= pages - 1;
