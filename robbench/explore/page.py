@@ -13,7 +13,7 @@ from robbench.explore.contents import Contents
 from robbench.explore.packing import pack
 from robbench.store.atomic import replacing
 
-SCRIPTS = ("data.js", "state.js", "scatter.js", "figures.js", "details.js", "table.js", "main.js")
+SCRIPTS = ("data.js", "state.js", "painting.js", "scatter.js", "figures.js", "details.js", "table.js", "search.js", "main.js")
 MARK = b'<meta name="generator" content="robbench explore">'
 """By which a page of ours is known, near its beginning."""
 _NEAR = 1000

@@ -63,9 +63,7 @@ const Data = {
   values(place) {
     if (!this.known[place]) {
       const column = this.columns[place];
-      this.known[place] = column.denominator
-        ? this.wholes(place).map((whole) => whole / column.denominator)
-        : this.block(column.block);
+      this.known[place] = column.denominator ? this.wholes(place).map((whole) => whole / column.denominator) : this.block(column.block);
     }
     return this.known[place];
   },

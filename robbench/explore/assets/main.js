@@ -1,8 +1,15 @@
-// The form, the search, and what happens when something is chosen.
+// The form, and what happens when something is chosen.
 
 const KINDS = ["clean", "attack", "corruption", "derived", "proxy", "cost", "attribute"];
-const KIND_TITLES = { clean: "clean accuracy", attack: "attacks", corruption: "corruptions", derived: "derived", proxy: "proxies", cost: "costs", attribute: "structure" };
-const MOST_FOUND = 30;
+const KIND_TITLES = {
+  clean: "clean accuracy",
+  attack: "attacks",
+  corruption: "corruptions",
+  derived: "derived",
+  proxy: "proxies",
+  cost: "costs",
+  attribute: "structure",
+};
 
 const Main = {
   begin() {
@@ -28,17 +35,39 @@ const Main = {
       groups.get(name).push(column);
     }
     for (const [name, columns] of groups) {
-      select.append(make("optgroup", { label: name }, ...columns.map((column) => make("option", { value: column.place, title: column.about }, column.dataset ? `${column.metric} — ${where(column)}` : column.metric))));
+      select.append(
+        make(
+          "optgroup",
+          { label: name },
+          ...columns.map((column) =>
+            make(
+              "option",
+              { value: column.place, title: column.about },
+              column.dataset ? `${column.metric} — ${where(column)}` : column.metric,
+            ),
+          ),
+        ),
+      );
     }
   },
 
   listen() {
     for (const axis of ["x", "y", "c"]) {
-      $(axis).addEventListener("change", () => { setAxis(axis, Number($(axis).value)); State.page = 0; this.refresh(); });
-      $(`log${axis}`).addEventListener("change", () => { State.log[axis] = $(`log${axis}`).checked; this.refresh(); });
+      $(axis).addEventListener("change", () => {
+        setAxis(axis, Number($(axis).value));
+        State.page = 0;
+        this.refresh();
+      });
+      $(`log${axis}`).addEventListener("change", () => {
+        State.log[axis] = $(`log${axis}`).checked;
+        this.refresh();
+      });
     }
     for (const axis of ["x", "y"]) {
-      $(`better${axis}`).addEventListener("change", () => { State.better[axis] = Number($(`better${axis}`).value); this.refresh(); });
+      $(`better${axis}`).addEventListener("change", () => {
+        State.better[axis] = Number($(`better${axis}`).value);
+        this.refresh();
+      });
     }
     for (const id of ["x0", "x1", "y0", "y1"]) {
       $(id).addEventListener("change", () => {
@@ -48,8 +77,15 @@ const Main = {
         this.refresh();
       });
     }
-    $("front").addEventListener("change", () => { State.front = $("front").checked; this.refresh(); });
-    $("onlyfront").addEventListener("change", () => { State.onlyFront = $("onlyfront").checked; State.page = 0; this.refresh(); });
+    $("front").addEventListener("change", () => {
+      State.front = $("front").checked;
+      this.refresh();
+    });
+    $("onlyfront").addEventListener("change", () => {
+      State.onlyFront = $("onlyfront").checked;
+      State.page = 0;
+      this.refresh();
+    });
     $("clear").addEventListener("click", () => this.clearFilter());
     $("add").addEventListener("change", () => {
       if ($("add").value !== "") State.extra = [...new Set([...State.extra, Number($("add").value)])];
@@ -58,13 +94,22 @@ const Main = {
     });
     $("csv").addEventListener("click", () => Table.download(Table.columns()));
     $("csvall").addEventListener("click", () => Table.download(Data.columns));
-    $("previous").addEventListener("click", () => { State.page--; this.refresh(); });
-    $("next").addEventListener("click", () => { State.page++; this.refresh(); });
+    $("previous").addEventListener("click", () => {
+      State.page--;
+      this.refresh();
+    });
+    $("next").addEventListener("click", () => {
+      State.page++;
+      this.refresh();
+    });
     $("theme").addEventListener("click", () => {
       State.theme = THEMES[(THEMES.indexOf(State.theme) + 1) % THEMES.length];
       this.refresh();
     });
-    $("skip").addEventListener("click", (event) => { event.preventDefault(); $("table-title").focus(); }); // the address is the view's
+    $("skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      $("table-title").focus();
+    }); // the address is the view's
     $("link").addEventListener("click", () => this.link());
     window.addEventListener("hashchange", () => {
       if (location.hash === this.written) return;
@@ -102,8 +147,14 @@ const Main = {
 
   says() {
     const { x, y, c } = Scatter;
-    let both = 0, kept = 0, outside = 0, grey = 0;
-    const inside = (value, ends, log) => { const at = log ? Math.log10(value) : value; return at >= ends[0] && at <= ends[1]; };
+    let both = 0,
+      kept = 0,
+      outside = 0,
+      grey = 0;
+    const inside = (value, ends, log) => {
+      const at = log ? Math.log10(value) : value;
+      return at >= ends[0] && at <= ends[1];
+    };
     for (let row = 0; row < Data.count; row++) {
       if (x[row] !== x[row] || y[row] !== y[row]) continue;
       both++;
@@ -117,7 +168,10 @@ const Main = {
     if (State.brush || State.onlyFront) parts.push(`${kept} are within the filter`);
     if (outside) parts.push(`${outside} lie outside of what is drawn`);
     $("scatter-says").textContent = `${parts.join("; ")}.`;
-    $("scatter").setAttribute("aria-label", `${titleOf(up)} over ${titleOf(across)}, coloured by ${Data.columns[State.axes.c].metric}. ${parts.join("; ")}.`);
+    $("scatter").setAttribute(
+      "aria-label",
+      `${titleOf(up)} over ${titleOf(across)}, coloured by ${Data.columns[State.axes.c].metric}. ${parts.join("; ")}.`,
+    );
   },
 
   clearFilter() {
@@ -140,92 +194,22 @@ const Main = {
       await navigator.clipboard.writeText(location.href);
       say("Link copied");
       $("link").textContent = "Link copied";
-      setTimeout(() => { $("link").textContent = "Copy link"; }, 2000);
+      setTimeout(() => {
+        $("link").textContent = "Copy link";
+      }, 2000);
     } catch {
       notice(`The browser does not let a page copy. This is the link: ${location.href}`);
     }
   },
 };
 
-// A combobox: what is typed is looked for among architectures, published indices and keys.
-const Search = {
-  found: [],
-  at: -1,
-
-  begin() {
-    const field = $("search");
-    field.addEventListener("input", () => this.look());
-    field.addEventListener("keydown", (event) => this.key(event));
-    field.addEventListener("blur", () => setTimeout(() => this.close(), 200));
-  },
-
-  matches(text) {
-    const wanted = text.trim().toLowerCase();
-    if (!wanted) return [];
-    const exact = [];
-    if (Data.index && /^\d+$/.test(wanted)) {
-      Data.index.forEach((index, one) => { if (index === Number(wanted)) exact.push([one, `index ${index}`]); });
-    }
-    if (wanted.length > 2) Data.keys.forEach((key, row) => { if (key.startsWith(wanted)) exact.push([Data.representatives[row], `key ${key}`]); });
-    if (!/^[0-9a-f]{1,2}$/.test(wanted)) {
-      Data.exact.forEach((arch, one) => { if (arch.toLowerCase().includes(wanted)) exact.push([one, ""]); });
-    }
-    return exact;
-  },
-
-  look() {
-    const all = this.matches($("search").value);
-    this.found = all.slice(0, MOST_FOUND);
-    this.at = -1;
-    const list = $("found");
-    const items = this.found.map(([exact, why], number) => {
-      const row = Data.classOf[exact];
-      const drawn = Data.representatives[row];
-      const note = [why, exact === drawn ? "" : `the same as ${Data.exact[drawn]}`].filter(Boolean).join("; ");
-      return make("li", { role: "option", id: `found-${number}`, "aria-selected": "false", onpointerdown: (event) => { event.preventDefault(); this.choose(number, event.shiftKey); } },
-        make("code", {}, Data.exact[exact]), note ? make("small", {}, note) : null);
-    });
-    if (all.length > items.length) items.push(make("li", { class: "more" }, `and ${all.length - items.length} more; type on`));
-    if (!all.length && $("search").value.trim()) items.push(make("li", { class: "more" }, "nothing in this store"));
-    list.replaceChildren(...items);
-    list.hidden = !items.length;
-    $("search").setAttribute("aria-expanded", String(!list.hidden));
-    $("search").removeAttribute("aria-activedescendant");
-    if ($("search").value.trim()) say(`${all.length} found`);
-  },
-
-  key(event) {
-    if (event.key === "Escape") return this.close();
-    if (event.key === "Enter" && this.found.length && !$("found").hidden) {
-      event.preventDefault();
-      return this.choose(Math.max(0, this.at), event.shiftKey);
-    }
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step || !this.found.length) return;
-    event.preventDefault();
-    this.at = (this.at + step + this.found.length) % this.found.length;
-    [...$("found").children].forEach((item, number) => item.setAttribute("aria-selected", String(number === this.at)));
-    $("search").setAttribute("aria-activedescendant", `found-${this.at}`);
-    $(`found-${this.at}`).scrollIntoView({ block: "nearest" });
-  },
-
-  choose(number, compare) {
-    const [exact] = this.found[number];
-    this.close();
-    open(Data.classOf[exact], compare);
-  },
-
-  close() {
-    $("found").hidden = true;
-    $("search").setAttribute("aria-expanded", "false");
-  },
-};
-
 if (typeof DecompressionStream === "undefined") {
   notice("This page needs a browser of 2023 or newer: yours cannot unpack the data that is in it.");
 } else {
-  Data.read($("data").textContent).then(() => Main.begin()).catch((error) => {
-    notice(`The data in this file cannot be read: ${error.message}`);
-    throw error;
-  });
+  Data.read($("data").textContent)
+    .then(() => Main.begin())
+    .catch((error) => {
+      notice(`The data in this file cannot be read: ${error.message}`);
+      throw error;
+    });
 }

@@ -71,9 +71,13 @@ const fullTitle = (column) => (column.dataset ? `${titleOf(column)}, ${where(col
 
 // Whether a logarithmic axis tells more: all numbers above 0, over four orders of magnitude.
 function wantsLog(place) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity,
+    high = -Infinity;
   for (const value of Data.values(place)) {
-    if (value === value) { low = Math.min(low, value); high = Math.max(high, value); }
+    if (value === value) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
   }
   return low > 0 && high / low > 1e4;
 }
@@ -125,11 +129,14 @@ const Address = {
     unknown.push(...picked.filter((key) => !Data.rowOfKey.has(key)));
     State.picked = [...new Set(picked.filter((key) => Data.rowOfKey.has(key)).map((key) => Data.rowOfKey.get(key)))].slice(0, MOST_PICKED);
     const ends = (fields.get("brush") || "").split(",").map(numberOf);
-    State.brush = ends.length === 4 && ends.some((end) => end !== null)
-      ? ends.map((end, number) => end ?? (number % 2 ? Infinity : -Infinity)) : null;
+    State.brush =
+      ends.length === 4 && ends.some((end) => end !== null) ? ends.map((end, number) => end ?? (number % 2 ? Infinity : -Infinity)) : null;
     State.onlyFront = fields.get("only") === "front";
     State.front = fields.get("front") !== "off";
-    State.extra = fields.getAll("column").map(place).filter((found) => found !== undefined);
+    State.extra = fields
+      .getAll("column")
+      .map(place)
+      .filter((found) => found !== undefined);
     const sort = fields.get("sort") || "";
     State.sort = sort ? { by: sort.replace(/^-/, ""), down: sort.startsWith("-") } : null;
     State.page = Math.max(0, Math.floor(numberOf(fields.get("page")) ?? 0));

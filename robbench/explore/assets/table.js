@@ -39,12 +39,21 @@ const Table = {
     const rows = this.rows();
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
     State.page = Math.min(State.page, pages - 1);
-    const head = make("tr", {}, make("th", { scope: "col" }, "compare"), this.head("arch", "architecture"),
+    const head = make(
+      "tr",
+      {},
+      make("th", { scope: "col" }, "compare"),
+      this.head("arch", "architecture"),
       ...this.columns().map((column) => this.head(column.id, column.metric, column)),
-      this.head("key", "key"), Data.index ? this.head("index", "index") : null);
+      this.head("key", "key"),
+      Data.index ? this.head("index", "index") : null,
+    );
     const lines = rows.slice(State.page * PAGE, (State.page + 1) * PAGE).map((row) => this.line(row));
     $("table").replaceChildren(
-      make("caption", {}, make("span", {}, `${rows.length} of ${Data.count} architectures`)), make("thead", {}, head), make("tbody", {}, ...lines));
+      make("caption", {}, make("span", {}, `${rows.length} of ${Data.count} architectures`)),
+      make("thead", {}, head),
+      make("tbody", {}, ...lines),
+    );
     $("page").textContent = `Page ${State.page + 1} of ${pages}`;
     $("previous").disabled = State.page === 0;
     $("next").disabled = State.page >= pages - 1;
@@ -62,20 +71,58 @@ const Table = {
     };
     const label = sorted ? `${text} ${State.sort.down ? "▼" : "▲"}` : text;
     const extra = column && State.extra.includes(column.place) && !Object.values(State.axes).includes(column.place);
-    return make("th", { scope: "col", "aria-sort": way, title: column ? `${titleOf(column)} · ${where(column)}` : null },
+    return make(
+      "th",
+      { scope: "col", "aria-sort": way, title: column ? `${titleOf(column)} · ${where(column)}` : null },
       make("button", { type: "button", id: `sort-${by}`, class: "sort", onclick: press }, label),
       column ? make("small", {}, where(column)) : null,
-      extra ? make("button", { type: "button", class: "away", "aria-label": `Take ${text} away`, onclick: () => { State.extra = State.extra.filter((place) => place !== column.place); Main.refresh(); } }, "×") : null);
+      extra
+        ? make(
+            "button",
+            {
+              type: "button",
+              class: "away",
+              "aria-label": `Take ${text} away`,
+              onclick: () => {
+                State.extra = State.extra.filter((place) => place !== column.place);
+                Main.refresh();
+              },
+            },
+            "×",
+          )
+        : null,
+    );
   },
 
   line(row) {
     const picked = State.picked.includes(row);
-    return make("tr", { class: picked ? "picked" : null },
-      make("td", {}, make("input", { type: "checkbox", id: `compare-${row}`, checked: picked, "aria-label": `Compare ${Data.arch(row)}`, onchange: () => Main.keep(`compare-${row}`, () => open(row, true)) })),
-      make("td", { class: "arch" }, make("button", { type: "button", class: "open", id: `open-${row}`, onclick: () => Main.keep(`open-${row}`, () => open(row)) }, Data.arch(row))),
+    return make(
+      "tr",
+      { class: picked ? "picked" : null },
+      make(
+        "td",
+        {},
+        make("input", {
+          type: "checkbox",
+          id: `compare-${row}`,
+          checked: picked,
+          "aria-label": `Compare ${Data.arch(row)}`,
+          onchange: () => Main.keep(`compare-${row}`, () => open(row, true)),
+        }),
+      ),
+      make(
+        "td",
+        { class: "arch" },
+        make(
+          "button",
+          { type: "button", class: "open", id: `open-${row}`, onclick: () => Main.keep(`open-${row}`, () => open(row)) },
+          Data.arch(row),
+        ),
+      ),
       ...this.columns().map((column) => make("td", { class: "number" }, shown(Data.values(column.place)[row]))),
       make("td", { class: "key" }, make("code", {}, Data.keys[row])),
-      Data.index ? make("td", { class: "number" }, String(Data.published(Data.representatives[row]))) : null);
+      Data.index ? make("td", { class: "number" }, String(Data.published(Data.representatives[row]))) : null,
+    );
   },
 
   csv(columns) {
