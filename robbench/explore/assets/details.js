@@ -239,7 +239,7 @@ const Details = {
         "p",
         { class: "says" },
         found.length
-          ? `${found.length} other ${found.length === 1 ? "architecture computes" : "architectures compute"} the same function, trained and measured apart: what they differ by is noise.${found.length > MOST_LINES ? ` These are the first ${MOST_LINES}.` : ""}`
+          ? `${found.length} other ${found.length === 1 ? "architecture computes" : "architectures compute"} the same function, trained and measured apart: what their accuracies differ by is noise.${found.length > MOST_LINES ? ` These are the first ${MOST_LINES}.` : ""}`
           : "No other architecture of the store is known to compute the same function.",
       ),
       found.length
