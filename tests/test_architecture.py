@@ -17,6 +17,7 @@ LAYERS = (
     ("robbench.measurements",),
     ("robbench.surrogates", "robbench.search", "robbench.sources", "robbench.analysis", "robbench.adapters", "robbench.bench", "robbench"),
     ("robbench.papers", "robbench.plots"),
+    ("robbench.explore",),
     ("robbench.cli", "robbench.__main__"),
 )
 """From the bottom up: a module imports from its own layer and those below it."""

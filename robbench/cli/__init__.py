@@ -11,6 +11,7 @@
     search.py    search
     papers.py    papers
     plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
+    explore.py   explore
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

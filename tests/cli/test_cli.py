@@ -37,6 +37,7 @@ COMMANDS = [
     "search",
     "papers",
     "plot",
+    "explore",
 ]
 
 
