@@ -1,0 +1,106 @@
+"""Report cards of methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robbench.bench import RobBench
+from robbench.cli.options import Function, json_option, store_option, text_table
+
+if TYPE_CHECKING:
+    from robbench.judge import Report, Scores
+
+
+@click.group()
+def judge() -> None:
+    """What a method is worth: a report card, beside all that the store knows.
+
+    A method is named module:name, for a name in module.py of the current folder, or in what is installed.  It is run as it is: judge what you trust.
+    """
+
+
+def printing_options(function: Function) -> Function:
+    """--markdown and --json."""
+    return click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")(json_option(function))
+
+
+seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
+
+
+@judge.command()
+@click.argument("what", nargs=-1, required=True)
+@store_option
+@click.option("--metric", "metrics", multiple=True, help="What to judge by; may be given again.  Every threat at one level if left out.")
+@click.option("--dataset", "datasets", multiple=True, help="May be given again; the store's default if left out.")
+@click.option("--lower-is-better", is_flag=True, help="Less of the score is taken for better.")
+@click.option("--sample", type=click.IntRange(1), help="How many classes a function scores, drawn; all if left out.")
+@click.option("--batch", type=click.IntRange(1), help="The function takes a list of up to so many architectures.")
+@click.option("--limit", default=10.0, show_default=True, help="Seconds that a call of the function may take.")
+@click.option("--top", default=0.1, show_default=True, help="The share of architectures that counts as the best.")
+@click.option("--resamples", default=200, show_default=True, type=click.IntRange(1), help="Of the bootstraps.")
+@click.option("--no-adds", is_flag=True, help="Leave out what the score adds to predictors, which takes longest.")
+@seed_option
+@printing_options
+def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown: bool, **options: Any) -> None:
+    """How well scores rank architectures: robbench judge proxy mine:score; robbench judge proxy scores.csv; robbench judge proxy synflow nwot.
+
+    WHAT is module:name of a function from an architecture to a number; a CSV file with a column arch and one of scores, or FILE.csv:COLUMN; or a metric that the
+    store holds.  Several are judged one after the other.
+    """
+    from robbench.judge import judge_proxy
+
+    bench = RobBench(store)
+    for one in what:
+        scores = _scores(bench, one, **options)
+        asked = {name: options[name] for name in ("metrics", "datasets", "top", "resamples", "seed")}
+        _show(judge_proxy(bench, scores, adds=not options["no_adds"], **asked), as_json, as_markdown)
+
+
+def _scores(
+    bench: RobBench,
+    what: str,
+    *,
+    lower_is_better: bool,
+    sample: int | None,
+    batch: int | None,
+    limit: float,
+    seed: int,
+    datasets: tuple[str, ...],
+    **others: Any,
+) -> Scores:
+    from robbench.judge import Method, from_csv, from_store, live
+
+    path, _, column = what.partition(".csv:")
+    if what.endswith(".csv") or column:
+        return from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
+    if ":" not in what:
+        return from_store(bench, what, datasets[0] if datasets else None)
+    function = Method(what).function
+    return live(bench, function, what, sample=sample, seed=seed, limit=limit, batch=batch, lower_is_better=lower_is_better, progress=True)
+
+
+def _show(report: Report, as_json: bool, as_markdown: bool) -> None:
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown and --json are two ways of printing; give one of them.")
+    if as_json:
+        click.echo(report.json())
+    elif as_markdown:
+        click.echo(report.markdown(), nl=False)
+    else:
+        click.echo(_text(report))
+
+
+def _text(report: Report) -> str:
+    from robbench.judge.report import made_text
+
+    lines = [f"{report.kind} {report.method}", *report.summary]
+    lines += ["", "What went wrong:", *(f"- {fault}" for fault in report.faults)] if report.faults else []
+    for section in report.sections:
+        lines += ["", section.title.upper(), section.says, "", text_table(section.shown)]
+    return "\n".join([*lines, "", f"Made with {made_text(report.made)}."])
+
+
+COMMANDS = (judge,)

@@ -1,0 +1,20 @@
+"""Report cards of methods that someone brings, beside all that a store knows.
+
+report = judge_proxy(bench, live(bench, function, "mine:score"))
+report.section("ranking"), report.faults, report.json(), report.markdown()
+
+    methods.py     what is called ``module:name``
+    calling.py     time limits; what a method does wrong, counted
+    scoring.py     scores of a function, of a CSV file, of a store
+    proxy.py       the report card of a proxy
+    ranking.py     rank statistics of many resamples at once
+    gains.py       what a score adds to a predictor
+    report.py      tables, and what made their numbers
+"""
+
+from robbench.judge.methods import Method
+from robbench.judge.proxy import judge_proxy
+from robbench.judge.report import Report, Section
+from robbench.judge.scoring import Scores, from_csv, from_store, live
+
+__all__ = ["Method", "Report", "Scores", "Section", "from_csv", "from_store", "judge_proxy", "live"]
