@@ -59,6 +59,35 @@ def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown:
         _show(judge_proxy(bench, scores, adds=not options["no_adds"], **asked), as_json, as_markdown)
 
 
+@judge.command()
+@click.argument("what")
+@store_option
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    help="A metric, or several at once: clean+pgd@1/255.  May be given again; clean, attacks, … if left out.",
+)
+@click.option("--beside", multiple=True, help="An algorithm of the package; may be given again.  All if left out.")
+@click.option("--budget", default=100, show_default=True, type=click.IntRange(1), help="Architectures that a run may ask for.")
+@click.option("--runs", default=10, show_default=True, type=click.IntRange(1), help="Of each algorithm under each objective.")
+@click.option("--noise", type=click.Choice(["twin"]), help="Accuracies are asked with the noise of training, and judged without.")
+@click.option("--proxy", help="What guides the algorithms that are guided by a proxy.")
+@click.option("--training", help="The training protocol.")
+@click.option("--limit", default=60.0, show_default=True, help="Seconds that a run may take.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@seed_option
+@printing_options
+def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, beside: tuple[str, ...], **options: Any) -> None:
+    """How near a search comes to the best: robbench judge search mine:search; robbench judge search evolution --noise twin.
+
+    WHAT is module:name of a function of an oracle, a space and a generator, or one of the package's own algorithms; all start from the same seeds.
+    """
+    from robbench.judge import judge_search
+
+    _show(judge_search(RobBench(store), what, beside=beside or None, progress=True, **options), as_json, as_markdown)
+
+
 def _scores(
     bench: RobBench,
     what: str,

@@ -9,6 +9,10 @@ report.section("ranking"), report.faults, report.json(), report.markdown()
     proxy.py       the report card of a proxy
     ranking.py     rank statistics of many resamples at once
     gains.py       what a score adds to a predictor
+    search.py      the report card of a search
+    searching.py   its runs, and what their queries were worth
+    watched.py     one run: an oracle that can be asked and read, and nothing else
+    asking.py      what methods are judged by, if nobody says it
     report.py      tables, and what made their numbers
 """
 
@@ -16,5 +20,6 @@ from robbench.judge.methods import Method
 from robbench.judge.proxy import judge_proxy
 from robbench.judge.report import Report, Section
 from robbench.judge.scoring import Scores, from_csv, from_store, live
+from robbench.judge.search import judge_search
 
-__all__ = ["Method", "Report", "Scores", "Section", "from_csv", "from_store", "judge_proxy", "live"]
+__all__ = ["Method", "Report", "Scores", "Section", "from_csv", "from_store", "judge_proxy", "judge_search", "live"]

@@ -19,13 +19,14 @@ from robbench.analysis.resampling import draws, interval
 from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument, NotMeasured
+from robbench.judge.asking import SUMMARIES, one_level_each
 from robbench.judge.gains import FOLDS, gains
 from robbench.judge.ranking import correlations, overlaps, strata
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import Scores
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
-from robbench.measurements.metrics import Metric, parse
+from robbench.measurements.metrics import parse
 from robbench.measurements.noise import twin_groups
 from robbench.measurements.question import UNTRAINED, Question
 from robbench.measurements.tables import held_proxies
@@ -41,7 +42,6 @@ KENDALL_RESAMPLES = 100
 COVERAGE = 0.9
 """A proxy of the store is set beside the score if it leaves this share of the architectures that have one."""
 FEWEST = 20
-SUMMARIES = ("mean_adversarial_measured", "mean_corruption")
 CONTROLS = ("params", "kernel_parameters")
 RANKING = "ranking"
 BESIDE = "beside the proxies of the store"
@@ -158,7 +158,7 @@ def _asked(bench: RobBench, dataset: str, metrics: Sequence[str]) -> dict[str, l
     for training in bench.measurements.store.trainings(dataset):
         if training == UNTRAINED:
             continue
-        wanted = names or [*_one_level_each(bench, dataset, training), *SUMMARIES]
+        wanted = names or [*one_level_each(bench, dataset, training), *SUMMARIES]
         for name in wanted:
             with suppress(NotMeasured):
                 measurements.column(Question(parse(name), dataset, training))
@@ -167,20 +167,6 @@ def _asked(bench: RobBench, dataset: str, metrics: Sequence[str]) -> dict[str, l
         if not any(name in held for held in found.values()):
             measurements.column(Question(parse(name), dataset))  # says what there is instead
     return found
-
-
-def _one_level_each(bench: RobBench, dataset: str, training: str) -> list[str]:
-    """Every threat of a training, at the level at which architectures differ most."""
-    measurements, most = bench.measurements, dict[str, tuple[float, Metric]]()
-    question = Question(parse("clean"), dataset, training)
-    for metric in measurements.numbers(question):
-        if metric.measure == "accuracy" and metric.entry.kind in ("clean", "attack", "corruption"):
-            values = measurements.column(question._replace(metric=metric)).values
-            spread = float(np.nanstd(values)) if not np.isnan(values).all() else 0.0
-            if metric.name not in most or spread > most[metric.name][0]:
-                most[metric.name] = spread, metric
-    ordered = sorted((metric for _, metric in most.values()), key=lambda metric: ("clean", "attack", "corruption").index(metric.entry.kind))
-    return [str(metric) for metric in ordered]
 
 
 def _ranking(place: _Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, options: _Options) -> list[dict[str, Any]]:

@@ -88,4 +88,4 @@ def _chance_of_best(values: np.ndarray, weights: np.ndarray, share: float) -> np
 
 def _how_many(weights: np.ndarray, share: float) -> np.ndarray:
     """How many of each sample are the best: ``(samples,)``, at least 1."""
-    return np.maximum(np.round(share * weights.sum(axis=0)), 1)
+    return np.asarray(np.maximum(np.round(share * weights.sum(axis=0)), 1))

@@ -37,12 +37,18 @@ class Section:
     table: pd.DataFrame
     short: tuple[str, ...] = ()
     """The columns that a terminal shows; all of them if empty."""
+    across: tuple[str, str] | None = None
+    """A column whose values a terminal shows side by side, and the column of which it then shows the values."""
 
     @property
     def shown(self) -> pd.DataFrame:
         """The table as a terminal shows it: an interval behind its number, in one column."""
         import pandas as pd
 
+        if self.across is not None:
+            side_by_side, values = self.across
+            wide = self.table.pivot_table(index=list(self.short), columns=side_by_side, values=values, sort=False).reset_index()
+            return pd.DataFrame({str(name): [_rounded(value) for value in wide[name]] for name in wide})
         columns = {}
         ends_of_intervals = [f"{name}_{end}" for name in self.table for end in ("low", "high")]
         for name in self.short or [str(name) for name in self.table if name not in ends_of_intervals]:

@@ -13,6 +13,11 @@ from tests.judge.conftest import write_judged
 MINE = """
 def convolutions(arch):
     return sum("conv" in op for op in arch.ops)
+
+
+def search(oracle, space, rng):
+    while True:
+        oracle(space.sample(rng))
 """
 
 
@@ -46,3 +51,26 @@ def test_what_is_not_there_is_refused(run: Run, store: Path) -> None:
     assert "no 'convolution'. Did you mean" in refusal(run("judge", "proxy", "brought:convolution", "--store", store))
     assert "cannot be imported" in refusal(run("judge", "proxy", "bought:convolutions", "--store", store))
     assert "two_many" not in refusal(run("judge", "proxy", "synflo", "--store", store))
+
+
+def test_a_search(run: Run, store: Path) -> None:
+    asked = (
+        "judge",
+        "search",
+        "brought:search",
+        "--store",
+        store,
+        "--objective",
+        "clean",
+        "--beside",
+        "random",
+        "--budget",
+        10,
+        "--runs",
+        5,
+    )
+    text = answer(run(*asked))
+    assert text.startswith("search brought:search\nUnder one objective, its mean rank is 1.50 of 2 algorithms")
+    said = json.loads(answer(run(*asked, "--json")))
+    assert said["made"] | {"seed": 0, "runs": 5, "budget": 10} == said["made"]
+    assert [one["queries"] for one in said["sections"]["curves"]] == [1, 2, 5, 10] * 2
