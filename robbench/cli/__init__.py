@@ -7,7 +7,7 @@
     stores.py    import, fit, verify
     analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
-    judge.py     judge proxy, search
+    judge.py     judge proxy, search, predictor
     papers.py    papers
     plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import Function, json_option, store_option, text_table
+from robbench.cli.options import Function, dataset_options, json_option, store_option, text_table
 
 if TYPE_CHECKING:
     from robbench.judge import Report, Scores
@@ -86,6 +86,28 @@ def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, besi
     from robbench.judge import judge_search
 
     _show(judge_search(RobBench(store), what, beside=beside or None, progress=True, **options), as_json, as_markdown)
+
+
+@judge.command()
+@click.argument("what")
+@store_option
+@click.option("--metric", "metrics", multiple=True, help="What to predict; may be given again.  Clean accuracy, attacks, … if left out.")
+@click.option("--features", default="structure", show_default=True, help="What is learned from: sets joined by +, as for fit.")
+@click.option("--beside", multiple=True, default=("ridge", "forest"), show_default=True, help="A kind of surrogate; may be given again.")
+@click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
+@click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
+@click.option("--limit", default=300.0, show_default=True, help="Seconds that a fit with its predictions may take.")
+@dataset_options
+@seed_option
+@printing_options
+def predictor(what: str, store: Path | None, as_json: bool, as_markdown: bool, **options: Any) -> None:
+    """How well a predictor learns: robbench judge predictor mine:Model; robbench judge predictor forest.
+
+    WHAT is module:name of a class with scikit-learn's fit and predict, or a kind of surrogate of the package.
+    """
+    from robbench.judge import judge_predictor
+
+    _show(judge_predictor(RobBench(store), what, progress=True, **options), as_json, as_markdown)
 
 
 def _scores(

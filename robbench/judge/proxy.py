@@ -20,6 +20,7 @@ from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument, NotMeasured
 from robbench.judge.asking import SUMMARIES, one_level_each
+from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with
 from robbench.judge.gains import FOLDS, gains
 from robbench.judge.ranking import correlations, overlaps, strata
 from robbench.judge.report import Report, Section, made_by
@@ -27,22 +28,15 @@ from robbench.judge.scoring import Scores
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
 from robbench.measurements.metrics import parse
-from robbench.measurements.noise import twin_groups
 from robbench.measurements.question import UNTRAINED, Question
-from robbench.measurements.tables import held_proxies
 
 if TYPE_CHECKING:
     pass
 
-Wanted = dict[tuple[str, str], np.ndarray]
-"""For each training and metric, ``(rows,)``, more being better."""
 RESAMPLES = 200
 KENDALL_RESAMPLES = 100
 """Kendall's τ of a resample takes milliseconds; its interval is from the first of the same resamples."""
-COVERAGE = 0.9
-"""A proxy of the store is set beside the score if it leaves this share of the architectures that have one."""
 FEWEST = 20
-CONTROLS = ("params", "kernel_parameters")
 RANKING = "ranking"
 BESIDE = "beside the proxies of the store"
 
@@ -82,7 +76,7 @@ def judge_proxy(
         adds: whether to measure what the score adds to predictors, which takes longest.
 
     Returns:
-        Sections ``ranking``, ``beside the proxies of the store`` and ``what it adds to a predictor``; one that there is nothing for is left out.
+        Sections ``ranking``, ``beside the proxies of the store``, ``all proxies`` and ``what it adds to a predictor``; one that there is nothing for is left out.
 
     Raises:
         UnknownMetric, NotMeasured: a metric that is none, or was measured on none of the data sets.
@@ -97,14 +91,17 @@ def judge_proxy(
     usable = ~np.isnan(scores.values)
     ranking: list[dict[str, Any]] = []
     beside: list[dict[str, Any]] = []
+    board: list[dict[str, Any]] = []
     added: list[dict[str, Any]] = []
     for dataset in datasets or [bench.default_dataset]:
-        place = _Place(bench, dataset)
+        place = Place(bench, dataset)
         for rows, wanted in _wanted(bench, dataset, metrics, usable):
             ranking += _ranking(place, scores.values[rows], rows, wanted, options)
-            beside += _beside(place, scores, rows, wanted, options)
+            compared = compared_with(place, scores, rows, wanted, resamples, seed)
+            beside += beside_all(place, compared)
+            board += board_of(place, compared)
             if adds:
-                others = _complete(place.proxies, rows, scores.name)
+                others = {name: place.proxies[name] for name in compared.names[1:]}
                 found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
                 added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
     sections = [
@@ -112,29 +109,13 @@ def judge_proxy(
         for title, says, found, short in (
             (RANKING, _ranking_says(options), ranking, RANKING_SHORT),
             (BESIDE, BESIDE_SAYS, beside, ()),
+            ("all proxies", BOARD_SAYS, board, ()),
             ("what it adds to a predictor", ADDS_SAYS, added, ()),
         )
         if found
     ]
     made = made_by(bench, seed, method=scores.name, resamples=resamples, top=top)
     return Report("proxy", scores.name, _summary(scores, sections), scores.faults, tuple(sections), made)
-
-
-class _Place:
-    """What a data set of a store sets beside a proxy."""
-
-    def __init__(self, bench: RobBench, dataset: str) -> None:
-        names = [*held_proxies(bench.measurements, dataset), *bench.space.attributes]
-        values = join(bench.measurements, names, rows="class", dataset=dataset).values if names else {}
-        self.dataset = dataset
-        self.proxies = {name: values[name] if higher_is_better(name) else -values[name] for name in values}
-        self.control = next((name for name in CONTROLS if name in values), None)
-        """What is partialled out."""
-        self.groups = twin_groups(bench.space, bench.classes)
-
-    def of(self, training: str, metric: str) -> dict[str, Any]:
-        """What a row of a table is of."""
-        return {"dataset": self.dataset, "training": training, "metric": metric}
 
 
 def _wanted(bench: RobBench, dataset: str, metrics: Sequence[str], usable: np.ndarray) -> Iterator[tuple[np.ndarray, Wanted]]:
@@ -169,7 +150,7 @@ def _asked(bench: RobBench, dataset: str, metrics: Sequence[str]) -> dict[str, l
     return found
 
 
-def _ranking(place: _Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, options: _Options) -> list[dict[str, Any]]:
+def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, options: _Options) -> list[dict[str, Any]]:
     """For each metric, how far the score ranks as it does: all of ``(rows,)``."""
     groups, targets = place.groups[rows], np.stack(list(wanted.values()))
     control = None if place.control is None else strata(place.proxies[place.control][rows])
@@ -202,52 +183,6 @@ def _ranking(place: _Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted,
             record |= {statistic: float(point[index]), f"{statistic}_low": low, f"{statistic}_high": high}
         records.append(record | {"ceiling": _ceiling(target, groups)})
     return records
-
-
-def _beside(place: _Place, scores: Scores, rows: np.ndarray, wanted: Wanted, options: _Options) -> list[dict[str, Any]]:
-    """For each metric, the score's place among the proxies of the store, over the architectures that all of them score."""
-    others = _complete(place.proxies, rows, scores.name)
-    if not others:
-        return []
-    common = rows & ~np.isnan(list(others.values())).any(axis=0)
-    targets = np.stack([column[common[rows]] for column in wanted.values()])
-    predictors = np.stack([scores.values[common], *(column[common] for column in others.values())])
-    drawn = np.concatenate(
-        [
-            correlations(predictors, targets, weights)
-            for weights in draws(place.groups[common], options.resamples, np.random.default_rng(options.seed))
-        ]
-    )
-    points = correlations(predictors, targets, np.ones((int(common.sum()), 1)))[0]
-    records = []
-    for index, key in enumerate(wanted):
-        found = np.nan_to_num(points[:, index], nan=-1.0)
-        best = 1 + int(np.argmax(found[1:]))
-        low, high = interval(drawn[:, 0, index] - drawn[:, best, index])
-        records.append(
-            place.of(*key)
-            | {
-                "n": int(common.sum()),
-                "spearman": float(points[0, index]),
-                "place": f"{1 + int((found[1:] > found[0]).sum())} of {len(found)}",
-                "best_other": list(others)[best - 1],
-                "its_spearman": float(points[best, index]),
-                "difference": float(points[0, index] - points[best, index]),
-                "difference_low": low,
-                "difference_high": high,
-            }
-        )
-    return records
-
-
-def _complete(proxies: dict[str, np.ndarray], rows: np.ndarray, judged: str) -> dict[str, np.ndarray]:
-    """The proxies that leave enough of these rows when they are set beside each other, the most complete first; not the one that is judged."""
-    found, left = dict[str, np.ndarray](), rows.copy()
-    for name, column in sorted(proxies.items(), key=lambda one: int(np.isnan(one[1][rows]).sum())):
-        both = left & ~np.isnan(column)
-        if name != judged and both.sum() >= COVERAGE * rows.sum() and np.ptp(column[both]) > 0:
-            found[name], left = column, both
-    return found
 
 
 def _ceiling(target: np.ndarray, groups: np.ndarray) -> float:
@@ -284,6 +219,7 @@ def _ranking_says(options: _Options) -> str:
 
 
 BESIDE_SAYS = "Spearman's correlations over the architectures that the proxies of the store score, too: the place among them, the best other, and the difference from it."
+BOARD_SAYS = "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions."
 ADDS_SAYS = (
     f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"
     " what the score adds, with 95% intervals over groups of twins."

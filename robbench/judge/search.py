@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,12 @@ import numpy as np
 from robbench.analysis.resampling import interval
 from robbench.arguments import checked_choice, checked_count, checked_seed, nearest, options_checked
 from robbench.bench import RobBench
-from robbench.errors import InvalidArgument, NotMeasured
-from robbench.judge.asking import SUMMARIES, one_level_each
+from robbench.errors import InvalidArgument
+from robbench.judge.asking import clean_and_robust
 from robbench.judge.calling import Fault, Faults
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
 from robbench.measurements.directions import spelled
-from robbench.measurements.metrics import parse
-from robbench.measurements.question import Question
 from robbench.measurements.tables import held_proxies
 from robbench.search.algorithms import ALGORITHMS
 from robbench.search.repeated import options_of, processes
@@ -127,15 +125,8 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
 
 
 def _objectives(bench: RobBench, training: str | None) -> list[str]:
-    measurements = bench.measurements
-    question = measurements.resolve(Question(parse("clean"), None, training))
-    names = one_level_each(bench, bench.default_dataset, str(question.training))
-    attacks = [name for name in names if parse(name).entry.kind == "attack"]
-    found = ["clean", *attacks]
-    with suppress(NotMeasured):
-        measurements.column(question._replace(metric=parse(SUMMARIES[1])))
-        found.append(SUMMARIES[1])
-    return [*found, *(f"clean+{attack}" for attack in attacks[:1])]
+    found = clean_and_robust(bench, training)
+    return [*found, *(f"{found[0]}+{name}" for name in found[1:2])]
 
 
 def _proxy(bench: RobBench) -> str | None:

@@ -71,8 +71,9 @@ def test_the_ceiling_is_what_noise_leaves(judged: RobBench) -> None:
     assert found["ceiling"] < 1
 
 
-def test_what_a_score_adds_to_a_predictor(judged: RobBench) -> None:
+def test_what_a_score_adds_to_a_predictor(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The accuracy tells more than any structure; how many zeros there are is known already."""
+    monkeypatch.setattr("robbench.judge.gains.TREES", 8)
     accuracy = live(judged, lambda arch: judged.query(arch, "clean"), "mine:accuracy")
     known = live(judged, lambda arch: arch.ops.count("none"), "mine:zeros")
     title = "what it adds to a predictor"
@@ -193,6 +194,15 @@ def test_a_proxy_of_the_store_is_not_set_beside_itself(judged: RobBench) -> None
     assert row(report, "clean", "beside the proxies of the store")["place"] == "1 of 3"
     table = judged.table(["clean", "synflow"])
     assert row(report, "clean")["spearman"] == pytest.approx(spearmanr(table["clean"], table["synflow"]).statistic)
+
+
+def test_all_proxies_stand_side_by_side(judged: RobBench) -> None:
+    board = card(judged, clean_of).section("all proxies").set_index("proxy")
+    assert set(board.index) == {"mine:score", "params", "synflow", "kernel_parameters"}
+    assert board["clean"].idxmax() == "mine:score"
+    assert board["attacks"].is_monotonic_decreasing
+    assert board.loc["params", "clean"] == pytest.approx(board.loc["kernel_parameters", "clean"])
+    assert board["corruptions"].isna().all()
 
 
 def test_a_report_says_what_made_it(judged: RobBench) -> None:
