@@ -79,13 +79,13 @@ def line(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: in
 
 
 def _interval(model: Any, tested: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    from scipy.stats import norm
-
     if hasattr(model, "predict_interval"):
         low, high = model.predict_interval(tested, LEVEL)
         return _numbers(low, len(tested), "predict_interval"), _numbers(high, len(tested), "predict_interval")
     if "return_std" not in _parameters(model.predict):
         return None, None
+    from scipy.stats import norm
+
     means, spread = model.predict(tested, return_std=True)
     half = norm.ppf((1 + LEVEL) / 2) * _numbers(spread, len(tested), "predict")
     return _numbers(means, len(tested), "predict") - half, _numbers(means, len(tested), "predict") + half
