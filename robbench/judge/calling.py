@@ -11,10 +11,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 from robbench.errors import InvalidArgument, RobBenchError
+from robbench.judge.methods import checksum
 
 AGAIN_AFTER = 1.0
 """Seconds after which a method that went on nevertheless is interrupted again."""
@@ -50,6 +52,15 @@ class Faults:
     def of(self, asked: int) -> tuple[Fault, ...]:
         """All of them, in the order in which their kinds were met."""
         return tuple(Fault(what, times, asked, example) for what, (times, example) in self._counts.items())
+
+
+@contextmanager
+def guarding(path: Path, faults: Faults) -> Iterator[None]:
+    """Note it if a method writes to a store in the block; what it wrote stays, and numbers are of the store as it was opened."""
+    before = checksum(path)
+    yield
+    if not path.is_file() or checksum(path) != before:
+        faults.note("changed the store", path.name)
 
 
 class MethodFailed(RobBenchError):

@@ -15,7 +15,7 @@ import numpy as np
 from robbench.arguments import checked_count, checked_seed
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument, NotMeasured, ObjectiveFailed, UnknownArchitecture
-from robbench.judge.calling import Fault, Faults, MethodFailed, called
+from robbench.judge.calling import Fault, Faults, MethodFailed, called, guarding
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
 from robbench.search.objectives import Evaluated
@@ -77,19 +77,20 @@ def live(
         raise InvalidArgument(f"sample={sample} is more than the {len(classes)} classes of {bench.path.name}; None scores all of them.")
     rows = np.sort(rng.permutation(len(classes))[:sample])
     faults, values = Faults(), np.full(len(classes), np.nan)
-    start = time.perf_counter()
-    values[rows] = _scored(function, [classes[row] for row in rows], limit, batch, faults, progress)
-    seconds = (time.perf_counter() - start) / len(rows)
-    again = rng.permutation(rows[~np.isnan(values[rows])])[:AGAIN]
     agreement = None
-    if len(again):
-        second = _scored(function, [classes[row] for row in again], limit, batch, Faults(), progress=False)
-        differ = ~np.isclose(values[again], second, rtol=1e-6, atol=0, equal_nan=True)
-        if differ.any():
-            first = int(differ.argmax())
-            example = f"{values[again][first]:g}, then {second[first]:g}, of {classes[again[first]]}"
-            faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
-        agreement = _agreement(values[again], second)
+    with guarding(bench.path, faults):
+        start = time.perf_counter()
+        values[rows] = _scored(function, [classes[row] for row in rows], limit, batch, faults, progress)
+        seconds = (time.perf_counter() - start) / len(rows)
+        again = rng.permutation(rows[~np.isnan(values[rows])])[:AGAIN]
+        if len(again):
+            second = _scored(function, [classes[row] for row in again], limit, batch, Faults(), progress=False)
+            differ = ~np.isclose(values[again], second, rtol=1e-6, atol=0, equal_nan=True)
+            if differ.any():
+                first = int(differ.argmax())
+                example = f"{values[again][first]:g}, then {second[first]:g}, of {classes[again[first]]}"
+                faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
+            agreement = _agreement(values[again], second)
     return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), seconds, agreement, faults.of(len(rows)))
 
 

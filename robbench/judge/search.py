@@ -13,7 +13,7 @@ from robbench.arguments import checked_choice, checked_count, checked_seed, near
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
-from robbench.judge.calling import Fault, Faults
+from robbench.judge.calling import Fault, Faults, guarding
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
 from robbench.measurements.directions import spelled
@@ -81,7 +81,8 @@ def judge_search(
     for name in names:
         best_of(setting, name)
     which = [(algorithm, objective, number) for objective in names for algorithm in algorithms for number in range(runs)]
-    with processes(workers) if workers > 1 else nullcontext() as executor:
+    faults = Faults()
+    with guarding(bench.path, faults), processes(workers) if workers > 1 else nullcontext() as executor:
         found = list(tqdm(run_all(setting, which, executor), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
     sections = (
@@ -89,9 +90,9 @@ def judge_search(
         Section("tests", TESTS_SAYS.format(method=method), _tests(done, method), ()),
         Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret")),
     )
-    faults = _faults([run for run in found if run.algorithm == method])
+    wrong = _faults([run for run in found if run.algorithm == method], faults)
     made = made_by(bench, seed, method=method, runs=runs, budget=budget, noise=noise, proxy=setting.proxy, training=training)
-    return Report("search", method, _summary(done, found, method), faults, tuple(one for one in sections if len(one.table)), made)
+    return Report("search", method, _summary(done, found, method), wrong, tuple(one for one in sections if len(one.table)), made)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -240,9 +241,8 @@ def _of_mean(values: np.ndarray) -> tuple[float, float]:
     return interval(values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1))
 
 
-def _faults(runs: Sequence[Run]) -> tuple[Fault, ...]:
-    """What went wrong in so many of the runs."""
-    faults = Faults()
+def _faults(runs: Sequence[Run], faults: Faults) -> tuple[Fault, ...]:
+    """What went wrong in so many of the runs, beside what is noted already."""
     for run in runs:
         for fault in run.faults:
             example = (

@@ -154,6 +154,18 @@ def test_scores_that_depend_on_the_order_of_asking_are_named(judged: RobBench) -
     assert not live(judged, clean_of, "mine:score").faults
 
 
+def test_what_writes_to_the_store_is_named(judged_store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.h5"
+    path.write_bytes(judged_store.read_bytes())
+
+    def writing(arch: Any) -> float:
+        path.write_bytes(judged_store.read_bytes() + b" ")
+        return clean_of(arch)
+
+    scores = live(RobBench(path), writing, "mine:score", sample=3)
+    assert [fault[:2] for fault in scores.faults] == [("changed the store", 1)]
+
+
 def test_many_at_once(judged: RobBench) -> None:
     alone = live(judged, clean_of, "mine:score").values
     assert np.array_equal(live(judged, lambda archs: [clean_of(arch) for arch in archs], "mine:scores", batch=64).values, alone)
