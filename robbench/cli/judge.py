@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from robbench.cli.options import Function, dataset_options, json_option, store_o
 
 if TYPE_CHECKING:
     from robbench.judge import Report, Scores
+
+WIDTH = 120
+"""Of what is to be read, in characters; tables are as wide as they are."""
 
 
 @click.group()
@@ -150,8 +154,8 @@ def _text(report: Report) -> str:
     lines = [f"{report.kind} {report.method}", *report.summary]
     lines += ["", "What went wrong:", *(f"- {fault}" for fault in report.faults)] if report.faults else []
     for section in report.sections:
-        lines += ["", section.title.upper(), section.says, "", text_table(section.shown)]
-    return "\n".join([*lines, "", f"Made with {made_text(report.made)}."])
+        lines += ["", section.title.upper(), textwrap.fill(section.says, WIDTH), "", text_table(section.shown)]
+    return "\n".join([*lines, "", textwrap.fill(f"Made with {made_text(report.made)}.", WIDTH)])
 
 
 COMMANDS = (judge,)

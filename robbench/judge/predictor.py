@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SIZES = (50, 200, 1000)
 BESIDE = ("ridge", "forest")
-CONTROLS = ("kernel_parameters",)
+PARAMETERS = "kernel_parameters"
 RESAMPLES = 200
 
 
@@ -125,7 +125,7 @@ def _split(data: Data, seed: int) -> np.ndarray:
 
 def _control(bench: RobBench, data: Data) -> np.ndarray | None:
     """The parameters of each architecture, ``(n,)``, as the space counts them; None where it does not."""
-    attribute = next((bench.space.attributes[name] for name in CONTROLS if name in bench.space.attributes), None)
+    attribute = bench.space.attributes.get(PARAMETERS)
     archs = bench.measurements.lookup.archs(data.kind)
     return None if attribute is None else np.array([attribute(archs[row]) for row in data.rows], np.float64)
 

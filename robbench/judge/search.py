@@ -14,6 +14,7 @@ from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
 from robbench.judge.calling import Fault, Faults, guarding
+from robbench.judge.methods import Method
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
 from robbench.measurements.directions import spelled
@@ -144,8 +145,6 @@ def _algorithms(method: str, beside: Sequence[str] | None, proxy: str | None) ->
             )
     known = [name for name in ALGORITHMS if proxy is not None or "proxy" not in options_of(name)]
     if ":" in method:
-        from robbench.judge.methods import Method
-
         _ = Method(method).function  # says now what would be wrong in every run
     return list(dict.fromkeys([method, *(known if beside is None else beside)]))
 
@@ -263,10 +262,9 @@ def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[st
         if method in mean:
             least = f"the least is {mean.idxmin()}'s, {mean.min():.2f}"
             said.append(f"Under {words}, its mean rank is {mean[method]:.2f} of {len(mean)} algorithms; {least}.")
-    for algorithm in dict.fromkeys(run.algorithm for run in found if run.algorithm != method):
-        without = [run.objective for run in found if run.algorithm == algorithm and not run.asked]
-        if without:
-            said.append(f"{algorithm} does not search {', '.join(dict.fromkeys(without))}.")
+    idle = dict.fromkeys((run.objective, run.algorithm) for run in found if run.algorithm != method and not run.asked)
+    for objective in dict.fromkeys(objective for objective, _ in idle):
+        said.append(f"Not applicable to {objective}: {', '.join(algorithm for of, algorithm in idle if of == objective)}.")
     if not any(run.algorithm == method for run in done):
         said.append(f"{method} asked for nothing, so there is nothing of it to judge.")
     return tuple(said)
