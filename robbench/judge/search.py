@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESAMPLES = 1000
+NOT_APPLICABLE = "raised CannotSearch"
+"""How an algorithm of the package says that it does not search such objectives."""
 FEWEST_RUNS = 5
 """For a test: of fewer, no p-value says anything."""
 
@@ -91,6 +93,10 @@ def judge_search(
         Section("tests", TESTS_SAYS.format(method=method), _tests(done, method), ()),
         Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret")),
     )
+    for run in found:
+        for fault in run.faults if run.algorithm != method else ():
+            if fault.what != NOT_APPLICABLE:
+                faults.note(f"was set beside {run.algorithm}, which {fault.what}", fault.example)
     wrong = _faults([run for run in found if run.algorithm == method], faults)
     made = made_by(bench, seed, method=method, runs=runs, budget=budget, noise=noise, proxy=setting.proxy, training=training)
     return Report("search", method, _summary(done, found, method), wrong, tuple(one for one in sections if len(one.table)), made)

@@ -17,26 +17,9 @@ from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
 READABLE = frozenset(
-    [
-        "objectives",
-        "directions",
-        "identity",
-        "budget",
-        "spent",
-        "several",
-        "space",
-        "asked",
-        "queries",
-        "bound_to_store",
-        "answers",
-        "lacking",
-        "subset",
-        "identity_of",
-        "history",
-        "front",
-        "incumbents",
-    ]
+    {"objectives", "directions", "identity", "budget", "spent"} | {name for name in vars(Oracle) if not name.startswith("_")}
 )
+"""What an oracle says of itself: its public attributes, properties and methods."""
 
 
 class Watched:

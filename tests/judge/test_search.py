@@ -14,8 +14,10 @@ import pytest
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, InvalidArgument
 from robbench.judge import Report, judge_search
+from robbench.judge.calling import Faults
 from robbench.judge.search import holm, paired
 from robbench.judge.searching import Setting, checkpoints, run_of
+from robbench.judge.watched import READABLE, Watched
 from robbench.search import ALGORITHMS, Found, Result
 from tests.judge.conftest import clean_of
 
@@ -214,6 +216,19 @@ def test_a_report_is_json(judged: RobBench) -> None:
     said = json.loads(card(judged, "blind", runs=1, noise="twin").json())
     assert said["made"]["noise"] == "twin"
     assert {"objective", "algorithm", "queries", "regret"} <= said["sections"]["curves"][0].keys()
+
+
+def test_all_that_is_public_of_an_oracle_may_be_read(judged: RobBench) -> None:
+    """Else algorithms of the package would fail here."""
+    oracle = judged.oracle("clean", budget=3)
+    assert {name for name in dir(oracle) if not name.startswith("_")} == READABLE
+    assert all(getattr(Watched(oracle, Faults(), 3), name) is not None for name in READABLE - {"incumbents"})
+
+
+def test_an_algorithm_of_the_package_that_fails_is_named(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ALGORITHMS, "random", broken)
+    report = card(judged, "blind", runs=1)
+    assert [fault.what for fault in report.faults] == ["was set beside random, which raised KeyError"]
 
 
 def test_holm_by_hand() -> None:
