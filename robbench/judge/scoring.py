@@ -22,6 +22,8 @@ from robbench.search.objectives import Evaluated
 
 HANGING = 3
 """Calls that hang until no more are made."""
+AHEAD = 64
+"""How many architectures a function with a method ``prepare`` (see `robbench.search.objectives`) is told of at once, to score them in stacks."""
 AGAIN = 32
 """Architectures that are scored again, in another order."""
 
@@ -164,6 +166,9 @@ def _scored(
         for start in range(0, len(archs), size):
             some = archs[start : start + size]
             try:
+                if batch is None and start % AHEAD == 0 and hasattr(function, "prepare"):
+                    ahead = list(archs[start : start + AHEAD])
+                    called(None if limit is None else limit * len(ahead), function.prepare, ahead)
                 found = _alone(function, some[0], limit) if batch is None else _together(function, some, limit)
             except MethodFailed as error:
                 faults.note(error.kind, f"{error.args[0]}, for {some[0]}", len(some))

@@ -166,6 +166,29 @@ def test_what_writes_to_the_store_is_named(judged_store: Path, tmp_path: Path) -
     assert [fault[:2] for fault in scores.faults] == [("changed the store", 1)]
 
 
+class Ahead:
+    """Knows scores of those only that it was told of before."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.scores: dict[Any, float] = {}
+
+    def prepare(self, archs: list[Any]) -> None:
+        self.told.append(len(archs))
+        self.scores = {arch: clean_of(arch) for arch in archs}
+
+    def __call__(self, arch: Any) -> float:
+        return self.scores[arch]
+
+
+def test_who_can_score_ahead_is_told_what_comes(judged: RobBench) -> None:
+    ahead = Ahead()
+    scores = live(judged, ahead, "mine:score", sample=100)
+    assert ahead.told == [64, 36, 32]
+    assert not scores.faults
+    assert np.array_equal(scores.values, live(judged, clean_of, "mine:score", sample=100).values, equal_nan=True)
+
+
 def test_many_at_once(judged: RobBench) -> None:
     alone = live(judged, clean_of, "mine:score").values
     assert np.array_equal(live(judged, lambda archs: [clean_of(arch) for arch in archs], "mine:scores", batch=64).values, alone)
