@@ -9,6 +9,7 @@
     remove.py    remove: measurements taken out of a store
     analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
+    judge.py     judge proxy, search, predictor
     papers.py    papers
     plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
     explore.py   explore
