@@ -177,6 +177,7 @@ def score_untrained(
     batch_size: int = 64,
     channels: int = 16,
     cells_a_stage: int = 5,
+    skeleton: Any = None,
     proxies: Mapping[str, Proxy] | None = None,
     normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
     part: str = "train",
@@ -189,7 +190,8 @@ def score_untrained(
         archs: of search spaces in `builders.networks.CELLS`.
         init: one of `INITIALISATIONS`.
         batch_size: images, all if there are fewer.
-        channels, cells_a_stage: C and N of the macro skeleton.
+        channels, cells_a_stage: C and N of the macro skeleton of NAS-Bench-201.
+        skeleton: the macro skeleton, of any of `builders.networks.families`, in place of these; for images and classes as the data set has them.
         names, seed, proxies, notice: as for `score`.
         normalisation: mean and standard deviation of every channel; the data set's if left out.
         part: of the data set, as for `batch_of`.
@@ -198,7 +200,8 @@ def score_untrained(
     Raises:
         ProxyError, BuildError: as `initialised`, `batch_of` and `score`.
     """
-    skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
+    if skeleton is None:
+        skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
     mean, std = normalisation or (dataset.mean, dataset.std)
     stack = initialised(archs, skeleton, mean, std, seed=seed, init=init).to(device)
     images, labels = (tensor.to(device) for tensor in batch_of(dataset, batch_size, seed=seed, part=part))
