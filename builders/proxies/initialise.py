@@ -15,8 +15,9 @@ import torch
 from torch import Generator, Tensor
 
 from builders.errors import ProxyError
-from builders.networks.families import plain, stacked
 from builders.networks.layers import Conv, Linear
+from builders.networks.plain import Network, Skeleton
+from builders.networks.stacked import StackedNetwork
 from builders.train import generator
 
 
@@ -40,14 +41,14 @@ INITIALISATIONS = ("random", *_DRAWS)
 
 def initialised(
     archs: Sequence[Any],
-    skeleton: Any,
+    skeleton: Skeleton,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     *,
     seed: int = 0,
     init: str = "random",
     purpose: str = "weights",
-) -> Any:
+) -> StackedNetwork:
     """Untrained networks, in training mode; an architecture's weights depend on nothing but the architecture and the arguments.
 
     With the defaults these are the networks that `builders.train.train` starts from.
@@ -64,14 +65,16 @@ def initialised(
     """
     if init not in INITIALISATIONS:
         raise ProxyError(f"{init!r} is not an initialisation; expected one of {', '.join(INITIALISATIONS)}.")
-    return stacked([_network(arch, skeleton, mean, std, init, generator(seed, f"{purpose}/{arch}")) for arch in archs])
+    return StackedNetwork([_network(arch, skeleton, mean, std, init, generator(seed, f"{purpose}/{arch}")) for arch in archs])
 
 
 @torch.no_grad()
-def _network(arch: Any, skeleton: Any, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator) -> Any:
+def _network(
+    arch: Any, skeleton: Skeleton, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
+) -> Network:
     if init == "random":
-        return plain(arch, skeleton, mean, std, generator=random)
-    network = plain(arch, skeleton, mean, std)
+        return Network(arch, skeleton, mean, std, generator=random)
+    network = Network(arch, skeleton, mean, std)
     for module in network.modules():
         if isinstance(module, Conv | Linear):
             _DRAWS[init](module.weight, random)
