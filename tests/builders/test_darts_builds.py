@@ -43,10 +43,11 @@ from tests.genotypes import drawn, relabelled
 
 CPU = torch.device("cpu")
 EPS = 16 / 255
-WITH_PROXIES = ()
+WITH_PROXIES: tuple[str, ...] = ()
 ARCHS = ("darts-v2", "lrnas", "advrush")
 """The second has an edge without an operation."""
 SPECS = tuple(str(DARTS.parse(arch)) for arch in ARCHS)
+CELL = Cell.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|")
 TINY = Recipe("tiny-darts", epochs=2, channels=2, layers=4, batch_size=12, learning_rate=0.05, flip=False, crop=0.0, drop_path=0.3)
 
 
@@ -336,7 +337,6 @@ REFUSED: dict[str, tuple[Callable[[str], object], str]] = {
         r"DARTS has too many architectures to draw classes from; expected .* or the architectures to build",
     ),
 }
-CELL = Cell.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|")
 
 
 @pytest.mark.parametrize("what", REFUSED)
