@@ -20,7 +20,7 @@ from builders.datasets import Dataset, load
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
 from builders.networks import CELLS, OTHERS
-from builders.networks.families import fits, refuse_unstackable, skeleton_from
+from builders.networks.families import kind_of, refuse_unstackable, skeleton_from, spaces_of
 from builders.recipes import RECIPES, digest
 from builders.weights.folder import refuse_absent
 from builders.weights.planned import Source, Weights, put_through, source_of
@@ -148,10 +148,11 @@ class Plan:
                 recipe.of(self.architectures(), seed)
 
     def _check_skeleton(self, recipe: Source) -> None:
-        if fits(self.space, skeleton_from(recipe.size)):
+        wanted, given = kind_of(self.space), skeleton_from(recipe.size)
+        if isinstance(given, wanted):
             return
-        fitting = [name for name, known in RECIPES.items() if fits(self.space, skeleton_from(known.size))]
-        other = next((name for name in (*CELLS, *OTHERS) if fits(name, skeleton_from(recipe.size))), None)
+        fitting = [name for name, known in RECIPES.items() if isinstance(skeleton_from(known.size), wanted)]
+        other = spaces_of(given)[0].name
         raise BuildError(
             f"{recipe.name!r} is of networks with {' and '.join(list(recipe.size)[:2])}, which those of {space_named(self.space).title} are not; give"
             f" {', '.join(fitting)}, or one of your own like these, or architectures of the search space {other} (--space {other})."

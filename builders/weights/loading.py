@@ -13,7 +13,7 @@ from builders.errors import WeightsError
 from builders.networks import CELLS, cell_of, space_of
 from builders.networks.darts import DartsSkeleton
 from builders.networks.darts.network import STEM_MULTIPLIER
-from builders.networks.families import fits, plain
+from builders.networks.families import kind_of, plain
 from builders.networks.plain import Network, Skeleton
 from builders.weights import published
 
@@ -74,7 +74,7 @@ def skeleton_of(tensors: Mapping[str, Tensor], where: str, space: str) -> Any:
         WeightsError: the tensors that tell are not there, or are no weights of a convolution and of a linear layer.
     """
     _refuse_without_ends(tensors, where)
-    return _of_layers(tensors, where) if fits(space, DartsSkeleton()) else _of_stages(tensors, where)
+    return _of_layers(tensors, where) if kind_of(space) is DartsSkeleton else _of_stages(tensors, where)
 
 
 def _of_stages(tensors: Mapping[str, Tensor], where: str) -> Skeleton:

@@ -4,7 +4,9 @@
     options.py   options, and ways of printing, that commands share
     ask.py       info, query, top, table, explain, predict
     show.py      show: one architecture, and which others are the same
+    fetch.py     fetch: published files into a cache
     stores.py    import, fit, verify
+    remove.py    remove: measurements taken out of a store
     analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
     papers.py    papers
