@@ -47,7 +47,7 @@ from builders.attacks.streams import image_streams
 from builders.datasets import load
 from builders.evaluate import robust_outcomes
 from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
+from builders.networks.stacked import Stack
 from builders.precision import exact_convolutions
 from builders.recipes import RECIPES
 from builders.train import train
@@ -162,7 +162,7 @@ def speed(network: nn.Module, images: Tensor, repeats: int) -> None:
         print(f"| {name} | {STEPS[name]} | {library} | {n / theirs_s:.0f} | {n / ours_s:.0f} | {theirs_s / ours_s:.2f} |", flush=True)
 
 
-def gains(stack: StackedNetwork, images: Tensor, labels: Tensor, repeats: int) -> None:
+def gains(stack: Stack[Any], images: Tensor, labels: Tensor, repeats: int) -> None:
     networks = [stack.extract(k) for k in range(len(stack))]
     n = len(stack) * len(images) * len(GRID)
 
@@ -190,7 +190,7 @@ def gains(stack: StackedNetwork, images: Tensor, labels: Tensor, repeats: int) -
 
 @exact_convolutions()
 def strength(
-    stack: StackedNetwork, images: Tensor, labels: Tensor, theirs: Theirs, ours: dict[str, Any], grid: list[float], starts: int
+    stack: Stack[Any], images: Tensor, labels: Tensor, theirs: Theirs, ours: dict[str, Any], grid: list[float], starts: int
 ) -> None:
     networks = [stack.extract(k) for k in range(len(stack))]
 

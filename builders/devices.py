@@ -7,6 +7,7 @@ import torch
 from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.measure import BATCH
+from builders.networks.families import FAMILIES
 from builders.weights.planned import Source
 
 
@@ -52,12 +53,13 @@ def stack_for(device: torch.device, dataset: Dataset, recipe: Source) -> int:
     """How many networks to stack by default: a number of the kind of device, the recipe and the size of images, and of nothing else.
 
     On a CPU one, where a network's layers are large enough by themselves.  A network's need is taken as that of its activations in one
-    training step: all six edges of every cell keep three.  A step of an attack keeps half as many, of `BATCH` images.
+    training step (`builders.networks.families`).  A step of an attack keeps half as many, of `BATCH` images.
     """
     _, height, width = dataset.image_shape
     images = max(recipe.batch_size, BATCH[device.type] // 2)
-    activation = 4 * images * recipe.channels * height * width
+    skeleton = recipe.skeleton(dataset)
+    activation = 4 * images * skeleton.channels * height * width
     if device.type == "cpu" and activation > CACHED:
         return 1
-    activations = 3 * 6 * recipe.cells * activation * (1 + 1 / 2 + 1 / 4)
+    activations = FAMILIES[type(skeleton)].activations(skeleton) * activation * (1 + 1 / 2 + 1 / 4)
     return max(1, min(MOST[device.type], int(MEMORY[device.type] / activations)))

@@ -19,7 +19,8 @@ from builders.architectures import checked_archs, class_count, classes_of, membe
 from builders.datasets import Dataset, load
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
-from builders.networks import CELLS
+from builders.networks import CELLS, OTHERS
+from builders.networks.families import kind_of, refuse_unstackable, skeleton_from, spaces_of
 from builders.recipes import RECIPES, digest
 from builders.weights.folder import refuse_absent
 from builders.weights.planned import Source, Weights, put_through, source_of
@@ -91,14 +92,16 @@ class Plan:
         sample_seed: of that draw.
         seeds: of the training; each network is trained once for each.
         stack: networks a unit.
-        space: a search space that networks can be built of (`builders.networks.CELLS`); to draw classes, one whose architectures can be listed.
+        space: a search space that networks can be built of (in `builders.networks`, one of `CELLS` or `OTHERS`), and in the recipe's skeleton; to draw
+            classes, one whose architectures can be listed.
         archs: the architectures to build, in any spelling that the space takes, in this order; in place of classes.
         checksum: of the data set, as `builders.datasets.Dataset.checksum`; where it is given, no other is built on.
         data: where the data set was found; no part of what is built.
         weights: the same, of the files of weights.
 
     Raises:
-        BuildError: a name that is not known or is taken, more classes than there are, or an architecture twice.
+        BuildError: a name that is not known or is taken, more classes than there are, an architecture twice, a recipe of another search space's
+            networks, or architectures in one unit that cannot be stacked.
         UnknownArchitecture: an architecture that is none of the space.
         InvalidArgument: a number that makes no sense.
         WeightsError: no file has the weights of one of the networks.
@@ -126,10 +129,11 @@ class Plan:
         # One that is built in is known by its name, however it was given.
         object.__setattr__(self, "recipe", recipe.name if recipe.name in RECIPES else recipe)
         object.__setattr__(self, "evaluation", evaluation.name if evaluation.name in EVALUATIONS else evaluation)
-        if self.space not in CELLS:
+        if self.space not in (known := (*CELLS, *OTHERS)):
             raise BuildError(
-                f"{self.space!r} is not a search space whose networks a plan can be of.{nearest(self.space, CELLS)} Known: {', '.join(CELLS)}."
+                f"{self.space!r} is not a search space whose networks a plan can be of.{nearest(self.space, known)} Known: {', '.join(known)}."
             )
+        self._check_skeleton(recipe)
         checked_seed(self.sample_seed, "sample_seed")
         checked_count(self.stack, "stack", of="networks a unit")
         for seed in self.seeds:
@@ -137,9 +141,22 @@ class Plan:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
         self._check_archs()
+        for archs in self._stacks(list(self.archs)):
+            refuse_unstackable(map(space_named(self.space).parse, archs), skeleton_from(recipe.size))
         if isinstance(recipe, Weights):
             for seed in self.seeds:
                 recipe.of(self.architectures(), seed)
+
+    def _check_skeleton(self, recipe: Source) -> None:
+        wanted, given = kind_of(self.space), skeleton_from(recipe.size)
+        if isinstance(given, wanted):
+            return
+        fitting = [name for name, known in RECIPES.items() if isinstance(skeleton_from(known.size), wanted)]
+        other = spaces_of(given)[0].name
+        raise BuildError(
+            f"{recipe.name!r} is of networks with {' and '.join(list(recipe.size)[:2])}, which those of {space_named(self.space).title} are not; give"
+            f" {', '.join(fitting)}, or one of your own like these, or architectures of the search space {other} (--space {other})."
+        )
 
     def _check_archs(self) -> None:
         if self.classes is None:
@@ -164,7 +181,7 @@ class Plan:
     def units(self) -> list[Unit]:
         """All units: every stack of architectures, with every seed."""
         archs, recipe, evaluation = self.architectures(), source_of(self.recipe), find_evaluation(self.evaluation)
-        stacks = [tuple(archs[start : start + self.stack]) for start in range(0, len(archs), self.stack)]
+        stacks = self._stacks(archs)
         labels, own_evaluation = (recipe.label, evaluation.label), None if isinstance(self.evaluation, str) else self.evaluation
 
         def own(stack: tuple[str, ...], seed: int) -> Source | None:
@@ -178,6 +195,9 @@ class Plan:
             for seed in self.seeds
             for stack in stacks
         ]
+
+    def _stacks(self, archs: list[str]) -> list[tuple[str, ...]]:
+        return [tuple(archs[start : start + self.stack]) for start in range(0, len(archs), self.stack)]
 
     def load(self, data: Path | None = None) -> Dataset:
         """The data set.

@@ -60,7 +60,7 @@ def plan_of(
     trained_by = read_recipe(Path(recipe)) if _is_file(recipe) else source_of(recipe)
     evaluated_by = evaluation_named(evaluation)
     loaded = load(dataset, data)
-    trained_by.normalisation(loaded)  # where it does not fit, the plan's maker should know
+    trained_by.normalisation(loaded), trained_by.skeleton(loaded)  # where one does not fit, the plan's maker should know
     return Plan(
         dataset,
         trained_by,

@@ -18,7 +18,7 @@ from typing import Any
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.networks.plain import Skeleton
+from builders.networks.families import skeleton_from
 from builders.precision import PRECISIONS
 from builders.schedules import HalfCosine, OneCycle, Schedule, Steps, Triangle
 from robbench.arguments import checked_count, nearest
@@ -30,6 +30,8 @@ MADRY_STEPS = 7
 FAST_STEP = 1.25
 """Step of fast adversarial training, as a share of eps: Wong, Rice and Kolter (2020), algorithm 3 and section 4.2."""
 ANNEALED = HalfCosine()
+CELLS = 5
+"""Cells a stage of NAS-Bench-201's networks."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ class Recipe:
     epochs: int
     channels: int = 16
     """C of the skeleton."""
-    cells: int = 5
-    """N of the skeleton."""
+    cells: int | None = None
+    """N of the skeleton of NAS-Bench-201: cells a stage; `CELLS` where neither this nor `layers` is said."""
     batch_size: int = 256
     learning_rate: float = 0.1
     momentum: float = 0.9
@@ -118,10 +120,20 @@ class Recipe:
     """What channels are divided by then; that of the training images if left out."""
     training: str | None = None
     """What a store calls this training; follows from the adversary if left out, as `training_name` says."""
+    layers: int | None = None
+    """How many cells a network of DARTS has, in place of `cells`."""
+    auxiliary: float = 0.0
+    """Weight of the loss of DARTS' auxiliary head, which only training has; 0 for networks without one."""
+    drop_path: float = 0.0
+    """Probability of DARTS' drop path, towards which it grows with the epochs: in epoch e of E, counted from 0, it is e/E of this."""
 
     def __post_init__(self) -> None:
-        for field in ("epochs", "channels", "cells", "batch_size"):
-            checked_count(getattr(self, field), field)
+        if self.cells is None and self.layers is None:
+            object.__setattr__(self, "cells", CELLS)
+        for field in ("epochs", "channels", "cells", "layers", "batch_size"):
+            if getattr(self, field) is not None:
+                checked_count(getattr(self, field), field)
+        self._check_layers()
         for field, sense, expected in (
             ("learning_rate", self.learning_rate > 0, "a positive number"),
             ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),
@@ -140,9 +152,43 @@ class Recipe:
         if isinstance(self.schedule, Steps) and self.schedule.after[-1] >= self.epochs:
             raise BuildError(f"the recipe {self.name!r} has {self.epochs} epochs, and its rate falls after {self.schedule.after[-1]}.")
 
-    def skeleton(self, dataset: Dataset) -> Skeleton:
-        """The macro skeleton of this recipe's networks on a data set."""
-        return Skeleton(self.channels, self.cells, dataset.image_shape[0], dataset.num_classes)
+    def _check_layers(self) -> None:
+        if self.layers is None:
+            for field in ("auxiliary", "drop_path"):
+                if getattr(self, field):
+                    raise BuildError(
+                        f"the recipe {self.name!r} has {field}={getattr(self, field)!r}, which is of networks of DARTS; say how many layers these have, or leave it out."
+                    )
+        elif self.cells is not None:
+            raise BuildError(
+                f"the recipe {self.name!r} has cells={self.cells}, of NAS-Bench-201, and layers={self.layers}, of DARTS; leave one out (cells=None),"
+                " and let `like` name a recipe of the same search space."
+            )
+        skeleton_from(self.size)
+        for field, expected in (("auxiliary", "a weight of at least 0"), ("drop_path", "a probability below 1")):
+            if not 0 <= getattr(self, field) < (1 if field == "drop_path" else math.inf):
+                raise BuildError(f"the recipe {self.name!r} has {field}={getattr(self, field)!r}; expected {expected}.")
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """The fields of the skeleton that the recipe says; the data set says the others."""
+        if self.layers is None:
+            return {"channels": self.channels, "cells": self.cells}
+        return {"channels": self.channels, "layers": self.layers, "auxiliary": self.auxiliary > 0}
+
+    def skeleton(self, dataset: Dataset) -> Any:
+        """The macro skeleton of this recipe's networks on a data set; one of `builders.networks.families.FAMILIES`.
+
+        Raises:
+            BuildError: there is an auxiliary head, and images are not of 32×32 pixels.
+        """
+        channels, height, width = dataset.image_shape
+        if self.auxiliary and (height, width) != (32, 32):
+            raise BuildError(
+                f"the recipe {self.name!r} has an auxiliary head, which takes images of 32×32 pixels, and those of {dataset.name} are of"
+                f" {height}×{width}; set auxiliary to 0."
+            )
+        return skeleton_from({**self.size, "image_channels": channels, "classes": dataset.num_classes})
 
     def normalisation(self, dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation that this recipe's networks on a data set normalise by.
@@ -169,7 +215,7 @@ class Recipe:
         fields["schedule"] = {"kind": self.schedule.kind, **fields["schedule"]}
         if self.adversary is not None and self.adversary.random_start:
             del fields["adversary"]["random_start"]
-        for field in ("schedule", "nesterov", "mean", "std", "training"):
+        for field in ("schedule", "nesterov", "mean", "std", "training", "cells", "layers", "auxiliary", "drop_path"):
             if getattr(self, field) == getattr(Recipe, field):
                 del fields[field]
         plain: dict[str, Any] = json.loads(json.dumps(fields))
@@ -187,11 +233,16 @@ def digest(settings: dict[str, Any]) -> str:
 
 
 _PGD7 = Adversary(eps=8 / 255, step=2 / 255, steps=7)
+_PGD7_BY_001 = Adversary(8 / 255, 0.01, 7)
 _NB201 = Recipe("nb201-200", epochs=200)
 # Small enough for a second a network on one core, and long enough that architectures differ by twice what seeds do.
 _DIGITS = Recipe("digits", epochs=4, channels=8, cells=1, batch_size=32, flip=False, crop=0.0)
 # Ha et al. say no momentum and no schedule: these are of the code of AdvRush (Mok et al., 2021), whose settings they follow.
 _HA = Recipe("ha2023", epochs=200, batch_size=64, weight_decay=1e-4, nesterov=False, schedule=Steps((99, 149)))
+# Their released code, as AdvRush's, trains evaluation networks of 36 channels and 20 cells without auxiliary head and drop path.
+_HA_DARTS = replace(_HA, name="darts-ha2023", cells=None, channels=36, layers=20)
+# Each of normal cell, reduction and normal cell after a reduction is there; a network takes a few seconds on one core.
+_DIGITS_DARTS = replace(_DIGITS, name="darts-digits", cells=None, channels=4, layers=5)
 
 RECIPES: dict[str, Recipe] = {
     "nb201-200": _NB201,
@@ -201,7 +252,7 @@ RECIPES: dict[str, Recipe] = {
     "ha2023": _HA,
     "ha2023-pgd": replace(_HA, name="ha2023-pgd", adversary=_PGD7),
     # Weight decay and momentum as AdvRush's, whose settings Yang et al. follow.
-    "yang2025": replace(_HA, name="yang2025", epochs=120, schedule=Steps((99,)), adversary=Adversary(8 / 255, 0.01, 7)),
+    "yang2025": replace(_HA, name="yang2025", epochs=120, schedule=Steps((99,)), adversary=_PGD7_BY_001),
     "wu2024": Recipe("wu2024", epochs=50, nesterov=False, schedule=OneCycle(), adversary=_PGD7),
     "wong2020": Recipe(
         "wong2020", epochs=15, batch_size=128, learning_rate=0.2, nesterov=False, schedule=Triangle(), adversary=Adversary.fast(8 / 255)
@@ -209,15 +260,32 @@ RECIPES: dict[str, Recipe] = {
     "digits": _DIGITS,
     # Digits are black and white, so robust networks withstand more than grey levels.
     "digits-pgd": replace(_DIGITS, name="digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
+    "darts-ha2023": _HA_DARTS,
+    "darts-ha2023-pgd": replace(_HA_DARTS, name="darts-ha2023-pgd", adversary=_PGD7),
+    "darts-yang2025": replace(_HA_DARTS, name="darts-yang2025", epochs=120, schedule=Steps((99,)), adversary=_PGD7_BY_001),
+    "darts-feng2025": replace(
+        _HA_DARTS, name="darts-feng2025", epochs=105, channels=16, layers=8, schedule=Steps((99,)), adversary=_PGD7_BY_001
+    ),
+    "darts-digits": _DIGITS_DARTS,
+    "darts-digits-pgd": replace(_DIGITS_DARTS, name="darts-digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
 }
 """
 nb201-200       Dong and Yang (2020), table 1: the networks that Jung et al. (2023) attack
 nb201-…-pgd     the same on the images of Madry et al. (2018), section 5
 ha2023, -pgd    Ha, Kim and Hwang (2023), section 4.1
-yang2025        Yang et al. (2025), section 4.2; theirs are networks of DARTS, of 20 cells
+yang2025        Yang et al. (2025), section 4.2, for cells of NAS-Bench-201
 wu2024          Wu et al. (2024), their released code: NAS-RobBench-201
 wong2020        Wong, Rice and Kolter (2020), their released code for CIFAR-10: the fast adversarial training that Ha et al. use for 300 networks; there,
                 PyTorch's cyclic schedule moves the momentum, too, between 0.8 and 0.9, and the network is attacked in training mode
+darts-ha2023, -pgd  Ha, Kim and Hwang (2023), section 4.1, for genotypes of DARTS: epochs, rate, weight decay, batch size, adversary
+darts-yang2025  Yang et al. (2025), section 4.2: 20 cells, epochs, rate and its fall, batch size, adversary; the step of 0.01, which the text calls a
+                learning rate, as in their code
+darts-feng2025  Feng et al. (2025), Tiny-RobustBench, as its files say: all but the batch size
+
+What neither paper says of the networks of DARTS is as in their released code, and AdvRush's, which they follow: 36 channels, 20 cells (Ha et al.), no auxiliary
+head, no drop path, momentum, mirroring and cropping, the fall of the rate after 99 and 149 epochs (Ha et al.), and the weight decay (Yang et al.).  That code
+also clips gradients to a norm of 5, and that of Yang et al. cuts squares of 16 pixels out of the images; no paper says so, and these recipes do neither.  Of Feng
+et al., the batch size, mirroring and cropping are AdvRush's.  All normalise images by mean and std of the training images, which nobody says.
 """
 
 

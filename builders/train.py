@@ -20,8 +20,9 @@ from torch import Generator, Tensor, nn
 
 from builders.datasets import Dataset
 from builders.errors import BuildError
-from builders.networks.plain import Network
-from builders.networks.stacked import StackedNetwork
+from builders.networks.darts import DartsNetwork, StackedDarts
+from builders.networks.families import plain, stacked
+from builders.networks.stacked import Stack
 from builders.precision import products
 from builders.recipes import Adversary, Recipe
 
@@ -31,7 +32,7 @@ class Training:
     """How the training of one network went."""
 
     loss: float
-    """Cross-entropy, the mean over the images of the last epoch as they were trained on (augmented, attacked); in nats."""
+    """Cross-entropy, without that of an auxiliary head, the mean over the images of the last epoch as they were trained on (augmented, attacked); in nats."""
     accuracy: float
     """On the same images: a fraction in [0, 1]."""
     seconds: float
@@ -48,22 +49,22 @@ def train(
     device: torch.device | str = "cpu",
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[StackedNetwork, tuple[Training, ...]]:
+) -> tuple[Stack[Any], tuple[Training, ...]]:
     """Trained networks, in eval mode and with frozen parameters, and how their training went, in the order of the architectures.
 
     A network that diverges is reported in its `Training`, not raised: the others of the stack are not touched by it.
 
     Arguments:
-        archs: of search spaces in `builders.networks.CELLS`; all are trained at once, as far as memory allows.
+        archs: of a search space whose networks are in the recipe's skeleton; all are trained at once, as far as memory allows.
         seed: draws initial weights (with the architecture), the order of the images, and their augmentation.
         progress: called after each epoch, with the epochs done and the epochs in all.
 
     Raises:
-        BuildError: no architectures, or of a space that no networks can be built of, or a precision that the device does not offer.
+        BuildError: no architectures, or of a space whose networks are in another skeleton, or a precision that the device does not offer.
     """
     started = time.perf_counter()
     skeleton, (mean, std) = recipe.skeleton(dataset), recipe.normalisation(dataset)
-    stack = StackedNetwork([Network(arch, skeleton, mean, std, generator=generator(seed, f"weights/{arch}")) for arch in archs]).to(device)
+    stack = stacked([plain(arch, skeleton, mean, std, generator=generator(seed, f"weights/{arch}")) for arch in archs]).to(device)
     loss, accuracy, first_bad = fit(stack, len(stack), dataset, recipe, seed, progress=progress)
     stack.eval().requires_grad_(False)
     seconds = (time.perf_counter() - started) / len(stack)
@@ -93,7 +94,7 @@ def fit(
         first_bad: ``(stack,)``, int64: the first step at which the loss was not finite; −1 where it always was.
 
     Raises:
-        BuildError: a precision that the device does not offer.
+        BuildError: a precision that the device does not offer; or an auxiliary head or drop path of networks that are not of DARTS.
     """
     device = next(network.parameters()).device
     autocast = _autocast(recipe, device)
@@ -103,6 +104,7 @@ def fit(
     optimizer = torch.optim.SGD(
         network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov, fused=True
     )
+    _begin_drop_path(network, recipe, seed)
     network.train()
     steps = math.ceil(len(images) / recipe.batch_size)
     first_bad = torch.full((stack,), -1, device=device)
@@ -112,6 +114,8 @@ def fit(
         for epoch in range(recipe.epochs):
             loss_sum.zero_()
             correct.zero_()
+            if isinstance(network, DartsNetwork | StackedDarts):
+                network.drop_path = recipe.drop_path * epoch / recipe.epochs
             for step, index in enumerate(torch.randperm(len(images), generator=order).to(device).split(recipe.batch_size)):
                 now = epoch * steps + step
                 rate, momentum = recipe.schedule.at(now, steps, recipe.epochs, recipe.learning_rate, recipe.momentum)
@@ -121,20 +125,41 @@ def fit(
                     with autocast:  # its own, because it keeps the weights that it has cast, and they are to have a gradient below
                         batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
                 with autocast:
-                    logits = network(batch).view(stack, len(index), -1)
-                losses = F.cross_entropy(logits.flatten(0, 1).float(), truth.flatten(), reduction="none").view(stack, -1)
+                    logits, auxiliary = _heads(network, batch)
+                losses = _losses(logits, truth)
+                minimised = losses if auxiliary is None else losses + recipe.auxiliary * _losses(auxiliary, truth)
                 optimizer.zero_grad(set_to_none=True)
                 # Each network's loss only depends on its own weights: the sum's gradients are theirs, and a NaN stays where it arose.
-                losses.mean(1).sum().backward()
+                minimised.mean(1).sum().backward()
                 optimizer.step()
                 with torch.no_grad():
-                    first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(1), now, first_bad)
+                    first_bad = torch.where((first_bad < 0) & ~minimised.isfinite().all(1), now, first_bad)
                     loss_sum += losses.sum(1)
-                    correct += (logits.argmax(2) == truth).sum(1)
+                    correct += (logits.argmax(-1).view(truth.shape) == truth).sum(1)
                 after_step(now + 1)
             if progress is not None:
                 progress(epoch + 1, recipe.epochs)
     return loss_sum / len(images), correct / len(images), first_bad
+
+
+def _heads(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Logits, and those of an auxiliary head, where there is one: ``(…, batch, classes)``."""
+    return network.both_logits(images) if isinstance(network, DartsNetwork | StackedDarts) else (network(images), None)
+
+
+def _losses(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of every image: ``(stack, batch)``."""
+    return F.cross_entropy(logits.view(truth.numel(), -1).float(), truth.flatten(), reduction="none").view(truth.shape)
+
+
+def _begin_drop_path(network: nn.Module, recipe: Recipe, seed: int) -> None:
+    """Drop path's random numbers are each network's own, so that it becomes the same in every stack."""
+    if isinstance(network, DartsNetwork | StackedDarts):
+        network.seed_drop_path(lambda arch: _derived(seed, f"drop-path/{arch}"))
+    elif recipe.drop_path or recipe.auxiliary:
+        raise BuildError(
+            f"the recipe {recipe.name!r} has an auxiliary head or drop path, which only networks of DARTS have; set both to 0, or train such networks."
+        )
 
 
 def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:

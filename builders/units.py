@@ -21,9 +21,8 @@ from builders.errors import BuildError, DamagedWeights, WeightsError
 from builders.evaluations import Evaluation, find_evaluation
 from builders.measure import Progress, measure, timed
 from builders.memory import tried
+from builders.networks.families import stacked
 from builders.networks.frozen import FrozenStack
-from builders.networks.plain import Network
-from builders.networks.stacked import StackedNetwork
 from builders.own import OwnAttack
 from builders.plan import Unit
 from builders.precision import exact_convolutions
@@ -85,7 +84,7 @@ def run_unit(
             with timed("proxies", seconds, progress):
                 scores = _scored(archs, unit, dataset, recipe, evaluation, device, notice)
         networks = _networks(archs, unit, dataset, recipe, device, weights, notice, progress)
-        stack = StackedNetwork([one.network for one in networks]).to(device).eval()
+        stack = stacked([one.network for one in networks]).to(device).eval()
         measured = measure(FrozenStack(stack), dataset, evaluation, seed=unit.seed, device=device, notice=notice, progress=progress)
     settings = settings_of(recipe, evaluation, dataset)
     environment = {**environment_of(device), "stack": max(one.environment["stack"] for one in networks)}
@@ -108,7 +107,7 @@ def run_unit(
 class Trained(NamedTuple):
     """A trained network, on the CPU or where it was trained."""
 
-    network: Network
+    network: Any
     training: Training | None
     """None where it was trained elsewhere."""
     environment: dict[str, Any]
@@ -190,7 +189,7 @@ def _scored(
 
     def compute(some: list[Any]) -> list[Scores]:
         found = score_untrained(
-            some, dataset, proxies=evaluation.proxies, seed=unit.seed, channels=recipe.channels, cells_a_stage=recipe.cells,
+            some, dataset, proxies=evaluation.proxies, seed=unit.seed, skeleton=recipe.skeleton(dataset),
             normalisation=recipe.normalisation(dataset), device=device, **SCORING,
         )  # fmt: skip
         return [found]

@@ -1,18 +1,19 @@
-"""Which networks belong to a skeleton: the plain one, and how many of them are stacked.
+"""Which networks belong to a skeleton: the plain one, how many of them are stacked, and what they cost.
 
-skeleton = DartsSkeleton(channels=16, layers=8)
+skeleton = skeleton_from({"channels": 16, "layers": 8})           a DartsSkeleton, because its fields say so
 stack = stacked([plain(arch, skeleton, generator=generator) for arch in archs])
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields as fields_of
 from typing import Any, NamedTuple
 
 from torch import Generator
 
 from builders.errors import BuildError
-from builders.networks import CELLS, OTHERS, darts, space_of
+from builders.networks import CELLS, OTHERS, cell_of, darts, space_of
 from builders.networks import plain as cells
 from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
 from builders.networks.plain import Network, Skeleton
@@ -29,12 +30,57 @@ class Family(NamedTuple):
     flops: Callable[[Any, Any, int | tuple[int, int]], int]
     of: Callable[[str], bool]
     """Whether a search space, by its name, has its networks in such a skeleton."""
+    cells: Callable[[Any], str]
+    """What of an architecture's cells all networks of a stack share, in words; raises BuildError where they make no network."""
+    activations: Callable[[Any], int]
+    """How many activations, each as large as the first stage's, a step of training keeps there in a skeleton; of the others as many, of half the size each."""
 
 
 FAMILIES: dict[type, Family] = {
-    Skeleton: Family(Network, StackedNetwork, cells.parameters, cells.flops, lambda space: space != "darts"),
-    DartsSkeleton: Family(DartsNetwork, StackedDarts, darts.parameters, darts.flops, lambda space: space == "darts"),
+    Skeleton: Family(
+        Network,
+        StackedNetwork,
+        cells.parameters,
+        cells.flops,
+        of=lambda space: space != "darts",
+        cells=lambda arch: f"{cell_of(arch).nodes} nodes",
+        activations=lambda skeleton: 3 * 6 * int(skeleton.cells),  # all six edges of every cell keep three
+    ),
+    DartsSkeleton: Family(
+        DartsNetwork,
+        StackedDarts,
+        darts.parameters,
+        darts.flops,
+        of=lambda space: space == "darts",
+        cells=lambda arch: "outputs of {} and {} nodes".format(*map(darts.concatenated, (arch.normal, arch.reduce))),
+        activations=lambda skeleton: 8 * 8 * -(-int(skeleton.layers) // 3),  # all eight edges of every cell are separable convolutions
+    ),
 }
+
+
+def skeleton_from(fields: Mapping[str, Any]) -> Any:
+    """The skeleton that has such fields, with these; those that are left out have their defaults.
+
+    Raises:
+        BuildError: no skeleton has all of them, or one makes no sense.
+    """
+    for kind in FAMILIES:
+        if fields.keys() <= {each.name for each in fields_of(kind)}:
+            return kind(**fields)
+    known = " or ".join(", ".join(each.name for each in fields_of(kind)) for kind in FAMILIES)
+    raise BuildError(f"no skeleton has the fields {', '.join(fields)}; expected {known}.")
+
+
+def refuse_unstackable(archs: Iterable[Any], skeleton: Any) -> None:
+    """Raise BuildError where the cells of architectures make no network, or differ in what a stack's share."""
+    first: dict[str, Any] = {}
+    for arch in archs:
+        first.setdefault(FAMILIES[type(skeleton)].cells(arch), arch)
+        if len(first) > 1:
+            (one, here), (other, there) = first.items()
+            raise BuildError(
+                f"cells of {one} ({here}) and of {other} ({there}) cannot be stacked; build them one at a time (--stack 1), or in plans of their own."
+            )
 
 
 def plain(

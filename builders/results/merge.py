@@ -12,7 +12,7 @@ import numpy as np
 from builders.confidences import AXES, UNITS
 from builders.errors import BuildError
 from builders.fingerprint import differences, listed
-from builders.networks.plain import Skeleton, flops, parameters
+from builders.networks.families import flops, parameters, skeleton_from
 from builders.plan import Plan, Unit
 from builders.plan_file import read_plan
 from builders.recipes import checked_name
@@ -137,7 +137,7 @@ def _of_the_untrained(built: Built) -> Iterator[Array]:
         yield Array(
             Name(dataset, UNTRAINED, proxy, "value"), Header("exact", {"seed": list(seeds)}, TABLE[proxy].unit, said), built.proxies[proxy]
         )
-    skeleton, (height, width) = Skeleton(**settings["skeleton"]), settings["image_size"]
+    skeleton, (height, width) = skeleton_from(settings["skeleton"]), settings["image_size"]
     space = space_named(built.plan.space)
     archs = [space.parse(spec) for spec in rows.exact]
     sizes = {

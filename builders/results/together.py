@@ -27,7 +27,7 @@ from robbench.store.arrays import Array, Header, Name
 SOURCE = "robbench build"
 
 _OF_ONE_BUILD = ("plan", "weights", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
-_OF_THE_UNTRAINED = ("channels", "cells", "mean", "std")
+_OF_THE_UNTRAINED = ("channels", "cells", "layers", "mean", "std")
 """What untrained networks have of a recipe."""
 _NAMES = ("name", "training")
 

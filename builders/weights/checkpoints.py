@@ -10,7 +10,6 @@ from typing import Any
 
 from builders.datasets import Dataset
 from builders.errors import WeightsError
-from builders.networks.plain import Network
 from builders.weights import published
 from builders.weights.files import Entry
 from builders.weights.loading import network_of, skeleton_of
@@ -87,7 +86,7 @@ def at_index(store: Path, index: int) -> Any:
         return Lookup(opened).parse(index)
 
 
-def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisation | None = None) -> Network:
+def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisation | None = None) -> Any:
     """The network of a checkpoint, in eval mode, fit for a data set.
 
     Arguments:
@@ -101,7 +100,7 @@ def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisatio
     if entry.kept is not None and entry.kept.training.diverged is not None:
         raise WeightsError(f"{where} is of a training that diverged: {entry.kept.training.diverged}.")
     tensors = entry.tensors()
-    own = skeleton_of(tensors, where) if entry.kept is None else entry.kept.skeleton
+    own = skeleton_of(tensors, where, checkpoint.space) if entry.kept is None else entry.kept.skeleton
     skeleton = replace(own, image_channels=channels, classes=dataset.num_classes)
     mean, std = _normalisation(entry, dataset, normalisation)
     return network_of(checkpoint.arch, tensors, where, skeleton=skeleton, mean=mean, std=std)

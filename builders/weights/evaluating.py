@@ -15,8 +15,8 @@ import torch
 from builders.datasets import Dataset
 from builders.evaluations import Evaluation
 from builders.measure import measure
+from builders.networks.families import stacked
 from builders.networks.frozen import FrozenStack
-from builders.networks.stacked import StackedNetwork
 from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
 from builders.units import environment_of
 from builders.weights.checkpoints import Checkpoint, Normalisation, common, loaded
@@ -62,7 +62,7 @@ def evaluate(
     done = stored(into, origins, about)
     yield from (one for one, is_done in zip(checkpoints, done, strict=True) if is_done)
     for some in _stacks([one for one, is_done in zip(checkpoints, done, strict=True) if not is_done], stack):
-        networks = StackedNetwork([loaded(one, dataset, normalisation) for one in some]).to(device).eval()
+        networks = stacked([loaded(one, dataset, normalisation) for one in some]).to(device).eval()
         measured = measure(FrozenStack(networks), dataset, evaluation, seed=some[0].seed, device=device, notice=notice)
         store_measured(into, measured, [_origin(one) for one in some], about)
         yield from some

@@ -8,7 +8,6 @@ from typing import Any
 
 from builders.datasets import Dataset
 from builders.errors import WeightsError
-from builders.networks.plain import Network
 from builders.results import listing
 from builders.weights import files
 from builders.weights.checkpoints import Checkpoint, Normalisation, common, identified, loaded
@@ -36,6 +35,10 @@ def found_in(folder: Path, dataset: str, *, space: str = "nb201", at_index: Call
     for path in paths:
         for entry in files.chosen(files.read(path), dataset):
             one = identified(entry, space=space, at_index=at_index)
+            if one.space != space:
+                raise WeightsError(
+                    f"{entry} is of the search space {one.space}; expected {space}: say --space {one.space}, or take it out of {folder}."
+                )
             before = found.setdefault(key_of(str(one.arch), one.seed), one)
             if before is not one:
                 raise WeightsError(f"{entry} and {before.entry} are both of {one.arch}, seed {one.seed}; take one out of {folder}.")
@@ -73,15 +76,14 @@ def weights_of(
     skeleton, normalised = settings["skeleton"], settings["normalisation"]
     return Weights(
         training,
-        skeleton["channels"],
-        skeleton["cells"],
+        {name: value for name, value in skeleton.items() if name not in ("image_channels", "classes")},
         tuple(normalised["mean"]),
         tuple(normalised["std"]),
         {key: one.record for key, one in zip(keys, chosen, strict=True)},
     )
 
 
-def load_planned(weights: Weights, folder: Path, space: str, archs: Sequence[str], seed: int, dataset: Dataset) -> list[Network]:
+def load_planned(weights: Weights, folder: Path, space: str, archs: Sequence[str], seed: int, dataset: Dataset) -> list[Any]:
     """Networks of a plan, in eval mode, on the CPU.
 
     Raises:
@@ -90,7 +92,7 @@ def load_planned(weights: Weights, folder: Path, space: str, archs: Sequence[str
     return [_load(weights, folder, space, arch, seed, dataset) for arch in archs]
 
 
-def _load(weights: Weights, folder: Path, space: str, arch: str, seed: int, dataset: Dataset) -> Network:
+def _load(weights: Weights, folder: Path, space: str, arch: str, seed: int, dataset: Dataset) -> Any:
     record = weights.file_of(arch, seed)
     path = folder / str(record["file"])
     entry = next((entry for entry in files.read(path) if "/".join(entry.keys) == record.get("entry", "")), None)

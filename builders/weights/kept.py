@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from builders.errors import DamagedWeights, WeightsError
-from builders.networks.plain import Network, Skeleton
+from builders.errors import BuildError, DamagedWeights, WeightsError
+from builders.networks.families import skeleton_from
 from builders.recipes import digest
 from builders.train import Training
 from builders.weights.loading import COUNTER, network_of
@@ -66,13 +66,14 @@ class Kept(NamedTuple):
     """The content of a file."""
 
     about: About
-    skeleton: Skeleton
+    skeleton: Any
+    """One of `builders.networks.families.FAMILIES`."""
     training: Training
     environment: dict[str, Any]
     """Of the training: library versions, device, and how many networks were trained at once."""
     tensors: dict[str, Tensor]
 
-    def network(self, where: str) -> Network:
+    def network(self, where: str) -> Any:
         """The network, in eval mode, on the CPU; one whose training diverged may have weights that are not finite.
 
         Raises:
@@ -87,7 +88,7 @@ def path_of(folder: Path, about: About) -> Path:
     return folder / f"{about.key}.npz"
 
 
-def write(folder: Path, about: About, network: Network, training: Training, environment: Mapping[str, Any]) -> None:
+def write(folder: Path, about: About, network: Any, training: Training, environment: Mapping[str, Any]) -> None:
     """Keep a trained network's weights, whole or not at all.
 
     Raises:
@@ -142,9 +143,13 @@ def read(path: Path) -> Kept:
         if digest != _sum(record, arrays):
             raise ValueError("its sum is another than its content's")
         fields = json.loads(record)
-        skeleton, training, environment = Skeleton(**fields.pop("skeleton")), Training(**fields.pop("training")), fields.pop("environment")
+        skeleton, training, environment = (
+            skeleton_from(fields.pop("skeleton")),
+            Training(**fields.pop("training")),
+            fields.pop("environment"),
+        )
         return Kept(About(**fields), skeleton, training, environment, {name: torch.from_numpy(array) for name, array in arrays.items()})
-    except UNREADABLE as error:
+    except (*UNREADABLE, BuildError) as error:
         raise DamagedWeights(
             f"{path} is cut short or damaged ({error}); delete it, and a run that keeps weights makes it again."
         ) from error

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from builders.errors import WeightsError
-from builders.networks import cell_of
+from builders.networks import CELLS, cell_of, space_of
+from builders.networks.darts import DartsSkeleton
+from builders.networks.darts.network import STEM_MULTIPLIER
+from builders.networks.families import kind_of, plain
 from builders.networks.plain import Network, Skeleton
 from builders.weights import published
 
@@ -20,6 +23,7 @@ COUNTER = "num_batches_tracked"
 MOST_CELLS = 100
 """A stage, of a skeleton that tensors tell."""
 
+_BODY = re.compile(r"body\.(\d{1,4})\.")
 _SHORTCUT = re.compile(r"(?:cells|body)\.(\d{1,4})\.(?:downsample\.1|shortcut)\.weight")
 
 
@@ -28,16 +32,16 @@ def network_of(
     tensors: Mapping[str, Tensor],
     where: str,
     *,
-    skeleton: Skeleton | None = None,
+    skeleton: Any = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     finite: bool = True,
-) -> Network:
+) -> Any:
     """The network of an architecture with these weights, in eval mode, on the CPU.
 
     Arguments:
-        arch: of a search space in `builders.networks.CELLS`.
-        tensors: by their published names, in either spelling, or by ours; float32.
+        arch: of a search space in `builders.networks`.
+        tensors: by ours names, or, of NAS-Bench-201, by the published ones, in either spelling; float32.
         where: what they are of, for errors.
         skeleton: the macro skeleton; by default the one that the tensors are of.
         mean, std: the normalisation, as for `Network`; tensors that are named as ours say it themselves.
@@ -46,15 +50,15 @@ def network_of(
     Raises:
         WeightsError: tensors that are missing, too many, of another shape or type, or not finite: by name, with what was expected.
     """
-    skeleton = skeleton_of(tensors, where) if skeleton is None else skeleton
+    skeleton = skeleton_of(tensors, where, space_of(arch).name) if skeleton is None else skeleton
     with torch.device("meta"):  # shapes without memory: what the tensors say of the skeleton may be anything
-        places = Network(arch, skeleton, mean, std)
-    if published.is_published(tensors):
+        places = plain(arch, skeleton, mean, std)
+    if published.is_published(tensors) and isinstance(places, Network):
         names = published.names(places, published.spelling_of(tensors))
     else:
         names = {name: name for name in places.state_dict()}
     _refuse_unfit(places, tensors, names, where, finite)
-    network = Network(arch, skeleton, mean, std).eval()
+    network = plain(arch, skeleton, mean, std).eval()
     state = network.state_dict()
     with torch.no_grad():
         for ours, theirs in names.items():
@@ -63,25 +67,47 @@ def network_of(
     return network
 
 
-def skeleton_of(tensors: Mapping[str, Tensor], where: str) -> Skeleton:
-    """The skeleton that tensors are of: of N cells a stage, the first reduction has the number N.
+def skeleton_of(tensors: Mapping[str, Tensor], where: str, space: str) -> Any:
+    """The skeleton of a search space's networks that tensors are of.
 
     Raises:
         WeightsError: the tensors that tell are not there, or are no weights of a convolution and of a linear layer.
     """
+    _refuse_without_ends(tensors, where)
+    return _of_layers(tensors, where) if kind_of(space) is DartsSkeleton else _of_stages(tensors, where)
+
+
+def _of_stages(tensors: Mapping[str, Tensor], where: str) -> Skeleton:
+    """Of N cells a stage, the first reduction has the number N."""
     reductions = [int(match[1]) for name in tensors if (match := _SHORTCUT.fullmatch(name))]
-    telling = {"stem.0.weight": 4, "classifier.weight": 2}
-    for name, dimensions in telling.items():
-        if name not in tensors or tensors[name].ndim != dimensions or 0 in tensors[name].shape:
-            found = f"is {_shape(tensors[name])}" if name in tensors else "is missing"
-            raise WeightsError(f"{where}: {name} {found}; expected a tensor of {dimensions} dimensions, which tells the network's width.")
     if not 0 < min(reductions, default=0) <= MOST_CELLS:
         raise WeightsError(f"{where} has no cells.5.downsample.1.weight, or such, of a reduction; expected the weights of a whole network.")
     (channels, image_channels), classes = tensors["stem.0.weight"].shape[:2], len(tensors["classifier.weight"])
     return Skeleton(channels, min(reductions), image_channels, classes)
 
 
-def _refuse_unfit(network: Network, tensors: Mapping[str, Tensor], names: Mapping[str, str], where: str, finite: bool) -> None:
+def _of_layers(tensors: Mapping[str, Tensor], where: str) -> DartsSkeleton:
+    """As many cells as the body has numbers; the stem is of three times the channels."""
+    numbers = {int(match[1]) for name in tensors if (match := _BODY.match(name))}
+    if not 3 <= len(numbers) <= 3 * MOST_CELLS:
+        raise WeightsError(
+            f"{where} has weights of {len(numbers)} cells in body.0, body.1, …; expected 3 to {3 * MOST_CELLS}, named as `builders.networks.darts` names them:"
+            " weights of DARTS' networks are read as a build keeps them (--keep-weights), or as saved from such a network."
+        )
+    (stem, image_channels), classes = tensors["stem.0.weight"].shape[:2], len(tensors["classifier.weight"])
+    return DartsSkeleton(
+        stem // STEM_MULTIPLIER, len(numbers), image_channels, classes, any(name.startswith("auxiliary.") for name in tensors)
+    )
+
+
+def _refuse_without_ends(tensors: Mapping[str, Tensor], where: str) -> None:
+    for name, dimensions in {"stem.0.weight": 4, "classifier.weight": 2}.items():
+        if name not in tensors or tensors[name].ndim != dimensions or 0 in tensors[name].shape:
+            found = f"is {_shape(tensors[name])}" if name in tensors else "is missing"
+            raise WeightsError(f"{where}: {name} {found}; expected a tensor of {dimensions} dimensions, which tells the network's width.")
+
+
+def _refuse_unfit(network: Any, tensors: Mapping[str, Tensor], names: Mapping[str, str], where: str, finite: bool) -> None:
     """Do nothing where tensors fit the network, in which each is called as `names` says; otherwise raise WeightsError."""
     state = network.state_dict()
     wanted = {theirs: state[ours] for ours, theirs in names.items() if not ours.endswith(COUNTER)}
@@ -92,7 +118,7 @@ def _refuse_unfit(network: Network, tensors: Mapping[str, Tensor], names: Mappin
         _refuse_senseless(name, tensors[name], where)
 
 
-def _refuse_missing_and_extra(network: Network, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], where: str) -> None:
+def _refuse_missing_and_extra(network: Any, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], where: str) -> None:
     missing = [name for name in wanted if name not in tensors]
     extra = [name for name in tensors if name not in wanted and not name.endswith(COUNTER)]
     if not missing and not extra:
@@ -100,10 +126,16 @@ def _refuse_missing_and_extra(network: Network, wanted: Mapping[str, Tensor], te
     parts = [f"lacks {_first_of(missing)}, expected {_shape(wanted[missing[0]])}"] if missing else []
     if extra:
         parts.append(f"has {_first_of(extra)}, {_shape(tensors[extra[0]])}, for which there is no place")
-    operations = ", ".join(f"{op} on {source}→{target}" for source, target, op in cell_of(network.arch).edges) or "nothing"
     raise WeightsError(
-        f"{where} {' and '.join(parts)}; expected the weights of {network.arch} ({operations}) in {network.skeleton}: are they of another architecture?"
+        f"{where} {' and '.join(parts)}; expected the weights of {network.arch}{_operations(network.arch)} in {network.skeleton}: are they of another architecture?"
     )
+
+
+def _operations(arch: Any) -> str:
+    """In words, where an architecture is one cell; a genotype says its own."""
+    if space_of(arch).name not in CELLS:
+        return ""
+    return f" ({', '.join(f'{op} on {source}→{target}' for source, target, op in cell_of(arch).edges) or 'nothing'})"
 
 
 def _refuse_other_form(name: str, tensor: Tensor, place: Tensor, where: str) -> None:

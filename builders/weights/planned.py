@@ -14,7 +14,7 @@ from typing import Any
 from builders.datasets import Dataset
 from builders.errors import WeightsError
 from builders.evaluations import Evaluation
-from builders.networks.plain import Skeleton
+from builders.networks.families import skeleton_from
 from builders.recipes import Recipe, checked_name, digest, find_recipe
 from builders.results import listing
 from builders.results.listing import Record
@@ -30,15 +30,13 @@ class Weights:
     """Networks of one skeleton and one normalisation, whose weights are in files of one folder.
 
     Raises:
-        BuildError: the name is none.
+        BuildError: the name is none, or no skeleton has this size.
     """
 
     name: str
     """Of the training."""
-    channels: int
-    """C of the skeleton."""
-    cells: int
-    """N of the skeleton."""
+    size: Mapping[str, Any]
+    """The fields of the skeleton, but for those that the data set says."""
     mean: tuple[float, ...]
     """Subtracted from every channel of the images, which are in [0, 1]."""
     std: tuple[float, ...]
@@ -47,6 +45,7 @@ class Weights:
 
     def __post_init__(self) -> None:
         checked_name(self.name)
+        skeleton_from(self.size)
 
     def __hash__(self) -> int:
         return hash(self.label)
@@ -66,9 +65,9 @@ class Weights:
         """The name, followed by a checksum of all that is said here."""
         return f"{self.name}:{digest({**self.settings(), 'files': listing.summed(self.files)})}"
 
-    def skeleton(self, dataset: Dataset) -> Skeleton:
+    def skeleton(self, dataset: Dataset) -> Any:
         """The macro skeleton of the networks on a data set."""
-        return Skeleton(self.channels, self.cells, dataset.image_shape[0], dataset.num_classes)
+        return skeleton_from({**self.size, "image_channels": dataset.image_shape[0], "classes": dataset.num_classes})
 
     def normalisation(self, dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation that the networks normalise by."""
@@ -76,7 +75,7 @@ class Weights:
 
     def settings(self) -> dict[str, Any]:
         """What the networks have in common, as JSON has it."""
-        fields = {"name": self.name, "channels": self.channels, "cells": self.cells, "mean": self.mean, "std": self.std}
+        fields = {"name": self.name, **self.size, "mean": self.mean, "std": self.std}
         plain: dict[str, Any] = json.loads(json.dumps(fields))
         return plain
 
@@ -126,4 +125,5 @@ def weights_from(fields: Mapping[str, Any]) -> Weights:
         for key, record in files.items():
             if not (isinstance(record["file"], str) and isinstance(record["sha256"], str) and "/" not in record["file"]):
                 raise ValueError(f"the file of {key} is {record}")
-    return Weights(**{**fields, "mean": tuple(map(float, fields["mean"])), "std": tuple(map(float, fields["std"]))})
+    size = {name: value for name, value in fields.items() if name not in ("name", "mean", "std", "files")}
+    return Weights(fields["name"], size, tuple(map(float, fields["mean"])), tuple(map(float, fields["std"])), files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from builders.datasets import Dataset
 from builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
 from builders.networks.frozen import FrozenStack
 from builders.networks.layers import AvgPool
-from builders.networks.stacked import StackedNetwork
+from builders.networks.stacked import Stack
 from builders.proxies import PROXIES, score, score_untrained
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
@@ -56,14 +57,14 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def trained(elsewhere: Elsewhere, dataset: Dataset) -> StackedNetwork:
+def trained(elsewhere: Elsewhere, dataset: Dataset) -> Stack[Any]:
     small = replace(RECIPES["digits"], epochs=1, channels=2, flip=True, crop=1 / 8, adversary=Adversary(0.1, 0.05, 2))
     stack, _ = train((*CELLS[:2], CONSTANT), dataset, small, 0, CUDA)
     assert stack.classifier.weight.device == CUDA
     return stack
 
 
-def test_attacks_corruptions_and_what_is_asked_of_them(trained: StackedNetwork, dataset: Dataset) -> None:
+def test_attacks_corruptions_and_what_is_asked_of_them(trained: Stack[Any], dataset: Dataset) -> None:
     network = FrozenStack(trained)
     images, labels = (torch.from_numpy(array).to(CUDA) for array in (dataset.test_images, dataset.test_labels))
     for attack in ATTACKS:
@@ -73,7 +74,7 @@ def test_attacks_corruptions_and_what_is_asked_of_them(trained: StackedNetwork, 
     assert reliability(network, images, labels, [0.2], STRONGEST).outcomes.shape == (3, 1, 16)
 
 
-def test_proxies_of_trained_and_of_untrained_networks(trained: StackedNetwork, dataset: Dataset) -> None:
+def test_proxies_of_trained_and_of_untrained_networks(trained: Stack[Any], dataset: Dataset) -> None:
     images, labels = (torch.from_numpy(array).to(CUDA) for array in (dataset.train_images, dataset.train_labels))
     assert score(trained, images, labels, ["hessian", "jacob_fro", "nwot"], proxies=QUICK).failures.keys() == {
         "hessian",
@@ -84,7 +85,7 @@ def test_proxies_of_trained_and_of_untrained_networks(trained: StackedNetwork, d
     assert untrained.failures == {}
 
 
-def test_networks_come_and_go(trained: StackedNetwork, dataset: Dataset) -> None:
+def test_networks_come_and_go(trained: Stack[Any], dataset: Dataset) -> None:
     one = trained.extract(1)
     trained.insert(1, one)
     assert one(torch.from_numpy(dataset.test_images).to(CUDA)).device == CUDA

@@ -55,7 +55,8 @@ def test_a_units_key_is_pinned() -> None:
         ({"seeds": ()}, r"seeds=\(\); expected"),
         ({"seeds": (1, 1)}, r"seeds=\(1, 1\); expected at least one, and each once"),
         ({"seeds": (-1,)}, r"seeds=-1 .*at least 0"),
-        ({"space": "darts"}, r"'darts' is not a search space whose networks a plan can be of\. Known: nb201"),
+        ({"space": "dart"}, r"'dart' is not a search space whose networks a plan can be of\. Did you mean 'darts'\? Known: nb201, darts"),
+        ({"space": "darts"}, r"'.*' is of networks with channels and cells, which those of DARTS are not; give darts-ha2023"),
         ({"space": "nb2o1"}, r"'nb2o1' is not a search space whose networks a plan can be of\. Did you mean 'nb201'"),
     ],
 )
@@ -104,7 +105,7 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
         ({"hash": "0"}, r"plan\.json is not a plan: what it stands for was changed"),
         ({"more": 3}, r"plan\.json is not a plan: .*'more'"),
         ({"dataset": 3}, r"dataset=3 is not the name of a data set"),
-        ({"space": []}, r"plan\.json is not a plan: unhashable"),
+        ({"space": []}, r"\[\] is not a search space whose networks a plan can be of\. Known: nb201, darts"),
         ({"recipe": []}, r"plan\.json is not a plan: unhashable"),
         ({"recipe": {"name": "mine"}}, r"plan\.json: \[recipe\]: it lacks epochs"),
         ({"recipe": {"name": "mine", "epochs": "2"}}, r"plan\.json: \[recipe\] epochs: '2' is a string; expected an integer"),

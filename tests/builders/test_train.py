@@ -89,7 +89,7 @@ def test_a_diverging_network_is_reported_and_the_others_go_on(blobs: Dataset, mo
                 network.classifier.weight.fill_(torch.inf)
         return network
 
-    monkeypatch.setattr(builders.train, "Network", one_network_overflows)
+    monkeypatch.setattr(builders.train, "plain", one_network_overflows)
     stack, records = train(CELLS, blobs, RECIPE, seed=0)
     assert [record.diverged for record in records] == [None, "the loss was not finite at step 0", None]
     for k in (0, 2):

@@ -5,7 +5,7 @@ operations.py   the operations on a cell's edges, plain and stacked, and what th
 stacked.py      many networks as one module
 """
 
-from builders.networks.darts.network import EVALUATION, DartsNetwork, DartsSkeleton, flops, parameters, work
+from builders.networks.darts.network import EVALUATION, DartsNetwork, DartsSkeleton, concatenated, flops, parameters, work
 from builders.networks.darts.stacked import StackedDarts
 
-__all__ = ["EVALUATION", "DartsNetwork", "DartsSkeleton", "StackedDarts", "flops", "parameters", "work"]
+__all__ = ["EVALUATION", "DartsNetwork", "DartsSkeleton", "StackedDarts", "concatenated", "flops", "parameters", "work"]

@@ -13,7 +13,7 @@ Source: Liu, Simonyan and Yang (2019), section 2.1 and appendix A.1, as released
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -98,6 +98,12 @@ def graph(cell: Cell) -> CellGraph:
     return CellGraph.of(INNER[-1] + 1, ((source, node, op) for node, edges in zip(INNER, cell.nodes, strict=True) for source, op in edges))
 
 
+def concatenated(cell: Cell) -> int:
+    """How many nodes the output of a cell concatenates; raises BuildError as `graph`."""
+    graph(cell)
+    return len(cell.concat)
+
+
 class DartsNetwork(nn.Module):
     """The network of one genotype; of one outside the space, too.
 
@@ -152,10 +158,14 @@ class DartsNetwork(nn.Module):
         logits: Tensor = self.classifier(last.mean((2, 3)))
         return logits, auxiliary
 
+    def seed_drop_path(self, seed: Callable[[Genotype], int]) -> None:
+        """Let drop path draw anew, by a seed of the architecture."""
+        self.random.manual_seed(seed(self.arch))
+
     def kept(self, x: Tensor) -> Tensor:
         """What drop path leaves of an edge's output: nothing of some images, each with probability `drop_path`, in training mode; the rest scaled up.
 
-        Source: Larsson et al. (2017), "FractalNet", as released with DARTS.  Drawn by `random`, which is seeded by whoever trains.
+        Source: Larsson et al. (2017), "FractalNet", as released with DARTS.  Drawn by `random`; see `seed_drop_path`.
         """
         if not self.training or not self.drop_path:
             return x

@@ -5,7 +5,7 @@ Networks whose cells concatenate as many nodes are stacked; on each edge of a ce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -19,7 +19,7 @@ from builders.networks.gather import StackIndex
 from builders.networks.layers import StackedBatchNorm, StackedConv, StackedLinear, as_image, as_stack
 from builders.networks.operations import edge_name
 from builders.networks.stacked import Stack
-from robbench.spaces.darts import INNER, Cell
+from robbench.spaces.darts import INNER, Cell, Genotype
 
 
 class StackedDarts(Stack[DartsNetwork]):
@@ -66,6 +66,11 @@ class StackedDarts(Stack[DartsNetwork]):
             if self.training and self.skeleton.auxiliary and number == self.skeleton.reductions[1]:
                 auxiliary = self.auxiliary(last)
         return self.classifier(last.mean((1, 2))), auxiliary
+
+    def seed_drop_path(self, seed: Callable[[Genotype], int]) -> None:
+        """`DartsNetwork.seed_drop_path` of every network."""
+        for arch, random in zip(self.archs, self.random, strict=True):
+            random.manual_seed(seed(arch))
 
     def kept(self, x: Tensor, members: Sequence[int]) -> Tensor:
         """`DartsNetwork.kept` of several networks, each with the random numbers of its own."""

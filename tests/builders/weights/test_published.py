@@ -72,7 +72,8 @@ def given(arch: str = ARCHS[0], **options: Any) -> dict[str, Any]:
 
 
 def load(weights: dict[str, Any], arch: str = ARCHS[0], **options: Any) -> Network:
-    return network_of(Cell.parse(arch), weights, "some.pth", mean=(0.0,), std=(1.0,), **options)
+    found: Network = network_of(Cell.parse(arch), weights, "some.pth", mean=(0.0,), std=(1.0,), **options)
+    return found
 
 
 def test_another_architecture_is_told_by_what_has_no_place() -> None:
