@@ -15,7 +15,8 @@ MISSING = 65535
 LEVEL_AXES = ("eps", "severity")
 """The axes that a threat's strength runs over; an array has one of them at the most."""
 
-_DENOMINATORS = (1000, 10000)
+DENOMINATORS = (1000, 10000)
+"""Of fractions that were rounded to a tenth of a percent, or to a hundredth; those of images have the number of images."""
 
 
 class Name(NamedTuple):
@@ -98,7 +99,7 @@ def pack(values: np.ndarray, images: int | None) -> tuple[np.ndarray, int | None
     values = values.astype(np.float64)  # a multiple in single precision only would not come back
     missing = np.isnan(values)
     filled = np.where(missing, 0, values)
-    for denominator in (*_DENOMINATORS, *([images] if images else [])):
+    for denominator in (*DENOMINATORS, *([images] if images else [])):
         codes = np.rint(filled * denominator)
         if codes.min(initial=0) >= 0 and codes.max(initial=0) < MISSING and np.array_equal(codes / denominator, filled):
             return np.where(missing, MISSING, codes).astype(np.uint16), denominator

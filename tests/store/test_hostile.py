@@ -182,6 +182,7 @@ FAULTS: dict[str, Callable[[h5py.File], None]] = {
     "denominator 0": header(denominator=0),
     "denominator of text": header(denominator="1000"),
     "denominator that makes 4": header(denominator=10),
+    "denominator that makes fractions, and other ones": header(denominator=5263),
     "rows": header(rows="klass"),
     "rows of the other kind": header(rows="exact"),
     "provenance of a list": header(provenance="[]"),
