@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier
+from builders.attacks.base import Attack, Classifier, MinimalAttack
 from builders.precision import checked_precision, computing
 
 
@@ -43,3 +44,17 @@ class InPrecision:
         """
         with computing(self.precision, images.device):
             return self.attack(network, images, labels, eps, streams=streams)
+
+
+def nearest_of(attack: Attack) -> Callable[..., Tensor] | None:
+    """How an attack looks for the nearest misclassified image, as `MinimalAttack.nearest`, in its precision; None where it does not."""
+    if not isinstance(attack, InPrecision):
+        return attack.nearest if isinstance(attack, MinimalAttack) else None
+    if (nearest := nearest_of(attack.attack)) is None:
+        return None
+
+    def precise(network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+        with computing(attack.precision, images.device):
+            return nearest(network, images, labels, within, streams=streams)
+
+    return precise
