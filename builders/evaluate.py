@@ -21,8 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier, correct, live_first, pixels, put, take
-from builders.attacks.precise import nearest_of
+from builders.attacks.base import Attack, Classifier, correct, live_first, nearest_of, pixels, put, take
 from builders.attacks.streams import image_streams
 from builders.classifiers import fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats

@@ -13,7 +13,7 @@ import importlib
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier
+from builders.attacks.base import Attack, Classifier, nearest_of
 from builders.errors import BuildError
 from builders.proxies.passes import Passes
 from builders.proxies.scoring import Proxy
@@ -53,6 +53,11 @@ class OwnAttack:
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base`."""
         return self._made(network, images, labels, eps, streams=streams)
+
+    @property
+    def nearest(self) -> Callable[..., Tensor] | None:
+        """As `builders.attacks.base.MinimalAttack`'s; None where the attack has none."""
+        return nearest_of(self._made)
 
     @property
     def _made(self) -> Attack:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier, MinimalAttack
+from builders.attacks.base import Attack, Classifier, nearest_of
 from builders.precision import checked_precision, computing
 
 
@@ -45,16 +45,14 @@ class InPrecision:
         with computing(self.precision, images.device):
             return self.attack(network, images, labels, eps, streams=streams)
 
+    @property
+    def nearest(self) -> Callable[..., Tensor] | None:
+        """As `builders.attacks.base.MinimalAttack`'s, in this precision; None where the attack has none."""
+        if (found := nearest_of(self.attack)) is None:
+            return None
 
-def nearest_of(attack: Attack) -> Callable[..., Tensor] | None:
-    """How an attack looks for the nearest misclassified image, as `MinimalAttack.nearest`, in its precision; None where it does not."""
-    if not isinstance(attack, InPrecision):
-        return attack.nearest if isinstance(attack, MinimalAttack) else None
-    if (nearest := nearest_of(attack.attack)) is None:
-        return None
+        def precise(network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+            with computing(self.precision, images.device):
+                return found(network, images, labels, within, streams=streams)
 
-    def precise(network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
-        with computing(attack.precision, images.device):
-            return nearest(network, images, labels, within, streams=streams)
-
-    return precise
+        return precise
