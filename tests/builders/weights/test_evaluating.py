@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, PGD
+from builders.attacks import FGSM, LGV, PGD, Surrogates
 from builders.classifiers import LogitsOf, Normalised
 from builders.corruptions import corrupt
 from builders.datasets import Dataset, load
@@ -213,6 +213,26 @@ def test_a_new_attack_extends_what_a_store_has(tmp_path: Path, dataset: Dataset)
     list(evaluate(checkpoints(paths[0]), store, dataset, replace(SMALL, attacks={}), normalisation=NORMALISATION))
     list(evaluate(checkpoints(paths[0]), store, dataset, SMALL, normalisation=NORMALISATION))
     assert RobBench(store).query(ARCHS[0], "pgd", eps=EPS[0], training="published") >= 0
+
+
+def test_a_transfer_attack_with_surrogates_is_stored_like_any_other(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which surrogates they are is a part of the attack, so those of others are refused; what is there is not measured again."""
+    paths, networks = files_of(tmp_path)
+    store, lgv = tmp_path / "store.h5", LGV(Surrogates((witness(tiny_network(ARCHS[1], 9)),)), steps=2)
+    attack = Evaluation("transfer", {"lgv": lgv}, EPS)
+    list(evaluate(checkpoints(*paths), store, dataset, attack, normalisation=NORMALISATION))
+    images, labels = (torch.from_numpy(array) for array in (dataset.test_images, dataset.test_labels))
+    for seed, (arch, network) in enumerate(zip(ARCHS, networks, strict=True)):
+        expected = robust_outcomes(witness(network), images, labels, lgv, EPS).mean(-1)
+        found = [RobBench(store).query(arch, "lgv", eps=eps, training="published", seed=seed) for eps in EPS]
+        assert found == expected.tolist()
+    monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured again"))
+    assert len(list(evaluate(checkpoints(*paths), store, dataset, attack, normalisation=NORMALISATION))) == 2
+    others = replace(attack, attacks={"lgv": replace(lgv, surrogates=Surrogates((witness(tiny_network(ARCHS[0], 9)),)))})
+    with pytest.raises(Contradiction, match=r"lgv/accuracy in the store differs .*attack\.surrogates_weights is"):
+        list(evaluate(checkpoints(*paths), store, dataset, others, normalisation=NORMALISATION))
 
 
 def test_other_weights_of_a_network_that_a_store_has_are_refused_before_anything_is_measured(
