@@ -26,6 +26,7 @@ from builders.evaluate import accuracy, clean_outcomes, transfer_outcomes
 from builders.evaluations import Evaluation
 from builders.measure import BATCH
 from builders.memory import halved
+from robbench.arguments import SEED_BITS, checked_seed
 
 TRANSFER = Evaluation("transfer", {"pgd": PGD(steps=20, relative_step=1 / 4, early_stop=False)}, (8 / 255,))
 """Steps of 2/255 within 8/255, all 20 of them: an attack that ends where its source is fooled fools few others."""
@@ -97,6 +98,7 @@ class Shown:
                 f"{len(networks)} networks and {len(evaluation.attacks)} attacks; expected two networks at least, and an attack."
             )
         device = torch.device(device)
+        checked_seed(seed, bits=SEED_BITS)
         self._networks, self._evaluation, self._seed, self._notice = networks, evaluation, seed, notice
         arrays = (dataset.test_images, dataset.test_labels)
         self._images, self._labels = (torch.from_numpy(array[: evaluation.images]).to(device) for array in arrays)

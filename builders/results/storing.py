@@ -32,7 +32,7 @@ from builders.results.built import unmeasured
 from builders.results.merge import Axes, threats
 from builders.results.origins import Origin, Place, places, refuse_other_weights
 from builders.units import settings_of_evaluation
-from robbench.arguments import checked_seed
+from robbench.arguments import SEED_BITS, checked_seed
 from robbench.errors import Contradiction
 from robbench.spaces import space_named
 from robbench.store import Store
@@ -111,7 +111,7 @@ def store_measured(into: str | os.PathLike[str], measured: Measured, origins: Se
 def refuse_twice(origins: Sequence[Origin]) -> None:
     """Raise BuildError where two networks would have one place in a store, or one has a seed that is none."""
     for origin in origins:
-        checked_seed(origin.seed)
+        checked_seed(origin.seed, bits=SEED_BITS)
     for place, count in Counter(origin.place for origin in origins).items():
         if count > 1:
             key = next(origin.key for origin in origins if origin.place == place)

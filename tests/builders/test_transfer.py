@@ -22,6 +22,7 @@ from builders.transfer_file import transfer
 from builders.weights.checkpoints import identified
 from builders.weights.files import read
 from robbench.cli import main
+from robbench.errors import InvalidArgument
 from tests.builders.toy_networks import linear
 from tests.builders.weights.tiny_network import tiny_network
 
@@ -68,6 +69,9 @@ def test_networks_that_do_not_fit_each_other_are_refused(dataset: Dataset) -> No
             transfer_matrix({"one": fit, "other": other}, dataset, FEW)
     with pytest.raises(BuildError, match=r"1 networks and 1 attacks; expected two networks at least"):
         transfer_matrix({"one": fit}, dataset, FEW)
+    for seed in (-1, 2**63, 2**64):
+        with pytest.raises(InvalidArgument, match=rf"seed={seed} is not a seed here; expected an integer of at least 0 and below 2\^63"):
+            transfer_matrix({"one": fit, "other": linear(1)}, dataset, FEW, seed=seed)
 
 
 def test_the_attack_of_the_paper() -> None:

@@ -330,6 +330,8 @@ def test_who_the_network_is_must_be_said_once(tmp_path: Path) -> None:
         identified(plain, arch="|nor_conv_5x5~0|")
     with pytest.raises(InvalidArgument, match=r"seed=-1"):
         identified(replace(plain, seed=-1), arch=ARCHS[0])
+    with pytest.raises(InvalidArgument, match=r"seed=18446744073709551616 is not a seed here; expected .* below 2\^63"):
+        identified(replace(plain, seed=2**64), arch=ARCHS[0])
     one = identified(replace(plain, index=7, seed=888), at_index=lambda index: f"the {index}th")
     assert (one.arch, one.seed) == ("the 7th", 888)
 
