@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_who_lacks_robbench_is_named_with_what_to_do(folder: Path) -> None:
     """As Dask says it: a worker's answer as text in an Exception, a scheduler's as a RuntimeError, that of one that came late as it was raised."""
     unit, missing = read_plan(folder).units()[0], "No module named 'builders'"
     answers = {"tcp://a:1": 0.0, "tcp://b:1": Exception(f'ModuleNotFoundError("{missing}")')}
-    client = SimpleNamespace(run=lambda *_, **__: answers)
+    client: Any = SimpleNamespace(run=lambda *_, **__: answers)
     with pytest.raises(
         BuildError, match=rf"worker tcp://b:1 cannot take part \(ModuleNotFoundError.*{missing}.*install there .* robbench \d"
     ):
@@ -192,6 +193,6 @@ def test_who_lacks_robbench_is_named_with_what_to_do(folder: Path) -> None:
 
 def test_a_module_of_ones_own_that_a_worker_lacks_is_named_with_the_worker(folder: Path) -> None:
     lacking = BuildError("'mine:Noise' cannot be imported (No module named 'mine'); expected mine.py in /there, or installed.")
-    client = SimpleNamespace(run=lambda *_, **__: {"tcp://b:1": lacking})
+    client: Any = SimpleNamespace(run=lambda *_, **__: {"tcp://b:1": lacking})
     with pytest.raises(BuildError, match=r"^worker tcp://b:1: 'mine:Noise' cannot be imported .*expected mine\.py in /there, or installed"):
         asking._on_each_worker(client, None, gpu_count)
