@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,32 @@ Proxy = Oracle | Callable[[Any], float]
 """Of a callable, the higher value is better; an oracle says itself which is."""
 
 
-def scoring(proxy: Proxy, space: Moves[Any]) -> Callable[[Any], float]:
-    """A proxy as a score: higher is better, and what was not measured is worst.
+class Score:
+    """A proxy as a score: higher is better, and what was not measured is worst."""
+
+    def __init__(self, proxy: Proxy, sign: int = 1) -> None:
+        self._proxy: Callable[[Any], Any] = proxy
+        self._sign = sign
+        self._prepare: Callable[[Sequence[Any]], None] | None = getattr(proxy, "prepare", None)
+
+    def __call__(self, arch: Any) -> float:
+        score: float = self._sign * self._proxy(arch)
+        return score if score == score else -np.inf
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Say which are scored next, one by one: one that can scores them at once."""
+        if self._prepare is not None:
+            self._prepare(archs)
+
+
+def scoring(proxy: Proxy, space: Moves[Any]) -> Score:
+    """A proxy as a score.
 
     Raises:
         CannotSearch: an oracle with a budget, with several objectives, or without a value for some of the space.
     """
     if not isinstance(proxy, Oracle):
-        return lambda arch: _worst_if_nan(proxy(arch))
+        return Score(proxy)
     if proxy.budget is not None or proxy.several:
         raise CannotSearch("a proxy is one objective that costs nothing; make its oracle without a budget: bench.oracle('synflow').")
     if space.members is None and proxy.bound_to_store:
@@ -38,9 +56,7 @@ def scoring(proxy: Proxy, space: Moves[Any]) -> Callable[[Any], float]:
             f"the store lacks the proxy {proxy.objectives[0]} of {lacking} of the {len(space.members)} architectures in the space; make its oracle"
             " with missing='nan', which ranks them last."
         )
-    oracle: Callable[[Any], Any] = proxy
-    sign = 1 if proxy.directions[0] == "max" else -1
-    return lambda arch: _worst_if_nan(sign * oracle(arch))
+    return Score(proxy, 1 if proxy.directions[0] == "max" else -1)
 
 
 def pool_size(warmup: int | None, space: Moves[Any]) -> int:
@@ -59,10 +75,8 @@ def pool_size(warmup: int | None, space: Moves[Any]) -> int:
     return drawn
 
 
-def best_drawn(score: Callable[[Any], float], space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:
+def best_drawn(score: Score, space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:
     """The different ones of so many random architectures, the best by the score first."""
-    return sorted(dict.fromkeys(space.sample(rng) for _ in range(draws)), key=score, reverse=True)
-
-
-def _worst_if_nan(score: float) -> float:
-    return score if score == score else -np.inf
+    drawn = list(dict.fromkeys(space.sample(rng) for _ in range(draws)))
+    score.prepare(drawn)
+    return sorted(drawn, key=score, reverse=True)

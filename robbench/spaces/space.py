@@ -77,6 +77,8 @@ class SearchSpace(Moves[A]):
     variables: tuple[Variable, ...]
     variable_kind: str = "variable"
     """What each variable is, as tables head it: ``"edge"``."""
+    relabels: bool = False
+    """Whether `canonical` is one architecture for all that have its key, and of these each computes the same as the others."""
     feature_version: int = 1
     """Of `features`: a surrogate is evaluated only on the features that it was fitted on."""
 
@@ -119,6 +121,10 @@ class SearchSpace(Moves[A]):
     @abstractmethod
     def canonical_form(self, arch: A) -> str:
         """What all architectures that count as the same have in common, as text."""
+
+    def canonical(self, arch: A) -> A:
+        """The architecture that stands for all that are the same but for labels; itself, where the space knows of no labels."""
+        return arch
 
     @abstractmethod
     def key(self, arch: A) -> str:
