@@ -174,7 +174,9 @@ class _Built(NamedTuple):
                 for build in builds_of(found):
                     own.setdefault(_listed(plan_of(build), weights), {})[name] = build
         if not own:
-            raise BuildError(f"{store.path} holds nothing that was built here, only published data; there is no plan to build again.")
+            raise BuildError(
+                f"{store.path} holds nothing that was built here from a plan, only what was published or evaluated from files; there is nothing to build again."
+            )
         return [cls._of(store, provenances, plan, names) for plan, names in own.items()]
 
     @classmethod
