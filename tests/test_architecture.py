@@ -11,12 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("robbench.version", "robbench.errors"),
-    ("robbench.arguments", "robbench.workers"),
+    ("robbench.arguments", "robbench.imported", "robbench.workers"),
     ("robbench.spaces",),
     ("robbench.store",),
     ("robbench.measurements",),
     ("robbench.surrogates", "robbench.search", "robbench.sources", "robbench.analysis", "robbench.adapters", "robbench.bench", "robbench"),
-    ("robbench.papers", "robbench.plots"),
+    ("robbench.papers", "robbench.plots", "robbench.judge"),
+    ("robbench.explore",),
     ("robbench.cli", "robbench.__main__"),
 )
 """From the bottom up: a module imports from its own layer and those below it."""

@@ -4,11 +4,15 @@
     options.py   options, and ways of printing, that commands share
     ask.py       info, query, top, table, explain, predict
     show.py      show: one architecture, and which others are the same
+    fetch.py     fetch: published files into a cache
     stores.py    import, fit, verify
+    remove.py    remove: measurements taken out of a store
     analyse.py   correlate, pareto, best, neighbors, anomalies
     search.py    search
+    judge.py     judge proxy, search, predictor
     papers.py    papers
     plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
+    explore.py   explore
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

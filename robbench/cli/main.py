@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from robbench.cli import analyse, ask, papers, plot, search, show, stores
+from robbench.cli import analyse, ask, explore, fetch, judge, papers, plot, remove, search, show, stores
 from robbench.errors import RobBenchError
 from robbench.version import __version__
 
@@ -36,6 +36,6 @@ def main() -> None:
     """The robustness of neural architectures: ask, rank, explain."""
 
 
-for _module in (ask, show, stores, analyse, search, papers, plot):
+for _module in (ask, show, fetch, stores, remove, analyse, search, judge, papers, plot, explore):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -21,7 +21,7 @@ from robbench.store.arrays import Array, Header, Name
 
 NOT_MEASURED = (-1.0,)
 
-_CITATION = "Li, Yu, Fu, Zhang, Zhao, You, Yu, Wang, Lin: HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
+CITATION = "Li, Yu, Fu, Zhang, Zhao, You, Yu, Wang, Lin: HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
 
 
 def read(path: Path, reading: CellReading) -> Iterator[Array]:
@@ -45,6 +45,6 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
                 values.setdefault(cost, np.full(nb201.SIZE, np.nan))[row] = value
             elif cost != "net":
                 reading.ignore(cost)
-    provenance = {"source": "hwnasbench", "citation": _CITATION, "file": path.name}
+    provenance = {"source": "hwnasbench", "citation": CITATION, "file": path.name}
     for cost, column in values.items():
         yield Array(Name(dataset, UNTRAINED, cost, "value"), Header("exact", {}, TABLE[cost].unit, provenance), column)

@@ -31,7 +31,7 @@ SPLITS = {"cifar10": "ori-test", "cifar100": "x-test", "ImageNet16-120": "x-test
 """What the test accuracy of each dataset is of, in NATS-Bench's names."""
 
 _ARCH = "ArchitectureString"
-_CITATION = "Dong, Liu, Musial, Gabrys: NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size. TPAMI 2021."
+CITATION = "Dong, Liu, Musial, Gabrys: NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size. TPAMI 2021."
 
 
 def index(path: Path, reading: CellReading) -> np.ndarray:
@@ -60,7 +60,7 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
     for dataset in COLUMNS:
         provenance = {
             "source": "natsbench",
-            "citation": _CITATION,
+            "citation": CITATION,
             "file": path.name,
             "epochs": 200,
             "seeds": "mean of those trained, one to three",

@@ -164,6 +164,10 @@ class SearchSpace(Moves[A]):
         """Numbers that follow from the structure, by the names of `robbench.measurements.metrics`."""
         return {}
 
+    def costs(self, dataset: str) -> Mapping[str, Callable[[A], float]]:
+        """Numbers that follow from the structure of the network that the space's authors build for a data set, by the names of `metrics`; none for others."""
+        return {}
+
     @property
     def encodings(self) -> Mapping[str, Callable[[Sequence[A]], np.ndarray]]:
         """What predictors of a search see of architectures, ``(architectures, columns)``; the first is the space's own choice."""
