@@ -2,14 +2,16 @@
 
     python benchmarks/killed_builds.py --kills 30
 
-A small build is killed (SIGKILL) at random moments of training, evaluation and merging, and run again after each, three kills a build; then its store is
-compared with that of a build which nobody disturbed.  Needs torch.  10 seconds a kill on one core.  n and the seed are printed.
+A small build is killed (SIGKILL) twice while it runs and once while it is merged, at random moments, and run again after each; then its store is compared
+with that of a build which nobody disturbed.  Runs are killed inside proxies, training, each attack and a corruption in turn: at a moment drawn from the whole
+run, few would be inside an attack.  (Of imports: `reliability.py`.)  Needs torch.  10 seconds a kill on one core.  n and the seed are printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import os
 import shutil
 import signal
@@ -23,21 +25,28 @@ import numpy as np
 
 from robbench.store import Store
 
+PARTS = ("training", "pgd", "proxies", "square", "fog", "apgd-ce", "fgsm")
+"""Of a unit's work, as the log calls them."""
+
 
 def kill_builds(number: int, seed: int) -> None:
     """Kill builds so many times, and print at what they were and what became of them."""
-    rng = np.random.default_rng(seed)
+    rng, parts = np.random.default_rng(seed), itertools.cycle(PARTS)
     at, fates = collections.Counter[str](), collections.Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         planned = Path(name, "planned")
         plan_small_build(planned, Path(name, "images.npz"), rng)
         undisturbed = Path(shutil.copytree(planned, Path(name, "undisturbed")))
-        seconds = {command: _seconds(command, undisturbed) for command in ("run", "merge")}
+        _start("run", undisturbed).wait()
+        begun = time.monotonic()
+        _start("merge", undisturbed).wait()
+        merging, seconds = time.monotonic() - begun, _seconds(undisturbed)
         while at.total() < number:
             folder = Path(shutil.copytree(planned, Path(name, f"build{at.total()}")))
-            at.update(_killed("run", folder, rng.uniform(*seconds["run"])) for _ in range(2))
+            for part in itertools.islice(parts, 2):
+                at[_killed_in(part, folder, rng.uniform(0, seconds[part]))] += 1
             _start("run", folder).wait()
-            at[_killed("merge", folder, rng.uniform(*seconds["merge"]))] += 1
+            at[_killed_in_merge(folder, rng.uniform(0.3, 1) * merging)] += 1
             _start("merge", folder).wait()
             fates[_fate(folder, undisturbed)] += 1
             print(f"{at.total()} of {number}", file=sys.stderr)
@@ -59,28 +68,40 @@ def plan_small_build(folder: Path, images: Path, rng: np.random.Generator) -> No
     _build("plan", folder, "--dataset", f"npz:{images}", *options).wait()
 
 
-def _seconds(command: str, folder: Path) -> tuple[float, float]:
-    """From what second on a command works, after its imports, and when it ends."""
-    begun = time.monotonic()
-    process = _start(command, folder)
-    while process.poll() is None and not (folder / "log.jsonl").exists():
-        time.sleep(0.01)
-    works = time.monotonic() - begun
-    process.wait()
-    return works if command == "run" else 0.0, time.monotonic() - begun
-
-
-def _killed(command: str, folder: Path, seconds: float) -> str:
-    """Kill a command after so many seconds; at what it was."""
+def _seconds(folder: Path) -> dict[str, float]:
+    """How long each part of a unit's work takes: the shortest, so that a kill is inside it."""
     from builders.log import events
 
-    process = _start(command, folder)
+    begun, found = dict[str, float](), dict[str, float]()
+    for event in events(folder):
+        if event.done < event.of:
+            begun.setdefault(event.unit + event.what, event.time)
+        elif event.unit + event.what in begun:
+            found[event.what] = min(event.time - begun[event.unit + event.what], found.get(event.what, np.inf))
+    return found
+
+
+def _killed_in(part: str, folder: Path, seconds: float) -> str:
+    """Kill a run so many seconds after a part of its work has begun; at what it was."""
+    from builders.log import Log, events
+
+    log = Log(folder)
+    process = _start("run", folder)
+    while process.poll() is None and not any(event.what == part and event.done < event.of for event in log.news()):
+        time.sleep(0.002)
     time.sleep(seconds)
     process.kill()
     if process.wait() != -signal.SIGKILL:
         return "(it had ended)"
-    last = events(folder)[-1:]
-    return "merge" if command == "merge" else last[0].what if last else "start"
+    last = events(folder)[-1]
+    return last.what if last.done < last.of else f"after {last.what}"
+
+
+def _killed_in_merge(folder: Path, seconds: float) -> str:
+    process = _start("merge", folder)
+    time.sleep(seconds)
+    process.kill()
+    return "merge" if process.wait() == -signal.SIGKILL else "(it had ended)"
 
 
 def _fate(folder: Path, undisturbed: Path) -> str:

@@ -83,7 +83,12 @@ def evaluate(
 
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The JSON file to write: matrices, and where they are from.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The JSON file to write, or to go on with: matrices, and where they are from.",
+)
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
 @click.option("--evaluation", callback=checked_name, help="Whose attacks and eps; 20 steps of PGD of 2/255 within 8/255, if left out.")
 @space_option
@@ -107,10 +112,11 @@ def transfer(
     data: Path | None,
 ) -> None:
     """Attack each of the networks of CHECKPOINT…, and show the images to all: a matrix of source by target."""
-    from builders import transfer as transferring
+    from builders import transfer_file
     from builders.datasets import load
     from builders.devices import find_device
     from builders.planning import evaluation_named
+    from builders.transfer import TRANSFER
     from builders.weights import checkpoints as found
     from builders.weights import files
 
@@ -125,10 +131,10 @@ def transfer(
         for entry in files.chosen(files.read(path), images.name, keys)
     ]
     normalisation = None if normalise is None else found.normalisation_from(normalise, images)
-    by = transferring.TRANSFER if evaluation is None else evaluation_named(evaluation)
+    by = TRANSFER if evaluation is None else evaluation_named(evaluation)
     with tqdm(total=len(networks), unit="source", file=sys.stderr) as bar:
-        done = transferring.transfer(
-            networks, images, by, normalisation=normalisation, seed=seed, device=find_device(device), notice=bar.write, progress=lambda _: bar.update()
+        done = transfer_file.transfer(
+            networks, images, by, normalisation=normalisation, seed=seed, device=find_device(device), out=out, notice=bar.write,
+            progress=lambda _: bar.update(),
         )  # fmt: skip
-    transferring.write_transfer(out, done)
-    click.echo(transferring.as_text(done))
+    click.echo(transfer_file.as_text(done))

@@ -14,8 +14,6 @@ Source: Alpaydin and Kaynak (1998); Krizhevsky (2009); Chrabaszcz et al. (2017) 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +25,7 @@ import numpy.typing as npt
 
 from builders.batches import read_batches
 from builders.corruptions import Corrupted, as_floats
-from builders.errors import DatasetError
+from builders.errors import UNREADABLE, DatasetError
 from robbench.arguments import nearest
 
 SMALLEST = 8
@@ -154,7 +152,7 @@ def _npz(name: str, path: Path) -> Dataset:
     try:
         with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in keys if key in file}
-    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise DatasetError(f"{str(path)!r} cannot be read as an npz file of plain arrays ({error}); write it with numpy.savez.") from error
     if missing := [key for key in keys if key not in arrays]:
         raise DatasetError(f"{str(path)!r} lacks {', '.join(missing)}; expected the arrays {', '.join(keys)}.")

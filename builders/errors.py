@@ -1,6 +1,17 @@
-"""The errors that builders raise on purpose."""
+"""The errors that builders raise on purpose, and those of libraries that become them."""
+
+import struct
+import zipfile
+import zlib
+from pickle import UnpicklingError
 
 from robbench.errors import RobBenchError
+
+UNREADABLE = (
+    OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, AssertionError, MemoryError,
+    UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy, torch and zipfile raise of files that are cut short, damaged, or none of theirs."""
 
 
 class BuildError(RobBenchError):

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier, MinimalAttack, correct, live_first, pixels, put, take
+from builders.attacks.base import Attack, Classifier, correct, live_first, nearest_of, pixels, put, take
 from builders.attacks.streams import image_streams
 from builders.classifiers import fit_for_attacks
 from builders.corruptions import CorruptedImages, as_floats
@@ -132,11 +132,11 @@ def _robust(
         if whole:
             put(logits, rows, torch.where(attacked[..., None], found, take(logits, rows)))
 
-    if isinstance(attack, MinimalAttack):
+    if (nearest := nearest_of(attack)) is not None:
         smallest = grid[grid > 0].amin() if (grid > 0).any() else grid[0]
         for index in _batches(live_first(attackable.unflatten(-1, (n_images, n_eps)).any(-1)), batch_size):
             given = images[index]
-            proposed = attack.nearest(network, given, labels[index], smallest.expand(index.shape), streams=streams[index])
+            proposed = nearest(network, given, labels[index], smallest.expand(index.shape), streams=streams[index])
             for level, eps in enumerate(grid):
                 settle(index * n_eps + level, _found(network, given, proposed, eps.expand(index.shape)), labels[index])
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier
+from builders.attacks.base import Attack, Classifier, nearest_of
 from builders.errors import BuildError
 from builders.proxies.passes import Passes
 from builders.proxies.registry import Proxy
@@ -52,6 +52,11 @@ class OwnAttack:
     def __call__(self, network: Classifier, images: Tensor, labels: Tensor, eps: float | Tensor, *, streams: Tensor) -> Tensor:
         """Adversarial candidates; see `builders.attacks.base`."""
         return self._made(network, images, labels, eps, streams=streams)
+
+    @property
+    def nearest(self) -> Callable[..., Tensor] | None:
+        """As `builders.attacks.base.MinimalAttack`'s; None where the attack has none."""
+        return nearest_of(self._made)
 
     @property
     def _made(self) -> Attack:

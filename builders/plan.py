@@ -24,7 +24,7 @@ from builders.networks.families import kind_of, refuse_unstackable, skeleton_fro
 from builders.recipes import RECIPES, digest
 from builders.weights.folder import refuse_absent
 from builders.weights.planned import Source, Weights, put_through, source_of
-from robbench.arguments import checked_count, checked_seed, nearest
+from robbench.arguments import SEED_BITS, checked_count, checked_seed, nearest
 from robbench.spaces import space_named
 
 FIRST_SPACE = "nb201"
@@ -137,7 +137,7 @@ class Plan:
         checked_seed(self.sample_seed, "sample_seed")
         checked_count(self.stack, "stack", of="networks a unit")
         for seed in self.seeds:
-            checked_seed(seed, "seeds")
+            checked_seed(seed, "seeds", bits=SEED_BITS)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
         self._check_archs()

@@ -44,6 +44,10 @@ def refuse_unknown_options(function: str, given: Mapping[str, object], known: Co
             )
 
 
+SEED_BITS = 63
+"""Of seeds that torch draws from and a store counts by: those of networks, and of attacks on them."""
+
+
 def checked_seed(seed: int, name: str = "seed", *, bits: int | None = None) -> int:
     """The seed, if numpy takes it for one, or a library that takes seeds of so many bits only.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -37,12 +37,17 @@ class Attack(Protocol):
         """The name and the parameters of the attack, for the provenance of what is measured with it."""
 
 
-@runtime_checkable
 class MinimalAttack(Attack, Protocol):
     """An attack that looks for the nearest misclassified image, so that one walk serves all eps: an image is broken at those that reach it."""
 
     def nearest(self, network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
         """The nearest misclassified image found to each, of the images' shape, however far; one within the radius ends the search."""
+
+
+def nearest_of(attack: Attack) -> Callable[..., Tensor] | None:
+    """How an attack looks for the nearest misclassified image, as `MinimalAttack.nearest`; None where it does not."""
+    found: Callable[..., Tensor] | None = getattr(attack, "nearest", None)
+    return found
 
 
 def per_row(images: Tensor, *values: float | Tensor) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from builders.attacks.base import Classifier, ascent, ball, per_row, pixels
 from builders.errors import AttackError
-from robbench.arguments import checked_count
+from robbench.arguments import SEED_BITS, checked_count, checked_seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class LGV:
         seed: of the order.
 
     Raises:
-        InvalidArgument: steps is no integer of at least 1.
+        InvalidArgument: steps is no integer of at least 1, or seed none from 0 to 2^63 − 1.
 
     Source: Gubri et al. (2022), algorithm 2 and section 4; their eps is 4/255.
     """
@@ -79,6 +79,7 @@ class LGV:
 
     def __post_init__(self) -> None:
         checked_count(self.steps, "steps")
+        checked_seed(self.seed, bits=SEED_BITS)
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """The name and the parameters of the attack, its surrogates' number and checksum, and how they came to be."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from builders.attacks.base import Attack, Classifier
+from builders.attacks.base import Attack, Classifier, nearest_of
 from builders.precision import checked_precision, computing
 
 
@@ -43,3 +44,15 @@ class InPrecision:
         """
         with computing(self.precision, images.device):
             return self.attack(network, images, labels, eps, streams=streams)
+
+    @property
+    def nearest(self) -> Callable[..., Tensor] | None:
+        """As `builders.attacks.base.MinimalAttack`'s, in this precision; None where the attack has none."""
+        if (found := nearest_of(self.attack)) is None:
+            return None
+
+        def precise(network: Classifier, images: Tensor, labels: Tensor, within: float | Tensor, *, streams: Tensor) -> Tensor:
+            with computing(self.precision, images.device):
+                return found(network, images, labels, within, streams=streams)
+
+        return precise

@@ -13,13 +13,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from robbench.arguments import SEED_BITS, checked_seed
+
 _GAMMA = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX2 = 0x94D049BB133111EB - (1 << 64)
 
 
 def image_streams(seed: int, index: Tensor) -> Tensor:
-    """One stream for each image, int64 of index's shape; index is the image's position in its data set, not in its batch."""
+    """One stream for each image, int64 of index's shape; index is the image's position in its data set, not in its batch.
+
+    Raises:
+        InvalidArgument: seed is no integer from 0 to 2^63 − 1.
+    """
+    checked_seed(seed, bits=SEED_BITS)
     return bits(bits(torch.full_like(index, seed), 0), index)
 
 

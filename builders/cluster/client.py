@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+import robbench
 from builders.cluster import worker
 from builders.cluster.worker import Job
 from builders.errors import BuildError
@@ -31,7 +32,7 @@ from builders.results import shards
 from builders.results.shards import Shard
 from builders.run import claimed, put, todo
 from builders.units import Notice
-from robbench.errors import MissingLibrary
+from robbench.errors import MissingLibrary, RobBenchError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,6 +42,12 @@ CONNECT_TIMEOUT = 5
 
 POLL = 5
 """Seconds after which the number of workers is looked at again."""
+
+_INSTALL = (
+    f"install there what is here, robbench {robbench.__version__} with its libraries (pip install 'robbench[cluster]'), and start it again."
+)
+_NOT_UNDERSTOOD = "Error during deserialization of the task graph"
+"""How the error begins that Dask raises of a scheduler that cannot import what it is sent."""
 
 _Result = tuple[Shard, list[str]]
 """A unit's shard, and the notices of its run."""
@@ -73,8 +80,8 @@ def run(
         progress: called with what workers report.
 
     Raises:
-        BuildError: no scheduler, no worker that can be used, a worker of another version, a unit that killed its workers, a scheduler that
-            went away.
+        BuildError: no scheduler, no worker that can be used, a worker of another version, a worker or a scheduler that lacks robbench or a
+            module of one's own, a unit that killed its workers, a scheduler that went away.
         DatasetError: the data set is not here.
         MissingLibrary: distributed is not installed.
     """
@@ -187,8 +194,10 @@ def _on_each_worker(client: Client, addresses: list[str] | None, function: Calla
     """What a function returns on each worker, by address."""
     answers = sorted(client.run(function, *arguments, workers=addresses, on_error="return").items())
     for address, answer in answers:
-        if isinstance(answer, Exception):
+        if isinstance(answer, RobBenchError):
             raise BuildError(f"worker {address}: {answer}") from answer
+        if isinstance(answer, Exception):
+            raise BuildError(f"worker {address} cannot take part ({answer}); {_INSTALL}") from answer
     return dict(answers)
 
 
@@ -232,20 +241,27 @@ def _results(
             for future in sorted(done, key=lambda future: future.status == "error"):
                 unit, claim = running.pop(future)
                 if future.status == "error":
-                    raise _failure(future.exception(), unit)
+                    raise _failure(future.exception(), unit, scheduler)
                 with _scheduler_errors(client, scheduler):
                     result = future.result()
                 yield unit, result
                 claim.close()
 
 
-def _failure(error: BaseException, unit: Unit) -> BaseException:
-    """What to raise: the error that a worker raised, or that the unit's workers keep dying."""
+def _failure(error: BaseException, unit: Unit, scheduler: str) -> BaseException:
+    """What to raise: the error that a worker raised, that scheduler or worker lack what they need, or that the unit's workers keep dying."""
     from distributed import KilledWorker
 
-    if not isinstance(error, KilledWorker):
+    if isinstance(error, KilledWorker):
+        return BuildError(
+            f"unit {unit.key} was given up: the workers that took it died, the last of them {error.last_worker.address} (its log may say of what;"
+            " often memory). What was done is kept; run again with more memory a worker, or plan a smaller stack."
+        )
+    if isinstance(error, RuntimeError) and str(error).startswith(_NOT_UNDERSTOOD):
+        failed = BuildError(f"the scheduler at {scheduler} cannot take part, for it lacks robbench or a library; {_INSTALL}")
+    elif isinstance(error, ImportError):
+        failed = BuildError(f"a worker that took unit {unit.key} cannot take part ({error}); {_INSTALL}")
+    else:
         return error
-    return BuildError(
-        f"unit {unit.key} was given up: the workers that took it died, the last of them {error.last_worker.address} (its log may say of what;"
-        " often memory). What was done is kept; run again with more memory a worker, or plan a smaller stack."
-    )
+    failed.__cause__ = error
+    return failed

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from builders.corruptions import checked_severity, find
-from builders.errors import CorruptionError
+from builders.errors import UNREADABLE, CorruptionError
 from robbench.measurements.metrics import SEVERITIES
 
 
@@ -75,7 +75,7 @@ class PublishedCorruptions:
             raise CorruptionError(f"{path} is not a file; expected the published corrupted images and labels.npy in one folder.")
         try:
             stored: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError) as error:
+        except UNREADABLE as error:
             raise CorruptionError(f"{path} cannot be read as a numpy array ({error}); fetch it again.") from error
         return stored
 

@@ -6,14 +6,15 @@ digits of a proxy, and now and then an image, come out otherwise.  What differs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from builders.confidences import SUMMARIES
+from builders.results.origins import measured
 from robbench.store import Store
-from robbench.store.arrays import MISSING, Array, Header
+from robbench.store.arrays import MISSING, Array, Name
 from robbench.store.blockwise import Blocks
 from robbench.store.rows import Rows
 
@@ -39,8 +40,8 @@ def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> It
             if array.name.measure == "outcomes":
                 yield array._replace(values=_masked(array.values, there))
             elif array.name.measure in SUMMARIES:
-                held = _held(array, rows, store)
-                yield array if held is None else array._replace(values=_without(array.values, _of_each(array.header, there, held)))
+                held = _over_rows_and_seeds(array, rows, store, measured)
+                yield array if held is None else array._replace(values=_without(array.values, there & (held == 1)))
             else:
                 there = _is_there(array, rows, store)
                 yield array._replace(values=np.where(there, np.nan, array.values[:]))
@@ -48,7 +49,7 @@ def without_what_is_there(arrays: Iterable[Array], rows: Rows, into: Path) -> It
 
 def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
     """Where the store has the number: bool, of the array's shape."""
-    new, old = np.asarray(array.values[:]), _held(array, rows, store)
+    new, old = np.asarray(array.values[:]), _over_rows_and_seeds(array, rows, store, Store.read)
     if old is None:
         return np.zeros(new.shape, bool)
     if array.name.metric == "training_seconds":
@@ -59,31 +60,25 @@ def _is_there(array: Array, rows: Rows, store: Store) -> np.ndarray:
     return np.asarray(np.isclose(old, new, rtol=RELATIVE_DIFFERENCE))
 
 
-def _held(array: Array, rows: Rows, store: Store) -> np.ndarray | None:
-    """What the store has of an array, over the array's rows and seeds, NaN where it has nothing; None where it has no such array."""
+def _over_rows_and_seeds(array: Array, rows: Rows, store: Store, read: Callable[[Store, Name], np.ndarray]) -> np.ndarray | None:
+    """What is read of the array that a store has, over the array's rows and seeds, NaN where it has none; None where it has no such array."""
     axes = array.header.axes
     if array.name not in store:
         return None
     header = store.header(array.name)
     if header.rows != array.header.rows or {**header.axes, "seed": []} != {**axes, "seed": []}:
         return None
-    held = store.read(array.name)
+    held = read(store, array.name)
     names, row_of = (rows.keys, store.rows.class_row) if header.rows == "class" else (rows.exact, store.rows.exact_row)
     known = [row for row, name in enumerate(names) if name in row_of]
     if "seed" in axes:
         held = _over(axes["seed"], header.axes["seed"], held, 1 + list(axes).index("seed"))
-    old = np.full(array.values.shape, np.nan)
+    old = np.full((len(names), *held.shape[1:]), np.nan)
     old[known] = held[[row_of[names[row]] for row in known]]
     return old
 
 
-def _of_each(header: Header, there: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Where the accuracy is there, and anything is held of a matrix that belongs to it: ``(rows, levels, seeds)``."""
-    matrix = tuple(range(2 + list(header.axes).index("seed"), held.ndim))
-    return np.asarray(there & ~np.isnan(held).all(axis=matrix))
-
-
-def _without(values: Blocks | np.ndarray, where: np.ndarray) -> Blocks | np.ndarray:
+def _without(values: Blocks | np.ndarray, where: np.ndarray) -> Blocks:
     """Counts, or other numbers, that are missing there."""
     missing = MISSING if values.dtype == np.uint16 else np.nan
 
@@ -92,7 +87,7 @@ def _without(values: Blocks | np.ndarray, where: np.ndarray) -> Blocks | np.ndar
         found[where[rows]] = missing
         return found
 
-    return Blocks(values.shape, values.dtype, read) if values.dtype == np.uint16 else read(slice(None))
+    return Blocks(values.shape, values.dtype, read)
 
 
 def _over(seeds: list[float | int | str], held: list[float | int | str], values: np.ndarray, axis: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST = 48_000
@@ -27,25 +27,23 @@ def listing(records: Mapping[str, Record], longest: int | None = None) -> dict[s
     return plain if len(json.dumps(plain)) <= (LONGEST if longest is None else longest) else summed(plain)
 
 
-def extended(present: Mapping[str, Any], records: Mapping[str, Record]) -> dict[str, Any]:
+def extended(present: Mapping[str, Any], records: Mapping[str, Record], longest: int | None = None) -> dict[str, Any]:
     """What is listed, with more networks, none of which is in it."""
-    if not is_summed(present):
-        return listing({**present, **records})
-    more = summed(records)
+    return added([present, summed(records)]) if is_summed(present) else listing({**present, **records}, longest)
+
+
+def added(sums: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What stands for several lists of different networks together, each of which it stands for one of."""
+    sums = list(sums)
     return {
-        "networks": present["networks"] + more["networks"],
-        "digest": _hexadecimal(int(present["digest"], 16) + int(more["digest"], 16)),
+        "networks": sum(one["networks"] for one in sums),
+        "digest": _hexadecimal(sum(int(one["digest"], 16) for one in sums)),
     }
 
 
 def is_summed(present: Mapping[str, Any]) -> bool:
     """Whether there is a digest in place of the list."""
     return present.keys() == {"networks", "digest"}
-
-
-def is_of(present: Mapping[str, Any], records: Mapping[str, Record]) -> bool:
-    """Whether exactly these networks are listed."""
-    return dict(present) == (summed(records) if is_summed(present) else {key: dict(record) for key, record in records.items()})
 
 
 def summed(records: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from builders.recipes import checked_name
 from builders.results import listing, shards, together
 from builders.results.again import without_what_is_there
 from builders.results.built import TRAINING_FIELDS, Built
+from builders.results.origins import Origin, refuse_other_weights
 from builders.results.together import SOURCE
-from builders.weights.planned import Weights, source_of
+from builders.weights.planned import Weights, key_of, source_of
 from robbench.errors import Contradiction
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.measurements.question import UNTRAINED
@@ -43,7 +44,7 @@ def merge(folder: Path, into: Path, *, training: str | None = None, partial: boo
     measured again the store keeps its own numbers, where the new ones differ by rounding only (`builders.results.again`).  The store
     gets a row for every architecture of the plan's search space, built or not; where those are too many to list, for those of the plan.
 
-    Shards are read one at a time, so memory does not grow with the number of images.
+    Shards are read one at a time, and arrays written a block at a time, so memory does not grow with the number of images, nor with matrices of many classes.
 
     Arguments:
         folder: with a plan, all of whose units are done.
@@ -69,7 +70,7 @@ def merge(folder: Path, into: Path, *, training: str | None = None, partial: boo
         with Store(into) as store:
             _refuse_other_space(store, into, plan)
     together.refuse_others(into, arrays)
-    together.refuse_other_weights(into, arrays, plan)
+    _refuse_other_weights(into, plan, name)
     try:
         return extend(into, rows, without_what_is_there(arrays, rows, into), joined=together.joined)
     except Contradiction as error:
@@ -120,8 +121,8 @@ def _of_the_trained(built: Built, training: str) -> Iterator[Array]:
             Name(dataset, training, threat, "outcomes"), Header("class", {**over, "image": []}, "bit", said), built.outcomes(threat)
         )
         for measure in settings.get("measures", ()):
-            header, found = Header("class", {**over, **AXES[measure]}, UNITS[measure], said), built.summary(measure, threat)
-            yield Array(Name(dataset, training, threat, measure), header, found if found.dtype == np.uint16 else found[:])
+            header = Header("class", {**over, **AXES[measure]}, UNITS[measure], said)
+            yield Array(Name(dataset, training, threat, measure), header, built.summary(measure, threat))
     for field in TRAINING_FIELDS if built.plan.trains else ():
         name = Name(dataset, training, f"training_{field}", "value")
         values = built.training.get(field, np.full((len(built.rows.keys), len(seeds)), np.nan))
@@ -161,11 +162,15 @@ def threats(settings: dict[str, Any]) -> dict[str, tuple[Axes, dict[str, Any]]]:
 
 def _provenance(built: Built) -> dict[str, Any]:
     """What every array of the build says of where it comes from."""
-    recipe = built.plan.recipe
-    weights = {"weights": listing.listing(recipe.files, LONGEST_LIST)} if isinstance(recipe, Weights) else {}
+    plan, weights = built.plan, dict[str, Any]()
+    if isinstance(plan.recipe, Weights):
+        keys = (
+            key_of(arch, seed) for arch in plan.architectures() for seed in plan.seeds
+        )  # of a plan that is done in part, those of the part
+        weights = {"weights": listing.listing({key: plan.recipe.files[key] for key in keys}, LONGEST_LIST)}
     return {
         "source": SOURCE,
-        "plan": built.plan.record(short=True),
+        "plan": plan.record(short=True),
         **weights,
         "recipe": built.settings["recipe"],
         "dataset": built.settings["dataset"],
@@ -176,6 +181,18 @@ def _provenance(built: Built) -> dict[str, Any]:
 def _refuse_other_space(store: Store, into: Path, plan: Plan) -> None:
     if store.space.name != plan.space:
         raise BuildError(f"{into} is of the search space {store.space.name}, and the plan is of {plan.space}; name another store (--into).")
+
+
+def _refuse_other_weights(into: Path, plan: Plan, training: str) -> None:
+    if not isinstance(plan.recipe, Weights) or not into.exists():
+        return
+    files = plan.recipe.files
+    origins = (Origin(plan.space, arch, seed, files[key_of(arch, seed)]) for arch in plan.architectures() for seed in plan.seeds)
+    given = {origin.place: origin for origin in origins}
+    with Store(into) as store:
+        for name in store.names():
+            if (name.dataset, name.training, name.measure) == (plan.dataset, training, "accuracy"):
+                refuse_other_weights(store, name, given)
 
 
 def _other_environment(into: Path, built: Built) -> str:

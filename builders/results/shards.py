@@ -22,9 +22,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from builders.errors import ShardError
+from builders.errors import UNREADABLE, ShardError
 from builders.plan import Unit
 from robbench.store.atomic import replacing
 
@@ -209,7 +207,5 @@ def _checked(bits: np.ndarray, threat: str, stack: int, images: int) -> np.ndarr
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except (
-        OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
+    except UNREADABLE as error:
         raise ShardError(f"{path} is cut short or damaged ({error}); delete it, and `robbench build run` makes it again.") from error

@@ -3,7 +3,8 @@
     measured = measure(network, dataset, evaluation)
     store_measured("mine.h5", measured, [Origin("nb201", arch, seed=0, weights={"file": "mine.pth", …})], about)
 
-What a store holds under a training's name is extended by more architectures and seeds, as long as all but the weights is the same.
+What a store holds under a training's name is extended by more architectures and seeds, as long as they are measured in the same way; library versions and
+devices may differ, as between builds that are merged, and are said of each (`builders.results.together`).
 """
 
 from __future__ import annotations
@@ -26,48 +27,26 @@ from builders.fingerprint import listed
 from builders.measure import Measured
 from builders.recipes import checked_name
 from builders.results import listing, together
+from builders.results.again import without_what_is_there
 from builders.results.built import unmeasured
-from builders.results.listing import Record
 from builders.results.merge import Axes, threats
+from builders.results.origins import Origin, Place, places, refuse_other_weights
 from builders.units import settings_of_evaluation
-from builders.weights.planned import key_of
-from robbench.arguments import checked_seed
+from robbench.arguments import SEED_BITS, checked_seed
 from robbench.errors import Contradiction
 from robbench.spaces import space_named
 from robbench.store import Store
-from robbench.store.arrays import Array, Header, Name
+from robbench.store.arrays import MISSING, Array, Header, Name
+from robbench.store.blockwise import Blocks, placed
 from robbench.store.rows import Rows
 from robbench.store.writing import Changes, extend
 
+__all__ = ["SOURCE", "About", "Origin", "Present", "refuse_twice", "store_measured", "stored"]
+
 SOURCE = "robbench build evaluate"
-_OF_ONE_RUN = ("weights", "seconds")
-"""What may differ between networks whose numbers stand in one array."""
 _AXES: dict[str, Axes] = {"accuracy": {}, "outcomes": {"image": []}, **AXES}
 """What the arrays of a measure run over, after levels and seeds."""
 _UNITS = {"accuracy": "fraction", "outcomes": "bit", **UNITS}
-
-
-class Origin(NamedTuple):
-    """What a measured network is."""
-
-    space: str
-    arch: str
-    """Its text."""
-    seed: int
-    """Of its training."""
-    weights: Record
-    """Where its weights are from, such as file and sha256."""
-
-    @property
-    def key(self) -> str:
-        """What provenance calls it."""
-        return key_of(self.arch, self.seed)
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Where a store has its numbers: key of its class, and seed."""
-        space = space_named(self.space)
-        return space.key(space.parse(self.arch)), self.seed
 
 
 @dataclass(frozen=True)
@@ -103,8 +82,8 @@ class Present(NamedTuple):
     """What a store holds of a threat."""
 
     provenance: dict[str, Any]
-    networks: frozenset[tuple[str, int]]
-    """Those that were measured: key of the class, and seed."""
+    networks: frozenset[Place]
+    """Those that were measured."""
 
 
 def store_measured(into: str | os.PathLike[str], measured: Measured, origins: Sequence[Origin], about: About) -> Changes:
@@ -117,7 +96,7 @@ def store_measured(into: str | os.PathLike[str], measured: Measured, origins: Se
 
     Raises:
         BuildError: two networks of one class and seed.
-        Contradiction: the store holds other numbers of the same network, or of networks that were measured otherwise.
+        Contradiction: the store holds other numbers of the same network, by more than rounding, or of networks that were measured otherwise.
         StoreError: as `robbench.store.writing.extend`.
     """
     spaces = {origin.space for origin in origins}
@@ -126,13 +105,13 @@ def store_measured(into: str | os.PathLike[str], measured: Measured, origins: Se
     space = space_named(spaces.pop())
     refuse_twice(origins)
     rows = Rows.of(space, space.members if space.members is not None else dict.fromkeys(space.parse(origin.arch) for origin in origins))
-    return extend(into, rows, _arrays(Path(into), measured, origins, rows, about))
+    return extend(into, rows, without_what_is_there(_arrays(Path(into), measured, origins, rows, about), rows, Path(into)))
 
 
 def refuse_twice(origins: Sequence[Origin]) -> None:
     """Raise BuildError where two networks would have one place in a store, or one has a seed that is none."""
     for origin in origins:
-        checked_seed(origin.seed)
+        checked_seed(origin.seed, bits=SEED_BITS)
     for place, count in Counter(origin.place for origin in origins).items():
         if count > 1:
             key = next(origin.key for origin in origins if origin.place == place)
@@ -146,23 +125,12 @@ def stored(into: Path, origins: Sequence[Origin], about: About) -> list[bool]:
         Contradiction: it has some that were measured otherwise, or of other weights.
         BuildError: it has those of so many networks that they are not listed, and not all of them are among these.
     """
-    present = _present(into, about)
-    for threat, (provenance, networks) in present.items():
+    present, given = _present(into, about), {origin.place: origin for origin in origins}
+    for threat, found in present.items():
         name, (_, how) = about.name(threat, "accuracy"), about.threats[threat]
-        _refuse_otherwise(name, provenance, {**provenance, **about.provenance, **how})
-        mine = {origin.key: origin.weights for origin in origins if origin.place in networks}
-        known = provenance["weights"]
-        if listing.is_summed(known):
-            if not listing.is_of(known, mine):
-                raise BuildError(
-                    f"{into} holds {name} of {known['networks']} networks, too many to be listed, and {len(mine)} of them are given, perhaps with"
-                    " other weights; give all of them together with what is new, or another name (--training)."
-                )
-        elif other := [key for key, weights in mine.items() if known.get(key) != dict(weights)]:
-            raise Contradiction(
-                f"{into} holds {name} of other weights than {other[0]} has now ({known.get(other[0], 'of another cell of its class')});"
-                " give these another name (--training), or their seeds."
-            )
+        _refuse_otherwise(name, found.provenance, {**found.provenance, **about.provenance, **how})
+        with Store(into) as store:
+            refuse_other_weights(store, name, given)
     held = [present, *(_present(into, about, measure) for measure in about.measures)]
     return [
         all(threat in found and origin.place in found[threat].networks for found in held for threat in about.threats) for origin in origins
@@ -188,26 +156,38 @@ def _arrays(into: Path, measured: Measured, origins: Sequence[Origin], rows: Row
             yield Array(name, header, _in_rows(each, at, (len(rows.keys), len(seeds)), tuple(map(len, axes.values()))))
 
 
-def _in_rows(found: np.ndarray, at: tuple[list[int], list[int]], shape: tuple[int, int], levels: tuple[int, ...]) -> np.ndarray:
+def _in_rows(found: np.ndarray, at: tuple[list[int], list[int]], shape: tuple[int, int], levels: tuple[int, ...]) -> Blocks:
     """Numbers of networks, ``(networks, levels, *)``, in their class rows and seeds: ``(classes, *levels, seeds, *)``; others are not measured."""
-    values = unmeasured((*shape, *found.shape[1:]), found.dtype)
-    values[at] = found
-    return np.moveaxis(values, 1, 2).reshape(shape[0], *levels, shape[1], *found.shape[2:])
+    (given, seeds), (classes, count), besides = at, shape, found.shape[2:]
+    rows = sorted(set(given))
+    values = unmeasured((len(rows), count, *found.shape[1:]), found.dtype)
+    values[[rows.index(row) for row in given], seeds] = found
+    values = np.moveaxis(values, 1, 2).reshape(len(rows), *levels, count, *besides)
+    missing = 0 if found.dtype == np.uint8 else MISSING if found.dtype == np.uint16 else np.nan
+    return placed(values, np.array(rows), classes, missing)
 
 
 def _said(name: Name, present: Present | None, new: dict[str, Any], origins: Sequence[Origin]) -> dict[str, Any]:
-    """The provenance of an array, with what a store holds of it and what is put into it."""
-    networks = frozenset[tuple[str, int]]() if present is None else present.networks
+    """The provenance of an array, with what a store holds of it and what is put into it: what was measured in one environment is one build."""
+    networks = frozenset[Place]() if present is None else present.networks
     weights = {origin.key: origin.weights for origin in origins if origin.place not in networks}
     if present is None:
         return {**new, "weights": listing.listing(weights)}
     _refuse_otherwise(name, present.provenance, new)
-    seconds = round(present.provenance["seconds"] + new["seconds"], 1)
-    return {**new, "weights": listing.extended(present.provenance["weights"], weights), "seconds": seconds}
+    builds = together.builds_of(present.provenance)
+    if not weights:  # what is measured again is not put in again
+        return together.of_builds(new, builds)
+    nothing: dict[str, Any] = {"weights": {}, "seconds": 0}
+    mine = next((build for build in builds if build.get("environment") == new.get("environment")), nothing)
+    others = [build for build in builds if build is not mine]
+    room = listing.LONGEST - len(json.dumps(others)) if others else None
+    own = {field: new[field] for field in ("environment",) if field in new}
+    seconds = round(mine["seconds"] + new["seconds"], 1)
+    return together.of_builds(new, [*others, {**own, "weights": listing.extended(mine["weights"], weights, room), "seconds": seconds}])
 
 
 def _refuse_otherwise(name: Name, present: dict[str, Any], new: dict[str, Any]) -> None:
-    if differing := together.differing(name, present, new, but=_OF_ONE_RUN):
+    if differing := together.differing(name, present, new):
         raise Contradiction(
             f"{name} in the store differs from what is to be put into it: {listed(differing)}."
             " To keep both, give the new one another name (--training)."
@@ -223,14 +203,10 @@ def _present(into: Path, about: About, measure: str = "accuracy") -> dict[str, P
         names = set(store.names())
         for threat in about.threats:
             if (name := about.name(threat, measure)) in names:
-                header, values = store.header(name), store.read(name)
-                seeds = [int(seed) for seed in header.axes.get("seed", [])]
-                if header.provenance.get("source") != SOURCE or not seeds:
+                header = store.header(name)
+                if header.provenance.get("source") != SOURCE or not header.axes.get("seed"):
                     raise Contradiction(
                         f"{into} holds {name} from {header.provenance.get('source')}; give what is measured here another name (--training)."
                     )
-                of_seeds = np.moveaxis(values, 1 + list(header.axes).index("seed"), -1).reshape(len(values), -1, len(seeds))
-                measured = ~np.isnan(of_seeds).all(1)
-                places = frozenset((store.rows.keys[row], seeds[at]) for row, at in zip(*np.nonzero(measured), strict=True))
-                found[threat] = Present(header.provenance, places)
+                found[threat] = Present(header.provenance, places(store, name))
     return found

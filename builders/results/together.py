@@ -1,15 +1,14 @@
-"""What may stand together in one store: networks of one training are trained and measured in one way, whenever and wherever they were built.
+"""What may stand together in one store: networks of one training are trained and measured in one way, whenever and wherever that was.
 
 compared    recipe, checksum of the data set, settings of attack, corruption or proxy, levels, number of images, code of attacks
-recorded    plan, environment (library versions, device), seconds, diverged networks: of each build
+recorded    plan, environment (library versions, device), weights, seconds, diverged networks: of each build, or each sitting of an evaluation
 
 Library versions and devices may differ between builds: rounding is then another, as between two machines, and each build says what it ran on.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from builders.errors import BuildError
 from builders.fingerprint import differences, flat, listed
 from builders.plan import Plan
 from builders.plan_file import plan_from
-from builders.results import listing
-from builders.weights.planned import Weights
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import UNTRAINED
 from robbench.store import Store
@@ -26,7 +23,7 @@ from robbench.store.arrays import Array, Header, Name
 
 SOURCE = "robbench build"
 
-_OF_ONE_BUILD = ("plan", "weights", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
+OF_ONE_BUILD = ("plan", "weights", "environment", "seconds", "diverged", "missing", "seconds_of_all_proxies")
 _OF_THE_UNTRAINED = ("channels", "cells", "layers", "mean", "std")
 """What untrained networks have of a recipe."""
 _NAMES = ("name", "training")
@@ -34,7 +31,7 @@ _NAMES = ("name", "training")
 
 def builds_of(provenance: dict[str, Any]) -> list[dict[str, Any]]:
     """Of each build that an array's numbers come from: plan, environment, and what is said of that build only."""
-    return provenance.get("builds") or [{field: provenance[field] for field in _OF_ONE_BUILD if field in provenance}]
+    return provenance.get("builds") or [{field: provenance[field] for field in OF_ONE_BUILD if field in provenance}]
 
 
 def joined(name: Name, present: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
@@ -42,8 +39,13 @@ def joined(name: Name, present: dict[str, Any], new: dict[str, Any]) -> dict[str
     if present.get("source") != SOURCE:
         return None
     builds = builds_of(present) + [build for build in builds_of(new) if build not in builds_of(present)]
-    common = {field: value for field, value in completed(name, {**present, **new}).items() if field not in _OF_ONE_BUILD}
-    return {**common, "builds": builds} if len(builds) > 1 else new
+    return of_builds(completed(name, {**present, **new}), builds) if len(builds) > 1 else new
+
+
+def of_builds(common: dict[str, Any], builds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The provenance of an array whose numbers come from some builds: what they have in common, and what is said of each."""
+    common = {field: value for field, value in common.items() if field not in (*OF_ONE_BUILD, "builds")}
+    return {**common, **(builds[0] if len(builds) == 1 else {"builds": builds})}
 
 
 def refuse_others(store: Path, arrays: Iterable[Array]) -> None:
@@ -65,44 +67,13 @@ def refuse_others(store: Path, arrays: Iterable[Array]) -> None:
         ]
         for name in same_training:
             if differing := _differences(name, held[name], array):
-                raise BuildError(f"{store} holds {name} of something else: {listed(differing)}. {_way_out(array.name, held)}")
+                raise BuildError(f"{store} holds {name} of something else: {listed(differing)}. {way_out(array.name, held)}")
 
 
 def plan_of(build: dict[str, Any]) -> Plan:
     """The plan of a build, as an array's provenance has it; raises as `builders.plan_file.plan_from`."""
     fields = build["plan"]
     return plan_from({**fields, "recipe": {**fields["recipe"], "files": build["weights"]}} if "weights" in build else fields)
-
-
-def refuse_other_weights(store: Path, arrays: Iterable[Array], plan: Plan) -> None:
-    """Do nothing if a plan's networks, where the store has some of them, are from the same files.
-
-    Raises:
-        BuildError: one is not; or the store does not list its files, and holds some of the plan's networks, but not all.
-    """
-    if not isinstance(plan.recipe, Weights) or not store.exists():
-        return
-    training = next(array.name.training for array in arrays if array.name.training != UNTRAINED)
-    with Store(store) as opened:
-        held = {name: opened.header(name) for name in opened.names() if (name.dataset, name.training) == (plan.dataset, training)}
-    builds = {json.dumps(build, sort_keys=True): build for header in held.values() for build in builds_of(header.provenance)}
-    for build in builds.values():
-        if other := _other_file(build, plan, plan.recipe):
-            raise BuildError(f"{store} holds {other}. {_way_out(Name(plan.dataset, training, 'clean', 'accuracy'), held)}")
-
-
-def _other_file(build: dict[str, Any], plan: Plan, weights: Weights) -> str | None:
-    """What the store holds of other weights than a plan has."""
-    held = build["weights"]
-    if listing.summed(held) == listing.summed(weights.files):
-        return None
-    if not listing.is_summed(held):
-        other = next((key for key, record in weights.files.items() if held.get(key, record) != record), None)
-        return other and f"numbers of {other} with weights from {held[other]}, and the plan has {weights.files[other]}"
-    before = plan_of(build)
-    if not set(before.seeds) & set(plan.seeds) or not set(before.architectures()) & set(plan.architectures()):
-        return None
-    return f"numbers of {held['networks']} networks, whose files are too many to be listed, and the plan has some of them, perhaps of other files"
 
 
 def _differences(name: Name, present: Header, array: Array) -> list[str]:
@@ -113,9 +84,10 @@ def _differences(name: Name, present: Header, array: Array) -> list[str]:
     return _but_what_is_older(name, old, new)
 
 
-def differing(name: Name, present: dict[str, Any], new: dict[str, Any], *, but: Collection[str]) -> list[str]:
-    """All that an array's provenance says otherwise in a store than anew, but for some fields; as `builders.fingerprint.differences`."""
-    old, other = (flat({field: value for field, value in completed(name, said).items() if field not in but}) for said in (present, new))
+def differing(name: Name, present: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """All that an array's provenance says otherwise in a store than anew, but for what is said of one build; as `builders.fingerprint.differences`."""
+    own = (*OF_ONE_BUILD, "builds")
+    old, other = (flat({field: value for field, value in completed(name, said).items() if field not in own}) for said in (present, new))
     return _but_what_is_older(name, old, other)
 
 
@@ -142,9 +114,10 @@ def _is_older(field: str, dataset: str) -> bool:
     return field == "code" or (field == "dataset" and not dataset.startswith("npz:"))
 
 
-def _way_out(name: Name, held: Iterable[Name]) -> str:
+def way_out(name: Name, held: Iterable[Name]) -> str:
+    """What to do with an array that cannot stand beside those that a store holds."""
     if name.training == UNTRAINED:
-        return "Merge into a store of its own (--into)."
+        return "Put it into a store of its own (--into)."
     taken = {other.training for other in held if other.dataset == name.dataset}
     free = next(found for number in range(2, 2 + len(taken) + 1) if (found := f"{name.training}-{number}") not in taken)
-    return f"Merge under a training's name of its own, such as --training {free}, or into another store (--into)."
+    return f"Put it under a training's name of its own, such as --training {free}, or into another store (--into)."

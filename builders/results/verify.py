@@ -22,7 +22,7 @@ from builders.results.together import SOURCE, builds_of, plan_of
 from builders.units import environment_of, run_unit, settings_of
 from builders.weights.folder import found_in
 from builders.weights.planned import Weights, key_of, put_through, source_of
-from robbench.arguments import checked_count
+from robbench.arguments import checked_count, checked_seed
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import UNTRAINED
 from robbench.spaces import space_named
@@ -77,7 +77,7 @@ def verify(
     Raises:
         BuildError: the store was not made by a build, or by what the names of its recipe and evaluation stood for then and no longer do;
             or the device cannot be used.
-        InvalidArgument: sample is no number of units.
+        InvalidArgument: sample is no number of units, or seed is none.
     """
     with Store(store) as opened:
         units = [(built, unit) for built in _Built.all(opened, weights) for unit in built.plan.units()]
@@ -85,7 +85,7 @@ def verify(
             raise BuildError(f"sample={sample}; expected 1 to {len(units)}, the units of the store's plans.")
         found, loaded = find_device(device), cache(lambda plan: plan.load(data))
         torch.set_num_threads(1)
-        for index in np.random.default_rng(seed).permutation(len(units))[:sample]:
+        for index in np.random.default_rng(checked_seed(seed)).permutation(len(units))[:sample]:
             built, unit = units[int(index)]
             dataset = loaded(built.plan)
             built.refuse_other_settings(opened, settings_of(built.plan.recipe, built.plan.evaluation, dataset))
@@ -174,7 +174,9 @@ class _Built(NamedTuple):
                 for build in builds_of(found):
                     own.setdefault(_listed(plan_of(build), weights), {})[name] = build
         if not own:
-            raise BuildError(f"{store.path} holds nothing that was built here, only published data; there is no plan to build again.")
+            raise BuildError(
+                f"{store.path} holds nothing that was built here from a plan, only what was published or evaluated from files; there is nothing to build again."
+            )
         return [cls._of(store, provenances, plan, names) for plan, names in own.items()]
 
     @classmethod

@@ -13,7 +13,7 @@ from builders.errors import WeightsError
 from builders.weights import published
 from builders.weights.files import Entry
 from builders.weights.loading import network_of, skeleton_of
-from robbench.arguments import checked_seed
+from robbench.arguments import SEED_BITS, checked_seed
 from robbench.measurements.lookup import Lookup
 from robbench.spaces import space_named
 from robbench.store import Store
@@ -68,7 +68,7 @@ def identified(
     if entry.seed is not None and seed is not None and entry.seed != seed:
         raise WeightsError(f"{entry} says that it is of seed {entry.seed}; expected {seed}, as was said.")
     said = entry.seed if seed is None else seed
-    return Checkpoint(entry, space, one, checked_seed(0 if said is None else said))
+    return Checkpoint(entry, space, one, checked_seed(0 if said is None else said, bits=SEED_BITS))
 
 
 def at_index(store: Path, index: int) -> Any:

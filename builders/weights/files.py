@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from builders.errors import WeightsError
+from builders.errors import UNREADABLE, WeightsError
 from builders.weights import kept, published
 from builders.weights.kept import Kept
 
@@ -148,7 +148,7 @@ def _load(path: Path) -> Any:
         with warnings.catch_warnings():  # torch warns of what damaged files make it do
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_whole_zip(path))
-    except kept.UNREADABLE as error:
+    except UNREADABLE as error:
         first = str(error).partition("\n")[0].rstrip(". ")
         if isinstance(error, UnpicklingError) and "weights_only" in str(error).lower():
             named = re.search(r"GLOBAL ([\w.]+)", str(error))

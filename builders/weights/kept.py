@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from builders.errors import BuildError, DamagedWeights, WeightsError
+from builders.errors import UNREADABLE, BuildError, DamagedWeights, WeightsError
 from builders.networks.families import skeleton_from
 from builders.recipes import digest
 from builders.train import Training
@@ -35,12 +32,6 @@ from robbench.spaces import space_named
 from robbench.store.atomic import replacing
 
 RECORD, SUM = "record", "sum"
-
-UNREADABLE = (
-    OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, AssertionError, MemoryError,
-    UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What libraries raise of damaged files."""
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def _array(file: Path, reading: CellReading, dataset: str, key: str, measure: st
 
 
 def _confidences(file: Path, reading: CellReading, dataset: str, key: str, levels: Levels) -> list[Array]:
-    """The confidences of each scheme that the file has, where they are not larger than any array of numbers may be."""
+    """The confidences of each scheme that the file has; on disk, for of 120 classes they come to gigabytes."""
     shape, classes = tuple(map(len, levels.values())), _CLASSES[dataset]
     axes: dict[str, Levels] = {
         "label": {"label": [], "class": []},
@@ -155,7 +155,7 @@ def _confidences(file: Path, reading: CellReading, dataset: str, key: str, level
         "prediction": {"images": ["correct", "incorrect"]},
     }
     shapes = {scheme: (*shape, *((2,) if scheme == "prediction" else (classes, classes))) for scheme in axes}
-    kept: dict[str, OnDisk | None] = {}
+    kept: dict[str, OnDisk] = {}
     for network, row, item in _items(file, reading, dataset, key, CONFIDENCE):
         for scheme, given in _schemes(file, network, item, *shape).items():
             found = _numbers(file, f"{network}, {scheme}", given, np.float64, missing=True)
@@ -164,26 +164,12 @@ def _confidences(file: Path, reading: CellReading, dataset: str, key: str, level
             if not (np.isnan(found) | ((found >= 0) & (found <= 1))).all():
                 raise SourceError(f"{file}: {network}, {scheme}, has {shown(given)}; expected probabilities in [0, 1].")
             if scheme not in kept:
-                kept[scheme] = _room(file, reading, scheme, found.shape)
-            place = kept[scheme]
-            if place is not None:
-                place[row] = found
+                kept[scheme] = OnDisk((len(class_partition().keys), *found.shape), np.float64, np.nan)
+            kept[scheme][row] = found
     return [
-        _named(file, dataset, key, CONFIDENCES[scheme], Header("class", {**levels, **axes[scheme]}, "fraction", {}), place.blocks()[:])
+        _named(file, dataset, key, CONFIDENCES[scheme], Header("class", {**levels, **axes[scheme]}, "fraction", {}), place.blocks())
         for scheme, place in kept.items()
-        if place is not None
     ]
-
-
-def _room(file: Path, reading: CellReading, scheme: str, shape: tuple[int, ...]) -> OnDisk | None:
-    """Where the confidences of a scheme are gathered; None, and a word in the report, where they would not fit into memory."""
-    whole = (len(class_partition().keys), *shape)
-    try:
-        check_size(file, f"the confidences by {scheme}", whole, np.float64, most=ARRAY_BYTES)
-    except SourceError as error:
-        reading.unreadable.append(str(error))
-        return None
-    return OnDisk(whole, np.float64, np.nan)
 
 
 def _schemes(file: Path, network: str, item: Any, *levels: int) -> dict[str, Any]:

@@ -15,7 +15,8 @@ MISSING = 65535
 LEVEL_AXES = ("eps", "severity")
 """The axes that a threat's strength runs over; an array has one of them at the most."""
 
-_DENOMINATORS = (1000, 10000)
+DENOMINATORS = (1000, 10000)
+"""Of fractions that were rounded to a tenth of a percent, or to a hundredth; those of images have the number of images."""
 
 
 class Name(NamedTuple):
@@ -69,7 +70,7 @@ class Array(NamedTuple):
     values: np.ndarray | Blocks
     """``(rows, axes…)``: float with NaN where nothing was measured; or uint16 counts with `MISSING` there; or, for outcomes, uint8, eight images a
     byte, the first in its highest bit, as a masked array where something is missing: in a store, outcomes are missing where the accuracy is.
-    Counts and outcomes that are too large for memory are given as `Blocks`."""
+    What is too large for memory is given as `Blocks`."""
 
 
 class Fitted(NamedTuple):
@@ -88,22 +89,46 @@ class Fitted(NamedTuple):
     """All that is said of it, as JSON can say it."""
 
 
+Form = int | np.dtype[Any]
+"""How floats are stored: as uint16 codes with this denominator, or as floats of this type."""
+
+
+def forms(images: int | None) -> tuple[Form, ...]:
+    """The forms in which floats may be stored, the smallest first; the last one takes every value."""
+    return *DENOMINATORS, *([images] if images else []), np.dtype(np.float32), np.dtype(np.float64)
+
+
 @np.errstate(over="ignore")
+def in_form(values: np.ndarray, form: Form) -> np.ndarray | None:
+    """Floats in a form; None where it does not give every one of them back exactly."""
+    values = values.astype(np.float64)  # a multiple in single precision only would not come back
+    if not isinstance(form, int):
+        found = values.astype(form)
+        return found if np.array_equal(found.astype(np.float64), values, equal_nan=True) else None
+    missing = np.isnan(values)
+    filled = np.where(missing, 0, values)
+    codes = np.rint(filled * form)
+    if codes.min(initial=0) >= 0 and codes.max(initial=0) < MISSING and np.array_equal(codes / form, filled):
+        return np.where(missing, MISSING, codes).astype(np.uint16)
+    return None
+
+
 def pack(values: np.ndarray, images: int | None) -> tuple[np.ndarray, int | None]:
     """The smallest form that gives every value back exactly: uint16 codes with their denominator, or the floats themselves."""
     if values.dtype == np.uint16:
         return values, 1
     if values.dtype == np.uint8:
         return values, None
-    values = values.astype(np.float64)  # a multiple in single precision only would not come back
-    missing = np.isnan(values)
-    filled = np.where(missing, 0, values)
-    for denominator in (*_DENOMINATORS, *([images] if images else [])):
-        codes = np.rint(filled * denominator)
-        if codes.min(initial=0) >= 0 and codes.max(initial=0) < MISSING and np.array_equal(codes / denominator, filled):
-            return np.where(missing, MISSING, codes).astype(np.uint16), denominator
-    single = values.astype(np.float32)
-    return (single if np.array_equal(single.astype(np.float64), values, equal_nan=True) else values), None
+    return next((found, form if isinstance(form, int) else None) for form in forms(images) if (found := in_form(values, form)) is not None)
+
+
+def pack_blocks(values: Blocks, images: int | None) -> tuple[Blocks, int | None]:
+    """As `pack`; of floats, a form is given up at the first block that it does not give back."""
+    if values.dtype.kind != "f":
+        return values, 1 if values.dtype == np.uint16 else None
+    form = next(form for form in forms(images) if all(in_form(values[rows], form) is not None for rows in values.slices()))
+    dtype, denominator = (np.dtype(np.uint16), form) if isinstance(form, int) else (form, None)
+    return values.mapped(lambda block: in_form(block, form), dtype), denominator
 
 
 def unpack(stored: np.ndarray, denominator: int | None) -> np.ndarray:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,20 @@ class Blocks:
     def ndim(self) -> int:
         """Of the array."""
         return len(self.shape)
+
+    def slices(self) -> Iterator[slice]:
+        """All rows, some at a time: `rows_of_a_block`."""
+        step = rows_of_a_block(self.shape, self.dtype)
+        return (slice(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step))
+
+    def mapped(self, function: Callable[[np.ndarray], Any], dtype: np.dtype[Any]) -> Blocks:
+        """What a function makes of each block: an array of its shape, and of this type."""
+        return Blocks(self.shape, dtype, lambda rows: function(self.read(rows)))
+
+
+def rows_of_a_block(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """How many rows come to about `BLOCK_BYTES`; at least one."""
+    return max(1, min(shape[0], BLOCK_BYTES // (dtype.itemsize * math.prod(shape[1:]))))
 
 
 def placed(values: np.ndarray | Blocks, place: np.ndarray, rows: int, missing: Any) -> Blocks:

@@ -140,6 +140,7 @@ class Extension:
     def _placed(self, array: Array) -> Array:
         """The array over the rows of the store."""
         _check(array, self.rows)
+        array = _with_checked_values(array)
         place = self.places[array.header.rows]
         if place is None:
             return array
@@ -183,8 +184,7 @@ class Extension:
             self.file[path] = grown
             self.changed.add(path)
         values = spread(array.values, axis, [seeds.index(seed) for seed in axes["seed"]], len(seeds), _missing(array.values.dtype))
-        header = array.header._replace(axes={**axes, "seed": seeds})
-        return array._replace(header=header, values=values[:] if values.dtype.kind == "f" else values)
+        return array._replace(header=array.header._replace(axes={**axes, "seed": seeds}), values=values)
 
     def _has_gaps_for(self, array: Array) -> bool:
         """Whether the array has measurements that the one in the store lacks; raises Contradiction where they disagree."""
@@ -229,8 +229,7 @@ class Extension:
             filled[taken] = old[taken]
             return filled
 
-        values = Blocks(array.values.shape, array.values.dtype, read)
-        return array._replace(values=values[:] if values.dtype.kind == "f" else values)
+        return array._replace(values=Blocks(array.values.shape, array.values.dtype, read))
 
     def _stored(self, name: Name, block: slice) -> tuple[np.ndarray, np.ndarray]:
         """Some rows of an array in the store, and where nothing was measured: both ``(rows, axes…)``."""
@@ -294,14 +293,29 @@ def _check(array: Array, rows: Rows) -> None:
         raise StoreError(f"{array.name} has values of shape {array.values.shape}; expected {shape} for {_axes(array.header)}.")
     try:
         check_header(array.header, array.values.shape, array.values.dtype, 1 if array.values.dtype == np.uint16 else None)
-        if isinstance(array.values, np.ndarray):
-            check_values(array.header, array.values)
-        elif array.values.dtype.kind == "f":
-            raise ValueError("it is of floats, which are given whole; blocks are for counts and outcomes")
     except ValueError as error:
-        raise StoreError(f"{array.name} is not what its header says: {error}.") from error
+        raise _misdescribed(array.name, error) from error
     if any(part in ("", ".", "..") for part in array.name):
         raise StoreError(f"{array.name} has an empty part, or a part that is only dots; each of its four parts needs a name.")
+
+
+def _with_checked_values(array: Array) -> Array:
+    """The array, whose values are compared with its header: at once, or a block when it is read."""
+
+    def checked(values: np.ndarray) -> np.ndarray:
+        try:
+            check_values(array.header, values)
+        except ValueError as error:
+            raise _misdescribed(array.name, error) from error
+        return values
+
+    if isinstance(array.values, np.ndarray):
+        return array._replace(values=checked(array.values))
+    return array._replace(values=array.values.mapped(checked, array.values.dtype))
+
+
+def _misdescribed(name: Name, error: ValueError) -> StoreError:
+    return StoreError(f"{name} is not what its header says: {error}.")
 
 
 def _missing(dtype: np.dtype[Any]) -> Any:

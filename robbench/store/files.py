@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Collection, Iterable
 
 import h5py
 import numpy as np
 
-from robbench.store.arrays import Array, Name, pack
-from robbench.store.blockwise import Blocks
+from robbench.store.arrays import Array, Name, pack, pack_blocks
+from robbench.store.blockwise import Blocks, rows_of_a_block
 from robbench.store.chunks import FLETCHER32, GZIP, SHUFFLE, Dataset
 from robbench.store.hdf5 import Group
 from robbench.store.layout import (
@@ -29,8 +28,6 @@ from robbench.store.layout import (
 from robbench.store.opening import check_everything
 from robbench.store.reading import Store
 from robbench.store.structures import TEXT
-
-_CHUNK_BYTES = 1 << 20
 
 
 def copied(path: str | os.PathLike[str], new: h5py.File, but: Collection[str] = ()) -> dict[str, str]:
@@ -114,8 +111,9 @@ def write_manifest(file: h5py.File, manifest: dict[str, str], changed: Iterable[
 def write_array(file: h5py.File, array: Array) -> None:
     """Write an array; one of its name that is there is taken out when it is written, so that it can be made of that."""
     path, header = path_of(array.name), array.header
-    values, denominator = _packed(array)
-    dataset = create_dataset(file, None, values)
+    values, images = array.values, header.provenance.get("images")
+    packed, denominator = pack(values, images) if isinstance(values, np.ndarray) else pack_blocks(values, images)
+    dataset = create_dataset(file, None, packed)
     dataset.attrs["rows"] = header.rows
     dataset.attrs["axes"] = list(header.axes)
     for axis, points in header.axes.items():
@@ -129,16 +127,9 @@ def write_array(file: h5py.File, array: Array) -> None:
     file[path.encode()] = dataset
 
 
-def _packed(array: Array) -> tuple[np.ndarray | Blocks, int | None]:
-    if isinstance(array.values, np.ndarray) or array.values.dtype.kind == "f":
-        return pack(array.values[:], array.header.provenance.get("images"))
-    return array.values, 1 if array.values.dtype == np.uint16 else None  # of counts
-
-
 def create_dataset(file: h5py.File, path: str | None, values: np.ndarray | Blocks, compression: str | None = "gzip") -> h5py.Dataset:
     """A new data set, which has no path yet where that is None."""
-    row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    rows = max(1, min(values.shape[0], _CHUNK_BYTES // row_bytes))
+    rows = rows_of_a_block(values.shape, values.dtype)
     dataset = file.create_dataset(
         path if path is None else path.encode(),
         values.shape,

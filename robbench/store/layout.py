@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.errors import DamagedStore
-from robbench.store.arrays import Header, Name
+from robbench.store.arrays import DENOMINATORS, Header, Name
 
 if TYPE_CHECKING:
     import h5py
@@ -85,9 +85,9 @@ def check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any], d
         raise ValueError("its outcomes are not eight images a byte")
     if dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise ValueError(f"its type is {dtype}")
-    whole = isinstance(denominator, int | np.integer) and denominator > 0
-    if (dtype == np.uint16) != whole:
-        raise ValueError(f"its denominator is {denominator!r}, and its type {dtype}")
+    possible = (1, *DENOMINATORS, images) if dtype == np.uint16 else (None,)
+    if not (denominator is None or isinstance(denominator, int | np.integer)) or denominator not in possible:
+        raise ValueError(f"its denominator is {denominator!r}, its type {dtype}, and it is of {images} images")
 
 
 def check_values(header: Header, values: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from robbench.spaces import SearchSpace
 from robbench.store.arrays import Fitted, Header, Name, unpack
 from robbench.store.chunks import Dataset
 from robbench.store.layout import (
+    blocks,
     check_values,
     damage_named,
     header_of,
@@ -113,8 +115,13 @@ class Store:
         """``(rows, axes…)``."""
         return tuple(self._dataset(path_of(name)).shape)
 
-    def read(self, name: Name, row: int | None = None) -> np.ndarray:
-        """The values of an array, or of one of its rows: float64, NaN where nothing was measured.
+    def blocks(self, name: Name) -> Iterator[slice]:
+        """Rows of an array that stand together in the file, to be read one after the other where all are too many."""
+        with damage_named(self.path, path_of(name)):
+            return blocks(self._dataset(path_of(name)))
+
+    def read(self, name: Name, row: int | slice | None = None) -> np.ndarray:
+        """The values of an array, of one of its rows, or of a slice of them: float64, NaN where nothing was measured.
 
         Raises:
             DamagedStore: a chunk does not match its checksum.

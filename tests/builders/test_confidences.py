@@ -22,6 +22,8 @@ from builders.evaluations import EVALUATIONS, Evaluation
 from builders.measure import Measured, measure
 from builders.plan import Plan
 from builders.plan_file import read_plan, write_plan
+from builders.results import merge as merging
+from builders.results.built import Built
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured, stored
 from builders.results.verify import verify
@@ -29,6 +31,7 @@ from builders.run import run
 from robbench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.measurements.metrics import MEASURES
+from robbench.store.blockwise import Blocks
 from tests.builders.toy_networks import Stack, linear
 
 ARCHS = (
@@ -166,6 +169,8 @@ def test_a_build_stores_what_it_measured(tmp_path: Path, tiny_images: str) -> No
                 assert np.allclose(by_label.sum(1), 1, atol=1e-6)
                 assert bench.query(arch, metric, measure="confidence_prediction", **asked).shape == (2,)
     assert not merge(tmp_path / "build", store).added
+    arrays = merging._of_the_trained(Built.read(tmp_path / "build", plan, merging._rows(plan)), "standard")
+    assert {type(array.values) for array in arrays if array.name.measure in SUMMARIES} == {Blocks}  # never whole in memory
     (found,) = verify(store, sample=1, device="cpu")
     assert (found.succeeded, found.differing_summaries) == (True, 0)
     write_plan(tmp_path / "more", replace(plan, evaluation=replace(ALL, name="few", measures=()), seeds=(2,)))

@@ -4,6 +4,7 @@ import pickle
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,10 +12,11 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from builders import own
-from builders.attacks import FGSM
+from builders.attacks import FGSM, InPrecision
 from builders.cli import proxies
 from builders.definitions import evaluation_of, read_evaluation
 from builders.errors import BuildError
+from builders.evaluate import robust_outcomes
 from builders.evaluations import Evaluation
 from builders.own import own_attack, own_proxy
 from builders.plan import Plan
@@ -42,6 +44,12 @@ class Noise:
 
 def brighter(network, images, labels, eps, *, streams):
     return images + 0.01
+
+class Nearest(Noise):
+    calls = []
+    def nearest(self, network, images, labels, within, *, streams):
+        self.calls.append(len(images))
+        return 1 - images
 
 one = Noise(0.5)
 number = 3
@@ -73,6 +81,18 @@ def test_an_attack_of_ones_own_attacks_and_says_what_it_is(mine: str) -> None:
     assert torch.allclose(moved.amax((1, 2, 3)), torch.tensor([0.1, 0.2]))
     assert own_attack(f"{mine}:one").settings()["kind"] == "noise"
     assert own_attack(f"{mine}:brighter").settings().keys() == {"attack", "source"}
+
+
+def test_an_attack_of_ones_own_that_looks_for_the_nearest_point_walks_once(mine: str) -> None:
+    attack = own_attack(f"{mine}:Nearest")
+    images, labels = torch.full((3, 1, 2, 2), 0.4), torch.zeros(3, dtype=torch.int64)
+
+    def network(images: Any) -> Any:
+        return torch.stack([0.55 - images.mean((1, 2, 3)), torch.zeros(len(images))], 1)
+
+    for given in (attack, InPrecision(attack, "float32")):
+        assert robust_outcomes(network, images, labels, given, [0.1, 0.2, 0.3]).tolist() == [[True] * 3, [False] * 3, [False] * 3]
+    assert own._attack(attack.attack, attack.source, "{}").calls == [3, 3]  # type: ignore[attr-defined]
 
 
 def test_it_goes_to_other_processes_by_name(mine: str) -> None:

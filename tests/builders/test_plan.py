@@ -55,6 +55,7 @@ def test_a_units_key_is_pinned() -> None:
         ({"seeds": ()}, r"seeds=\(\); expected"),
         ({"seeds": (1, 1)}, r"seeds=\(1, 1\); expected at least one, and each once"),
         ({"seeds": (-1,)}, r"seeds=-1 .*at least 0"),
+        ({"seeds": (2**63,)}, r"seeds=9223372036854775808 .*below 2\^63"),
         ({"space": "dart"}, r"'dart' is not a search space whose networks a plan can be of\. Did you mean 'darts'\? Known: nb201, darts"),
         ({"space": "darts"}, r"'.*' is of networks with channels and cells, which those of DARTS are not; give darts-ha2023"),
         ({"space": "nb2o1"}, r"'nb2o1' is not a search space whose networks a plan can be of\. Did you mean 'nb201'"),

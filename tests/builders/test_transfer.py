@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from builders.classifiers import LogitsOf, Normalised
 from builders.datasets import Dataset
 from builders.errors import AttackError, BuildError
 from builders.evaluations import Evaluation
-from builders.transfer import TRANSFER, transfer_matrix
+from builders.transfer import TRANSFER, Shown, transfer_matrix
+from builders.transfer_file import transfer
+from builders.weights.checkpoints import identified
+from builders.weights.files import read
 from robbench.cli import main
+from robbench.errors import InvalidArgument
 from tests.builders.toy_networks import linear
 from tests.builders.weights.tiny_network import tiny_network
 
@@ -64,6 +69,9 @@ def test_networks_that_do_not_fit_each_other_are_refused(dataset: Dataset) -> No
             transfer_matrix({"one": fit, "other": other}, dataset, FEW)
     with pytest.raises(BuildError, match=r"1 networks and 1 attacks; expected two networks at least"):
         transfer_matrix({"one": fit}, dataset, FEW)
+    for seed in (-1, 2**63, 2**64):
+        with pytest.raises(InvalidArgument, match=rf"seed={seed} is not a seed here; expected an integer of at least 0 and below 2\^63"):
+            transfer_matrix({"one": fit, "other": linear(1)}, dataset, FEW, seed=seed)
 
 
 def test_the_attack_of_the_paper() -> None:
@@ -89,6 +97,61 @@ def test_an_attack_of_ones_own_transfers(tmp_path: Path, tiny_images: str, monke
     assert said["attacks"][0]["settings"]["attack"] == "mine_transfers:same"
     assert "code" not in said["attacks"][0]
     assert said["attacks"][0]["accuracy"] == [said["clean"]] * 2
+
+
+def test_a_matrix_that_was_stopped_is_gone_on_with(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done is not done again; another matrix, and what is none, are refused and left as they are."""
+    paths, out, attacked = [tmp_path / f"{k}.pth" for k in range(3)], tmp_path / "matrix.json", list[str]()
+    for k, path in enumerate(paths):
+        torch.save({"arch_str": ARCHS[k % 2], "seed": k, "net_state_dict": tiny_network(ARCHS[k % 2], k, classes=3).state_dict()}, path)
+    networks = [identified(entry) for path in paths for entry in read(path)]
+    row, given = Shown.row, {"normalisation": ((0.3,), (0.25,))}
+
+    def watched(self: Shown, source: str) -> Any:
+        attacked.append(source)
+        if len(attacked) == 2:
+            raise KeyboardInterrupt
+        return row(self, source)
+
+    monkeypatch.setattr(Shown, "row", watched)
+    with pytest.raises(KeyboardInterrupt):
+        transfer(networks, dataset, FEW, out=out, **given)  # type: ignore[arg-type]
+    begun = json.loads(out.read_text())["attacks"][0]["accuracy"]
+    assert [row is None for row in begun] == [False, True, True]
+    done: list[str] = []
+    found = transfer(networks, dataset, FEW, out=out, progress=done.append, **given)  # type: ignore[arg-type]
+    names = [one["name"] for one in found["networks"]]
+    assert (attacked, done) == ([names[0], names[1], names[1], names[2]], names)
+    assert found == json.loads(out.read_text()) == transfer(networks, dataset, FEW, **given)  # type: ignore[arg-type]
+    before, attacked[:] = out.read_bytes(), []
+    assert transfer(networks, dataset, FEW, out=out, **given) == found  # type: ignore[arg-type]
+    assert (attacked, out.read_bytes()) == ([], before)
+
+    def refused(message: str, networks: Any = networks, **more: Any) -> None:
+        before = out.read_bytes()
+        with pytest.raises(BuildError, match=message):
+            transfer(networks, dataset, FEW, out=out, **given, **more)  # type: ignore[arg-type]
+        assert (attacked, out.read_bytes()) == ([], before)
+
+    refused(r"matrix\.json holds another matrix \(it differs in seed\); name another file \(--out\), or take this one away", seed=1)
+    refused(r"it differs in networks\)", networks[:2])
+    found["attacks"][0]["accuracy"][0][0] = 7
+    out.write_text(json.dumps(found))
+    refused(r"matrix\.json is damaged: its rows of")
+    for content in ("[]", '{"attacks": 3}', "[" * 100_000, "mine"):
+        out.write_text(content)
+        refused(r"matrix\.json is there, and is no matrix of transfer attacks")
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_attack(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k in range(2):
+        torch.save({"arch_str": ARCHS[k], "net_state_dict": tiny_network(ARCHS[k], k, classes=3).state_dict()}, tmp_path / f"{k}.pth")
+    monkeypatch.setattr(Shown, "row", lambda *_: pytest.fail("attacked"))
+    networks = [identified(entry) for k in range(2) for entry in read(tmp_path / f"{k}.pth")]
+    with pytest.raises(BuildError, match=r"none/matrix\.json cannot be written .*--out"):
+        transfer(networks, dataset, FEW, normalisation=((0.3,), (0.25,)), out=tmp_path / "none" / "matrix.json")
 
 
 def test_networks_in_files_from_the_shell(tmp_path: Path, tiny_images: str) -> None:

@@ -14,8 +14,12 @@ from robbench.measurements.metrics import CONFIDENCES, level_text
 from robbench.sources import import_source, jung2023
 from robbench.sources.cells import CellReading
 from robbench.sources.jung2023 import ATTACKS, CORRUPTIONS, DATASETS
+from robbench.spaces.nb201 import NB201
 from robbench.store import Store, verify
 from robbench.store.arrays import Name
+from robbench.store.blockwise import Blocks
+from robbench.store.rows import Rows
+from robbench.store.writing import extend
 from tests.sources.published import CELL, EPSILONS, INDEX, evaluated, ids_json, isomorphic, jung, refused, reported, snapshot, unreadable
 
 FIRST, SECOND, THIRD = evaluated()[:3]
@@ -187,15 +191,18 @@ def test_what_is_wrong_with_optional_files_is_reported_and_nothing_of_them_is_ta
         assert {(name.metric, name.measure) for name in store.names()} == {("clean", "accuracy"), ("fgsm", "confidence_prediction")}
 
 
-def test_confidences_too_large_for_memory_are_left_out_and_the_small_ones_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jung2023, "ARRAY_BYTES", 1 << 20)
+def test_confidences_pass_through_memory_in_blocks(tmp_path: Path, new_store: Path) -> None:
     item = {"label": LABEL.tolist(), "prediction": PREDICTION.tolist()}
     folder = jung(tmp_path / "jung", {"cifar10/clean_confidence": {FIRST: item}}, ids=False)
     reading = CellReading(folder)
     reading.published_index = INDEX
-    (array,) = jung2023.read(folder, reading)
-    assert array.name.measure == "confidence_prediction"
-    assert re.search(r"clean_confidence\.json: the confidences by label would take 5 MiB", reading.unreadable[0])
+    arrays = list(jung2023.read(folder, reading))
+    assert [array.name.measure for array in arrays] == ["confidence_label", "confidence_prediction"]
+    assert all(isinstance(array.values, Blocks) for array in arrays)
+    extend(new_store, Rows.of(NB201, NB201.members or ()), arrays)
+    with Store(new_store) as store:
+        (row,) = np.flatnonzero(~np.isnan(store.read(arrays[0].name)).all(axis=(1, 2)))
+        assert np.array_equal(store.read(arrays[0].name, int(row)), LABEL)
 
 
 def test_a_copy_with_another_grid_has_the_levels_of_its_own_meta(tmp_path: Path, new_store: Path) -> None:

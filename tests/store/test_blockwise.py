@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,9 +26,10 @@ def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 COUNTS = Name("toy10", "standard", "clean", "confusion")
-LARGE = (CLASSES, 1 << 20)
-"""16 MiB in all, 2 a row."""
-MEMORY = 10 << 20
+LARGE = (CLASSES, 1 << 18)
+"""As float64, 16 MiB in all, 2 a row."""
+MEMORY = 26 << 20
+"""Of a few rows; a second and a third copy of all of them would not fit."""
 
 
 def in_blocks(array: Array) -> Array:
@@ -73,25 +75,48 @@ def test_a_store_of_blocks_is_that_of_arrays(tmp_path: Path) -> None:
         np.testing.assert_array_equal(store.read(COUNTS), expected)
 
 
-def test_what_is_large_is_written_and_compared_in_little_memory(tmp_path: Path) -> None:
-    def read(rows: slice) -> np.ndarray:
-        return np.full((len(range(*rows.indices(CLASSES))), LARGE[1]), 7, np.uint16)
+@pytest.mark.parametrize(
+    ("dtype", "value", "unit"), [(np.uint16, 7, "count"), (np.float32, np.float32(1 / 3), "fraction"), (np.float64, 0.123, "1")]
+)
+def test_what_is_large_is_written_filled_and_compared_in_little_memory(tmp_path: Path, dtype: Any, value: Any, unit: str) -> None:
+    missing, filled = (MISSING if dtype == np.uint16 else np.nan), CLASSES // 2
 
-    array = Array(COUNTS, Header("class", {"label": []}, "count", {}), Blocks(LARGE, np.dtype(np.uint16), read))
+    def given(count: int) -> Array:
+        def read(rows: slice) -> np.ndarray:
+            found = np.full((len(range(*rows.indices(CLASSES))), LARGE[1]), value, dtype)
+            found[max(0, count - rows.start) :] = missing
+            return found
+
+        return Array(COUNTS, Header("class", {"label": []}, unit, {"source": "test"}), Blocks(LARGE, np.dtype(dtype), read))
+
     tracemalloc.start()
     try:
-        assert extend(tmp_path / "store.h5", ROWS, [array]).added == [COUNTS]
+        assert extend(tmp_path / "store.h5", ROWS, [given(filled)]).added == [COUNTS]
+        assert extend(tmp_path / "store.h5", ROWS, [given(CLASSES)]).filled == [COUNTS]
+        assert extend(tmp_path / "store.h5", ROWS, [given(CLASSES)]).unchanged == [COUNTS]
         assert tracemalloc.get_traced_memory()[1] < MEMORY
     finally:
         tracemalloc.stop()
-    with h5py.File(tmp_path / "store.h5") as file:
-        assert (file["metrics/toy10/standard/clean/confusion"][-1] == 7).all()
+    with Store(tmp_path / "store.h5") as store:
+        assert (store.read(COUNTS, CLASSES - 1) == value).all()
 
 
-def test_floats_are_given_whole(tmp_path: Path) -> None:
-    """In which form they are stored is seen from all of them."""
-    with pytest.raises(StoreError, match="it is of floats, which are given whole"):
-        extend(tmp_path / "store.h5", ROWS, [in_blocks(outcomes(1)[0])])
+@pytest.mark.parametrize("values", [[0.25, np.nan, 0.5], [0.125, 0.5, 1 / 3], [np.float32(1 / 3), np.nan, 2 / 7], [np.nan] * 3])
+def test_floats_in_blocks_are_stored_in_the_form_of_those_given_whole(tmp_path: Path, values: list[float]) -> None:
+    """The form is seen from all of them, and of rows of a megabyte each block is one row."""
+    whole = np.full((CLASSES, 1 << 17), 0.5)
+    whole[1:4] = np.array(values)[:, None]
+    array = Array(COUNTS, Header("class", {"label": []}, "fraction", {"source": "test", "images": 24}), whole)
+    for name, given in (("whole", array), ("blocks", in_blocks(array))):
+        extend(tmp_path / f"{name}.h5", ROWS, [given])
+    assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "blocks.h5").read_bytes()
+
+
+def test_fractions_in_blocks_are_compared_with_their_header(tmp_path: Path) -> None:
+    accuracy = outcomes(1)[0]
+    with pytest.raises(StoreError, match=r"clean/accuracy is not what its header says: its fractions are not in \[0, 1\]"):
+        extend(tmp_path / "store.h5", ROWS, [in_blocks(accuracy._replace(values=accuracy.values[:] + 1))])
+    assert not (tmp_path / "store.h5").exists()
 
 
 def test_rows_placed_from_blocks_and_from_an_array_are_the_same() -> None:

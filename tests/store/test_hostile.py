@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from robbench import DamagedStore, NotAStore, RobBench, StoreError
-from robbench.store import Store, verify
+from robbench.store import Store, content, verify
 from robbench.store.arrays import Name
 from robbench.store.seal import SIZE
 from robbench.store.writing import extend
@@ -182,6 +182,7 @@ FAULTS: dict[str, Callable[[h5py.File], None]] = {
     "denominator 0": header(denominator=0),
     "denominator of text": header(denominator="1000"),
     "denominator that makes 4": header(denominator=10),
+    "denominator that makes fractions, and other ones": header(denominator=5263),
     "rows": header(rows="klass"),
     "rows of the other kind": header(rows="exact"),
     "provenance of a list": header(provenance="[]"),
@@ -227,6 +228,31 @@ def test_one_changed_byte_anywhere_is_found_before_it_is_parsed(store: Path) -> 
     store.write_bytes(whole + b"\0")
     with pytest.raises(DamagedStore, match="is too long"):
         Store(store)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_store_that_grows_or_shrinks_while_it_is_read_gives_what_it_held_or_an_error(
+    in_memory: bool, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean, size = Name("toy10", "standard", "clean", "accuracy"), store.stat().st_size
+    with Store(store) as opened:
+        expected = opened.read(clean)
+    if not in_memory:
+        monkeypatch.setattr(content, "IN_MEMORY_UP_TO", 0)
+    with Store(store) as opened:
+        with store.open("ab") as file:
+            file.write(b"more" * 1000)
+        assert np.array_equal(opened.read(clean), expected, equal_nan=True)
+    with pytest.raises(DamagedStore, match=rf"is too long: it has {size + 4000} bytes, and had {size}"):
+        Store(store)
+    os.truncate(store, size)
+    with Store(store) as opened:
+        os.truncate(store, 600)
+        if in_memory:
+            assert np.array_equal(opened.read(clean), expected, equal_nan=True)
+        else:
+            with pytest.raises(DamagedStore, match=rf"the file has become shorter: it had {size} bytes when it was opened"):
+                opened.read(clean)
 
 
 def test_a_group_in_the_place_of_an_array_is_damage(store: Path) -> None:

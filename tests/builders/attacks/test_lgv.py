@@ -118,6 +118,8 @@ def test_what_cannot_be_a_transfer_attack_is_refused() -> None:
         Surrogates((untrained(0), untrained(1).train()))
     with pytest.raises(InvalidArgument, match="steps=0"):
         LGV(SURROGATES, steps=0)
+    with pytest.raises(InvalidArgument, match=r"seed=18446744073709551616 is not a seed here; .*below 2\^63"):
+        LGV(SURROGATES, seed=2**64)
     with pytest.raises(BuildError, match="lgv is a LGV, which a plan cannot write down"):
         Evaluation("mine", {"lgv": ATTACK}, (0.1,)).record()
 

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, AttackError, AutoAttack, DeepFool, Square
+from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, AttackError, AutoAttack, DeepFool, InPrecision, Square
 from builders.attacks.base import correct, likely
 from builders.attacks.cascade import InTurn
 from builders.attacks.fab import to_hyperplane
@@ -215,6 +215,17 @@ def test_one_walk_serves_all_eps(attack: Any) -> None:
     alone = Counted(trained(0))
     robust_outcomes(alone, IMAGES, LABELS, attack, grid[:1])
     assert network.seen <= alone.seen + 40 * len(grid)
+
+
+@pytest.mark.parametrize("attack", [DeepFool(steps=5), FABT(targets=2, steps=5)])
+def test_one_walk_serves_all_eps_in_any_precision(attack: Any) -> None:
+    grid, plain, named, fast = [0.02, 0.05, 0.12], Counted(trained(0)), Counted(trained(0)), Counted(trained(0))
+    exact = robust_outcomes(plain, IMAGES, LABELS, attack, grid)
+    assert (robust_outcomes(named, IMAGES, LABELS, InPrecision(attack, "float32"), grid) == exact).all()
+    assert named.seen == plain.seen
+    outcomes = robust_outcomes(fast, IMAGES, LABELS, InPrecision(attack, "bfloat16"), grid)
+    assert 0 < (outcomes != exact).sum() < exact.size / 5
+    assert fast.seen < 1.5 * plain.seen
 
 
 @pytest.mark.parametrize("attack", [DeepFool(steps=15), FABT(targets=3, steps=15)])

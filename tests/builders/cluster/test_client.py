@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ distributed = pytest.importorskip("distributed")
 
 from builders.cluster import client as asking
 from builders.cluster.client import run
+from builders.cluster.worker import gpu_count
 from builders.errors import BuildError
 from builders.log import Event
 from builders.plan_file import read_plan
@@ -158,9 +161,38 @@ def test_a_unit_that_kills_its_workers_is_named(folder: Path) -> None:
     unit = read_plan(folder).units()[0]
     killed = distributed.KilledWorker("work-1", SimpleNamespace(address="tcp://last:1"), 3)
     with pytest.raises(BuildError, match=rf"unit {unit.key} was given up: the workers that took it died, the last of them tcp://last:1"):
-        raise asking._failure(killed, unit)
+        raise asking._failure(killed, unit, "tcp://it:1")
 
 
 def test_what_a_worker_raises_is_raised(folder: Path) -> None:
     error = BuildError("worker tcp://one:1: full")
-    assert asking._failure(error, read_plan(folder).units()[0]) is error
+    assert asking._failure(error, read_plan(folder).units()[0], "tcp://it:1") is error
+
+
+def test_who_lacks_robbench_is_named_with_what_to_do(folder: Path) -> None:
+    """As Dask says it: a worker's answer as text in an Exception, a scheduler's as a RuntimeError, that of one that came late as it was raised."""
+    unit, missing = read_plan(folder).units()[0], "No module named 'builders'"
+    answers = {"tcp://a:1": 0.0, "tcp://b:1": Exception(f'ModuleNotFoundError("{missing}")')}
+    client: Any = SimpleNamespace(run=lambda *_, **__: answers)
+    with pytest.raises(
+        BuildError, match=rf"worker tcp://b:1 cannot take part \(ModuleNotFoundError.*{missing}.*install there .* robbench \d"
+    ):
+        asking._on_each_worker(client, None, gpu_count)
+    late = asking._failure(ModuleNotFoundError(missing), unit, "tcp://it:1")
+    assert re.match(rf"a worker that took unit {unit.key} cannot take part \({missing}\); install there what is here", str(late))
+    dask = RuntimeError(
+        "Error during deserialization of the task graph. This frequently\noccurs if the Scheduler and Client have different environments."
+    )
+    with pytest.raises(
+        BuildError, match=r"the scheduler at tcp://it:1 cannot take part, for it lacks robbench or a library; install there"
+    ):
+        raise asking._failure(dask, unit, "tcp://it:1")
+    other = RuntimeError("of torch")
+    assert asking._failure(other, unit, "tcp://it:1") is other
+
+
+def test_a_module_of_ones_own_that_a_worker_lacks_is_named_with_the_worker(folder: Path) -> None:
+    lacking = BuildError("'mine:Noise' cannot be imported (No module named 'mine'); expected mine.py in /there, or installed.")
+    client: Any = SimpleNamespace(run=lambda *_, **__: {"tcp://b:1": lacking})
+    with pytest.raises(BuildError, match=r"^worker tcp://b:1: 'mine:Noise' cannot be imported .*expected mine\.py in /there, or installed"):
+        asking._on_each_worker(client, None, gpu_count)

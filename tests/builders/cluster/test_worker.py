@@ -15,8 +15,10 @@ from builders.cluster import worker as working
 from builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker_fingerprint
 from builders.datasets import Dataset
 from builders.errors import BuildError
+from builders.evaluations import Evaluation
 from builders.log import Event
 from builders.measure import Progress
+from builders.own import OwnAttack
 from builders.plan import Unit
 from builders.plan_file import read_plan
 
@@ -63,6 +65,15 @@ def test_a_worker_that_came_late_is_asked_too(job: Job, worker: Any) -> None:
 def test_a_data_set_that_a_worker_lacks_is_named_with_the_worker(job: Job) -> None:
     with pytest.raises(BuildError, match=r"^worker tcp://late:1: .*nowhere\.npz"):
         run_on_worker(job.plan.units()[0], replace(job, plan=replace(job.plan, dataset="npz:nowhere.npz")))
+
+
+def test_a_module_of_ones_own_that_a_worker_lacks_is_refused_before_any_work(job: Job, worker: Any) -> None:
+    attack = OwnAttack("a_module_that_is_only_there:Noise", "0123456789abcdef")
+    plan = replace(job.plan, evaluation=Evaluation("mine", {"attack-noise": attack}, (0.1,)))
+    with pytest.raises(
+        BuildError, match=r"'a_module_that_is_only_there:Noise' cannot be imported .*expected a_module_that_is_only_there\.py in /"
+    ):
+        worker_fingerprint(replace(job, plan=plan), worker)
 
 
 def test_gpus_are_what_a_worker_offers(worker: Any) -> None:

@@ -332,7 +332,7 @@ def test_networks_of_another_kind_never_fill_gaps(folder: Path, tmp_path: Path, 
         change(shard.settings)
         shards.write(other, shard)
     with pytest.raises(
-        BuildError, match=rf"{message}.*Merge under a training's name of its own, such as --training standard-2, or into another"
+        BuildError, match=rf"{message}.*Put it under a training's name of its own, such as --training standard-2, or into another"
     ):
         merge(other, store)
     assert store.read_bytes() == before
@@ -361,7 +361,7 @@ def test_published_numbers_are_not_filled_up_with_built_ones(folder: Path, tmp_p
         Rows.of(TOY, TOY.members),
         [Array(Name("digits", "standard", "clean", "accuracy"), published, np.full(8, 0.5))],
     )
-    with pytest.raises(BuildError, match=r"its source is someone, not robbench build\. Merge under .* --training standard-2"):
+    with pytest.raises(BuildError, match=r"its source is someone, not robbench build\. Put it under .* --training standard-2"):
         merge(folder, tmp_path / "store.h5")
     merge(folder, tmp_path / "store.h5", training="standard-2")
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, PGD
+from builders.attacks import FGSM, LGV, PGD, Surrogates
 from builders.classifiers import LogitsOf, Normalised
 from builders.corruptions import corrupt
 from builders.datasets import Dataset, load
@@ -27,7 +27,7 @@ from builders.results import listing
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured
 from builders.run import run
-from builders.units import run_unit
+from builders.units import environment_of, run_unit
 from builders.weights import evaluating
 from builders.weights.checkpoints import Checkpoint, identified, loaded, normalisation_from
 from builders.weights.evaluating import evaluate
@@ -166,12 +166,73 @@ def test_other_attack_settings_are_refused_before_anything_is_measured(tmp_path:
     assert RobBench(store).query(ARCHS[1], "clean", training="mine", seed=1) >= 0
 
 
+def test_networks_of_another_environment_join_and_each_sitting_says_its_own(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As builds that are merged do; what was measured before is not measured again, and a fourth network joins the first sitting."""
+    store, paths = tmp_path / "store.h5", [tmp_path / f"{k}.pth" for k in range(3)]
+    for k, path in enumerate(paths):
+        checkpoint(path, ARCHS[k % 2], k)
+    light, here = replace(SMALL, attacks={}, corruptions=()), environment_of(torch.device("cpu"))
+    for path, environment in zip(paths, (here, {**here, "torch": "9.9"}, here), strict=True):
+        monkeypatch.setattr(evaluating, "environment_of", lambda device, said=environment: said)
+        list(evaluate(checkpoints(path), store, dataset, light, normalisation=NORMALISATION))
+    with Store(store) as opened:
+        said = opened.header(Name(dataset.name, "published", "clean", "outcomes")).provenance
+        assert np.isfinite(opened.read(Name(dataset.name, "published", "clean", "accuracy"))).sum() == 3
+    assert "environment" not in said
+    assert [(build["environment"]["torch"], [each["file"] for each in build["weights"].values()]) for build in said["builds"]] == [
+        ("9.9", ["1.pth"]),
+        (here["torch"], ["0.pth", "2.pth"]),
+    ]
+    monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured again"))
+    assert len(list(evaluate(checkpoints(*paths), store, dataset, light, normalisation=NORMALISATION))) == 3
+    torch.save({"arch_str": ARCHS[1], "seed": 1, "net_state_dict": tiny_network(ARCHS[1], 7).state_dict()}, tmp_path / "other.pth")
+    with pytest.raises(Contradiction, match=r"of other weights than .*, seed 1 has now .*1\.pth.*other\.pth.*--training published-2"):
+        list(evaluate(checkpoints(tmp_path / "other.pth"), store, dataset, light, normalisation=NORMALISATION))
+
+
+def test_what_is_measured_again_is_kept_as_it_is_but_for_rounding(tmp_path: Path, dataset: Dataset) -> None:
+    network = witness(tiny_network(ARCHS[0]))
+    about, origin = About.of(dataset, SMALL, "mine", {}), Origin("nb201", ARCHS[0], 3, {"file": "none"})
+    measured = measure(network, dataset, SMALL)
+    store_measured(tmp_path / "store.h5", measured, [origin], about)
+    before = (tmp_path / "store.h5").read_bytes()
+    measured.outcomes["pgd"][0, 0] ^= True
+    store_measured(tmp_path / "store.h5", measured, [origin], about)
+    assert (tmp_path / "store.h5").read_bytes() == before
+    measured.outcomes["clean"][:] = ~measured.outcomes["clean"]
+    with pytest.raises(Contradiction, match=r"clean/accuracy in the store .* differs"):
+        store_measured(tmp_path / "store.h5", measured, [origin], about)
+    assert (tmp_path / "store.h5").read_bytes() == before
+
+
 def test_a_new_attack_extends_what_a_store_has(tmp_path: Path, dataset: Dataset) -> None:
     paths, _ = files_of(tmp_path)
     store = tmp_path / "store.h5"
     list(evaluate(checkpoints(paths[0]), store, dataset, replace(SMALL, attacks={}), normalisation=NORMALISATION))
     list(evaluate(checkpoints(paths[0]), store, dataset, SMALL, normalisation=NORMALISATION))
     assert RobBench(store).query(ARCHS[0], "pgd", eps=EPS[0], training="published") >= 0
+
+
+def test_a_transfer_attack_with_surrogates_is_stored_like_any_other(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which surrogates they are is a part of the attack, so those of others are refused; what is there is not measured again."""
+    paths, networks = files_of(tmp_path)
+    store, lgv = tmp_path / "store.h5", LGV(Surrogates((witness(tiny_network(ARCHS[1], 9)),)), steps=2)
+    attack = Evaluation("transfer", {"lgv": lgv}, EPS)
+    list(evaluate(checkpoints(*paths), store, dataset, attack, normalisation=NORMALISATION))
+    images, labels = (torch.from_numpy(array) for array in (dataset.test_images, dataset.test_labels))
+    for seed, (arch, network) in enumerate(zip(ARCHS, networks, strict=True)):
+        expected = robust_outcomes(witness(network), images, labels, lgv, EPS).mean(-1)
+        found = [RobBench(store).query(arch, "lgv", eps=eps, training="published", seed=seed) for eps in EPS]
+        assert found == expected.tolist()
+    monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured again"))
+    assert len(list(evaluate(checkpoints(*paths), store, dataset, attack, normalisation=NORMALISATION))) == 2
+    others = replace(attack, attacks={"lgv": replace(lgv, surrogates=Surrogates((witness(tiny_network(ARCHS[0], 9)),)))})
+    with pytest.raises(Contradiction, match=r"lgv/accuracy in the store differs .*attack\.surrogates_weights is"):
+        list(evaluate(checkpoints(*paths), store, dataset, others, normalisation=NORMALISATION))
 
 
 def test_other_weights_of_a_network_that_a_store_has_are_refused_before_anything_is_measured(
@@ -181,7 +242,9 @@ def test_other_weights_of_a_network_that_a_store_has_are_refused_before_anything
     list(evaluate(checkpoints(tmp_path / "one.pth"), tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
     torch.save({"arch_str": ARCHS[0], "net_state_dict": tiny_network(ARCHS[0], 7).state_dict()}, tmp_path / "other.pth")
     monkeypatch.setattr(evaluating, "measure", lambda *_, **__: pytest.fail("measured"))
-    with pytest.raises(Contradiction, match=r"clean/accuracy of other weights than .*, seed 0 has now \(.*one\.pth.*--training"):
+    with pytest.raises(
+        Contradiction, match=r"clean/accuracy of other weights than .*, seed 0 has now .*one\.pth.*other\.pth.*--training published-2"
+    ):
         list(evaluate(checkpoints(tmp_path / "other.pth"), tmp_path / "store.h5", dataset, SMALL, normalisation=NORMALISATION))
 
 
@@ -267,6 +330,8 @@ def test_who_the_network_is_must_be_said_once(tmp_path: Path) -> None:
         identified(plain, arch="|nor_conv_5x5~0|")
     with pytest.raises(InvalidArgument, match=r"seed=-1"):
         identified(replace(plain, seed=-1), arch=ARCHS[0])
+    with pytest.raises(InvalidArgument, match=r"seed=18446744073709551616 is not a seed here; expected .* below 2\^63"):
+        identified(replace(plain, seed=2**64), arch=ARCHS[0])
     one = identified(replace(plain, index=7, seed=888), at_index=lambda index: f"the {index}th")
     assert (one.arch, one.seed) == ("the 7th", 888)
 
