@@ -36,7 +36,7 @@ SPELLED = {"proxy": "--proxy", "warmup": "--pool", "sample": "--sample"}
     type=click.Choice(["twin", "twin-once"]),
     help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
 )
-@click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move.")
+@click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move; synflow if left out.")
 @click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000, or all of a smaller space, if left out.")
 @click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
@@ -93,13 +93,11 @@ def search(
 
 
 def _check_options(algorithm: str, given: list[str]) -> None:
-    """Refuse options of other algorithms, and a proxy that is wanting, by the names that they have here."""
+    """Refuse options of other algorithms, by the names that they have here."""
     taken = options_of(algorithm)
     if refused := [SPELLED[name] for name in given if name not in taken]:
         known = " and ".join(SPELLED[name] for name in SPELLED if name in taken) or "none"
         raise click.UsageError(f"{algorithm} takes no {refused[0]}; of {', '.join(SPELLED.values())} it takes {known}.")
-    if "proxy" in taken and "proxy" not in given:
-        raise click.UsageError(f"{algorithm} is guided by a proxy; name one that the store holds, such as --proxy synflow.")
 
 
 def _finished(runs: Iterable[Run]) -> list[Run]:

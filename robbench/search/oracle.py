@@ -21,9 +21,10 @@ from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, Objec
 from robbench.measurements.directions import EITHER_WAY, directions_of
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
+from robbench.measurements.metrics import Metric
 from robbench.measurements.noise import TwinNoise
 from robbench.search.history import Query, Value, incumbents_of, on_front, table_of
-from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective
+from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective, objective_of
 from robbench.spaces import SearchSpace, Subset
 
 if TYPE_CHECKING:
@@ -121,6 +122,16 @@ class Oracle:
                 parsed = self._parse(arch)
                 self._charge(parsed, value, 1 if self._cost is None else self._price(parsed))
         return value
+
+    def beside(self, metric: str | Metric) -> Oracle:
+        """Another metric of the same store and dataset, as an oracle without a budget: a proxy that costs nothing, NaN where it was not measured.
+
+        Raises:
+            UnknownMetric, NotMeasured: as for a query.
+        """
+        datasets = [one.column.question.dataset for one in self._objectives if isinstance(one, Measured)]
+        objective = objective_of(metric, self._measurements, dataset=datasets[0] if datasets else None)
+        return Oracle([objective], self._measurements, single=True, missing="nan", history=False)
 
     @property
     def several(self) -> bool:

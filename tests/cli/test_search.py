@@ -153,7 +153,7 @@ def test_a_proxy_and_noise_are_named(few_store: Path) -> None:
         (["random", "clean", "--seed", "x"], 2, "'x' is not a valid integer"),
         (["random", "clean", "pgd@1/255"], 1, "this algorithm searches one objective, and the oracle has 2"),
         (["random", "clean", "--direction", "claen=min"], 1, "'claen' is not a metric"),
-        (["warmup", "clean"], 2, "warmup is guided by a proxy; name one that the store holds, such as --proxy synflow"),
+        (["warmup", "clean", "--proxy", "flops"], 1, "NotMeasured: flops (value) of toy10 is not in few.h5"),
         (["random", "clean", "--pool", 10], 2, "random takes no --pool; of --proxy, --pool, --sample it takes none"),
         (["evolution", "clean", "--proxy", "synflow"], 2, "evolution takes no --proxy; of --proxy, --pool, --sample it takes --sample"),
         (["random"], 2, "Missing argument 'METRICS...'"),
