@@ -421,7 +421,7 @@ class RobBench:
         return self._surrogates.table()
 
     @options_checked
-    def split_of(self, target: str, *, dataset: str | None = None, training: str | None = None) -> Split:
+    def split_of(self, target: str | Sequence[str], *, dataset: str | None = None, training: str | None = None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which are held out, so that another predictor is compared fairly.
 
             split = bench.split_of("pgd@16/255")
@@ -430,7 +430,7 @@ class RobBench:
         Both are then judged on ``split.held_out``.  A functional twin of an architecture that it learned from counts as seen.
 
         Arguments:
-            target: a metric that `predict` answers, or a target that `surrogates` lists; of several surrogates the one that `predict` asks.
+            target: a metric that `predict` answers, or a target, of one metric or several, that `surrogates` lists; of several surrogates the one that `predict` asks.
             dataset, training: as for `predict`.
 
         Returns:

@@ -29,7 +29,7 @@ Bounds = tuple[float | None, float | None]
 @options_checked
 def pareto_front(
     bench: Bench,
-    metrics: Sequence[str | Metric],
+    metrics: str | Metric | Sequence[str | Metric],
     *,
     directions: Mapping[str, str] | None = None,
     dataset: str | None = None,
@@ -44,7 +44,7 @@ def pareto_front(
 
     Arguments:
         bench: where the measurements are.
-        metrics: the objectives, as for a query, each with its level.
+        metrics: the objectives, one or several, as for a query, each with its level.
         directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.measurements.directions`).
         dataset, training, seed, interpolate: as for a query, for all objectives.
 
@@ -67,7 +67,7 @@ def pareto_front(
 def best(
     bench: Bench,
     metric: str | Metric,
-    constraints: Mapping[str, Bounds],
+    constraints: Mapping[str, Bounds] | None = None,
     n: int = 10,
     *,
     direction: str | None = None,
@@ -86,6 +86,7 @@ def best(
         bench: where the measurements are.
         metric: as for a query, with its level.
         constraints: for any metrics, the least and the greatest value, both allowed themselves, in the metric's unit; None: no bound.
+            Without any, these are the best of all.
         n: how many.
         direction: of the metric: ``"max"`` or ``"min"``; by default see `robbench.measurements.directions`.
         dataset, training, seed, interpolate: as for a query, for the metric and the constraints.
@@ -100,7 +101,7 @@ def best(
     checked_count(n, "n", of="architectures")
     name = spelled(metric)
     sign = SIGNS[directions_of([name], None if direction is None else {name: direction})[name]]
-    bounds = {spelled(constrained): _bounds(constrained, given) for constrained, given in constraints.items()}
+    bounds = {spelled(constrained): _bounds(constrained, given) for constrained, given in (constraints or {}).items()}
     compared = list(dict.fromkeys([name, *bounds]))
     joined = join(bench.measurements, compared, dataset=dataset, training=training, seed=seed, interpolate=interpolate)
     keeps = joined.measured
@@ -173,9 +174,9 @@ def _bounds(metric: str, given: Bounds) -> tuple[float, float]:
 
 
 def _table(space: SearchSpace[Any], joined: Joined, rows: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
+    from robbench.measurements.frames import Architectures
 
     archs = [joined.archs[row] for row in rows]
     names = {"arch": list(map(str, archs)), "class_key": list(map(space.key, archs))}
-    table = pd.DataFrame({**names, **{name: values[rows] for name, values in joined.values.items()}})
+    table = Architectures({**names, **{name: values[rows] for name, values in joined.values.items()}})
     return table.drop_duplicates(["class_key", *joined.values], ignore_index=True)

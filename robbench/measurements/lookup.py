@@ -41,7 +41,9 @@ class Lookup:
             if index not in self._of_index:
                 self._of_index[index] = self._at_index(index)
             return self._of_index[index]
-        if isinstance(arch, str) and len(arch) <= _DIGITS and arch.isascii() and arch.isdigit():  # as a command line or a table writes an index
+        if (
+            isinstance(arch, str) and len(arch) <= _DIGITS and arch.isascii() and arch.isdigit()
+        ):  # as a command line or a table writes an index
             return self.parse(int(arch))
         return parse(self._store.space, arch)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.arguments import checked_choice
+from robbench.delegates import Delegate
 from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, ObjectiveFailed
 from robbench.measurements.directions import EITHER_WAY, directions_of
 from robbench.measurements.lookup import Architecture
@@ -53,6 +54,8 @@ class Oracle:
         ObjectiveFailed: a function that is an objective, or the cost, failed, or the cost is below 0; nothing is charged.
         BudgetExhausted: the budget does not pay for it; nothing is charged.
     """
+
+    _repr_html_: Delegate[str] = Delegate("robbench.notebook", "oracle_html")
 
     def __init__(
         self,

@@ -16,7 +16,9 @@ from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
 
-def random_warmup(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy = DEFAULT, warmup: int | None = None) -> Result:
+def random_warmup(
+    oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy = DEFAULT, warmup: int | None = None
+) -> Result:
     """The best of what a proxy ranks first among random architectures; where the budget outlasts these, of random ones.
 
     Arguments:
