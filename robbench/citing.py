@@ -10,7 +10,7 @@ from robbench.measurements.directions import listed
 from robbench.measurements.measurements import Bench, Measurements
 from robbench.measurements.metrics import Metric, parse
 from robbench.measurements.question import Question
-from robbench.references import entry
+from robbench.references import entry, escaped
 from robbench.store.arrays import Name
 from robbench.version import __version__
 
@@ -72,4 +72,4 @@ def _of(measurements: Measurements, names: Sequence[Name]) -> Iterator[str]:
             yield known.bibtex
         elif citation:
             key = own.setdefault(str(citation), f"source{len(own) + 1}")
-            yield entry("misc", key, {"note": str(citation)})
+            yield entry("misc", key, {"note": escaped(str(citation))})

@@ -45,6 +45,15 @@ class Reference:
         return entry("article" if journal else "inproceedings", self.key, fields)
 
 
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
+_TEX |= {"{": r"\textbraceleft{}", "}": r"\textbraceright{}", **{character: f"\\{character}" for character in "&%$#_"}}
+
+
+def escaped(text: str) -> str:
+    """A text as LaTeX and BibTeX take it for itself."""
+    return "".join(_TEX.get(character, character) for character in text)
+
+
 def entry(kind: str, key: str, fields: dict[str, str]) -> str:
     """A BibTeX entry."""
     return "\n".join([f"@{kind}{{{key},", *(f"  {name} = {{{value}}}," for name, value in fields.items()), "}"])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import click
 
+from robbench.references import escaped
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,8 +19,6 @@ PACKED: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {".gz": "gzip",
 """How a CSV file is packed, by the ending of its name."""
 FLOAT32_ROUNDS_BY = 2.0**-24
 """Relative, at the most."""
-TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
-TEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 
 
 def as_measured(value: float) -> str:
@@ -56,7 +56,7 @@ def checked_out(ctx: click.Context, option: click.Parameter, path: Path | None) 
     """Refuse, before anything is computed, a file whose ending is none that tables are written in."""
     if path is not None and _writer(path) is None:
         raise click.BadParameter(
-            f"{path.name!r} does not end in one of {', '.join(WRITERS)} (of CSV also {', '.join(PACKED)}).", ctx, option
+            f"{str(path)!r} does not end in one of {', '.join(WRITERS)} (of CSV also {', '.join(PACKED)}).", ctx, option
         )
     return path
 
@@ -69,7 +69,7 @@ def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None
     assert write is not None, "see checked_out"
     try:
         with replacing(path) as file:
-            write(frame.reset_index() if index else frame, file, PACKED.get(path.suffix.lower()))
+            write(frame, file, index, PACKED.get(path.suffix.lower()))
     except ImportError as error:
         raise click.UsageError(
             f"writing {path.suffix} needs {NEEDS[path.suffix.lower()]}, or give a name that ends in .csv or .tex ({error})."
@@ -78,24 +78,25 @@ def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None
         raise click.ClickException(f"{path} cannot be written: {error}") from error
 
 
-def _csv(frame: pd.DataFrame, file: BinaryIO, packed: Literal["gzip", "bz2", "zip", "xz", "zstd"] | None) -> None:
-    frame.to_csv(file, index=False, compression=packed)
+def _csv(frame: pd.DataFrame, file: BinaryIO, index: bool, packed: Literal["gzip", "bz2", "zip", "xz", "zstd"] | None) -> None:
+    frame.to_csv(file, index=index, compression=packed)
 
 
-def _parquet(frame: pd.DataFrame, file: BinaryIO, packed: object) -> None:
-    frame.to_parquet(file, index=False)
+def _parquet(frame: pd.DataFrame, file: BinaryIO, index: bool, packed: None) -> None:
+    frame.to_parquet(file, index=index)
 
 
-def _xlsx(frame: pd.DataFrame, file: BinaryIO, packed: object) -> None:
-    frame.to_excel(file, index=False)
+def _xlsx(frame: pd.DataFrame, file: BinaryIO, index: bool, packed: None) -> None:
+    frame.to_excel(file, index=index)
 
 
-def _tex(frame: pd.DataFrame, file: BinaryIO, packed: object) -> None:
+def _tex(frame: pd.DataFrame, file: BinaryIO, index: bool, packed: None) -> None:
     """A tabular in the style of the package booktabs: text to the left, numbers to the right."""
+    frame = frame.reset_index() if index else frame
     aligned = "".join("r" if frame[name].dtype.kind in "iuf" else "l" for name in frame)
     rows = [
-        [f"{{{_tex_text(str(name))}}}" for name in frame],
-        *([_tex_text(_shown(value)) for value in row] for row in frame.itertuples(index=False)),
+        [f"{{{escaped(str(name))}}}" for name in frame],
+        *([escaped(_shown(value)) for value in row] for row in frame.itertuples(index=False)),
     ]
     head, *body = [" & ".join(row) + r" \\" for row in rows]
     lines = [rf"\begin{{tabular}}{{{aligned}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", ""]
@@ -116,7 +117,3 @@ def _writer(path: Path) -> Callable[..., None] | None:
 
 def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _tex_text(text: str) -> str:
-    return "".join(TEX.get(character, character) for character in text)
