@@ -119,7 +119,7 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
             click.echo(f"               {field}: {value}")
 
 
-@click.command(epilog=examples(f"predict {ARCH} pgd@16/255", f"predict {ARCH} clean --level 0.5"))
+@click.command(epilog=examples(f"predict {ARCH} pgd@16/255"))
 @arch_argument
 @metric_argument
 @store_option

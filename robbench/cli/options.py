@@ -16,6 +16,8 @@ SECONDS_BEFORE_A_BAR = 2
 """Nobody minds waiting so long without a progress bar."""
 ARCH = "'|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|'"
 """An architecture for examples."""
+BRING = "import jung2023 path/to/jung2023 --into jung2023.h5"
+"""The command that brings published data, for examples that need it."""
 
 
 def examples(*commands: str, needs: str = "") -> str:

@@ -8,17 +8,13 @@ from pathlib import Path
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import examples, store_option, table_options
+from robbench.cli.options import BRING, examples, store_option, table_options
 from robbench.cli.tables import text_table, write_table
 from robbench.papers import compare, overview
 from robbench.papers.rendering import markdown, markdown_table, readable
 
 
-@click.command(
-    epilog=examples(
-        "papers", "import jung2023 path/to/jung2023 --into jung2023.h5", "papers jung2023-best --store jung2023.h5", needs="published data"
-    )
-)
+@click.command(epilog=examples(BRING, "papers --store jung2023.h5", "papers jung2023-best --store jung2023.h5", needs="published data"))
 @click.argument("name", required=False)
 @store_option
 @click.option("--runs", type=int, help="How often what is random is repeated; as often as in the paper if left out.")

@@ -12,7 +12,17 @@ import click
 from robbench import analysis, plots
 from robbench.bench import RobBench
 from robbench.cli.completion import algorithm_names, metric_names
-from robbench.cli.options import arch_argument, dataset_options, direction_option, examples, metric_argument, store_option, where_options
+from robbench.cli.options import (
+    ARCH,
+    BRING,
+    arch_argument,
+    dataset_options,
+    direction_option,
+    examples,
+    metric_argument,
+    store_option,
+    where_options,
+)
 from robbench.plots.figures import short_name
 from robbench.plots.saving import check_format
 
@@ -28,15 +38,17 @@ def plot() -> None:
     """Draw a figure for a paper."""
 
 
-def figure(width: str) -> Callable[[Callable[..., Any]], click.Command]:
+def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., Any]], click.Command]:
     """A subcommand of `plot` that saves what the function draws, given a bench, ``width`` in inches, and the arguments of its own.
 
     Arguments:
         width: by default, one of `WIDTHS`.
+        lines: examples; the first is of the figure, without the words that all have.
+        needs: of the examples; see `examples`.
     """
 
     def subcommand(draw: Callable[..., Any]) -> click.Command:
-        @plot.command()
+        @plot.command(epilog=examples(*lines, needs=needs))
         @store_option
         @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write: .pdf, .svg or .png.")
         @click.option("--width", default=width, show_default=True, type=click.Choice(list(WIDTHS)), help="3.3 or 6.8 inches.")
@@ -57,7 +69,7 @@ def figure(width: str) -> Callable[[Callable[..., Any]], click.Command]:
     return subcommand
 
 
-@figure("full")
+@figure("full", "plot boxes corruptions --out boxes.pdf")
 @click.argument("threats", nargs=-1, shell_complete=metric_names)
 @where_options
 def boxes(bench: RobBench, threats: tuple[str, ...], **options: Any) -> Any:
@@ -68,7 +80,7 @@ def boxes(bench: RobBench, threats: tuple[str, ...], **options: Any) -> Any:
     return bench.plot.boxes(threats=threats or "attacks", **options)
 
 
-@figure("full")
+@figure("full", "plot correlation clean pgd@16/255 fog@3 nwot --out correlation.pdf")
 @metric_argument
 @click.argument("others", metavar="METRIC...", nargs=-1, required=True, shell_complete=metric_names)
 @dataset_options
@@ -78,7 +90,11 @@ def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options
     return bench.plot.correlation(metrics=[metric, *others], **options)
 
 
-@figure("column")
+@figure(
+    "column",
+    "plot scatter clean pgd@16/255 --out scatter.pdf",
+    "plot scatter clean kernel_parameters --direction kernel_parameters=min --out s.png",
+)
 @click.argument("x", shell_complete=metric_names)
 @click.argument("y", shell_complete=metric_names)
 @where_options
@@ -88,7 +104,7 @@ def scatter(bench: RobBench, **options: Any) -> Any:
     return bench.plot.scatter(**options)
 
 
-@figure("full")
+@figure("full", "plot proxies pgd@16/255 --out proxies.pdf")
 @click.argument("metrics", nargs=-1, shell_complete=metric_names)
 @dataset_options
 def proxies(bench: RobBench, **options: Any) -> Any:
@@ -99,7 +115,7 @@ def proxies(bench: RobBench, **options: Any) -> Any:
     return bench.plot.proxies(**options)
 
 
-@figure("column")
+@figure("column", "plot importance clean --features operations --by impurity --out importance.pdf")
 @click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @dataset_options
 @click.option("--features", default="proxies", show_default=True, help="Feature sets, joined by '+'.")
@@ -114,7 +130,7 @@ def importance(bench: RobBench, metrics: tuple[str, ...], **options: Any) -> Any
     return bench.plot.importance(targets=list(metrics), progress=True, **options)
 
 
-@figure("column")
+@figure("column", BRING, "plot classes clean --store jung2023.h5 --out classes.pdf", needs="published data")
 @metric_argument
 @where_options
 @click.option(
@@ -125,7 +141,7 @@ def classes(bench: RobBench, **options: Any) -> Any:
     return bench.plot.classes(**options)
 
 
-@figure("column")
+@figure("column", BRING, "plot confidences fgsm --store jung2023.h5 --out confidences.pdf", needs="published data with confidences")
 @click.argument("attack", shell_complete=metric_names)
 @where_options
 @click.option(
@@ -136,7 +152,7 @@ def confidences(bench: RobBench, **options: Any) -> Any:
     return bench.plot.confidences(**options)
 
 
-@figure("column")
+@figure("column", f"plot curves pgd {ARCH} --out curves.pdf")
 @click.argument("attack", shell_complete=metric_names)
 @click.argument("archs", metavar="ARCH...", nargs=-1, required=True)
 @where_options
@@ -152,7 +168,7 @@ def curves(bench: RobBench, archs: tuple[str, ...], **options: Any) -> Any:
     return bench.plot.curves(archs=labelled, **options)
 
 
-@figure("column")
+@figure("column", "plot search pgd@16/255 random evolution --budget 50 --runs 3 --out search.pdf")
 @metric_argument
 @click.argument("algorithms", metavar="[ALGORITHM]...", nargs=-1, shell_complete=algorithm_names)
 @dataset_options
@@ -166,14 +182,14 @@ def search(bench: RobBench, algorithms: tuple[str, ...], **options: Any) -> Any:
     return bench.plot.search(**({"algorithms": algorithms} if algorithms else {}), progress=True, **options)
 
 
-@figure("column")
+@figure("column", f"plot architecture {ARCH} --out architecture.svg")
 @arch_argument
 def architecture(bench: RobBench, **options: Any) -> Any:
     """An architecture as papers draw it."""
     return bench.plot.architecture(**options)
 
 
-@figure("full")
+@figure("full", "plot best clean pgd@16/255 --out best.pdf")
 @click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @where_options
 def best(bench: RobBench, **options: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import dataset_options, examples, json_option
+from robbench.cli.options import BRING, dataset_options, examples, json_option
 from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
@@ -20,9 +20,7 @@ into_option = click.option("--into", required=True, type=click.Path(path_type=Pa
 
 @click.group(
     "import",
-    epilog=examples(
-        "import jung2023 path/to/jung2023 --into jung2023.h5", "query 3456 pgd@1/255 --store jung2023.h5", needs="published data"
-    ),
+    epilog=examples(BRING, "query 3456 pgd@1/255 --store jung2023.h5", needs="published data"),
 )
 def import_() -> None:
     """Read published files, or a table of your own, into a store: all of them, or nothing.
@@ -32,7 +30,13 @@ def import_() -> None:
 
 
 def _import_command(source: str) -> click.Command:
-    @click.command(source, help=f"{SOURCES[source].about[0].upper()}{SOURCES[source].about[1:]}.\n\nPATH is {SOURCES[source].file}.")
+    example = BRING.replace("jung2023", source)
+
+    @click.command(
+        source,
+        epilog=examples(example, needs="published data"),
+        help=f"{SOURCES[source].about[0].upper()}{SOURCES[source].about[1:]}.\n\nPATH is {SOURCES[source].file}.",
+    )
     @path_argument
     @into_option
     @click.option("--training", help="Put the data under this training protocol's name.")
@@ -42,7 +46,13 @@ def _import_command(source: str) -> click.Command:
     return command
 
 
-@click.command("csv")
+TABLE_IMPORTED = (
+    "table clean --out clean.csv",
+    "import csv clean.csv --into mine.h5 --dataset digits --training standard --citation 'Doe and Roe, 2026' --fraction --rows class",
+)
+
+
+@click.command("csv", epilog=examples(*TABLE_IMPORTED))
 @path_argument
 @into_option
 @click.option("--dataset", required=True, help="What was measured on: cifar10, say.")
@@ -73,7 +83,7 @@ for _command in (*map(_import_command, SOURCES), import_table):
 
 @click.command(
     epilog=examples(
-        "import jung2023 path/to/jung2023 --into jung2023.h5",
+        BRING,
         "fit jung2023.h5 --target clean+pgd@1/255 --model forest",
         needs="published data",
     )
@@ -105,13 +115,7 @@ def fit(store: Path, targets: tuple[str, ...], as_json: bool, **options: Any) ->
         click.echo(json.dumps(scores))
 
 
-@click.command(
-    epilog=examples(
-        "table clean --out clean.csv",
-        "import csv clean.csv --into mine.h5 --dataset digits --training standard --citation 'Doe and Roe, 2026' --fraction --rows class",
-        "verify mine.h5",
-    )
-)
+@click.command(epilog=examples(*TABLE_IMPORTED, "verify mine.h5"))
 @click.argument("store", type=click.Path(path_type=Path))
 @json_option
 def verify(store: Path, as_json: bool) -> None:
