@@ -66,7 +66,7 @@ def explanation_html(explanation: Explanation) -> str:
     fields = [
         (name, _shown(value))
         for name, value in explanation._asdict().items()
-        if name not in ("sources", "weights") and value not in (None, "")
+        if name not in ("sources", "weights") and value is not None and _shown(value)
     ]
     sources = [(name, field, str(value)) for name, said in explanation.sources.items() for field, value in said.items()]
     return _table((), fields) + (_table(("from", "", ""), sources) if sources else "")

@@ -1,14 +1,18 @@
 """The `robbench` command: each subcommand is a few lines over the library.
 
     main.py      the group
-    options.py   options, and ways of printing, that commands share
+    options.py   options, arguments and examples that commands share
+    tables.py    tables as text, as JSON and in files
+    completion.py  what Tab offers
+    wording.py   the library's errors in the words of the command line
     ask.py       info, query, top, table, explain, predict
     show.py      show: one architecture, and which others are the same
     stores.py    import, fit, verify
-    analyse.py   correlate, pareto, best, neighbors, anomalies
+    analyse.py   correlate, pareto, best, neighbors, anomalies, importance
     search.py    search
     papers.py    papers
-    plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best
+    cite.py      cite
+    plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best, …
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """
