@@ -12,6 +12,7 @@ from robbench.errors import CannotPlot
 from robbench.measurements.metrics import TABLE, level_text
 from robbench.spaces import SearchSpace
 from robbench.spaces.svg import svg
+from robbench.store.arrays import Name
 
 if TYPE_CHECKING:
     from robbench.bench import RobBench
@@ -26,22 +27,29 @@ DRAWN = 1
 
 
 def bench_html(bench: RobBench) -> str:
-    """The store: what of, how large, and what is measured in it, one row for each data set, training and kind of metric."""
+    """The store: what of, how large, and what is measured in it, one row for each data set, training and kind of metric with the same levels."""
     store = bench.measurements.store
-    held: dict[tuple[str, str, str], list[str]] = {}
+    measures: dict[tuple[str, str, str], list[str]] = {}
     for name in store.names():
-        entry = TABLE[name.metric] if name.metric in TABLE else None  # noqa: SIM401  # a name of one's own is known, and not listed
-        levels = ", ".join(level_text(name.metric, level) for level in store.header(name).levels) if entry else ""
-        measure = "" if entry and name.measure == entry.measure else f":{name.measure}"
-        text = f"{name.metric}{measure}" + (f" at {levels}" if levels else "")
-        held.setdefault((name.dataset, name.training, entry.kind if entry else "other"), []).append(text)
+        measures.setdefault((name.dataset, name.training, name.metric), []).append(name.measure)
+    held: dict[tuple[str, ...], list[str]] = {}
+    for (dataset, training, metric), those in measures.items():
+        entry = TABLE[metric] if metric in TABLE else None  # noqa: SIM401  # a name of one's own is known, and not listed
+        levels = store.header(Name(dataset, training, metric, those[0])).levels if entry else []
+        place = (
+            dataset,
+            training,
+            entry.kind if entry else "other",
+            ", ".join(level_text(metric, level) for level in levels),
+            ", ".join(those),
+        )
+        held.setdefault(place, []).append(metric)
     title = (
         f"{bench.path.name}: {len(bench.architectures)} architectures of {bench.space.title} in {len(bench.classes)} classes;"
         f" default data set {bench.default_dataset}"
     )
-    return _titled(
-        title, _table(("data set", "training", "kind", "metrics"), [(*place, "; ".join(names)) for place, names in held.items()])
-    )
+    rows = [(*place[:3], ", ".join(metrics), *place[3:]) for place, metrics in held.items()]
+    return _titled(title, _table(("data set", "training", "kind", "metrics", "levels", "measures"), rows))
 
 
 def oracle_html(oracle: Oracle) -> str:

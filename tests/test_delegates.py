@@ -92,11 +92,11 @@ def test_whole_arch_strings_are_seen(few_bench: RobBench) -> None:
 
 
 def test_metrics_say_what_they_are(bench: RobBench) -> None:
-    about = bench.metrics().set_index(["dataset", "training", "metric", "measure"])[["better", "about"]]
-    assert about.loc["toy10", "standard", "pgd", "accuracy"].tolist() == ["higher", "projected gradient descent, L∞ (Madry et al., 2018)"]
-    assert about.loc["toy10", "untrained", "edgegpu_latency", "value"]["better"] == "lower"
+    said = {(row.dataset, row.training, row.metric, row.measure): (row.better, row.about) for row in bench.metrics().itertuples()}
+    assert said["toy10", "standard", "pgd", "accuracy"] == ("higher", "projected gradient descent, L∞ (Madry et al., 2018)")
+    assert said["toy10", "untrained", "edgegpu_latency", "value"][0] == "lower"
     assert (
-        about.loc["toy10", "standard", "clean", "confusion"]["about"]
+        said["toy10", "standard", "clean", "confusion"][1]
         == "no perturbation: images of each label (rows) that got each prediction (columns)"
     )
 

@@ -30,7 +30,8 @@ def test_a_bench_lists_what_it_holds(bench: RobBench) -> None:
     shown = bench._repr_html_()
     assert texts(shown)[0] == "small.h5: 15625 architectures of NAS-Bench-201 in 6466 classes; default data set toy10"
     rows = [[cell.text for cell in row] for row in parsed(shown).iter("tr")]
-    assert ["toy10", "untrained", "cost", "edgegpu_latency"] in rows
+    assert ["toy10", "untrained", "cost", "edgegpu_latency", None, "value"] in rows
+    assert ["toy10", "standard", "corruption", "contrast, fog", "1, 2, 3, 4, 5", "accuracy"] in rows
     held = {(row.dataset, row.training) for row in bench.metrics().itertuples()}
     assert {(row[0], row[1]) for row in rows[1:]} == held
 
@@ -42,7 +43,7 @@ def test_an_architecture_is_drawn_and_its_whole_text_shown() -> None:
     arrows = [path for path in page.iter("{http://www.w3.org/2000/svg}path") if path.get("stroke")]
     assert len(arrows) == 6
     labels = [text.text for text in page.iter("{http://www.w3.org/2000/svg}text")]
-    assert sorted(labels) == sorted(["conv 3×3"] * 3 + ["pool 3×3", "skip", "skip", "0", "1", "2", "3"])
+    assert sorted(map(str, labels)) == sorted(["conv 3×3"] * 3 + ["pool 3×3", "skip", "skip", "0", "1", "2", "3"])
 
 
 def test_none_is_no_arrow() -> None:

@@ -29,7 +29,7 @@ def worded(message: str, command: click.Command | None) -> str:
     for spelling, ours in SPELLINGS:
         message = re.sub(spelling, ours, message)
     for name, option in dict(_options(command)).items():
-        message = re.sub(rf"(?<![\w-]){name}=(?:'([^']*)'|(?=\S))", lambda found, option=option: f"{option} {found[1] or ''}", message)
+        message = re.sub(rf"(?<![\w-]){name}=(?:'([^']*)'|(?=\S))", rf"{option} \1", message)
     return message
 
 

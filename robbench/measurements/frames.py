@@ -18,4 +18,4 @@ class Architectures(pd.DataFrame):
 
     def _repr_html_(self) -> str | None:
         with pd.option_context("display.max_colwidth", None):
-            return super()._repr_html_()  # type: ignore[no-any-return, operator]
+            return super()._repr_html_()  # type: ignore[misc, no-any-return]

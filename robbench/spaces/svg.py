@@ -11,7 +11,16 @@ SCALE = 110
 """Pixels between neighbouring nodes."""
 RADIUS = 13
 MARGIN = 26
-COLOURS = {"conv": "#0072b2", "pool": "#d55e00", "skip": "currentColor", "none": "#999999", "sep": "#0072b2", "dil": "#009e73"}
+COLOURS = {
+    "conv": "#0072b2",
+    "pool": "#d55e00",
+    "skip": "currentColor",
+    "none": "#999999",
+    "sep": "#0072b2",
+    "dil": "#009e73",
+    "max": "#d55e00",
+    "avg": "#d55e00",
+}
 """By how an operation's label begins; others are drawn in the colour of text."""
 _ARROW = '<path d="M{0:.1f},{1:.1f}Q{2:.1f},{3:.1f} {4:.1f},{5:.1f}" fill="none" stroke="{6}" {7}/>'
 _TEXT = '<text x="{0:.1f}" y="{1:.1f}" fill="{2}" {3}>{4}</text>'
@@ -39,7 +48,7 @@ def svg(graph: Graph) -> str:
         middle = (start[0] + 2 * bend[0] + end[0]) / 4, (start[1] + 2 * bend[1] + end[1]) / 4
         reached.append(middle)
         if arrow.label:
-            texts.append(_TEXT.format(middle[0], middle[1] - 4, colour, "", escape(arrow.label)))
+            texts.append(_TEXT.format(middle[0], middle[1] - 6, colour, "", escape(arrow.label)))
     circles = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="none" stroke="currentColor"/>' for x, y in places.values()]
     for name, (x, y) in places.items():
         label = graph.labels.get(name, name)
