@@ -16,6 +16,7 @@ from robbench.errors import InvalidArgument
 from robbench.measurements.directions import SIGNS, directions_of, spelled
 from robbench.measurements.joining import Joined, join
 from robbench.measurements.measurements import Bench
+from robbench.measurements.metrics import TABLE as METRICS
 from robbench.measurements.metrics import Metric
 from robbench.search import domination
 from robbench.spaces import SearchSpace
@@ -28,7 +29,7 @@ Bounds = tuple[float | None, float | None]
 
 @options_checked
 def pareto_front(
-    bench: Bench,
+    bench: Bench | pd.DataFrame,
     metrics: str | Metric | Sequence[str | Metric],
     *,
     directions: Mapping[str, str] | None = None,
@@ -43,24 +44,46 @@ def pareto_front(
     architectures are all in the front, but of those of one class that are equal in every objective only the first is listed.
 
     Arguments:
-        bench: where the measurements are.
-        metrics: the objectives, one or several, as for a query, each with its level.
+        bench: where the measurements are; or any table with a column for each objective, such as a search's history, whose rows compete.
+        metrics: the objectives, one or several, as for a query, each with its level; of a table, its columns, of which those that are no metrics are
+            better the higher they are.
         directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.measurements.directions`).
         dataset, training, seed, interpolate: as for a query, for all objectives.
 
     Returns:
-        One row an architecture, the best in the first objective first: arch, class_key, and the objectives.
+        One row an architecture, the best in the first objective first: arch, class_key, and the objectives; of a table, its rows.
 
     Raises:
         UnknownMetric, NotMeasured: as for a query.
         InvalidArgument: a direction that is none, that is of no objective, or that is needed and missing; otherwise as for a query.
     """
+    if not hasattr(bench, "measurements"):
+        return _front_of_table(bench, metrics, directions, dataset=dataset, training=training, seed=seed)
     towards = directions_of(metrics, directions)
     joined = join(bench.measurements, list(towards), dataset=dataset, training=training, seed=seed, interpolate=interpolate)
     values = np.column_stack([joined.values[name] for name in towards])
     rows = np.flatnonzero(non_dominated(values, list(towards.values())))
     first = SIGNS[next(iter(towards.values()))] * values[rows, 0]
     return _table(bench.measurements.space, joined, rows[np.argsort(-first, kind="stable")])
+
+
+def _front_of_table(
+    table: pd.DataFrame, metrics: str | Metric | Sequence[str | Metric], directions: Mapping[str, str] | None, **where: object
+) -> pd.DataFrame:
+    """The rows that no other dominates, the best in the first objective first; rows that lack an objective don't compete."""
+    if given := [name for name, value in where.items() if value is not None]:
+        raise InvalidArgument(
+            f"{given[0]}={where[given[0]]!r} has no meaning for a table, which holds the numbers themselves; leave it out."
+        )
+    columns = list(map(str, table.columns))
+    others = [name for name in columns if name.partition("@")[0].partition(":")[0] not in METRICS]
+    towards = directions_of(metrics, directions, functions=others)
+    if lacking := [name for name in towards if name not in columns]:
+        raise InvalidArgument(f"the table has no column {lacking[0]!r}.{nearest(lacking[0], columns)} Its columns: {', '.join(columns)}.")
+    values = table[list(towards)].to_numpy(np.float64)
+    rows = np.flatnonzero(non_dominated(values, list(towards.values())))
+    first = SIGNS[next(iter(towards.values()))] * values[rows, 0]
+    return table.iloc[rows[np.argsort(-first, kind="stable")]]
 
 
 @options_checked
