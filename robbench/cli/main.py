@@ -18,14 +18,14 @@ from robbench.errors import RobBenchError
 from robbench.version import __version__
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Ask a store": ("info", "query", "top", "table", "explain", "predict", "show"),
+    "Ask a store": ("info", "query", "top", "table", "explain", "predict", "show", "explore"),
     "Compare": ("correlate", "pareto", "best", "neighbors", "anomalies", "importance", "papers"),
-    "Search": ("search",),
+    "Search and judge": ("search", "judge"),
     "For a paper": ("plot", "cite"),
-    "Make a store": ("import", "fit", "verify"),
+    "Make a store": ("fetch", "import", "fit", "remove", "verify"),
     "Measure it yourself": ("build", "proxies"),
 }
-"""Commands by what people do; those of other packages come last."""
+"""Commands by what people do, as far as they are there; those of other packages come last."""
 
 
 class _Group(click.Group):

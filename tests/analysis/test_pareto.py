@@ -173,7 +173,9 @@ def test_any_table_and_any_history_has_a_front(few_bench: RobBench) -> None:
     found = pareto_front(few_bench.table(objectives), objectives)
     assert found["clean"].tolist() == expected["clean"].tolist()
     assert found["pgd@1/255"].tolist() == expected["pgd@1/255"].tolist()
-    oracle = few_bench.oracle(["clean", few_bench.space.attributes["kernel_parameters"]], budget=40, directions={"<lambda>": "min"}, missing="nan")
+    oracle = few_bench.oracle(
+        ["clean", few_bench.space.attributes["kernel_parameters"]], budget=40, directions={"<lambda>": "min"}, missing="nan"
+    )
     for arch in few_bench.classes[:40]:
         oracle(arch)
     history = oracle.history()

@@ -31,8 +31,7 @@ def shown(path: tuple[str, ...]) -> tuple[str, list[str]]:
     """What the examples of a command need, and the examples."""
     text = CliRunner().invoke(main, [*path, "-h"]).output
     needs = re.search(r"^  Examples(?:, which need (.*))?:$", text, re.MULTILINE)
-    assert needs, f"robbench {' '.join(path)} has no examples"
-    return needs[1] or "", re.findall(r"^    \$ robbench (.+)$", text, re.MULTILINE)
+    return (needs[1] or "") if needs else "", re.findall(r"^    \$ robbench (.+)$", text, re.MULTILINE)
 
 
 EVERY = {path: shown(path) for path in commands(main)}
@@ -67,7 +66,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_command_has_examples() -> None:
     assert len(EVERY) > 30
-    assert all(lines for _, lines in EVERY.values())
+    assert not ["robbench " + " ".join(path) for path, (_, lines) in EVERY.items() if not lines], "see robbench.cli.options.examples"
 
 
 @pytest.mark.parametrize("lines", [pytest.param(lines, id=name) for name, lines in on_the_embedded_store()])
