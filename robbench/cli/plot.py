@@ -93,14 +93,15 @@ def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options
 @figure(
     "column",
     "plot scatter clean pgd@16/255 --out scatter.pdf",
-    "plot scatter clean kernel_parameters --direction kernel_parameters=min --out s.png",
+    "plot scatter kernel_parameters pgd@16/255 --direction kernel_parameters=min --color clean --out s.png",
 )
 @click.argument("x", shell_complete=metric_names)
 @click.argument("y", shell_complete=metric_names)
 @where_options
+@click.option("--color", shell_complete=metric_names, help="A third metric, or attribute; the space's first attribute if left out.")
 @direction_option
 def scatter(bench: RobBench, **options: Any) -> Any:
-    """Every architecture by two metrics, X and Y, and the front."""
+    """Every architecture by two metrics, X and Y, coloured by a third, and the front."""
     return bench.plot.scatter(**options)
 
 
