@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from robbench.bench import RobBench
 
+_SHOWN = (0.001, 0.999)
+"""Between which quantiles axes and colours tell values apart."""
+
 
 @styled
 @options_checked
@@ -71,6 +74,8 @@ def scatter(
     figure = new_figure(width, min(0.8 * width, 4.2))
     ax = figure.subplots()
     colors: dict[str, Any] = {"c": joined.values[shade][drawn], "cmap": MAP} if shade else {"color": GREY}
+    if shade and color is not None:  # a few constant networks at 0.1 would leave one colour for all others
+        colors["vmin"], colors["vmax"] = np.quantile(colors["c"], _SHOWN)
     points = ax.scatter(across, up, s=width, linewidths=0, rasterized=True, **colors)
     style: dict[str, Any] = {"color": OKABE_ITO[1], "markerfacecolor": "white", "markeredgewidth": 0.9}
     ax.plot(front[one], front[other], "-o", label=f"Pareto front ({len(front)})", **style)
@@ -82,13 +87,13 @@ def scatter(
     ax.set_title("" if shown.all() else f"{(~shown).sum()} of {len(shown)} outside", loc="left", fontsize=7, color=GREY)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     if shade:
-        figure.colorbar(points, ax=ax, label=label(shade), fraction=0.06, pad=0.02)
+        figure.colorbar(points, ax=ax, label=label(shade), fraction=0.06, pad=0.02, extend="neither" if color is None else "both")
     return figure
 
 
 def _limits(values: np.ndarray, front: pd.Series[float]) -> tuple[float, float]:
     """Where an axis begins and ends: around all but a thousandth of the values on either side, and the front."""
-    low, high = np.quantile(values, [0.001, 0.999])
+    low, high = np.quantile(values, _SHOWN)
     low, high = min(low, front.min()), max(high, front.max())
     margin = 0.03 * (high - low) or 0.01
     return float(low - margin), float(high + margin)
