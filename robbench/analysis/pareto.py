@@ -57,7 +57,9 @@ def pareto_front(
         UnknownMetric, NotMeasured: as for a query.
         InvalidArgument: a direction that is none, that is of no objective, or that is needed and missing; otherwise as for a query.
     """
-    if not hasattr(bench, "measurements"):
+    import pandas as pd
+
+    if isinstance(bench, pd.DataFrame):
         return _front_of_table(bench, metrics, directions, dataset=dataset, training=training, seed=seed)
     towards = directions_of(metrics, directions)
     joined = join(bench.measurements, list(towards), dataset=dataset, training=training, seed=seed, interpolate=interpolate)
