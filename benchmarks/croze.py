@@ -36,6 +36,7 @@ from builders.evaluate import robust_outcomes
 from builders.networks.frozen import FrozenStack
 from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, initialised, score
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.croze import EQUATIONS, PARTS, Croze
 from builders.recipes import RECIPES, Recipe
 from builders.train import fit
@@ -66,7 +67,7 @@ def main() -> None:
         features(measured["as drawn"]["CRoZe"], [network for _, network in stacks], dataset)
 
 
-def followed(archs: Sequence[Cell], dataset: Dataset, recipe: Recipe) -> tuple[dict[str, dict[str, Values]], StackedNetwork]:
+def followed(archs: Sequence[Cell], dataset: Dataset, recipe: Recipe) -> tuple[dict[str, dict[str, Values]], AnyStack]:
     """CRoZe of networks in every state, by state and measure, and the trained networks."""
     stack = initialised(archs, recipe.skeleton(dataset), *recipe.normalisation(dataset), seed=0)
     scores = {STATES[0]: scored(stack, dataset)}
@@ -80,7 +81,7 @@ def followed(archs: Sequence[Cell], dataset: Dataset, recipe: Recipe) -> tuple[d
     return {**scores, STATES[2]: scored(stack, dataset)}, stack
 
 
-def scored(stack: StackedNetwork, dataset: Dataset) -> dict[str, Values]:
+def scored(stack: AnyStack, dataset: Dataset) -> dict[str, Values]:
     images, labels = torch.from_numpy(dataset.train_images[:8]), torch.from_numpy(dataset.train_labels[:8])
     proxies = {name: replace(KNOWN["croze"], compute=compute) for name, compute in MEASURES.items()}
     return score(stack, images, labels, proxies=proxies).values
@@ -95,9 +96,9 @@ def predictiveness(measured: dict[str, dict[str, Values]]) -> None:
         print(f"| {name} | " + " | ".join(f"{rho:.3f}" for rho in rhos) + f" | {whole.sum()} |")
 
 
-def features(croze: Values, stacks: Sequence[StackedNetwork], dataset: Dataset) -> None:
+def features(croze: Values, stacks: Sequence[AnyStack], dataset: Dataset) -> None:
     images, labels = torch.from_numpy(dataset.test_images), torch.from_numpy(dataset.test_labels)
-    attacks = {"FGSM": FGSM(), "PGD": PGD()}
+    attacks: dict[str, FGSM | PGD] = {"FGSM": FGSM(), "PGD": PGD()}
     chosen = {
         f"best under {name}": np.concatenate(
             [robust_outcomes(FrozenStack(stack), images, labels, attack, [EPS]).mean((1, 2)) for stack in stacks]

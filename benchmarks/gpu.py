@@ -187,10 +187,10 @@ def check(size: Size, dataset: Dataset, device: torch.device, clock: Clock) -> b
     row("two steps of training: weights", "training", relative(*(parameters_to_vector(stack.cpu().parameters()) for stack in both)))
     frozen, frozen_here = FrozenStack(trained), FrozenStack(here)
     for name in clock.each("attacks", list(ATTACKS)):
-        one, other = (
+        broken, broken_here = (
             robust_outcomes(net, *given, ATTACKS[name], EPS) for net, given in ((frozen, (x, y)), (frozen_here, (images, labels)))
         )
-        row(f"{name}: outcomes", "outcomes", float((one != other).mean()))
+        row(f"{name}: outcomes", "outcomes", float((broken != broken_here).mean()))
     for name in clock.each("proxies", size.proxies):
         values = [score(net, *given, [name]).values[name] for net, given in ((trained, (x, y)), (here, (images, labels)))]
         row(f"{name}", "proxies", relative(*map(torch.from_numpy, values)))

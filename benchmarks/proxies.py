@@ -1,9 +1,10 @@
 """Seconds a network for each proxy alone, and for all in one pass; one network at a time, and stacked.
 
-    python benchmarks/proxies.py [--stack 4] [--batch 64] [--reference ../shared/reference]
+    python benchmarks/proxies.py [--space nb201] [--stack 4] [--batch 64] [--reference ../shared/reference]
 
-Networks: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
-puts in a stack.  Batch: the first 64 images of CIFAR-10's first training batch; croze and r_score take the first 8 and 16 of it, as
+Networks of NAS-Bench-201: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
+puts in a stack.  Networks of DARTS (`--space darts`): of the size of searches (C=16, 8 layers), `--stack` genotypes drawn at random (seed 0), which is what
+a search asks for; ZCPRob, SWAP and Φ with its pairing as meant are among the proxies there.  Batch: the first 64 images of CIFAR-10's first training batch; croze and r_score take the first 8 and 16 of it, as
 released, and hessian the first 16.  "Nothing shared" is the sum of the column; "all" is `builders.proxies.score` with all names.
 
 Time: CPU seconds of the process, one thread, divided by the networks; each figure is one run after a warm-up, so read them to 10 %.
@@ -20,20 +21,25 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from builders.networks.darts import DartsSkeleton
 from builders.networks.plain import Skeleton
 from builders.proxies import PROXIES, initialised, score
-from robbench.spaces.nb201 import NB201
+from robbench.spaces.darts import DARTS, Genotype
+from robbench.spaces.nb201 import NB201, Cell
 
+YOUNGER = ("zcprob", "zcprob_equations", "swap", "swap_regularised", "r_score_phi_cells")
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="nb201", choices=["nb201", "darts"])
     parser.add_argument("--stack", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
@@ -43,9 +49,15 @@ def main() -> None:
         images = torch.from_numpy(file["data_batch_1_images"][: given.batch]).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(file["data_batch_1_labels"][: given.batch]).long()
     rng = np.random.default_rng(0)
-    cells = sorted((NB201.sample(rng) for _ in range(512)), key=lambda cell: cell.ops)[100 : 100 + given.stack]
-    stack = initialised(cells, Skeleton(), MEAN, STD)
-    alone = [initialised([cell], Skeleton(), MEAN, STD) for cell in cells]
+    archs: Sequence[Cell | Genotype]
+    skeleton: Skeleton | DartsSkeleton
+    if given.space == "darts":
+        archs, skeleton, proxies = [DARTS.sample(rng) for _ in range(given.stack)], DartsSkeleton(), [*PROXIES, *YOUNGER]
+    else:
+        archs = sorted((NB201.sample(rng) for _ in range(512)), key=lambda cell: cell.ops)[100 : 100 + given.stack]
+        skeleton, proxies = Skeleton(), list(PROXIES)
+    stack = initialised(archs, skeleton, MEAN, STD)
+    alone = [initialised([arch], skeleton, MEAN, STD) for arch in archs]
 
     def seconds(names: list[str]) -> tuple[float, float]:
         """A network's, one at a time and stacked."""
@@ -59,16 +71,16 @@ def main() -> None:
 
     seconds(["grad_norm"])  # warm-up
     print(
-        f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}; {given.stack} networks, {given.batch} images"
+        f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}; {given.stack} networks of {given.space}, {given.batch} images"
     )
     print("\n| proxy | one network, s | stacked, s |\n|---|---|---|")
     total = np.zeros(2)
-    for name in PROXIES:
+    for name in proxies:
         found = seconds([name])
         total += found
         print(f"| {name} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
     print(f"| nothing shared | {total[0]:.2f} | {total[1]:.2f} |")
-    for title, names in (("all", list(PROXIES)), ("all but hessian", [name for name in PROXIES if name != "hessian"])):
+    for title, names in (("all", proxies), ("all but hessian", [name for name in proxies if name != "hessian"])):
         found = seconds(names)
         print(f"| {title} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
 

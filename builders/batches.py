@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from builders.errors import DatasetError
+from robbench.errors import CannotFetch, MissingLibrary
+from robbench.sources.fetching import fetch
 
 # The published files, as (part, md5).
 FILES: dict[str, dict[str, tuple[str, str]]] = {
@@ -42,11 +46,8 @@ FILES: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
-# The published archives: address, md5, and the folder inside.
-_ARCHIVES = {
-    "cifar10": ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"),
-    "cifar100": ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python"),
-}
+_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+"""Inside the published archives, those that can be fetched."""
 
 
 class Batches(NamedTuple):
@@ -127,17 +128,26 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _fetch(name: str) -> Path:
-    """The folder of the published files, fetched once into pooch's cache."""
-    try:
-        import pooch
-    except ImportError:
-        pooch = None
-    if pooch is None or name not in _ARCHIVES:
+    """The folder of the published files, fetched once into the cache of `robbench fetch`."""
+    if name not in _FOLDERS:
         raise DatasetError(
-            f"{name} was given no path; give the folder with its published files"
-            + (", or install pooch to have them fetched." if name in _ARCHIVES else " (they are not at a public address).")
+            f"{name} was given no path; give the folder with its published files (they are not at an address to fetch them from)."
         )
-    address, md5, folder = _ARCHIVES[name]
-    cache = Path(pooch.os_cache("robbench"))
-    pooch.retrieve(address, f"md5:{md5}", path=cache, processor=pooch.Untar(extract_dir=name))  # the checksum says whose archive it is
-    return cache / name / folder
+    try:
+        [archive] = fetch([name], progress=True)
+    except (MissingLibrary, CannotFetch) as error:
+        raise DatasetError(f"{name} was given no path; give the folder with its published files. To have them fetched: {error}") from error
+    folder = archive.path.with_name(_FOLDERS[name])
+    if not folder.is_dir():
+        _unpack(archive.path, folder)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """A folder of an archive, beside it, whole or not at all; each file's own checksum is verified when it is read."""
+    try:
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".") as room, tarfile.open(archive) as tar:
+            tar.extractall(room, filter="data")
+            (Path(room) / folder.name).replace(folder)
+    except (OSError, tarfile.TarError) as error:
+        raise DatasetError(f"{archive} cannot be unpacked beside itself ({error}); unpack it elsewhere, and give its folder.") from error

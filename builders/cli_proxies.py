@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
 from builders.options import data_option, device_option, space_option
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
+
+if TYPE_CHECKING:
+    from builders.datasets import Dataset
+
+_SPELLED = {"stem": "--no-stem"}
+"""Fields of skeletons whose option is called otherwise."""
 
 
 @click.command()
@@ -31,7 +39,9 @@ from robbench.cli.options import SECONDS_BEFORE_A_BAR
 )
 @click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
-@click.option("--cells", "cells_a_stage", default=5, show_default=True, type=click.IntRange(1), help="N of the macro skeleton.")
+@click.option("--cells", type=click.IntRange(1), help="N of the macro skeleton of NAS-Bench-201; 5 if left out.")
+@click.option("--layers", type=click.IntRange(1), help="Cells of a network of DARTS; 8 if left out.")
+@click.option("--no-stem", is_flag=True, help="Of DARTS: images are the inputs of the first cell, as SWAP and R-Score are released.")
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
 @data_option
@@ -43,9 +53,13 @@ def proxies(
     device: str,
     as_json: bool,
     data: Path | None,
+    channels: int,
+    cells: int | None,
+    layers: int | None,
+    no_stem: bool,
     **options: str | int,
 ) -> None:
-    """Zero-cost proxies of untrained networks of architectures, given as arch strings.
+    """Zero-cost proxies of untrained networks of architectures, given as arch strings, or however else their --space reads them.
 
     Trained networks are scored from Python: builders.proxies.score takes a stack of them, in eval mode, and a batch.
     """
@@ -58,12 +72,14 @@ def proxies(
     from robbench.spaces import parse, space_named
 
     parsed = [parse(space_named(space), arch) for arch in archs]
+    images = load(dataset, data)
     with tqdm(total=len(set(names or PROXIES)), unit="proxy", delay=SECONDS_BEFORE_A_BAR, leave=False, file=sys.stderr) as bar:
         found = score_untrained(
             parsed,
-            load(dataset, data),
+            images,
             names or list(PROXIES),
             proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
+            skeleton=_skeleton(space, images, {"channels": channels, "cells": cells, "layers": layers, "stem": False if no_stem else None}),
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]
@@ -79,3 +95,16 @@ def proxies(
     for name, reasons in found.failures.items():
         for reason, count in reasons.items():
             click.echo(f"{name} is missing for {count} of {len(parsed)}: {reason}", err=True)
+
+
+def _skeleton(space: str, images: Dataset, given: dict[str, int | bool | None]) -> Any:
+    """The macro skeleton of networks of a space, with what was given of its size."""
+    from builders.networks.families import kind_of
+
+    kind = kind_of(space)
+    known = {field.name for field in fields(kind)}
+    size = {name: value for name, value in given.items() if value is not None}
+    if others := [name for name in size if name not in known]:
+        expected = " or ".join(_SPELLED.get(name, f"--{name}") for name in given if name in known)
+        raise click.UsageError(f"networks of the space {space} have no {_SPELLED.get(others[0], f'--{others[0]}')}; expected {expected}.")
+    return kind(**size, image_channels=images.image_shape[0], classes=images.num_classes)

@@ -95,7 +95,7 @@ def load(name: str, path: Path | str | None = None) -> Dataset:
 
     Arguments:
         name: one of `DATASETS`, ``npz:PATH``, or any name for images of one's own.
-        path: the folder of the published files; cifar10 and cifar100 are fetched where it is left out and pooch is installed.  Of images of one's
+        path: the folder of the published files; cifar10 and cifar100 are fetched (`robbench fetch`) where it is left out.  Of images of one's
             own, the npz file; the PATH of ``npz:PATH``, if left out.
 
     Raises:

@@ -25,7 +25,7 @@ from torch import Tensor
 from builders.attacks.base import Attack, Classifier
 from builders.errors import BuildError
 from builders.proxies.passes import Passes
-from builders.proxies.scoring import Proxy
+from builders.proxies.registry import Proxy
 from robbench.arguments import nearest
 
 OF_THE_TABLE = ("eps", "precision")

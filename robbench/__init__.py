@@ -62,6 +62,7 @@ from typing import TYPE_CHECKING, Any
 from robbench.bench import RobBench
 from robbench.errors import (
     BudgetExhausted,
+    CannotFetch,
     CannotFit,
     CannotPlot,
     CannotSearch,
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BudgetExhausted",
+    "CannotFetch",
     "CannotFit",
     "CannotPlot",
     "CannotSearch",

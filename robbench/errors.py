@@ -49,6 +49,10 @@ class SourceError(RobBenchError):
     """Published raw files that are absent, malformed, or not what they claim to be."""
 
 
+class CannotFetch(RobBenchError):
+    """Published files that did not come, or are not what was expected; the message says why, where to go by hand, and where to put them."""
+
+
 class Contradiction(RobBenchError):
     """New data disagrees with what a store already holds under the same name."""
 

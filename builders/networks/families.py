@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from torch import Generator
 
 from builders.errors import BuildError
-from builders.networks import darts, space_of
+from builders.networks import CELLS, OTHERS, darts, space_of
 from builders.networks import plain as cells
 from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import Stack, StackedNetwork
+from robbench.spaces import SPACES, SearchSpace
 
 
 class Family(NamedTuple):
@@ -67,6 +68,18 @@ def parameters(arch: Any, skeleton: Any) -> int:
 def flops(arch: Any, skeleton: Any, image_size: int | tuple[int, int]) -> int:
     """FLOPs of the architecture's network for one image, counted as in `builders.networks.cost`; raises BuildError as `plain`."""
     return _family(arch, skeleton).flops(arch, skeleton, image_size)
+
+
+def spaces_of(skeleton: Any) -> list[SearchSpace[Any]]:
+    """The search spaces whose networks are in such a skeleton; raises BuildError where it is none."""
+    if type(skeleton) not in FAMILIES:
+        raise BuildError(f"{skeleton!r} is no skeleton; expected a {' or a '.join(kind.__name__ for kind in FAMILIES)}.")
+    return [SPACES[name] for name in (*CELLS, *OTHERS) if FAMILIES[type(skeleton)].of(name)]
+
+
+def kind_of(space: str) -> type:
+    """The kind of skeleton that networks of a search space, by its name, are in."""
+    return next(kind for kind, family in FAMILIES.items() if family.of(space))
 
 
 def _family(arch: Any, skeleton: Any) -> Family:

@@ -5,25 +5,32 @@
     score_untrained(archs, data, ["synflow", "nwot"])               untrained networks, on a batch of the data set
     score(stack.eval(), images, labels, ["jacob_fro", "hessian"])   trained networks: the stack that `builders.train.train` gives
 
+    objective("croze", data, DartsSkeleton())                       a score that a search asks for, of any architecture: builders.proxies.live
+
     batch_of(data, 2560, part="test")                               images for jacob_fro_10x256 and its like, which average over mini-batches
 """
 
 from builders.errors import ProxyError
 from builders.proxies.initialise import INITIALISATIONS, initialised
+from builders.proxies.live import LiveProxy, objective, objectives
 from builders.proxies.passes import Passes
-from builders.proxies.scoring import KNOWN, PROXIES, VARIANTS, Proxy, Scores, batch_of, score, score_untrained
+from builders.proxies.registry import KNOWN, PROXIES, VARIANTS, Proxy
+from builders.proxies.scoring import Scores, batch_of, score, score_untrained
 
 __all__ = [
     "INITIALISATIONS",
     "KNOWN",
     "PROXIES",
     "VARIANTS",
+    "LiveProxy",
     "Passes",
     "Proxy",
     "ProxyError",
     "Scores",
     "batch_of",
     "initialised",
+    "objective",
+    "objectives",
     "score",
     "score_untrained",
 ]

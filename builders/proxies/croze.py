@@ -8,7 +8,7 @@ The paper's equations and the implementation that its tables were made with are 
     perturbed weights   θ + β‖θ‖ ∇L/‖∇L‖, β = 0.1           β = 2
     perturbed input     up the loss, in [0, 1]              down the loss, standardised and then clamped to [0, 1]
     compared weights    after a step of gradient descent    as they are
-    features            of the layer itself                 of the stage that the layer is in
+    features            of the layer itself                 of the stage, or cell, that the layer is in: `anatomy`
     cosines             of whole tensors                    along the first dimension, summed over the others
 
 A layer is a convolution or the linear layer.  Only their weights are perturbed.  The released networks for NAS-Bench-201 also keep batch norm in
@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from builders.errors import ProxyError
-from builders.networks.stacked import StackedNetwork
+from builders.proxies.anatomy import AnyStack, feature_number
 from builders.proxies.initialise import initialised
 from builders.proxies.passes import (
     Gradients,
@@ -64,7 +64,7 @@ class Form:
         standardise: eps and the clamp to [0, 1] are of images that have been standardised.
         learning_rate: of a step of gradient descent by both networks before their weights are compared.
         whole: cosines are of whole tensors; otherwise along the first dimension: output channels, or images.
-        own_features: a layer's features are its own; otherwise its stage's.
+        own_features: a layer's features are its own; otherwise its stage's, in DARTS its cell's.
         gaussian: both perturbations are drawn from a normal distribution instead of following the gradient; "input": that of the input alone.
         images: how many, the first of the batch.
     """
@@ -100,7 +100,7 @@ EQUATIONS = Form(
 class Side(NamedTuple):
     """One of the two stacks that are compared, after a forward and a backward pass; everything float64."""
 
-    stack: StackedNetwork
+    stack: AnyStack
     record: Record
     gradients: Gradients
 
@@ -178,17 +178,6 @@ def consistency(networks: Pair, form: Form) -> Consistency:
     )
 
 
-def feature_number(stack: StackedNetwork, path: str) -> int:
-    """Which of the record's five features belongs to a layer: the cells up to and with its own, divided by those of a stage."""
-    cells = stack.skeleton.cells
-    if path == "classifier":
-        return 4
-    if not path.startswith("body."):
-        return 0
-    stage, place = divmod(int(path.split(".")[1]), cells + 1)
-    return (stage * cells + min(place + 1, cells)) // cells
-
-
 def _features(networks: Pair, form: Form) -> dict[str, Tensor]:
     clean, robust = networks
     if form.own_features:
@@ -231,13 +220,13 @@ def _pair(passes: Passes, form: Form) -> Pair:
     return Pair(clean, robust)
 
 
-def _side(stack: StackedNetwork, images: Tensor, labels: Tensor) -> Side:
+def _side(stack: AnyStack, images: Tensor, labels: Tensor) -> Side:
     passed = record(stack, images)
     return Side(stack, passed, gradients(stack, passed, labels))
 
 
 @torch.no_grad()
-def _step(stack: StackedNetwork, directions: dict[str, Tensor], form: Form) -> None:
+def _step(stack: AnyStack, directions: dict[str, Tensor], form: Form) -> None:
     """Move the weights of every layer by β times their norm along a direction."""
     for path, weight in weights(stack).items():
         direction = directions[path]
@@ -257,7 +246,7 @@ def _directions(passes: Passes) -> dict[str, Tensor]:
     return {path: weight.detach().to(passes.images.device).double() for path, weight in weights(drawn).items()}
 
 
-def _perturbed(stack: StackedNetwork, images: Tensor, labels: Tensor, form: Form, seed: int) -> Tensor:
+def _perturbed(stack: AnyStack, images: Tensor, labels: Tensor, form: Form, seed: int) -> Tensor:
     """Each network's own input, perturbed against that network, in [0, 1]."""
     points = own(stack, images)
     if form.gaussian:

@@ -15,9 +15,9 @@ import torch
 from torch import Generator, Tensor
 
 from builders.errors import ProxyError
+from builders.networks.families import plain, stacked
 from builders.networks.layers import Conv, Linear
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
+from builders.proxies.anatomy import AnyStack
 from builders.train import generator
 
 
@@ -41,40 +41,39 @@ INITIALISATIONS = ("random", *_DRAWS)
 
 def initialised(
     archs: Sequence[Any],
-    skeleton: Skeleton,
+    skeleton: Any,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     *,
     seed: int = 0,
     init: str = "random",
     purpose: str = "weights",
-) -> StackedNetwork:
+) -> AnyStack:
     """Untrained networks, in training mode; an architecture's weights depend on nothing but the architecture and the arguments.
 
     With the defaults these are the networks that `builders.train.train` starts from.
 
     Arguments:
-        archs: of search spaces in `builders.networks.CELLS`.
+        archs: of search spaces whose networks are in such a skeleton.
+        skeleton: one of `builders.networks.families`: a `Skeleton`, or a `DartsSkeleton`.
         mean, std: of the data set, one number an image channel.
         init: one of `INITIALISATIONS`.
         purpose: under one seed, weights for different purposes are drawn independently.
 
     Raises:
         ProxyError: there is no such initialisation.
-        BuildError: no architectures, or of a space that no networks can be built of, or mean or std of the wrong length.
+        BuildError: no architectures, or of a space that has no networks in such a skeleton, or mean or std of the wrong length.
     """
     if init not in INITIALISATIONS:
         raise ProxyError(f"{init!r} is not an initialisation; expected one of {', '.join(INITIALISATIONS)}.")
-    return StackedNetwork([_network(arch, skeleton, mean, std, init, generator(seed, f"{purpose}/{arch}")) for arch in archs])
+    return stacked([_network(arch, skeleton, mean, std, init, generator(seed, f"{purpose}/{arch}")) for arch in archs])
 
 
 @torch.no_grad()
-def _network(
-    arch: Any, skeleton: Skeleton, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator
-) -> Network:
+def _network(arch: Any, skeleton: Any, mean: Sequence[float] | None, std: Sequence[float] | None, init: str, random: Generator) -> Any:
     if init == "random":
-        return Network(arch, skeleton, mean, std, generator=random)
-    network = Network(arch, skeleton, mean, std)
+        return plain(arch, skeleton, mean, std, generator=random)
+    network = plain(arch, skeleton, mean, std)
     for module in network.modules():
         if isinstance(module, Conv | Linear):
             _DRAWS[init](module.weight, random)

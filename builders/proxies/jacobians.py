@@ -13,12 +13,14 @@ from builders.train import generator
 _K = 1e-5  # both papers' constant, which keeps logarithms and reciprocals finite
 _MANY_CLASSES = 100
 _TINY = 1e-30
+_VANISHING = "the Jacobian is rounding: batch norm fixes the sum of the batch's logits"
 
 
 def jacov(passes: Passes) -> Tensor:
     """−Σ (log(λ + k) + 1 / (λ + k)), ``(stack,)``, float64; λ are the eigenvalues of the correlations of the images' Jacobians, k = 1e-5.
 
-    Higher where the images' Jacobians are less correlated.  A Jacobian is that of the sum of the logits, through the batch's statistics, too; an image whose Jacobian is constant has no correlation, so the network has no value.
+    Higher where the images' Jacobians are less correlated.  A Jacobian is that of the sum of the logits, through the batch's statistics, too; an image whose Jacobian is constant has no correlation, so the network has no value; nor has one whose
+    Jacobians vanish (`Passes.jacobian_vanishes`), as of cells of DARTS without pooling.
 
     Source: Mellor et al. (2020), the first version of "Neural architecture search without training".
     """
@@ -27,7 +29,7 @@ def jacov(passes: Passes) -> Tensor:
     identity = torch.eye(correlations.shape[-1]).to(correlations)
     eigenvalues = torch.linalg.eigvalsh(torch.where(usable[:, None, None], correlations, identity))
     score: Tensor = -(torch.log(eigenvalues + _K) + 1 / (eigenvalues + _K)).sum(-1)
-    return score.masked_fill(~usable, torch.nan)
+    return _unless_vanishing(passes, score.masked_fill(~usable, torch.nan))
 
 
 def epe_nas(passes: Passes) -> Tensor:
@@ -35,7 +37,7 @@ def epe_nas(passes: Passes) -> Tensor:
 
     E_c = Σ log(|correlation| + k) over the Jacobians of the images of class c.  The score is Σ |E_c|; beyond 100 classes each E_c is
     divided by the number of its images, and the score is Σ |E_c − E_d| over pairs of classes, divided by the number of classes.  A
-    class with one image has E_c = log(1 + k); beyond 100 classes the authors' code drops it.
+    class with one image has E_c = log(1 + k); beyond 100 classes the authors' code drops it.  No value where Jacobians vanish, as for `jacov`.
 
     Source: Lopes, Alirezazadeh and Alexandre (2021), in the form of their released code.
     """
@@ -47,8 +49,15 @@ def epe_nas(passes: Passes) -> Tensor:
         terms.append(term / jacobian.shape[1] if passes.stack.skeleton.classes > _MANY_CLASSES else term)
     classes = torch.stack(terms, -1)
     if passes.stack.skeleton.classes > _MANY_CLASSES:
-        return (classes[:, :, None] - classes[:, None, :]).abs().sum((-1, -2)) / classes.shape[-1]
-    return classes.abs().sum(-1)
+        return _unless_vanishing(passes, (classes[:, :, None] - classes[:, None, :]).abs().sum((-1, -2)) / classes.shape[-1])
+    return _unless_vanishing(passes, classes.abs().sum(-1))
+
+
+def _unless_vanishing(passes: Passes, score: Tensor) -> Tensor:
+    """The score; NaN, with a note, where the Jacobian is rounding."""
+    vanishes = passes.jacobian_vanishes
+    passes.notes.update(dict.fromkeys(vanishes.nonzero().flatten().tolist(), _VANISHING))
+    return score.masked_fill(vanishes, torch.nan)
 
 
 def _correlations(rows: Tensor) -> Tensor:

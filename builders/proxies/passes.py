@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, StackedLinear, StackedReduction, StackedReLUConvBN
-from builders.networks.stacked import StackedNetwork
+from builders.networks.layers import Stacked, StackedBatchNorm, StackedConv, StackedLinear, StackedReduction
+from builders.proxies.anatomy import RECTIFIED, AnyStack, anatomy, first_members, without_auxiliary
 
 T = TypeVar("T")
 Members = tuple[int, ...]
@@ -55,7 +55,7 @@ class Record(NamedTuple):
     outputs: dict[str, Activation]
     """Of convolutions and the linear layer, by path."""
     features: list[Tensor]
-    """After the stem, after each stage with its reduction, and the pooled vector: five."""
+    """As `builders.proxies.anatomy` says, the pooled vector last."""
     head: Tensor
     """``(stack, batch, height, width, channels)``: what is pooled."""
 
@@ -67,22 +67,22 @@ class Gradients(NamedTuple):
     outputs: dict[str, Tensor]
 
 
-def layers(stack: StackedNetwork) -> dict[str, Stacked]:
+def layers(stack: AnyStack) -> dict[str, Stacked]:
     """Convolutions and the linear layer, by path, from the stem to the classifier."""
     return {path: module for path, module in stack.named_modules() if isinstance(module, StackedConv | StackedLinear)}
 
 
-def batch_norms(stack: StackedNetwork) -> dict[str, StackedBatchNorm]:
+def batch_norms(stack: AnyStack) -> dict[str, StackedBatchNorm]:
     """Batch norms, by path."""
     return {path: module for path, module in stack.named_modules() if isinstance(module, StackedBatchNorm)}
 
 
-def weights(stack: StackedNetwork) -> dict[str, Tensor]:
+def weights(stack: AnyStack) -> dict[str, Tensor]:
     """The weights of `layers`, by path."""
     return {path: module.get_parameter("weight") for path, module in layers(stack).items()}
 
 
-def without_batch_norm(stack: StackedNetwork, *, in_reductions: bool = True) -> StackedNetwork:
+def without_batch_norm(stack: AnyStack, *, in_reductions: bool = True) -> AnyStack:
     """The same stack with the identity in place of every batch norm, or of those outside the reductions; changed in place."""
     reductions = tuple(f"{path}." for path, module in stack.named_modules() if isinstance(module, StackedReduction))
     for path in batch_norms(stack):
@@ -92,22 +92,22 @@ def without_batch_norm(stack: StackedNetwork, *, in_reductions: bool = True) -> 
     return stack
 
 
-def standardised(stack: StackedNetwork, images: Tensor) -> Tensor:
+def standardised(stack: AnyStack, images: Tensor) -> Tensor:
     """Images in [0, 1], normalised as by the stack's first step: mean 0 and standard deviation 1 a channel, over the data set."""
     return (images - stack.mean) / stack.std
 
 
-def unstandardised(stack: StackedNetwork, images: Tensor) -> Tensor:
+def unstandardised(stack: AnyStack, images: Tensor) -> Tensor:
     """The inverse of `standardised`."""
     return images * stack.std + stack.mean
 
 
-def own(stack: StackedNetwork, images: Tensor) -> Tensor:
+def own(stack: AnyStack, images: Tensor) -> Tensor:
     """Each network's own copy of the images, so that gradients with respect to them are its own."""
     return images.detach().expand(len(stack), *images.shape).clone().requires_grad_()
 
 
-def record(stack: StackedNetwork, images: Tensor) -> Record:
+def record(stack: AnyStack, images: Tensor) -> Record:
     """A recorded forward pass of all networks."""
     by = layers(stack)
     outputs: dict[str, Tensor] = {}
@@ -129,15 +129,14 @@ def record(stack: StackedNetwork, images: Tensor) -> Record:
     for path, layer in by.items():
         after(layer, partial(outputs.__setitem__, path))
     for module in stack.modules():
-        if isinstance(module, StackedReLUConvBN):  # begins with its ReLU, which takes what the module takes
-            before(module, partial(note_relu, module.conv.members))
+        if isinstance(module, RECTIFIED):
+            before(module, partial(note_relu, first_members(module)))
         elif isinstance(module, nn.ReLU):
             before(module, partial(note_relu, everyone))
-    stage = stack.skeleton.cells + 1  # the cells and the reduction after them
-    for module in (stack.stem, stack.body[stage - 1], stack.body[2 * stage - 1], stack.body[-1]):
+    for module in anatomy(stack).features(stack):
         after(module, features.append)
     before(stack.classifier, features.append)
-    after(stack.head, head.append)
+    after(anatomy(stack).pooled(stack), head.append)
     try:
         logits = stack(images)
     finally:
@@ -159,7 +158,7 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none").view(truth.shape)
 
 
-def gradients(stack: StackedNetwork, of: Record, labels: Tensor, *, differentiable: bool = False) -> Gradients:
+def gradients(stack: AnyStack, of: Record, labels: Tensor, *, differentiable: bool = False) -> Gradients:
     """Of each network's mean loss with respect to the weights and outputs of `layers`; the recorded pass can be differentiated again.
 
     Arguments:
@@ -176,7 +175,7 @@ def gradients(stack: StackedNetwork, of: Record, labels: Tensor, *, differentiab
     return Gradients(dict(zip(by, filled[: len(by)], strict=True)), outputs)
 
 
-def total(stack: StackedNetwork, values: dict[str, Tensor]) -> Tensor:
+def total(stack: AnyStack, values: dict[str, Tensor]) -> Tensor:
     """The sum over layers, ``(stack,)``, of one number ``(members,)`` a layer and network; zero for a network with none of them."""
     by = layers(stack)
     return summed(len(stack), ((by[path].members, value) for path, value in values.items()))
@@ -205,10 +204,17 @@ class Passes:
         order: how often the shared pass will be differentiated: 0, 1 or 2.
     """
 
-    def __init__(self, stack: StackedNetwork, images: Tensor, labels: Tensor, seed: int = 0, *, order: int = 2) -> None:
-        self.stack = copy.deepcopy(stack).requires_grad_(order > 0)
+    def __init__(self, stack: AnyStack, images: Tensor, labels: Tensor, seed: int = 0, *, order: int = 2) -> None:
+        self._given = stack
+        self.stack = self.untouched().requires_grad_(order > 0)
         self.images, self.labels, self.seed, self.order = images, labels, seed, order
         self._kept: dict[Hashable, Any] = {}
+        self.notes: dict[int, str] = {}
+        """Why a network has no value, by its position in the stack: for proxies to say, beside a value of NaN."""
+
+    def untouched(self) -> AnyStack:
+        """A copy of the stack as it was given: in training mode the shared pass changes batch norm's running statistics."""
+        return without_auxiliary(copy.deepcopy(self._given))
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` returned when it was first called with this key."""
@@ -236,7 +242,24 @@ class Passes:
         return (torch.zeros_like(self.record.images) if found is None else found).detach().flatten(2)
 
     @cached_property
-    def frozen(self) -> StackedNetwork:
+    def jacobian_vanishes(self) -> Tensor:
+        """Whether all of `jacobian` is rounding: ``(stack,)``, bool.
+
+        Batch norm fixes the sum over the batch of what it gives, so in training mode the logits of a network that ends in batch norms alone have a sum that no
+        image changes.  Then the Jacobian is as good as zero beside that of a sum whose terms alternate in sign.
+        """
+        if anatomy(self.stack).rectified or not self.stack.training:
+            return torch.zeros(len(self.stack), dtype=torch.bool, device=self.images.device)
+        logits, images = self.record.logits, self.record.images
+        signs = 1 - 2 * (torch.arange(logits.shape[1], device=logits.device) % 2)
+        with torch.enable_grad():
+            found = torch.autograd.grad((logits.sum(-1) * signs).sum(), images, retain_graph=True, allow_unused=True)[0]
+        beside = torch.zeros_like(images) if found is None else found
+        vanishes: Tensor = self.jacobian.flatten(1).norm(dim=1) <= torch.finfo(images.dtype).eps ** 0.5 * beside.flatten(1).norm(dim=1)
+        return vanishes
+
+    @cached_property
+    def frozen(self) -> AnyStack:
         """The stack in eval mode, so that images are treated one by one; a stack in training mode gets this batch's statistics as running ones."""
         if self.stack.training:
             return calibrated(self.stack, self.images).eval()
@@ -244,7 +267,7 @@ class Passes:
 
 
 @torch.no_grad()
-def calibrated(stack: StackedNetwork, images: Tensor) -> StackedNetwork:
+def calibrated(stack: AnyStack, images: Tensor) -> AnyStack:
     """A copy whose running statistics are the mean and (unbiased) variance of these images, in the stack's mode."""
     copied = copy.deepcopy(stack).train()
     statistics = [dict(module.named_buffers()) for module in batch_norms(copied).values()]

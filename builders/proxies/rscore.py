@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from builders.errors import ProxyError
-from builders.proxies.croze import RELEASED, Form, Pair, consistency, feature_number, pair
+from builders.networks.darts import StackedDarts
+from builders.proxies.anatomy import feature_number
+from builders.proxies.croze import RELEASED, Form, Pair, Side, consistency, pair
 from builders.proxies.initialise import initialised
-from builders.proxies.passes import Passes, layers, record, total, weights
+from builders.proxies.passes import Passes, layers, record, standardised, total, weights
 from robbench.arguments import checked_count
 
 _EPSILON = 1e-8  # added to every probability by the released code
@@ -105,6 +107,9 @@ class Phi:
     As released: 1 / (1 + divergence) of softmaxed whole tensors, on CRoZe's released networks.  By the equations: 1 + cosine of whole
     tensors, on the networks of CRoZe's equations, with each layer's own features and the weights compared as they are.
 
+    The released code for DARTS counts cells of a class that its network has none of, so it pairs every convolution with the network's input, and the classifier
+    with the first cell's output; a layer that got no gradient has no term.  So it is here for networks of DARTS.  `phi_of_cells` pairs as was meant.
+
     Arguments:
         form: of the networks; what is compared is said by `cosines`.
         cosines: by the equations.
@@ -119,19 +124,51 @@ class Phi:
         """``(stack,)``, float64."""
         networks = pair(passes, self.form)
         if not self.cosines:
-            return total(passes.stack, _agreements(networks))
+            released = _agreements_with_the_input if isinstance(passes.stack, StackedDarts) else _agreements
+            return total(passes.stack, released(networks))
         found = consistency(networks, replace(self.form, learning_rate=0.0))
         return total(passes.stack, {path: z * found.parameters[path] for path, z in found.features.items()})
 
 
+def phi_of_cells(passes: Passes) -> Tensor:
+    """Φ as released, but that each layer is compared by the feature that it belongs to (`builders.proxies.anatomy`): ``(stack,)``, float64.
+
+    In NAS-Bench-201 this is what `Phi` computes.
+
+    Source: Yang et al. (2025), as their released code seems to be meant.
+    """
+    return total(passes.stack, _agreements(pair(passes, RELEASED)))
+
+
 def _agreements(networks: Pair) -> dict[str, Tensor]:
+    """Of each layer, with the feature that it belongs to."""
+    features = _agreements_of([side.record.features for side in networks])
+    return _times_weights(networks, {path: features[feature_number(networks.clean.stack, path)] for path in layers(networks.clean.stack)})
+
+
+def _agreements_with_the_input(networks: Pair) -> dict[str, Tensor]:
+    """Of each layer that got a gradient, with the network's input; of the classifier, with the first cell's output."""
+    image, cell = _agreements_of([[_input(side), side.record.features[1]] for side in networks])
+    found = _times_weights(networks, {path: cell if path == "classifier" else image for path in layers(networks.clean.stack)})
+    gradients = networks.clean.gradients.weights
+    return {path: value * gradients[path].flatten(1).ne(0).any(1) for path, value in found.items()}
+
+
+def _input(side: Side) -> Tensor:
+    return standardised(side.stack, side.record.images)
+
+
+def _agreements_of(features: list[list[Tensor]]) -> list[Tensor]:
+    """Of the features of two networks, one by one: ``(stack,)`` each."""
+    return [_agreement(one.detach(), other.detach()) for one, other in zip(*features, strict=True)]
+
+
+def _times_weights(networks: Pair, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The agreement of each layer's weights, times that of a feature: ``(members,)``."""
     stack = networks.clean.stack
     one, other = (weights(side.stack) for side in networks)
-    features = [
-        _agreement(a.detach(), b.detach()) for a, b in zip(networks.clean.record.features, networks.robust.record.features, strict=True)
-    ]
     return {
-        path: _agreement(one[path].detach(), other[path].detach()) * features[feature_number(stack, path)][torch.tensor(layer.members)]
+        path: _agreement(one[path].detach(), other[path].detach()) * features[path][torch.tensor(layer.members)]
         for path, layer in layers(stack).items()
     }
 

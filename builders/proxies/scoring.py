@@ -1,10 +1,11 @@
-"""The proxies by name, and how a stack is scored: which proxies apply, which passes they share, and why a value is missing."""
+"""How a stack is scored: which proxies apply, which passes they share, and why a value is missing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,13 @@ from torch import Tensor
 from builders.datasets import Dataset
 from builders.errors import ProxyError
 from builders.networks import space_of
+from builders.networks.families import stacked
 from builders.networks.plain import Skeleton
-from builders.networks.stacked import StackedNetwork
 from builders.precision import exact_convolutions
-from builders.proxies.activations import nwot
-from builders.proxies.croze import EQUATIONS, GAUSSIAN, GAUSSIAN_INPUT, Croze
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.initialise import initialised
-from builders.proxies.jacobians import Hessian, JacobFro, epe_nas, jacov
-from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian
 from builders.proxies.passes import Passes
-from builders.proxies.rscore import Phi, Psi
-from builders.proxies.saliency import fisher, grad_norm, grasp, plain, snip
-from builders.proxies.size import flops, l2_norm, params
-from builders.proxies.synflow import synflow
-from builders.proxies.zen import Zen
+from builders.proxies.registry import KNOWN, PROXIES, Proxy
 from builders.train import generator
 from robbench.arguments import nearest
 
@@ -36,78 +30,6 @@ Notice = Callable[[str], object]
 """Called with the name of a proxy when its values have been computed."""
 
 _CONSTANT_OUTPUT = "the output ignores the input"
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """One proxy, and what it needs for its values to mean something.
-
-    Arguments:
-        compute: from the passes to ``(stack,)``.
-        order: how often it differentiates the shared forward pass.
-        images, labels: the smallest batch, and the fewest different labels in it.
-        signal: it has no value for a network whose output ignores the input.
-        loss: it depends on the loss, which is always zero for a data set of one class.
-    """
-
-    compute: Callable[[Passes], Tensor]
-    order: int = 0
-    images: int = 1
-    labels: int = 1
-    signal: bool = True
-    loss: bool = False
-
-    def settings(self) -> dict[str, Any]:
-        """The proxy's parameters, for the provenance of its values: a flat dict."""
-        compute: Any = self.compute
-        fields = asdict(compute) if is_dataclass(compute) and not isinstance(compute, type) else {}
-        return {**fields.pop("form", {}), **fields}
-
-
-PROXIES: dict[str, Proxy] = {
-    "params": Proxy(params, signal=False),
-    "flops": Proxy(flops, signal=False),
-    "l2_norm": Proxy(l2_norm, signal=False),
-    "grad_norm": Proxy(grad_norm, order=1, images=2, loss=True),
-    "plain": Proxy(plain, order=1, images=2, loss=True),
-    "snip": Proxy(snip, order=1, images=2, loss=True),
-    "fisher": Proxy(fisher, order=1, images=2, loss=True),
-    "grasp": Proxy(grasp, order=2, images=2, loss=True),
-    "synflow": Proxy(synflow),
-    "nwot": Proxy(nwot, images=2),
-    "jacov": Proxy(jacov, order=1, images=2),
-    "epe_nas": Proxy(epe_nas, order=1, images=2, labels=2),
-    "zen": Proxy(Zen(), images=2),
-    "jacob_fro": Proxy(JacobFro(), images=2),
-    "hessian": Proxy(Hessian(), images=2, loss=True),
-    "croze": Proxy(Croze(), images=8, loss=True),
-    "croze_features": Proxy(Croze(part="features"), images=8, loss=True),
-    "croze_parameters": Proxy(Croze(part="parameters"), images=8, loss=True),
-    "croze_gradients": Proxy(Croze(part="gradients"), images=8, loss=True),
-    "croze_gaussian": Proxy(Croze(GAUSSIAN), images=8, loss=True),
-    "croze_gaussian_features": Proxy(Croze(GAUSSIAN, "features"), images=8),
-    "croze_gaussian_parameters": Proxy(Croze(GAUSSIAN, "parameters"), images=8),
-    "croze_gaussian_gradients": Proxy(Croze(GAUSSIAN, "gradients"), images=8, loss=True),
-    "croze_equations": Proxy(Croze(EQUATIONS), images=8, loss=True),
-    "r_score_psi": Proxy(Psi(), images=16),
-    "r_score_phi": Proxy(Phi(), images=8, loss=True),
-    "r_score_psi_equations": Proxy(Psi(by_layer=True), images=16),
-    "r_score_phi_equations": Proxy(Phi(EQUATIONS, cosines=True), images=8, loss=True),
-}
-"""What is measured where nothing else is asked for."""
-
-VARIANTS: dict[str, Proxy] = {
-    "croze_features_parameters": Proxy(Croze(part="features_parameters"), images=8, loss=True),
-    "croze_features_gradients": Proxy(Croze(part="features_gradients"), images=8, loss=True),
-    "croze_parameters_gradients": Proxy(Croze(part="parameters_gradients"), images=8, loss=True),
-    "croze_gaussian_input": Proxy(Croze(GAUSSIAN_INPUT), images=8, loss=True),
-    "jacob_fro_10x256": Proxy(MeanJacobFro(), images=2560),
-    "hessian_10x256": Proxy(MeanHessian(), images=2560, loss=True),
-    "hessian_weights_10x256": Proxy(MeanWeightsHessian(), images=2560, loss=True),
-}
-"""Forms of these that papers measure beside them, computed only when asked for by name."""
-
-KNOWN: dict[str, Proxy] = {**PROXIES, **VARIANTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +42,12 @@ class Scores:
     """By proxy, why values are missing, and how often; proxies without missing values are left out."""
     settings: dict[str, dict[str, Any]]
     """By proxy, its parameters and how it was measured, for the provenance of its values."""
+    reasons: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    """By proxy, why the value of each network is missing, or None: ``(stack,)``; what `failures` counts."""
 
 
 def score(
-    stack: StackedNetwork,
+    stack: AnyStack,
     images: Tensor,
     labels: Tensor,
     names: Sequence[str] | None = None,
@@ -153,18 +77,18 @@ def score(
     missing = {name: _not_applicable(known[name], stack, images, labels) for name in chosen}
     applicable = [name for name in chosen if missing[name] is None]
     passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in applicable), default=0))
-    values, failures = {}, {}
+    values: dict[str, npt.NDArray[np.float64]] = {}
+    reasons: dict[str, tuple[str | None, ...]] = {}
     for name in chosen:
         if (why := missing[name]) is not None:
-            values[name], reasons = np.full(len(stack), np.nan), [why] * len(stack)
+            values[name], reasons[name] = np.full(len(stack), np.nan), (why,) * len(stack)
         else:
             with exact_convolutions():
-                values[name], reasons = _checked_values(known[name], known[name].compute(passes), stack)
-        if reasons:
-            failures[name] = dict(Counter(reasons))
+                values[name], reasons[name] = _computed(known[name], passes)
         notice(name)
+    failures = {name: dict(Counter(why for why in each if why)) for name, each in reasons.items() if any(each)}
     shared = {"seed": seed, "batch_size": len(images), "statistics": "of the batch" if stack.training else "running"}
-    return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen})
+    return Scores(values, failures, {name: {**shared, **known[name].settings()} for name in chosen}, reasons)
 
 
 def score_untrained(
@@ -177,6 +101,7 @@ def score_untrained(
     batch_size: int = 64,
     channels: int = 16,
     cells_a_stage: int = 5,
+    skeleton: Any = None,
     proxies: Mapping[str, Proxy] | None = None,
     normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
     part: str = "train",
@@ -186,10 +111,11 @@ def score_untrained(
     """Proxies of untrained networks on images drawn at random, by `initialised` and `score`.
 
     Arguments:
-        archs: of search spaces in `builders.networks.CELLS`.
+        archs: of one search space, or of several whose networks share a skeleton.
         init: one of `INITIALISATIONS`.
         batch_size: images, all if there are fewer.
-        channels, cells_a_stage: C and N of the macro skeleton.
+        channels, cells_a_stage: C and N of the macro skeleton of NAS-Bench-201.
+        skeleton: the macro skeleton, of any of `builders.networks.families`, in place of these; for images and classes as the data set has them.
         names, seed, proxies, notice: as for `score`.
         normalisation: mean and standard deviation of every channel; the data set's if left out.
         part: of the data set, as for `batch_of`.
@@ -198,15 +124,21 @@ def score_untrained(
     Raises:
         ProxyError, BuildError: as `initialised`, `batch_of` and `score`.
     """
-    skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
+    if skeleton is None:
+        skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
     mean, std = normalisation or (dataset.mean, dataset.std)
     stack = initialised(archs, skeleton, mean, std, seed=seed, init=init).to(device)
     images, labels = (tensor.to(device) for tensor in batch_of(dataset, batch_size, seed=seed, part=part))
     found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
-    drawn = {"init": init, "channels": channels, "cells": cells_a_stage, "dataset": dataset.name}
+    drawn = {"init": init, **size_of(skeleton), "dataset": dataset.name}
     if part != "train":
         drawn["part"] = part
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
+
+
+def size_of(skeleton: Any) -> dict[str, Any]:
+    """A skeleton's fields but for those that follow from the data set."""
+    return {name: value for name, value in asdict(skeleton).items() if name not in ("image_channels", "classes")}
 
 
 def batch_of(dataset: Dataset, size: int, *, seed: int = 0, part: str = "train") -> tuple[Tensor, Tensor]:
@@ -226,7 +158,7 @@ def batch_of(dataset: Dataset, size: int, *, seed: int = 0, part: str = "train")
     return images, labels
 
 
-def _check(names: Sequence[str], known: Mapping[str, Proxy], skeleton: Skeleton, images: Tensor, labels: Tensor) -> None:
+def _check(names: Sequence[str], known: Mapping[str, Proxy], skeleton: Any, images: Tensor, labels: Tensor) -> None:
     for name in names:
         if name not in known:
             raise ProxyError(f"{name!r} is not a proxy.{nearest(name, known)} Known: {', '.join(known)}.")
@@ -241,7 +173,7 @@ def _check(names: Sequence[str], known: Mapping[str, Proxy], skeleton: Skeleton,
         raise ProxyError(f"labels are {found}; expected 0 to {skeleton.classes - 1}, as these networks have {skeleton.classes} classes.")
 
 
-def _not_applicable(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels: Tensor) -> str | None:
+def _not_applicable(proxy: Proxy, stack: AnyStack, images: Tensor, labels: Tensor) -> str | None:
     """Why no network has a value on this batch, or None."""
     if len(images) < proxy.images:
         return f"a batch of {len(images)} images, of at least {proxy.images}"
@@ -255,13 +187,32 @@ def _not_applicable(proxy: Proxy, stack: StackedNetwork, images: Tensor, labels:
     return None
 
 
-def _checked_values(proxy: Proxy, values: Tensor, stack: StackedNetwork) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """The values, NaN where they mean nothing, and the reasons."""
+def _computed(proxy: Proxy, passes: Passes) -> tuple[npt.NDArray[np.float64], tuple[str | None, ...]]:
+    """The values, NaN where there is none, and why; where arithmetic fails for some of the networks, those of the others."""
+    stack = passes.stack
+    passes.notes.clear()
+    try:
+        return _checked_values(proxy, proxy.compute(passes), stack, passes.notes)
+    except (ArithmeticError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+        if len(stack) == 1:
+            return np.full(1, np.nan), (f"{type(error).__name__.lstrip('_')}: {error}",)
+    alone = (Passes(stacked([stack.extract(k)]), passes.images, passes.labels, passes.seed, order=passes.order) for k in range(len(stack)))
+    values, reasons = zip(*(_computed(proxy, each) for each in alone), strict=True)
+    return np.concatenate(values), tuple(chain.from_iterable(reasons))
+
+
+def _checked_values(
+    proxy: Proxy, values: Tensor, stack: AnyStack, notes: Mapping[int, str]
+) -> tuple[npt.NDArray[np.float64], tuple[str | None, ...]]:
+    """The values, NaN where they mean nothing, and why."""
     array = np.asarray(values.detach().double().cpu().numpy()).copy()
-    constant = np.array([proxy.signal and _is_constant(arch) for arch in stack.archs])
-    infinite = ~np.isfinite(array) & ~constant
-    array[constant | infinite] = np.nan
-    return array, [_CONSTANT_OUTPUT] * int(constant.sum()) + ["the value is not finite"] * int(infinite.sum())
+    constant = [proxy.signal and _is_constant(arch) for arch in stack.archs]
+    reasons = tuple(
+        _CONSTANT_OUTPUT if dead else None if finite else notes.get(k, "the value is not finite")
+        for k, (dead, finite) in enumerate(zip(constant, np.isfinite(array), strict=True))
+    )
+    array[[why is not None for why in reasons]] = np.nan
+    return array, reasons
 
 
 def _is_constant(arch: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from builders.networks.plain import flops as flops_of
-from builders.networks.plain import parameters
+from builders.networks.families import flops as flops_of
+from builders.networks.families import parameters
 from builders.proxies.passes import Passes, total, weights
 
 _MILLION = 1e6

@@ -7,7 +7,9 @@
     wording.py   the library's errors in the words of the command line
     ask.py       info, query, top, table, explain, predict
     show.py      show: one architecture, and which others are the same
+    fetch.py     fetch: published files into a cache
     stores.py    import, fit, verify
+    remove.py    remove: measurements taken out of a store
     analyse.py   correlate, pareto, best, neighbors, anomalies, importance
     search.py    search
     papers.py    papers

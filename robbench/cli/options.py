@@ -18,6 +18,11 @@ ARCH = "'|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_po
 """An architecture for examples."""
 BRING = "import jung2023 path/to/jung2023 --into jung2023.h5"
 """The command that brings published data, for examples that need it."""
+TABLE_IMPORTED = (
+    "table clean --out clean.csv",
+    "import csv clean.csv --into mine.h5 --dataset digits --training standard --citation 'Doe and Roe, 2026' --fraction --rows class",
+)
+"""Commands that make a store of one's own, for examples that need one."""
 
 
 def examples(*commands: str, needs: str = "") -> str:

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
+from robbench.arguments import nearest
 from robbench.bench import RobBench
-from robbench.cli.options import BRING, dataset_options, examples, json_option
+from robbench.cli.options import BRING, TABLE_IMPORTED, dataset_options, examples, json_option
 from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
+
+FOLDER = "FOLDER"
+MOST_SAID = 20
+"""Files of a folder of which it is said why they were not imported: an official release may be of 15,625 pickles."""
 
 path_argument = click.argument("path", type=click.Path(path_type=Path))
 into_option = click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 
 
+class _Sources(click.Group):
+    """The commands of sources; a folder in place of one is looked through."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        known = args[0] in self.commands or ctx.resilient_parsing
+        if not known and Path(args[0]).is_dir():
+            return FOLDER, import_folder_, args
+        if not known:
+            near = nearest(args[0], self.commands)
+            ctx.fail(f"{args[0]!r} is neither a source nor a folder.{near} Sources: {', '.join(self.commands)}.")
+        return super().resolve_command(ctx, args)
+
+
 @click.group(
     "import",
+    cls=_Sources,
+    subcommand_metavar="FOLDER | SOURCE PATH",
     epilog=examples(BRING, "query 3456 pgd@1/255 --store jung2023.h5", needs="published data"),
 )
 def import_() -> None:
-    """Read published files, or a table of your own, into a store: all of them, or nothing.
+    """Read published files, or a table of your own, into a store: all of a source, or nothing.
+
+    Of a FOLDER, whatever is published data of any source, under any name: robbench import FOLDER --into everything.h5.
 
     While another process writes the same store, this one waits.
     """
@@ -41,15 +64,48 @@ def _import_command(source: str) -> click.Command:
     @into_option
     @click.option("--training", help="Put the data under this training protocol's name.")
     def command(path: Path, into: Path, training: str | None) -> None:
+        if path.is_dir() and not SOURCES[source].is_folder:
+            import_all(path, into, [source], training=training)
+            return
         click.echo(_summary(import_source(source, path, into, training=training, progress=True), into))
 
     return command
 
 
-TABLE_IMPORTED = (
-    "table clean --out clean.csv",
-    "import csv clean.csv --into mine.h5 --dataset digits --training standard --citation 'Doe and Roe, 2026' --fraction --rows class",
-)
+@click.command(FOLDER)
+@path_argument
+@into_option
+def import_folder_(path: Path, into: Path) -> None:
+    """All published files in a folder, whatever they are called, in an order that works, into one store.
+
+    Versions of a source that contradict each other are both kept: the later one under the name of its file, as its training. Architectures of another search
+    space go into a store beside this one.
+    """
+    import_all(path, into)
+
+
+def import_all(folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, quiet: bool = False) -> None:
+    """Import a folder, and say what became of each file; what was refused is click's error, after all others."""
+    from robbench.sources.folders import import_folder
+
+    refused, unknown = 0, []
+    for outcome in import_folder(folder, into, only=only, training=training, progress=True):
+        if outcome.report is not None and outcome.into is not None:
+            said = f"{outcome.source}, {outcome.path}\n{_summary(outcome.report, outcome.into)}"
+            apart = f"\nit contradicts what was there, so it is kept apart: training {outcome.training!r}" if outcome.training else ""
+            click.echo("" if quiet else f"{said}{apart}\n", nl=not quiet)
+        elif outcome.why:
+            refused += 1
+            if refused <= MOST_SAID:
+                click.echo(f"not imported: {outcome.why}\n", err=True)
+        else:
+            unknown.append(outcome.path.name)
+    if unknown and not quiet:
+        click.echo(f"{len(unknown)} files are of no source: {', '.join(unknown[:5])}{', …' if len(unknown) > 5 else ''}")
+    if refused:
+        raise click.ClickException(
+            f"{refused} files of {folder} were not imported; it says above why{' of the first' if refused > MOST_SAID else ''}."
+        )
 
 
 @click.command("csv", epilog=examples(*TABLE_IMPORTED))
@@ -106,7 +162,7 @@ def fit(store: Path, targets: tuple[str, ...], as_json: bool, **options: Any) ->
     """
     scores: dict[str, Any] = {}
     for target in targets:
-        surrogate = fit_surrogate(RobBench(store), target, **options)
+        surrogate = fit_surrogate(RobBench(store), target, progress=True, **options)
         surrogate.save(store)
         scores[surrogate.about.target] = surrogate.about.scores
         for output, found in surrogate.about.scores.items() if not as_json else ():

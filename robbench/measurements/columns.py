@@ -20,7 +20,7 @@ class Column(NamedTuple):
     question: Question
     """As asked, with dataset and training filled in."""
     how: str
-    """measured, interpolated, derived, "derived, interpolated", or computed (an attribute)."""
+    """measured, interpolated, derived, "derived, interpolated", computed (from the structure), or "measured, completed by arithmetic"."""
     parts: tuple[Name, ...]
     """The arrays that it comes from."""
     rows: str

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.measurements.measurements import Measurements
+from robbench.measurements.measurements import COMPUTED, Measurements
 from robbench.measurements.provenance import completed
 from robbench.measurements.question import Question
 
@@ -43,7 +43,8 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
     """The value of one question with where it comes from."""
     question, store = measurements.resolve(question), measurements.store
     column = measurements.column(question) if measurements.is_number(question) else None
-    parts = column.parts if column else (question.name(),)
+    how = measurements.origin(question, arch) if column else "measured"
+    parts = () if how == COMPUTED else column.parts if column else (question.name(),)
     formula = measurements.formula(question)
     return Explanation(
         value=value,
@@ -55,9 +56,9 @@ def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, 
         training=str(question.training),
         seed=question.seed,
         epoch=question.epoch,
-        how=column.how if column else "measured",
-        unit=store.header(parts[0]).unit if not column or column.how in ("measured", "interpolated") else question.metric.entry.unit,
-        formula=formula.text,
+        how=how,
+        unit=store.header(parts[0]).unit if how in ("measured", "interpolated") else question.metric.entry.unit,
+        formula=formula.text if how != "measured" else "",
         weights=formula.weights,
         sources={str(name): completed(name, store.header(name).provenance) for name in parts},
     )

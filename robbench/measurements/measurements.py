@@ -24,6 +24,9 @@ from robbench.spaces import SearchSpace
 from robbench.store.arrays import Name
 from robbench.store.reading import Store
 
+COMPUTED = "computed"
+COMPLETED = "measured, completed by arithmetic"
+
 
 class Answer(NamedTuple):
     """A question's answer for all architectures, ready to be picked from: ``values[known[arch]]``."""
@@ -103,7 +106,7 @@ class Measurements:
         raise NotMeasured(f"{question.metric} of {question.dataset} ({question.training}) was not measured for {self.lookup.parse(arch)}.")
 
     def number(self, answer: Answer, arch: Architecture) -> float:
-        """What an answer is for one architecture; NaN where nothing was measured.  An attribute of the space is computed of any, in the store or not.
+        """What an answer is for one architecture; NaN where nothing was measured.  What is computed is so of any, in the store or not.
 
         Raises:
             UnknownArchitecture: it is none of the space.
@@ -112,10 +115,10 @@ class Measurements:
         try:
             return answer.values[self.lookup.row(answer.column.rows, arch)]
         except NotMeasured:
-            metric = answer.column.question.metric
-            if metric.entry.kind != "attribute":
+            rule = self._rule(answer.column.question) if answer.column.how in (COMPUTED, COMPLETED) else None
+            if rule is None:
                 raise
-            return float(self.space.attributes[metric.name](self.lookup.parse(arch)))
+            return float(rule(self.lookup.parse(arch)))
 
     def every(self, question: Question) -> np.ndarray:
         """A metric that is an array for each architecture, of all of them: ``(rows, …)``, NaN where nothing was measured; raises as `column`.
@@ -137,6 +140,17 @@ class Measurements:
         """
         return self.answer(question).column
 
+    def measured(self, question: Question) -> Column:
+        """As `column`, of what is in the store alone: gaps stay, though arithmetic could fill them.
+
+        Raises:
+            NotMeasured: the store holds no array of the metric; otherwise as `column`.
+        """
+        resolved = self.resolve(question)
+        if not self._columns.holds(resolved):
+            raise NotMeasured(f"{resolved.metric} of {resolved.dataset} ({resolved.training}) is not in {self.store.file_name}.")
+        return self._columns.column(resolved)
+
     def _array(self, question: Question, row: int) -> np.ndarray | None:
         """A metric that is an array for each architecture, of one row; None where it was not measured."""
         values = self._columns.row(question, row)
@@ -149,11 +163,27 @@ class Measurements:
 
     def is_number(self, question: Question) -> bool:
         """Whether a resolved question's answer is one number an architecture."""
-        return question.metric.entry.kind in ("derived", "attribute") or self._columns.is_number(question)
+        return (
+            question.metric.entry.kind in ("derived", "attribute")
+            or (not self._columns.holds(question) and self._rule(question) is not None)
+            or self._columns.is_number(question)
+        )
+
+    def origin(self, question: Question, arch: Architecture) -> str:
+        """How the number that a resolved question has for an architecture came about: the column's `how`, or what it is of this one."""
+        column = self.column(question)
+        if column.how != COMPLETED:
+            return column.how
+        with suppress(NotMeasured):  # not among the store's rows
+            if not np.isnan(self._columns.column(question).values[self.lookup.row(column.rows, arch)]):
+                return "measured"
+        return COMPUTED
 
     def formula(self, question: Question) -> Formula:
-        """How the derived metric of a resolved question is computed; of other metrics, nothing."""
+        """How the derived metric of a resolved question is computed, or one that is arithmetic; of other metrics, nothing."""
         name = question.metric.name
+        if question.metric.entry.kind == "proxy" and self.column(question).how in (COMPUTED, COMPLETED):
+            return Formula(f"arithmetic over the operations of the published network for {question.dataset}", {})
         return DERIVED[name].formula(self._columns, question) if question.metric.entry.kind == "derived" else Formula("", {})
 
     def numbers(self, question: Question) -> list[Metric]:
@@ -182,9 +212,11 @@ class Measurements:
             self._among("attribute", metric.name, list(self.space.attributes))
             return question._replace(dataset=dataset, training=UNTRAINED)
         trainings = self.store.trainings(dataset)
+        holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
+        if not holding and question.training in (None, UNTRAINED) and self._rule(question._replace(dataset=dataset)) is not None:
+            return question._replace(dataset=dataset, training=UNTRAINED)
         if question.training is not None:
             self._among("training", question.training, trainings)
-        holding = [training for training in trainings if self._holds(question._replace(dataset=dataset, training=training))]
         if metric.entry.kind in ("proxy", "cost"):
             default = next((training for training in (UNTRAINED, STANDARD) if training in holding), None)
         else:
@@ -208,8 +240,12 @@ class Measurements:
     def without_training(self, question: Question) -> Question:
         """The question, asked of untrained networks where its metric belongs to these: training and seed don't matter to it."""
         dataset = self._among("dataset", question.dataset or self.default_dataset, self.store.datasets())
-        untrained = Name(dataset, UNTRAINED, question.metric.name, question.metric.measure)
-        return Question(question.metric, question.dataset, UNTRAINED) if untrained in self.store else question
+        untrained = Question(question.metric, dataset, UNTRAINED)
+        if self._columns.holds(untrained):
+            return untrained._replace(dataset=question.dataset)
+        if self._rule(untrained) is not None and not (question.training and self._columns.holds(question._replace(dataset=dataset))):
+            return Question(question.metric, question.dataset)
+        return question
 
     def _computed(self, question: Question) -> Answer:
         """The answer to a resolved question."""
@@ -219,15 +255,33 @@ class Measurements:
     def _column(self, question: Question) -> Column:
         """The column of a resolved question."""
         name, kind = question.metric.name, question.metric.entry.kind
-        if kind == "attribute":
-            values = np.array([self.space.attributes[name](arch) for arch in self.lookup.exact], np.float64)
-            return Column(question, "computed", (), "exact", values)
+        if (rule := self._rule(question)) is not None:
+            return self._by_rule(question, rule)
         if kind != "derived":
             return self._columns.column(question)
         parts, values = DERIVED[name].compute(self._columns, question)
         levels = [position(question.metric, self.store.header(part)) for part in parts if part.metric != "clean"]
         between = question.metric.level is not None and None in levels
         return Column(question, "derived, interpolated" if between else "derived", parts, "class", values)
+
+    def _by_rule(self, question: Question, rule: Callable[[Any], float]) -> Column:
+        """The column of what follows from the structure; measured numbers come first, and their gaps are filled where the rule gives all that were measured."""
+        held = self._columns.column(question) if self._columns.holds(question) else None
+        if held is not None and (held.rows != "exact" or not np.isnan(held.values).any()):
+            return held
+        values = np.array([rule(arch) for arch in self.lookup.exact], np.float64)
+        if held is None:
+            return Column(question, COMPUTED, (), "exact", values)
+        # Networks of another width or depth than the published ones have other numbers, which the rule knows nothing of.
+        known = ~np.isnan(held.values)
+        return held._replace(how=COMPLETED, values=values) if np.array_equal(held.values[known], values[known]) else held
+
+    def _rule(self, question: Question) -> Callable[[Any], float] | None:
+        """What computes a metric from the structure alone: an attribute, or a cost of the published network for the question's dataset."""
+        name, entry = question.metric.name, question.metric.entry
+        if entry.kind == "attribute":
+            return self.space.attributes.get(name)
+        return self.space.costs(str(question.dataset)).get(name) if question.metric.measure == "value" else None
 
     def _holds(self, question: Question) -> bool:
         if question.metric.entry.kind == "derived":

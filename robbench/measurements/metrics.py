@@ -153,8 +153,15 @@ _ENTRIES: dict[str, Entry] = {
     "r_score_phi": _proxy("Φ of R-Score: consistency under perturbation, as released (Yang et al., 2025)"),
     "r_score_psi_equations": _proxy("Ψ of R-Score, by the paper's equations (Yang et al., 2025)"),
     "r_score_phi_equations": _proxy("Φ of R-Score, by the paper's equations (Yang et al., 2025)"),
+    "r_score_phi_cells": _proxy("Φ of R-Score as released, but each layer compared by its own cell or stage (Yang et al., 2025)"),
     "snip": _proxy("connection sensitivity (Lee et al., 2019)"),
+    "swap": _proxy("sample-wise activation patterns (Peng et al., 2024)"),
+    "swap_regularised": _proxy("sample-wise activation patterns, less where a network is larger or smaller than most (Peng et al., 2024)"),
     "synflow": _proxy("synaptic flow (Tanaka et al., 2020)"),
+    "zcprob": _proxy("bound on the adversarial loss by the robust neural tangent kernel, as released (Feng et al., 2025)"),
+    "zcprob_equations": _proxy(
+        "bound on the adversarial loss by the robust neural tangent kernel, by the paper's equation (Feng et al., 2025)"
+    ),
     "zen": _proxy("Zen-score: expressivity of a network of Gaussian weights (Lin et al., 2021)"),
     "training_seconds": Entry("cost", None, "s", False, "wall-clock time of training, a network's share of its stack"),
     "training_loss": Entry("cost", None, "nat", False, "mean loss over the last training epoch"),

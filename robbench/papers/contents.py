@@ -99,7 +99,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 1": DARTS_TRAINED,
         "Figure 2": ILLUSTRATION,
         "Figure 3": ILLUSTRATION,
-        "Figure 4": "missing: scores of 2,000 networks of DARTS, of which no command computes proxies",
+        "Figure 4": "missing: scores of 2,000 networks of DARTS, which robbench proxies --space darts computes one by one",
         "Figure 5": "as Figure 4",
         "Figure 6": ILLUSTRATION,
         "Figure 7": "missing: scores of the networks of Tiny-RobustBench",

@@ -6,6 +6,7 @@ result = ALGORITHMS["evolution"](bench.oracle("pgd@1/255", budget=300), bench.sp
 result.best, result.value, result.incumbents()
 
     objectives.py    what an oracle answers with: metrics, predictions, functions
+    live.py          oracle_of: an oracle of functions over a whole space, without a store
     oracle.py        Oracle: a budget, and what counts as the same architecture
     history.py       what was charged, as a table; incumbents and fronts
     evaluation.py    how a search evaluates architectures: scores, and when it ends
@@ -19,6 +20,7 @@ result.best, result.value, result.incumbents()
 
 from robbench.search.algorithms import ALGORITHMS, Algorithm, algorithm
 from robbench.search.evaluation import evaluating
+from robbench.search.live import oracle_of
 from robbench.search.result import Found, Result
 
-__all__ = ["ALGORITHMS", "Algorithm", "Found", "Result", "algorithm", "evaluating"]
+__all__ = ["ALGORITHMS", "Algorithm", "Found", "Result", "algorithm", "evaluating", "oracle_of"]

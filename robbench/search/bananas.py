@@ -75,6 +75,7 @@ def bananas(
         each = max(1, candidates // parents) if shared else candidates
         mutate = space.mutate if rate is None else partial(space.mutate_each, rate=rate)
         evaluated = [space.sample(rng) for _ in range(initial)]
+        evaluate.prepare(evaluated)
         scores = [evaluate(arch) for arch in evaluated]
         while True:
             known = set(evaluated) if new else set()
@@ -89,6 +90,7 @@ def bananas(
                 thompson = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
                 chosen = [mutants[i] for i in np.argsort(thompson, kind="stable")[::-1][:batch]]
             chosen += [space.sample(rng) for _ in range(batch - len(chosen))]
+            evaluate.prepare(chosen)
             scores += [evaluate(arch) for arch in chosen]
             evaluated += chosen
     return evaluate.result()

@@ -7,7 +7,7 @@ return evaluate.result()
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 from typing import Any
@@ -72,6 +72,10 @@ class Evaluation:
         if score > self._best_score or self._best is None:
             self._best, self._best_score = Found(arch, value), score
         return score
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Say which architectures are asked for next, one by one, so that a function may score them at once; see `Oracle.prepare`."""
+        self._oracle.prepare(archs)
 
     def scores(self, arch: Any) -> tuple[float, ...]:
         """The scores of an architecture, one for each objective; what lacks one is worst in all.  Otherwise as a call.

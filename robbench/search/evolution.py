@@ -62,6 +62,7 @@ def evolve(
         mutate: makes a child of a parent.
         population: how many live at once; as many as at first if left out.
     """
+    evaluate.prepare(first)
     living = deque(((evaluate(arch), arch) for arch in first), maxlen=population or len(first))
     while True:
         picked = [living[int(rng.random() * len(living))] for _ in range(sample)]

@@ -6,7 +6,7 @@ NASLib: the first start is the best of ten random architectures, every later one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -42,18 +42,20 @@ def local_search(
     """
     seen: set[Any] = set()
     with evaluating(oracle, space, rng, initial=initial, restart=restart) as evaluate:
-        here, height = _best(evaluate, (space.sample(rng) for _ in range(initial)), seen)
+        here, height = _best(evaluate, [space.sample(rng) for _ in range(initial)], seen)
         while True:
             near = [arch for arch in space.neighbors(here) if not new or arch not in seen]
-            shuffled = (near[i] for i in rng.permutation(len(near)))
+            shuffled = [near[i] for i in rng.permutation(len(near))]
             found, score = _best(evaluate, shuffled, seen, above=height if first else np.inf) if near else (here, height)
             here, height = (found, score) if score > height else _best(evaluate, [space.sample(rng) for _ in range(restart)], seen)
     return evaluate.result()
 
 
-def _best(evaluate: Evaluation, archs: Iterable[Any], seen: set[Any], above: float = np.inf) -> tuple[Any, float]:
+def _best(evaluate: Evaluation, archs: Sequence[Any], seen: set[Any], above: float = np.inf) -> tuple[Any, float]:
     """The best of the architectures and its score, or the first whose score is above a limit; all that are evaluated are added to `seen`."""
     scored = []
+    if above == np.inf:  # all of them are evaluated
+        evaluate.prepare(archs)
     for arch in archs:
         scored.append((arch, evaluate(arch)))
         seen.add(arch)

@@ -25,7 +25,9 @@ def nsga2(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, popula
         crossover: the share of children that have two parents.
     """
     with evaluating(oracle, space, rng, several=True, population=population) as evaluate:
-        living = {arch: evaluate.scores(arch) for arch in (space.sample(rng) for _ in range(population))}
+        first = [space.sample(rng) for _ in range(population)]
+        evaluate.prepare(first)
+        living = {arch: evaluate.scores(arch) for arch in first}
         while True:
             archs, fitness = list(living), _fitness(np.array(list(living.values())))
             children = []
@@ -34,6 +36,7 @@ def nsga2(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, popula
                 if rng.random() < crossover:
                     child = space.crossover(child, _winner(archs, fitness, rng), rng)
                 children.append(space.mutate(child, rng))
+            evaluate.prepare(children)
             living |= {child: evaluate.scores(child) for child in children}
             living = _survivors(living, population)
     return evaluate.result()

@@ -7,7 +7,8 @@
 
 All are called alike, ``objective(arch)``, with an architecture of the space.  Each says which architectures it tells apart (its identity): one that was measured
 once a class gives the same number for all of a class.  A function tells exact architectures apart, unless it has an attribute ``identity = "class"``; a
-history calls it by its attribute ``name``, or by the name that it was defined under.
+history calls it by its attribute ``name``, or by the name that it was defined under.  One with an attribute ``prepare``, a function of a list of architectures,
+is told which it will be asked for next, where a search knows, so that it may score them at once.
 """
 
 from __future__ import annotations
@@ -158,6 +159,26 @@ class Evaluated:
         self.identity = str(getattr(function, "identity", EXACT))
         checked_choice(self.identity, f"identity of the objective {self.name}", (CLASS, EXACT))
 
+    @property
+    def scores_ahead(self) -> bool:
+        """Whether the function can score several architectures at once, before it is asked for them one by one."""
+        return hasattr(self._function, "prepare")
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Let the function score these architectures at once.
+
+        Raises:
+            ObjectiveFailed: it raised an error.
+        """
+        try:
+            self._function.prepare(archs)  # type: ignore[attr-defined]
+        except RobBenchError:
+            raise
+        except Exception as error:
+            raise ObjectiveFailed(
+                f"the objective {self.name} failed for {len(archs)} architectures at once with {type(error).__name__}: {error}"
+            ) from error
+
     def __call__(self, arch: Any) -> float:
         """The function's value.
 
@@ -200,17 +221,21 @@ def objectives_of(
         UnknownMetric, NotMeasured: as for a query.
         InvalidArgument: there are none, two of one name, or one that is called like a column of a history.
     """
-    if not given:
+    return checked_names([objective_of(one, measurements, surrogates, **options) for one in given])
+
+
+def checked_names(objectives: list[Objective]) -> list[Objective]:
+    """The objectives, if there are some, and their names tell them apart in a history; raises InvalidArgument."""
+    if not objectives:
         raise InvalidArgument("there are no objectives; expected at least one metric, such as 'pgd@1/255', or a function.")
-    found = [objective_of(one, measurements, surrogates, **options) for one in given]
-    names = [objective.name for objective in found]
+    names = [objective.name for objective in objectives]
     if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise InvalidArgument(
             f"{', '.join(again)} is among the objectives more than once; name each once. A function is called by its attribute `name`, if it has one."
         )
     if taken := [name for name in names if name in RESERVED]:
         raise InvalidArgument(f"an objective is called {taken[0]}, which is a column of every history; give the function another `name`.")
-    return found
+    return objectives
 
 
 def objective_of(

@@ -24,6 +24,7 @@ from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import Metric
 from robbench.measurements.noise import TwinNoise
+from robbench.measurements.unmeasured import Unmeasured
 from robbench.search.history import Query, Value, incumbents_of, on_front, table_of
 from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective, objective_of
 from robbench.spaces import SearchSpace, Subset
@@ -35,7 +36,7 @@ __all__ = ["Oracle", "Query", "Value"]
 
 
 class Oracle:
-    """A function from architecture to value; `RobBench.oracle` makes one, and says what the options mean.
+    """A function from architecture to value; `RobBench.oracle` makes one, and says what the options mean; `robbench.search.oracle_of` needs no store.
 
     An architecture that was asked before is free (or charged again: ``on_repeat``), however it is written, and has the value that it had then.  Threads may
     share an oracle: one architecture is evaluated at a time, and two threads that ask for the same one pay for it once.  A copy, or an oracle that was sent to
@@ -60,7 +61,7 @@ class Oracle:
     def __init__(
         self,
         objectives: Sequence[Objective],
-        measurements: Measurements,
+        measurements: Measurements | Unmeasured,
         *,
         single: bool,
         cost: Objective | None = None,
@@ -84,8 +85,9 @@ class Oracle:
         self.spent: float = 0
         self._measurements, self._lookup, self._architecture = measurements, measurements.lookup, measurements.space.architecture
         self._objectives, self._cost, self._single = tuple(objectives), cost, single
+        self._scores_ahead = [one for one in objectives if isinstance(one, Evaluated) and one.scores_ahead]
         columns = [one.column if isinstance(one, Measured) else None for one in objectives]
-        self._noise = TwinNoise(columns, self._lookup, noise_seed) if noise else None
+        self._noise = TwinNoise(columns, measurements.lookup, noise_seed) if noise and isinstance(measurements, Measurements) else None
         self._repeats_cost, self._lacking_raises, self._keeps_history = on_repeat == "charge", missing == "raise", history
         self._new_each_time = noise == "twin" and self._repeats_cost
         """Whether an architecture that is charged again has another value, as if it were trained again."""
@@ -160,6 +162,23 @@ class Oracle:
     def bound_to_store(self) -> tuple[str, ...]:
         """The objectives, and the cost, for want of which an architecture that the store does not hold cannot be asked."""
         return tuple(one.name for one in self._needed if one.bound_to_store)
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Let functions that score several architectures at once score those that will be asked for next; costs nothing, and no answer changes.
+
+        Such a function has an attribute ``prepare``, which is called with those of the architectures, each once, that were not asked before; where a query
+        costs 1, with no more than the budget pays for.
+        """
+        if not self._scores_ahead:
+            return
+        with self._lock:
+            fresh: dict[Hashable, Any] = {}
+            for arch in map(self._parse, archs):
+                if (identity := self.identity_of(arch)) not in self._times_charged:
+                    fresh.setdefault(identity, self._evaluated(arch, identity) if self._represented else arch)
+            paid = len(fresh) if self._cost or self.budget is None else int(self.budget - self.spent)
+            for objective in self._scores_ahead if paid else ():
+                objective.prepare(list(fresh.values())[:paid])
 
     def answers(self, arch: Architecture) -> bool:
         """Whether there is a value of every objective, and of the cost, for this architecture; asks nothing.  A function is taken to have one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,26 @@ Proxy = str | Metric | Oracle | Callable[[Any], float]
 """A metric of the store that is searched, an oracle, or a function.  Of a function, the higher value is better; the others say themselves which is."""
 
 
-def scoring(proxy: Proxy, space: Moves[Any], searched: Oracle) -> Callable[[Any], float]:
-    """A proxy as a score: higher is better, and what was not measured is worst.
+class Score:
+    """A proxy as a score: higher is better, and what was not measured is worst."""
+
+    def __init__(self, proxy: Oracle | Callable[[Any], float], sign: int = 1) -> None:
+        self._proxy: Callable[[Any], Any] = proxy
+        self._sign = sign
+        self._prepare: Callable[[Sequence[Any]], None] | None = getattr(proxy, "prepare", None)
+
+    def __call__(self, arch: Any) -> float:
+        score: float = self._sign * self._proxy(arch)
+        return score if score == score else -np.inf
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Say which are scored next, one by one: one that can scores them at once."""
+        if self._prepare is not None:
+            self._prepare(archs)
+
+
+def scoring(proxy: Proxy, space: Moves[Any], searched: Oracle) -> Score:
+    """A proxy as a score.
 
     Arguments:
         proxy: of a metric's name, what was not measured ranks last.
@@ -39,7 +57,7 @@ def scoring(proxy: Proxy, space: Moves[Any], searched: Oracle) -> Callable[[Any]
         except NotMeasured as error:
             raise CannotSearch(f"a warm-up is guided by a proxy, here {proxy}: {error} Name another: proxy='nwot', for example.") from error
     if not isinstance(proxy, Oracle):
-        return lambda arch: _worst_if_nan(proxy(arch))
+        return Score(proxy)
     if proxy.budget is not None or proxy.several:
         raise CannotSearch("a proxy is one objective that costs nothing; make its oracle without a budget: bench.oracle('synflow').")
     if space.members is None and proxy.bound_to_store:
@@ -52,9 +70,7 @@ def scoring(proxy: Proxy, space: Moves[Any], searched: Oracle) -> Callable[[Any]
             f"the store lacks the proxy {proxy.objectives[0]} of {lacking} of the {len(space.members)} architectures in the space; make its oracle"
             " with missing='nan', which ranks them last."
         )
-    oracle: Callable[[Any], Any] = proxy
-    sign = 1 if proxy.directions[0] == "max" else -1
-    return lambda arch: _worst_if_nan(sign * oracle(arch))
+    return Score(proxy, 1 if proxy.directions[0] == "max" else -1)
 
 
 def pool_size(warmup: int | None, space: Moves[Any]) -> int:
@@ -73,10 +89,8 @@ def pool_size(warmup: int | None, space: Moves[Any]) -> int:
     return drawn
 
 
-def best_drawn(score: Callable[[Any], float], space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:
+def best_drawn(score: Score, space: Moves[Any], rng: np.random.Generator, draws: int) -> list[Any]:
     """The different ones of so many random architectures, the best by the score first."""
-    return sorted(dict.fromkeys(space.sample(rng) for _ in range(draws)), key=score, reverse=True)
-
-
-def _worst_if_nan(score: float) -> float:
-    return score if score == score else -np.inf
+    drawn = list(dict.fromkeys(space.sample(rng) for _ in range(draws)))
+    score.prepare(drawn)
+    return sorted(drawn, key=score, reverse=True)

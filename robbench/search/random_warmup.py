@@ -12,6 +12,7 @@ import numpy as np
 from robbench.search.evaluation import evaluating
 from robbench.search.oracle import Oracle
 from robbench.search.proxy import DEFAULT, Proxy, best_drawn, pool_size, scoring
+from robbench.search.random_search import draw
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
@@ -28,6 +29,5 @@ def random_warmup(
     with evaluating(oracle, space, rng) as evaluate:
         for arch in best_drawn(score, space, rng, pool):
             evaluate(arch)
-        while True:
-            evaluate(space.sample(rng))
+        draw(evaluate, space, rng)
     return evaluate.result()

@@ -19,7 +19,7 @@ import numpy as np
 from robbench.arguments import checked_count
 from robbench.errors import BudgetExhausted, CannotSearch, InvalidArgument
 from robbench.measurements.rscore import r_scores
-from robbench.search.evaluation import PATIENCE, evaluating
+from robbench.search.evaluation import PATIENCE, Evaluation, evaluating
 from robbench.search.oracle import Oracle
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
@@ -66,10 +66,10 @@ def trnas(
         if kept_by_clusters > population:
             raise InvalidArgument(f"clusters={clusters} of {population} survivors; expected {population} at the most.")
         living: dict[Any, tuple[float, ...]] = {}
-        _grow(living, population, partial(space.sample, rng), admits, evaluate.scores)
+        _grow(living, population, partial(space.sample, rng), admits, evaluate)
         for _ in rounds:
             child = partial(_child, space, list(living), points, rng)
-            _grow(living, 2 * population, child, admits, evaluate.scores)
+            _grow(living, 2 * population, child, admits, evaluate)
             archs, costs = list(living), minimised(combine(np.array(list(living.values()))))
             kept = selected(costs, population, kept_by_clusters, _weights(importance, costs.shape[1]), rng)
             living = {archs[i]: living[archs[i]] for i in kept}
@@ -81,16 +81,21 @@ def _grow(
     count: int,
     draw: Callable[[], Any],
     admits: Callable[[Any], bool],
-    scores: Callable[[Any], tuple[float, ...]],
+    evaluate: Evaluation,
 ) -> None:
     """Add what is drawn to a population until it has so many different architectures."""
     refused = 0
     while len(living) < count:
-        arch = draw()
-        if admits(arch):
-            living[arch], refused = scores(arch), 0
-        else:
-            refused += 1
+        drawn: list[Any] = []
+        while len(drawn) < count - len(living) and refused < PATIENCE:  # as many as are wanting, at least
+            arch = draw()
+            if admits(arch):
+                drawn.append(arch)
+                refused = 0
+            else:
+                refused += 1
+        evaluate.prepare(drawn)
+        living.update((arch, evaluate.scores(arch)) for arch in drawn)
         if refused == PATIENCE:
             if not living:
                 raise CannotSearch(f"admits refused {refused} architectures in a row, all drawn at random; loosen what it bounds.")

@@ -40,7 +40,9 @@ def warmup_move(
 
     @cache
     def favourite(parent: Any) -> Any:
-        return max(space.neighbors(parent), key=score, default=parent)
+        near = space.neighbors(parent)
+        score.prepare(near)
+        return max(near, key=score, default=parent)
 
     def move(parent: Any, rng: np.random.Generator) -> Any:
         return space.mutate(parent, rng) if rng.random() < explore else favourite(parent)

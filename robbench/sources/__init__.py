@@ -1,6 +1,8 @@
 """Published measurements: one module a source, raw files in, arrays for a store out.
 
 table.py     anyone's own CSV file, of any search space
+published.py where published files are; fetching.py into a cache, by downloading.py and archives.py
+folders.py   folders of published files, imported whole; recognising.py what a file is
 reading.py   what all importers share; members.py JSON, lines.py CSV, formats.py pickles and archives
 cells.py     how sources of NAS-Bench-201 name cells
 """
@@ -43,6 +45,8 @@ class Source(NamedTuple):
     """Reads the published index of every cell, where the source brings it."""
     architectures: Callable[[Path, CellReading], Sequence[Any]] | None = None
     """Reads which architectures the arrays run over; all of the space if left out."""
+    is_folder: bool = False
+    """Whether it reads a folder; others read a file."""
 
 
 SOURCES: dict[str, Source] = {
@@ -52,6 +56,7 @@ SOURCES: dict[str, Source] = {
         NB201,
         jung2023.read,
         jung2023.index,
+        is_folder=True,
     ),
     "natsbench": Source(
         "CSV: clean accuracy of all 15,625 cells on three datasets",
@@ -85,6 +90,7 @@ SOURCES: dict[str, Source] = {
         DARTS,
         tiny_robustbench.read,
         architectures=tiny_robustbench.architectures,
+        is_folder=True,
     ),
 }
 

@@ -22,7 +22,7 @@ from robbench.store.arrays import Array, Header, Name
 
 NOT_MEASURED = (-1.0,)
 
-_CITATION = REFERENCES["hwnasbench"].line
+CITATION = REFERENCES["hwnasbench"].line
 
 
 def read(path: Path, reading: CellReading) -> Iterator[Array]:
@@ -46,6 +46,6 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
                 values.setdefault(cost, np.full(nb201.SIZE, np.nan))[row] = value
             elif cost != "net":
                 reading.ignore(cost)
-    provenance = {"source": "hwnasbench", "citation": _CITATION, "file": path.name}
+    provenance = {"source": "hwnasbench", "citation": CITATION, "file": path.name}
     for cost, column in values.items():
         yield Array(Name(dataset, UNTRAINED, cost, "value"), Header("exact", {}, TABLE[cost].unit, provenance), column)

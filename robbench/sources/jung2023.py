@@ -38,7 +38,7 @@ MEASURES = (ACCURACY, CONFIDENCE, CONFUSION)
 Levels = dict[str, list[float | int | str]]
 """Axes and their points."""
 
-_CITATION = REFERENCES["jung2023"].line
+CITATION = REFERENCES["jung2023"].line
 _RECIPES: dict[str, dict[str, Any]] = {
     "clean": {},
     "fgsm": {"attack": "Foolbox FGSM"},
@@ -209,7 +209,7 @@ def _named(file: Path, dataset: str, key: str, measure: str, header: Header, val
     name = canonical_name(key.removesuffix("@Linf"))
     provenance = {
         "source": "jung2023",
-        "citation": _CITATION,
+        "citation": CITATION,
         "file": f"{dataset}/{file.name}",
         "split": SPLIT,
         **_IMAGES.get(dataset, {}),

@@ -34,7 +34,7 @@ MEAN_TOLERANCE = 1e-3
 VALUES = 4_000_000
 
 _DATASETS = {"imagenet": "ImageNet16-120"}
-_CITATION = REFERENCES["nasrobbench201"].line
+CITATION = REFERENCES["nasrobbench201"].line
 _WEB_PREFIX = b"acc="
 
 Column = tuple[str, float | None]
@@ -178,7 +178,7 @@ def _array(path: Path, reading: CellReading, dataset: str, metric: str, levels: 
         axes["seed"] = [int(seed) for seed in seeds]
     provenance = {
         "source": "nasrobbench201",
-        "citation": _CITATION,
+        "citation": CITATION,
         "file": path.name,
         "adversarial_training": "PGD-7, eps 8/255, step 2/255",
         **({"seeds": f"mean of {MEAN_OF}"} if seeds == [MEAN] else {}),

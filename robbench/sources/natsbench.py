@@ -32,7 +32,7 @@ SPLITS = {"cifar10": "ori-test", "cifar100": "x-test", "ImageNet16-120": "x-test
 """What the test accuracy of each dataset is of, in NATS-Bench's names."""
 
 _ARCH = "ArchitectureString"
-_CITATION = REFERENCES["natsbench"].line
+CITATION = REFERENCES["natsbench"].line
 
 
 def index(path: Path, reading: CellReading) -> np.ndarray:
@@ -61,7 +61,7 @@ def read(path: Path, reading: CellReading) -> Iterator[Array]:
     for dataset in COLUMNS:
         provenance = {
             "source": "natsbench",
-            "citation": _CITATION,
+            "citation": CITATION,
             "file": path.name,
             "epochs": 200,
             "seeds": "mean of those trained, one to three",

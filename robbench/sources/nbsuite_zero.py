@@ -28,7 +28,7 @@ from robbench.store.arrays import Array, Header, Name
 
 FAILED = (-1e8, float("-inf"))
 
-_CITATION = REFERENCES["nbsuite_zero"].line
+CITATION = REFERENCES["nbsuite_zero"].line
 _VALIDATION: dict[str, dict[str, str]] = {
     "cifar10": {"split": "x-valid", "trained_on": "cifar10-valid: half of the training images, of which x-valid is the other half"},
     "cifar100": {"split": "x-valid"},
@@ -80,7 +80,7 @@ def _arrays(path: Path, reading: CellReading, dataset: str, cells: Iterable[tupl
     for proxy, column in values.items():
         accuracy = proxy == "val_accuracy"
         name = Name(dataset, TRAINING, "clean", "validation_accuracy") if accuracy else Name(dataset, UNTRAINED, proxy, "value")
-        provenance = {"source": "nbsuite_zero", "citation": _CITATION, "file": path.name, **(_VALIDATION[dataset] if accuracy else {})}
+        provenance = {"source": "nbsuite_zero", "citation": CITATION, "file": path.name, **(_VALIDATION[dataset] if accuracy else {})}
         yield Array(name, Header("exact", {}, "fraction" if accuracy else TABLE[proxy].unit, provenance), column)
 
 

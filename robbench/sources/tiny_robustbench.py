@@ -34,7 +34,7 @@ DECIMALS = 7
 IMAGES = {"test": 10_000, "train": 50_000}
 FILES = "robust_bench_seed_*.json"
 
-_CITATION = REFERENCES["tiny_robustbench"].line
+CITATION = REFERENCES["tiny_robustbench"].line
 _BEST = {"clean": "max_test_top1_original", "pgd": "max_test_top1_adv"}
 
 
@@ -82,7 +82,7 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
     """The accuracies and the learning curves."""
     records = _records(path, reading)
     protocol = _protocol(records)
-    provenance = {"source": "tiny_robustbench", "citation": _CITATION, "file": _file(path, records), **protocol}
+    provenance = {"source": "tiny_robustbench", "citation": CITATION, "file": _file(path, records), **protocol}
     for metric, field in _BEST.items():
         highest = np.array([_fraction(record.path, f"{field} of {record.where}", record.fields.get(field)) for record in records])
         of_highest = {**provenance, "images": IMAGES["test"], "selection": "the highest over all epochs, on the test images"}

@@ -77,6 +77,8 @@ class SearchSpace(Moves[A]):
     variables: tuple[Variable, ...]
     variable_kind: str = "variable"
     """What each variable is, as tables head it: ``"edge"``."""
+    relabels: bool = False
+    """Whether `canonical` is one architecture for all that have its key, and of these each computes the same as the others."""
     feature_version: int = 1
     """Of `features`: a surrogate is evaluated only on the features that it was fitted on."""
 
@@ -120,6 +122,10 @@ class SearchSpace(Moves[A]):
     def canonical_form(self, arch: A) -> str:
         """What all architectures that count as the same have in common, as text."""
 
+    def canonical(self, arch: A) -> A:
+        """The architecture that stands for all that are the same but for labels; itself, where the space knows of no labels."""
+        return arch
+
     @abstractmethod
     def key(self, arch: A) -> str:
         """16 hexadecimal digits, a hash of `canonical_form`, the same in every version of RobBench."""
@@ -156,6 +162,10 @@ class SearchSpace(Moves[A]):
     @property
     def attributes(self) -> Mapping[str, Callable[[A], float]]:
         """Numbers that follow from the structure, by the names of `robbench.measurements.metrics`."""
+        return {}
+
+    def costs(self, dataset: str) -> Mapping[str, Callable[[A], float]]:
+        """Numbers that follow from the structure of the network that the space's authors build for a data set, by the names of `metrics`; none for others."""
         return {}
 
     @property

@@ -325,6 +325,7 @@ def _disagreement(array: Array, present: Header, what: str) -> str:
     return (
         f"{array.name} in the store is from {old} and differs from the one of {new}: {what}."
         " To keep both, put the new one under another training protocol's name (--training)."
+        f" To keep the new one alone, take the other out first: robbench remove STORE '{'/'.join(array.name[:3])}'."
     )
 
 

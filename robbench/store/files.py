@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import h5py
 import numpy as np
@@ -33,8 +33,8 @@ from robbench.store.structures import TEXT
 _CHUNK_BYTES = 1 << 20
 
 
-def copied(path: str | os.PathLike[str], new: h5py.File, but: str = "") -> dict[str, str]:
-    """Copy all that is in a store, also what this version does not know; but not what is to be replaced, whose space would stay.
+def copied(path: str | os.PathLike[str], new: h5py.File, but: Collection[str] = ()) -> dict[str, str]:
+    """Copy all that is in a store, also what this version does not know; but not what is to be replaced or left out, paths of which are given.
 
     Returns:
         The manifest, which the new file has, too.
@@ -48,11 +48,11 @@ def copied(path: str | os.PathLike[str], new: h5py.File, but: str = "") -> dict[
     return _upgraded(new, manifest) if version == 1 else manifest
 
 
-def _copy_group(old: Group, new: h5py.Group, but: str) -> None:
+def _copy_group(old: Group, new: h5py.Group, but: Collection[str]) -> None:
     _copy_attributes(old, new)
     for name in old:
         item = old[name]
-        if item.name == but:
+        if item.name in but:
             continue
         if isinstance(item, Group):
             _copy_group(item, new.create_group(name.encode()), but)  # as bytes: for others than ASCII, HDF5 would write newer structures

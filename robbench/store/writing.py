@@ -54,11 +54,11 @@ def extend(
     path = Path(path)
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is not a folder; make it first, or name another path for the store.")
-    with _replaced(path) as begin:
+    with replaced(path) as begin:
         try:
             with begin() as new:
                 changes = Extension(new, path, rows, joined).put(arrays, published_index)
-                _refuse_read_only(path)
+                refuse_read_only(path)
         except Unchanged as nothing:
             return nothing.changes
         if changes.filled or changes.rows:  # what was replaced would stay in the file as dead space
@@ -78,11 +78,11 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
     path = Path(path)
     with Store(path):  # else there would be nothing to copy
         pass
-    _refuse_read_only(path)
+    refuse_read_only(path)
     where = path_of_surrogate(fitted.dataset, fitted.training, fitted.target)
     parts = {"training_rows": fitted.training_rows.astype(np.uint32), "calibration": fitted.calibration, **fitted.arrays}
-    with _replaced(path) as begin, begin() as new:
-        manifest = copied(path, new, but=where)
+    with replaced(path) as begin, begin() as new:
+        manifest = copied(path, new, but={where})
         for name, values in parts.items():
             # Weights, which are float32, hardly shrink, and to inflate them takes as long as to read them and everything else.
             create_dataset(new, f"{where}/{name}", values, compression=None if values.dtype == np.float32 else "gzip")
@@ -92,7 +92,7 @@ def put_surrogate(path: str | os.PathLike[str], fitted: Fitted) -> None:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Callable[[], Any]]:
+def replaced(path: Path) -> Iterator[Callable[[], Any]]:
     """Begin new files that take the place of a store, as the only process that does; what the system refuses is a StoreError."""
     from robbench.store.atomic import replacing_hdf5
     from robbench.store.locking import only_writer
@@ -104,6 +104,7 @@ def _replaced(path: Path) -> Iterator[Callable[[], Any]]:
         raise StoreError(f"{path} could not be written: {error}. What was there before is unchanged.") from error
 
 
-def _refuse_read_only(path: Path) -> None:
+def refuse_read_only(path: Path) -> None:
+    """Raise StoreError where the file at `path` is one that may not be written."""
     if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
         raise StoreError(f"{path} is read-only, so nothing can be put into it; copy it, or make it writable.")

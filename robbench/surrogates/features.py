@@ -60,7 +60,7 @@ def proxies(measurements: Measurements, dataset: str) -> Features:
     for name, entry in TABLE.items():
         question = Question(Metric(name, None, "value"), dataset, UNTRAINED)
         if entry.kind == "proxy" and question.name() in store:
-            column = measurements.column(question)
+            column = measurements.measured(question)
             if np.isnan(column.values).all():
                 raise NotMeasured(
                     f"the proxy {name} of {dataset} is missing for every architecture; leave it out of the store, or measure it."

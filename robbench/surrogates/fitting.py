@@ -16,6 +16,7 @@ from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
+from robbench.surrogates.clock import clock
 from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
@@ -126,6 +127,7 @@ def fit(
     split: str = splits.TWIN,
     train: float = 0.8,
     seed: int = 0,
+    progress: bool = False,
 ) -> Surrogate:
     """A surrogate of one target, fitted on the training side of a split; the test side scores it and calibrates its intervals.
 
@@ -142,6 +144,7 @@ def fit(
         train: share of the groups of twins on the training side; about 0.3 of them, for development, always are.  With folds, the share of all but one:
             0.9 for ten.
         seed: of the split and of the model.
+        progress: show on stderr, where that is a terminal, that it goes on, and for how long.
 
     Returns:
         The surrogate; its `save` puts it into a store.
@@ -163,9 +166,16 @@ def fit(
             f"{target} was measured for {len(data.rows)} architectures: {learned} to train on and {tested} to test on; a {model} needs at least"
             f" {learner.fewest_rows} and {FEWEST_TEST}. Measure more, or choose another model or share (train=…)."
         )
-    start = time.perf_counter()
-    fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
-    seconds = time.perf_counter() - start
+    folds = left_out if split == splits.FOLDS else []
+    with clock(f"{target}: {model} of {int(train_side.sum())} architectures", 1 + len(folds), shown=progress) as done:
+        start = time.perf_counter()
+        fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
+        seconds = time.perf_counter() - start
+        done()
+        judged = [fitted] if not folds else []
+        for part in folds:
+            judged.append(learner.fit(data.features[~part], data.targets[~part], len(data.outputs), seed))
+            done()
     outputs = [str(metric) for metric in data.outputs]
     about = About(
         dataset=dataset or measurements.default_dataset,
@@ -186,12 +196,8 @@ def fit(
     )
     surrogate = Surrogate(about, fitted, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
     means = np.empty((len(data.rows), len(outputs)))
-    for part in left_out:
-        if split == splits.FOLDS:
-            other = learner.fit(data.features[~part], data.targets[~part], len(outputs), seed)
-            means[part] = Surrogate(surrogate.about, other, surrogate.training_rows, surrogate.calibration).predict(data.features[part])
-        else:
-            means[part] = surrogate.predict(data.features[part])
+    for part, one in zip(left_out, judged, strict=True):
+        means[part] = Surrogate(about, one, surrogate.training_rows, surrogate.calibration).predict(data.features[part])
     means = means[tested_side]
     measured = data.targets[tested_side][:, : len(outputs)]
     surrogate.calibration = np.concatenate([means, measured - means], axis=1).astype(np.float32)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -132,9 +133,27 @@ def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> Non
         assert result.stderr.startswith(message)
 
 
-def test_proxies_as_json(tiny_images: str) -> None:
-    import json
+def test_proxies_of_genotypes(tiny_images: str) -> None:
+    from builders.cli import proxies
 
+    options = ["--space", "darts", "--dataset", tiny_images, "--channels", "2", "--batch-size", "8", "--proxy", "params", "--proxy", "snip"]
+    result = CliRunner().invoke(proxies, ["trnas", "darts-v2", *options, "--layers", "3", "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["values"]["trnas"]["params"] > found["values"]["darts-v2"]["params"] > 0
+    assert found["values"]["trnas"]["snip"] > 0
+    assert found["settings"]["snip"].items() >= {"channels": 2, "layers": 3}.items()
+    bare = CliRunner().invoke(proxies, ["trnas", *options, "--layers", "1", "--no-stem", "--json"])
+    assert json.loads(bare.stdout)["settings"]["snip"].items() >= {"layers": 1, "stem": False}.items()
+    refused = CliRunner().invoke(proxies, ["trnas", *options, "--cells", "1"])
+    assert refused.exit_code == 2
+    assert "networks of the space darts have no --cells; expected --channels or --layers or --no-stem." in refused.stderr
+    mixed = CliRunner().invoke(main, ["proxies", CELL, *options])
+    assert mixed.exit_code == 1
+    assert "is an architecture of NAS-Bench-201; expected one of DARTS" in mixed.stderr
+
+
+def test_proxies_as_json(tiny_images: str) -> None:
     code, printed, _ = scored(CELL, CONSTANT, "--dataset", tiny_images, "--proxy", "snip", "--json")
     found = json.loads(printed)
     assert code == 0

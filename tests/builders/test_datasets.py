@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
-import types
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from builders import batches
 from builders.datasets import Dataset, load
 from builders.errors import DatasetError
+from robbench.sources.published import PUBLISHED
+from tests.sources.serving import Answer, serving
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
@@ -184,34 +186,35 @@ def test_batches_that_are_missing_or_changed(tmp_path: Path, monkeypatch: pytest
 
 
 def test_without_a_path_and_without_pooch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROBBENCH_CACHE", raising=False)
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(DatasetError, match=r"cifar10 was given no path; .* or install pooch"):
+    with pytest.raises(DatasetError, match=r"cifar10 was given no path; .* fetching needs pooch: pip install 'robbench\[fetch\]'"):
         load("cifar10")
-    with pytest.raises(DatasetError, match=r"ImageNet16-120 was given no path; .* not at a public address"):
+    with pytest.raises(DatasetError, match=r"ImageNet16-120 was given no path; .* not at an address to fetch them from"):
         load("ImageNet16-120")
 
 
-def test_fetched_with_pooch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tarfile
-
+def test_without_a_path_they_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("requests", reason="comes with pooch: pip install 'robbench[fetch]'")
     source = tmp_path / "source"
     source.mkdir()
     write_batches(source, "cifar10", monkeypatch)
     with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as tar:
         tar.add(source, arcname="cifar-10-batches-py")
-    asked = []
-    fake = types.ModuleType("pooch")
-    fake.os_cache = lambda name: tmp_path / name  # type: ignore[attr-defined]
-
-    def retrieve(address: str, known_hash: str, path: Path, processor: Any) -> None:
-        asked.append(known_hash)
-        with tarfile.open(tmp_path / "archive.tar.gz") as tar:
-            tar.extractall(path / processor, filter="data")
-
-    fake.retrieve, fake.Untar = retrieve, lambda extract_dir: extract_dir  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pooch", fake)
-    assert load("cifar10").train_images.shape == (20, 3, 32, 32)
-    assert asked == ["md5:c58f30108f718f92721af3b95e74349a"]
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("ROBBENCH_CACHE", str(tmp_path / "cache"))
+    with serving() as server:
+        server.answers["/a"] = Answer((tmp_path / "archive.tar.gz").read_bytes())
+        file = PUBLISHED["cifar10"].files[0]._replace(address=f"{server.url}/a", checksum="")
+        monkeypatch.setitem(PUBLISHED, "cifar10", PUBLISHED["cifar10"]._replace(files=(file,)))
+        for _ in range(2):
+            assert load("cifar10").train_images.shape == (20, 3, 32, 32)
+        assert len(server.asked) == 1
+        server.answers["/a"] = Answer(b"<html><title>Sign in</title>")
+        (tmp_path / "cache" / "cifar10" / file.name).unlink()
+        with pytest.raises(DatasetError, match=r"cifar10 was given no path; .*a web page came in its place \('Sign in'.*By hand: open"):
+            load("cifar10")
+    assert sorted(path.name for path in (tmp_path / "cache" / "cifar10").iterdir()) == ["cifar-10-batches-py", "seen.json"]
 
 
 def test_a_data_set_checks_its_arrays() -> None:

@@ -154,7 +154,7 @@ def test_images_are_looked_for_from_the_file(tmp_path: Path) -> None:
         ("epochs = 2\nmean = ['a']", r"mean: 'a' is a string; expected a number"),
         ("epochs = 2\nstd = [0]", r"std=\(0\.0,\); expected positive numbers"),
         ("epochs = 2\nmean = [inf]", r"mean=\(inf,\); expected finite numbers"),
-        ("epochs = 2\nprecision = 'half'", r"precision='half'; expected float32 or bfloat16"),
+        ("epochs = 2\nprecision = 'half'", r"precision='half'; expected one of float32, tf32, bfloat16"),
         ("epochs = 2\ntraining = 'untrained'", r"training='untrained'; expected a name, and not 'untrained'"),
         ("epochs = 2\nlike = 'digit'", r"'digit' is not a recipe\. Did you mean 'digits'"),
         ("epochs = 2\nadversary = 3", r"line 4: \[recipe\] adversary: 3 is an integer; expected a table"),

@@ -17,7 +17,9 @@ from robbench.cli import main
 from tests.cli.running import ARCH, Run, answer, refusal
 
 COMMANDS = [
+    "fetch",
     "import",
+    "remove",
     "info",
     "query",
     "top",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from robbench import RobBench
-from robbench.errors import CannotSearch, NotMeasured
+from robbench.errors import BudgetExhausted, CannotSearch, NotMeasured
 from robbench.search import ALGORITHMS, Result, algorithm
 from robbench.search.oracle import Oracle
 from robbench.search.proxy import scoring
@@ -185,6 +186,40 @@ def test_an_architecture_that_no_store_holds_is_counted_by_what_it_is(bench: Rob
         assert (first == second) is (count == 1)
     with pytest.raises(NotMeasured, match="clean of toy10"):
         bench.oracle("clean")(next(chain for chain in CHAINS if not bench.oracle("clean").answers(chain)))
+
+
+def test_what_is_asked_next_is_said_as_it_will_be_evaluated(bench: RobBench, space: SearchSpace[Chain]) -> None:
+    """Of each class the representative, once, if it was not asked before, and no more than the budget pays for."""
+
+    class Live:
+        name = "live"
+
+        def __init__(self) -> None:
+            self.ahead: list[Chain] = []
+            self.asked: list[Chain] = []
+
+        def __call__(self, chain: Chain) -> float:
+            self.asked.append(chain)
+            return worth(chain)
+
+        def prepare(self, chains: list[Chain]) -> None:
+            self.ahead += chains
+
+    for identity in ("class", "exact"):
+        live = Live()
+        oracle = bench.oracle(live, identity=identity, budget=4)
+        oracle(CHAINS[0])
+        oracle.prepare([*CHAINS, str(CHAINS[1])])
+        assert oracle.spent == 1, "it costs nothing"
+        told = list(live.ahead)
+        for chain in CHAINS:
+            with suppress(BudgetExhausted):
+                oracle(chain)
+        assert told == live.asked[1:4]
+        assert len({space.key(chain) if identity == "class" else chain for chain in live.asked}) == 4
+    lonely = Live()
+    bench.oracle(lonely, budget=1, cost=lambda chain: 5.0).prepare(CHAINS[:3])
+    assert len(lonely.ahead) == 3, "what others cost is not known beforehand"
 
 
 def test_noise_is_the_same_again_for_what_no_store_holds(bench: RobBench, space: SearchSpace[Chain]) -> None:

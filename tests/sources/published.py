@@ -91,6 +91,23 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]
     return path
 
 
+def of_source(source: str, folder: Path) -> Path:
+    """Small published files of a source."""
+    first = evaluated()[0]
+    net = str(CELL[first].to_naslib())
+    if source == "jung2023":
+        return jung(folder / "jung", {"cifar10/clean_accuracy": {first: 0.5}, "cifar10/pgd@Linf_accuracy": {first: [0.25, 0.5, 0.125]}})
+    if source == "natsbench":
+        return write_csv(folder / "nats_bench.csv", NATS_HEADER, nats_rows())
+    if source == "nbsuite_zero":
+        return write_csv(folder / "zc_nasbench201_cifar10.csv", ["net", "zen", "grasp"], [[net, 0.5, -1e8]])
+    if source == "nasrobbench201":
+        path = folder / "robbench.json"
+        path.write_text(json.dumps({"cifar10": {str(first): {"val_acc": {"777": 0.5, "888": 0.25}}}}))
+        return path
+    return write_csv(folder / "hw_cifar10.csv", ["net", "fpga_energy"], [[net, 0.5]])
+
+
 def nats_rows() -> list[list[object]]:
     """The rows of a natsbench CSV, in the order of the index: percent with many digits."""
     percents = np.random.default_rng(8).uniform(0, 100, (nb201.SIZE, 3))

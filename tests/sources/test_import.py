@@ -23,28 +23,24 @@ from robbench.sources import SOURCES, import_source
 from robbench.spaces.nb201 import NB201
 from robbench.store import Store, verify
 from robbench.store.arrays import Name
-from tests.sources.published import CELL, EPSILONS, NATS_HEADER, evaluated, isomorphic, jung, nats_rows, refused, snapshot, write_csv
+from tests.sources.published import (
+    CELL,
+    EPSILONS,
+    NATS_HEADER,
+    evaluated,
+    isomorphic,
+    jung,
+    nats_rows,
+    of_source,
+    refused,
+    snapshot,
+    write_csv,
+)
 
 FIRST, SECOND, THIRD = evaluated()[:3]
 
 
 OF_NB201 = [name for name, source in SOURCES.items() if source.space is NB201]
-
-
-def published(source: str, folder: Path) -> Path:
-    """Small published files of a source."""
-    net = str(CELL[FIRST].to_naslib())
-    if source == "jung2023":
-        return jung(folder / "jung", {"cifar10/clean_accuracy": {FIRST: 0.5}, "cifar10/pgd@Linf_accuracy": {FIRST: [0.25, 0.5, 0.125]}})
-    if source == "natsbench":
-        return write_csv(folder / "nats_bench.csv", NATS_HEADER, nats_rows())
-    if source == "nbsuite_zero":
-        return write_csv(folder / "zc_nasbench201_cifar10.csv", ["net", "zen", "grasp"], [[net, 0.5, -1e8]])
-    if source == "nasrobbench201":
-        path = folder / "robbench.json"
-        path.write_text(json.dumps({"cifar10": {str(FIRST): {"val_acc": {"777": 0.5, "888": 0.25}}}}))
-        return path
-    return write_csv(folder / "hw_cifar10.csv", ["net", "fpga_energy"], [[net, 0.5]])
 
 
 def digests(store: Path) -> dict[str, str]:
@@ -57,7 +53,7 @@ def digests(store: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("source", OF_NB201)
 def test_importing_the_same_files_twice_changes_nothing(source: str, store: Path, tmp_path: Path) -> None:
-    path = published(source, tmp_path)
+    path = of_source(source, tmp_path)
     first = import_source(source, path, store)
     assert first.changes.added
     before = snapshot(store.parent)
@@ -72,7 +68,7 @@ def test_importing_the_same_files_twice_changes_nothing(source: str, store: Path
 @pytest.mark.parametrize("source", OF_NB201)
 def test_an_import_extends_a_store_and_keeps_what_was_there(source: str, store: Path, tmp_path: Path) -> None:
     before = digests(store)
-    report = import_source(source, published(source, tmp_path), store)
+    report = import_source(source, of_source(source, tmp_path), store)
     after = digests(store)
     added = {"/metrics/" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in name) for name in report.changes.added}
     assert after.keys() - before.keys() == added
@@ -82,7 +78,7 @@ def test_an_import_extends_a_store_and_keeps_what_was_there(source: str, store: 
 
 
 def test_sources_add_up_to_the_same_store_in_any_order(tmp_path: Path) -> None:
-    files = {source: published(source, tmp_path) for source in OF_NB201}
+    files = {source: of_source(source, tmp_path) for source in OF_NB201}
     orders = [["jung2023", "natsbench", "nbsuite_zero", "nasrobbench201", "hwnasbench"]]
     orders.append(["hwnasbench", "nbsuite_zero", "natsbench", "nasrobbench201", "jung2023"])
     found = []
@@ -97,9 +93,9 @@ def test_sources_add_up_to_the_same_store_in_any_order(tmp_path: Path) -> None:
 
 def test_the_representative_of_a_class_is_the_evaluated_network(tmp_path: Path, new_store: Path) -> None:
     """Also where the numbering comes later than the first array."""
-    import_source("hwnasbench", published("hwnasbench", tmp_path), new_store)
+    import_source("hwnasbench", of_source("hwnasbench", tmp_path), new_store)
     assert RobBench(new_store).published_index(CELL[FIRST]) is None
-    import_source("jung2023", published("jung2023", tmp_path), new_store)
+    import_source("jung2023", of_source("jung2023", tmp_path), new_store)
     bench = RobBench(new_store)
     assert sorted(str(bench.published_index(cell)) for cell in bench.classes) == sorted(map(str, evaluated()))
     assert {bench.query(index, "clean") for index in isomorphic(FIRST)[:20]} == {0.5}
@@ -192,7 +188,7 @@ def test_a_path_that_is_not_there_is_refused(source: str, tmp_path: Path, store:
 
 
 def test_a_store_that_is_none_is_left_alone(tmp_path: Path, store: Path) -> None:
-    path = published("hwnasbench", tmp_path)
+    path = of_source("hwnasbench", tmp_path)
     whole = store.read_bytes()
     for content, error, message in (
         (b"not a store", NotAStore, "is not an HDF5 file"),
@@ -207,19 +203,19 @@ def test_a_folder_in_place_of_the_store_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(StoreError, match=r"folder is (a folder|not a file)"):
-        import_source("hwnasbench", published("hwnasbench", tmp_path), folder)
+        import_source("hwnasbench", of_source("hwnasbench", tmp_path), folder)
     assert list(folder.iterdir()) == []
 
 
 def test_a_store_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="absent is not a folder; make it first"):
-        import_source("hwnasbench", published("hwnasbench", tmp_path), tmp_path / "absent" / "store.h5")
+        import_source("hwnasbench", of_source("hwnasbench", tmp_path), tmp_path / "absent" / "store.h5")
     assert not (tmp_path / "absent").exists()
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path, store: Path) -> None:
     """A limit on the size of files stands for the full disk."""
-    path = published("natsbench", tmp_path)
+    path = of_source("natsbench", tmp_path)
     before = snapshot(store.parent)
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -314,7 +310,7 @@ import_source("jung2023", sys.argv[1], sys.argv[2])
     ],
 )
 def test_an_import_killed_at_any_step_leaves_the_old_store(step: str, number: int, tmp_path: Path, store: Path) -> None:
-    path = published("jung2023", tmp_path)
+    path = of_source("jung2023", tmp_path)
     before = snapshot(store.parent)
     run = subprocess.run([sys.executable, "-c", STEPS, path, store, step, str(int(number))], timeout=60, check=False)
     assert run.returncode == -number
@@ -325,7 +321,7 @@ def test_an_import_killed_at_any_step_leaves_the_old_store(step: str, number: in
 
 def test_what_an_import_killed_before_its_last_step_left_goes_with_the_next_one(tmp_path: Path, store: Path) -> None:
     """Between getting its first name and its last, the new file can be seen; nothing can clean up after SIGKILL but the next import."""
-    path = published("jung2023", tmp_path)
+    path = of_source("jung2023", tmp_path)
     before = snapshot(store.parent)
     run = subprocess.run([sys.executable, "-c", STEPS, path, store, "rename", str(int(signal.SIGKILL))], timeout=60, check=False)
     assert run.returncode == -signal.SIGKILL

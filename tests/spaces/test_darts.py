@@ -225,6 +225,18 @@ def test_all_24_relabellings_where_inner_nodes_read_inputs_only() -> None:
     assert len(set(relabelled(genotype))) > 24
 
 
+@pytest.mark.parametrize("genotype", [*drawn(8, seed=5), *map(DARTS.parse, ("trnas", "lrnas", *OUTSIDE))])
+def test_one_genotype_stands_for_all_that_are_the_same(genotype: Genotype) -> None:
+    canonical = DARTS.canonical(genotype)
+    assert DARTS.key(canonical) == DARTS.key(genotype)
+    assert DARTS.canonical(canonical) == canonical
+    assert DARTS.parse(str(canonical)) == canonical, "in order"
+    if all(cell.concat == INNER for cell in genotype.cells.values()):
+        assert {DARTS.canonical(other) for other in relabelled(genotype)} == {canonical}
+        assert canonical in {other for one in relabelled(genotype) for other in relabelled(one)} or genotype.outside
+    assert bool(canonical.outside) is bool(genotype.outside)
+
+
 def test_equal_keys_are_those_of_relabelled_genotypes_and_of_no_others() -> None:
     """A second witness, among genotypes of two operations: the smallest of all relabelled cells, found by trying each."""
     rng = np.random.default_rng(0)

@@ -44,10 +44,13 @@ class DartsSkeleton:
     classes: int = 10
     auxiliary: bool = False
     """A second head after two thirds of the cells, which only training computes; for images of 32×32 pixels."""
+    stem: bool = True
+    """Whether a convolution brings images to 3C channels first; without one they are themselves both inputs of the first cell, as where SWAP and R-Score are
+    released, and then a network may have but one or two cells, the reductions first."""
 
     def __post_init__(self) -> None:
-        if self.layers < 3:
-            raise BuildError(f"a network of {self.layers} cells has no room for two reductions; expected at least 3.")
+        if self.layers < (3 if self.stem else 1):
+            raise BuildError(f"a network of {self.layers} cells has no room for two reductions; expected at least 3, or 1 without a stem.")
 
     @property
     def reductions(self) -> tuple[int, int]:
@@ -77,7 +80,7 @@ def layers(skeleton: DartsSkeleton, concatenated: tuple[int, int]) -> Iterator[L
         skeleton: how many.
         concatenated: how many nodes the output of a normal cell has, and that of a reduction.
     """
-    before = last = STEM_MULTIPLIER * skeleton.channels
+    before = last = STEM_MULTIPLIER * skeleton.channels if skeleton.stem else skeleton.image_channels
     channels, reduced = skeleton.channels, False
     for number in range(skeleton.layers):
         reduction = number in skeleton.reductions
@@ -125,7 +128,7 @@ class DartsNetwork(nn.Module):
         self.arch, self.skeleton = arch, skeleton
         register_normalisation(self, skeleton.image_channels, mean, std)
         stem = STEM_MULTIPLIER * skeleton.channels
-        self.stem = nn.Sequential(Conv(skeleton.image_channels, stem, 3), nn.BatchNorm2d(stem))
+        self.stem = nn.Sequential(Conv(skeleton.image_channels, stem, 3), nn.BatchNorm2d(stem)) if skeleton.stem else nn.Identity()
         self.body = nn.ModuleList(DartsCell(arch.reduce if layer.reduction else arch.normal, layer) for layer in layers_of(arch, skeleton))
         self.classifier = Linear(outputs(arch, skeleton)[-1], skeleton.classes)
         if skeleton.auxiliary:
@@ -248,8 +251,9 @@ def work(arch: Genotype, skeleton: DartsSkeleton, image_size: int | tuple[int, i
 
 def _parts(arch: Genotype, skeleton: DartsSkeleton, height: int, width: int) -> Iterator[Work]:
     before = taken = given = height * width
-    stem = STEM_MULTIPLIER * skeleton.channels
-    yield Work(stem * (9 * skeleton.image_channels + 2), 9 * skeleton.image_channels * stem * given, stem * given)
+    if skeleton.stem:
+        stem = STEM_MULTIPLIER * skeleton.channels
+        yield Work(stem * (9 * skeleton.image_channels + 2), 9 * skeleton.image_channels * stem * given, stem * given)
     for layer in layers_of(arch, skeleton):
         before, taken = taken, given  # pixels of the outputs of the cell before the last, and of the last
         if layer.reduction:

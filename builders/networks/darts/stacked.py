@@ -36,7 +36,11 @@ class StackedDarts(Stack[DartsNetwork]):
                 f"cells that concatenate {sorted(widths)} nodes cannot be stacked; expected as many in all, four in the space."
             )
         stem = STEM_MULTIPLIER * skeleton.channels
-        self.stem = nn.Sequential(StackedConv(everyone, skeleton.image_channels, stem, 3), StackedBatchNorm(everyone, stem))
+        self.stem: nn.Module
+        if skeleton.stem:
+            self.stem = nn.Sequential(StackedConv(everyone, skeleton.image_channels, stem, 3), StackedBatchNorm(everyone, stem))
+        else:
+            self.stem = ForEach(len(everyone))
         self.body = nn.ModuleList(
             StackedDartsCell([arch.reduce if layer.reduction else arch.normal for arch in self.archs], layer)
             for layer in layers_of(first, skeleton)
@@ -70,6 +74,17 @@ class StackedDarts(Stack[DartsNetwork]):
         keep = 1 - self.drop_path
         masks = torch.stack([torch.rand(len(x), generator=self.random[k]) < keep for k in members], dim=1)
         return x * (masks.to(x) / keep).view(len(x), 1, 1, -1, 1)
+
+
+class ForEach(nn.Module):
+    """Images that all networks share, as an activation of each."""
+
+    def __init__(self, stack: int) -> None:
+        super().__init__()
+        self.stack = stack
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.expand(-1, -1, -1, self.stack, -1).contiguous()
 
 
 class StackedDartsCell(nn.Module):

@@ -51,6 +51,7 @@ class DARTSSpace(SearchSpace[Genotype]):
     title = "DARTS"
     architecture = Genotype
     variables = tuple(variable for cell in CELLS for variable in _variables(cell))
+    relabels = True
 
     def parse(self, arch: Any) -> Genotype:
         """The genotype that a spec, a published name, or any other spelling (see `spellings`) means; raises UnknownArchitecture."""
@@ -86,6 +87,10 @@ class DARTSSpace(SearchSpace[Genotype]):
     def canonical_form(self, arch: Genotype) -> str:
         """The genotype in the relabelling whose text is smallest."""
         return identity.canonical_form(arch)
+
+    def canonical(self, arch: Genotype) -> Genotype:
+        """The genotype in the relabelling whose text is smallest."""
+        return identity.canonical(arch)
 
     def key(self, arch: Genotype) -> str:
         """Equal for genotypes that differ only in the labels of inner nodes and in the order of inputs."""

@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
-from robbench.spaces.darts.genotype import INNER, OPERATIONS, Cell, Genotype
+from robbench.spaces.darts.genotype import INNER, OPERATIONS, Cell, Edge, Genotype
 
 _LETTER = dict(zip(OPERATIONS, "#mak35de", strict=True))
+_OPERATION = {letter: op for op, letter in _LETTER.items()}
+_NOTHING: Edge = (0, OPERATIONS[0])
 _KEY_LENGTH = 16
 _CACHED = 65_536
 
@@ -27,6 +29,21 @@ Row = tuple[str, ...]
 def canonical_form(genotype: Genotype) -> str:
     """The genotype in the relabelling whose text is smallest: ``"03 13|…//0m 1m|…"``, a source and a letter for each edge."""
     return f"{_smallest(genotype.normal)}//{_smallest(genotype.reduce)}"
+
+
+@lru_cache(_CACHED)
+def canonical(genotype: Genotype) -> Genotype:
+    """The genotype that the canonical form is of, with ``none`` from node 0 where it leaves out an edge."""
+    normal, reduce = map(_cell, canonical_form(genotype).split("//"))
+    return Genotype.of_cells(normal, reduce)
+
+
+def _cell(text: str) -> Cell:
+    rows = [row.split() for row in text.split("|")]
+    edges = [[(int(part[0]), _OPERATION[part[1]]) for part in row if part != "-"] for row in rows]
+    nodes = [sorted([*some, *[_NOTHING] * (2 - len(some))]) for some in edges]
+    concat = tuple(node for node, row in zip(INNER, rows, strict=True) if "-" not in row)
+    return Cell(tuple((one, other) for one, other in nodes), concat)
 
 
 @lru_cache(_CACHED)

@@ -2,6 +2,7 @@
 
 cell.py       Cell, its arch string, and NASLib's tuples
 identity.py   exact cells, isomorphism classes, functional twins
+costs.py      parameters and FLOPs of the published networks
 features.py   what surrogates and predictors see of a cell
 drawing.py    a cell in text, and as a graph
 """
@@ -84,6 +85,13 @@ class NASBench201(SearchSpace[Cell]):
     def attributes(self) -> Mapping[str, Callable[[Cell], float]]:
         """Kernel parameters."""
         return {"kernel_parameters": lambda arch: arch.kernel_parameters}
+
+    def costs(self, dataset: str) -> Mapping[str, Callable[[Cell], float]]:
+        """Parameters and FLOPs of the published networks for cifar10, cifar100 and ImageNet16-120."""
+        from robbench.spaces.nb201.costs import TASKS, flops, params
+
+        task = TASKS.get(dataset)
+        return {} if task is None else {"params": lambda arch: params(arch, task), "flops": lambda arch: flops(arch, task)}
 
     @property
     def encodings(self) -> Mapping[str, Callable[[Sequence[Cell]], np.ndarray]]:

@@ -238,6 +238,8 @@ def test_the_auxiliary_head_is_for_training_and_for_32_pixels() -> None:
 
 
 def test_what_cannot_be_built_is_refused() -> None:
+    with pytest.raises(BuildError, match="a network of 0 cells has no room for two reductions; expected at least 3, or 1 without a stem"):
+        DartsSkeleton(layers=0, stem=False)
     with pytest.raises(BuildError, match="a network of 2 cells has no room for two reductions"):
         DartsSkeleton(layers=2)
     with pytest.raises(BuildError, match="mean has 3 values; expected 2, one for each image channel"):
@@ -270,6 +272,21 @@ def test_stacked_cells_may_concatenate_different_nodes() -> None:
     spec = str(DARTS.parse("darts-v2"))
     plain = [network(DARTS.parse(spec.replace("//", f"{concat}//")), seed) for seed, concat in enumerate(("@3,5", "@2,3", "@4,5"))]
     assert_equal(StackedDarts(plain), plain, images(3), own=False)
+
+
+@pytest.mark.parametrize(("layers", "reductions"), [(1, [True]), (4, [False, True, True, False])])
+@pytest.mark.parametrize("own", [False, True])
+def test_without_a_stem_images_are_the_inputs_of_the_first_cell(layers: int, reductions: list[bool], own: bool) -> None:
+    skeleton = DartsSkeleton(channels=3, layers=layers, image_channels=2, classes=4, stem=False)
+    plain = [network(arch, seed, skeleton) for seed, arch in enumerate(drawn(3, seed=6))]
+    assert [cell.stride == 2 for cell in plain[0].body] == reductions
+    assert plain[0].state_dict()["body.0.brought_0.conv.weight"].shape == (3 * 2 ** reductions[0], 2, 1, 1)
+    assert parameters(plain[0].arch, skeleton) == sum(weight.numel() for weight in plain[0].parameters())
+    assert_equal(StackedDarts(plain), plain, images(len(plain), 3) if own else images(3), own)
+    frozen = [one.eval() for one in plain]
+    torch.testing.assert_close(
+        FrozenStack(StackedDarts(frozen))(images(3)), torch.stack([one(images(3)) for one in frozen]), rtol=1e-9, atol=1e-11
+    )
 
 
 def test_drop_path_is_each_networks_own() -> None:

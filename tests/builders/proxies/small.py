@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from builders.networks.layers import Conv, Linear, ReLUConvBN
 from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, Proxy, initialised, score
+from builders.proxies.anatomy import AnyStack
 from robbench.spaces.nb201 import Cell
 
 torch.set_num_threads(1)
@@ -37,7 +37,7 @@ NOTHING = Cell.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 Values = npt.NDArray[np.float64]
 
 
-def stacked(cells: tuple[Cell, ...] = CELLS, *, seed: int = 0, init: str = "random") -> StackedNetwork:
+def stacked(cells: tuple[Cell, ...] = CELLS, *, seed: int = 0, init: str = "random") -> AnyStack:
     return initialised(cells, SKELETON, MEAN, STD, seed=seed, init=init).double()
 
 
@@ -49,13 +49,13 @@ def labels(n: int = 16) -> Tensor:
     return torch.arange(n) % 3
 
 
-def value(name: str, stack: StackedNetwork | None = None, *, compute: Callable[..., Tensor] | None = None, n: int = 16) -> Values:
+def value(name: str, stack: AnyStack | None = None, *, compute: Callable[..., Tensor] | None = None, n: int = 16) -> Values:
     """One proxy of the small stack, as `score` gives it; with `compute` in place of the registered function."""
     proxy = KNOWN[name] if compute is None else Proxy(compute, order=KNOWN[name].order)
     return score(stacked() if stack is None else stack, images(n), labels(n), [name], proxies={name: proxy}).values[name]
 
 
-def plain(function: Callable[[Network], float], stack: StackedNetwork | None = None) -> Values:
+def plain(function: Callable[[Network], float], stack: AnyStack | None = None) -> Values:
     """A function of each plain network."""
     given = stacked() if stack is None else stack
     return np.array([function(given.extract(k)) for k in range(len(given))])

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from builders.networks.plain import Network
 from builders.proxies import Passes, ProxyError
-from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, feature_number, pair
+from builders.proxies.anatomy import feature_number
+from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, pair
 from builders.proxies.passes import layers
 from tests.builders.proxies.small import CELLS, Values, images, labels, plain, stacked, value, weighted
 from tests.builders.proxies.twins import by_the_equations, released

@@ -44,9 +44,9 @@ def test_weights_have_the_variance_of_their_initialisation(init: str, variance: 
 
 def test_a_network_does_not_depend_on_its_stack_but_on_seed_and_purpose() -> None:
     one, two = initialised(CELLS, SKELETON, init="kaiming"), initialised(CELLS[::-1], SKELETON, init="kaiming")
-    assert torch.equal(one.extract(0).stem[0].weight, two.extract(2).stem[0].weight)  # type: ignore[arg-type]
+    assert torch.equal(one.extract(0).stem[0].weight, two.extract(2).stem[0].weight)
     for other in (initialised(CELLS, SKELETON, init="kaiming", seed=1), initialised(CELLS, SKELETON, init="kaiming", purpose="other")):
-        assert not torch.equal(one.extract(0).stem[0].weight, other.extract(0).stem[0].weight)  # type: ignore[arg-type]
+        assert not torch.equal(one.extract(0).stem[0].weight, other.extract(0).stem[0].weight)
 
 
 def test_an_unknown_initialisation() -> None:

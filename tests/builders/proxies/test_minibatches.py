@@ -16,8 +16,8 @@ from torch.func import functional_call
 
 from builders.datasets import load
 from builders.networks.plain import Network
-from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, Passes, ProxyError, batch_of, initialised, score, score_untrained
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian, largest_eigenvalue
 from robbench.errors import InvalidArgument
 from robbench.spaces.nb201 import Cell
@@ -30,7 +30,7 @@ FEW = (
 )
 
 
-def tiny() -> StackedNetwork:
+def tiny() -> AnyStack:
     return initialised(FEW[1:], TINY, MEAN, STD).double()
 
 
@@ -38,7 +38,7 @@ def minibatches(size: int = 2, batches: int = 2) -> Iterator[tuple[Tensor, Tenso
     return zip(images().split(size)[:batches], labels().split(size)[:batches], strict=True)
 
 
-def found(compute: Any, stack: StackedNetwork) -> Values:
+def found(compute: Any, stack: AnyStack) -> Values:
     return np.asarray(compute(Passes(stack, images(), labels())).numpy())
 
 

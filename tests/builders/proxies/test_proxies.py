@@ -13,10 +13,12 @@ import torch
 
 from builders.datasets import load
 from builders.evaluations import EVALUATIONS
-from builders.networks.stacked import StackedNetwork
 from builders.proxies import KNOWN, PROXIES, VARIANTS, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
+from builders.proxies.anatomy import AnyStack
 from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
+from builders.proxies.swap import Swap
+from builders.proxies.zcprob import ZCPRob
 from robbench.measurements.metrics import TABLE
 from tests.builders.proxies.small import CELLS, CONSTANT, MEAN, NOTHING, SKELETON, STD, images, labels, stacked
 
@@ -27,7 +29,7 @@ QUICK = PROXIES | {
 }
 
 
-def scored(stack: StackedNetwork, seed: int = 0) -> Scores:
+def scored(stack: AnyStack, seed: int = 0) -> Scores:
     return score(stack, images(), labels(), seed=seed, proxies=QUICK)
 
 
@@ -65,6 +67,34 @@ def test_a_stack_is_its_networks_one_at_a_time(every: Scores) -> None:
     for k, cell in enumerate(CELLS):
         for name, found in scored(stacked((cell,))).values.items():
             np.testing.assert_allclose(found, every.values[name][k : k + 1], rtol=1e-6, err_msg=name)
+
+
+def test_younger_proxies_have_values_in_nas_bench_201_too() -> None:
+    """Of a stack as of its networks one at a time; the released pairing of Φ is meant so there."""
+    quick = {
+        "zcprob": replace(KNOWN["zcprob"], compute=ZCPRob(t=1.0, images=12), images=12),
+        "zcprob_equations": replace(KNOWN["zcprob_equations"], compute=ZCPRob(equations=True, t=1.0, images=12), images=12),
+        "swap": replace(KNOWN["swap"], compute=Swap(repeats=2)),
+        "swap_regularised": replace(KNOWN["swap_regularised"], compute=Swap(regularised=True, repeats=2)),
+        "r_score_phi": KNOWN["r_score_phi"],
+        "r_score_phi_cells": KNOWN["r_score_phi_cells"],
+        "r_score_psi": QUICK["r_score_psi"],
+    }
+    found = score(stacked(), images(), labels(), proxies=quick)
+    assert found.failures == {}
+    assert np.array_equal(found.values["swap"], found.values["r_score_psi"])
+    assert np.array_equal(found.values["r_score_phi_cells"], found.values["r_score_phi"])
+    assert (found.values["zcprob"] < 0).all()
+    alone = score(stacked(CELLS[:1]), images(), labels(), proxies=quick)
+    for name in quick:
+        np.testing.assert_allclose(alone.values[name], found.values[name][:1], rtol=1e-9, err_msg=name)
+    assert score(stacked(), images(), labels(), ["zcprob"]).failures == {"zcprob": {"a batch of 16 images, of at least 50": 3}}
+
+
+@pytest.mark.parametrize("wrong", [{"mu": 1.0}, {"sigma": 2.0}, {"mu": 1.0, "sigma": 0.0}])
+def test_swap_is_regularised_by_both_numbers_or_neither(wrong: dict[str, float]) -> None:
+    with pytest.raises(ProxyError, match="expected both, sigma above 0, or neither"):
+        Swap(regularised=True, **wrong)  # type: ignore[arg-type]
 
 
 def test_permuting_a_stack_permutes_its_scores(every: Scores) -> None:

@@ -35,5 +35,5 @@ def test_each_layer_that_all_flow_passes_carries_the_same_flow() -> None:
     network = stacked().extract(1)
     torch.nn.init.zeros_(network.classifier.bias)
     flow(network)
-    carried = [float((m.weight.detach() * m.weight.grad).sum()) for m in (network.stem[0], network.classifier)]  # type: ignore[operator]
+    carried = [float((m.weight.detach() * m.weight.grad).sum()) for m in (network.stem[0], network.classifier)]
     assert carried[0] == pytest.approx(carried[1], rel=1e-10)
