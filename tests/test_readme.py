@@ -57,10 +57,12 @@ def test_shell_blocks_of_the_embedded_store_run(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.stem)
-def test_every_command_that_a_page_shows_can_be_given(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_that_a_page_shows_can_be_given(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that train, or need files of the reader's, are parsed, and not run."""
     monkeypatch.setattr(click.Command, "invoke", lambda command, ctx: None)
     monkeypatch.setattr(click.Path, "convert", lambda kind, value, parameter, ctx: value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()  # as pages call the reader's
     for line in commands(page.read_text("utf-8")):
         result = CliRunner().invoke(main, shlex.split(line))
         assert result.exit_code == 0, f"robbench {line}\n{result.output}"

@@ -134,6 +134,8 @@ class Oracle:
         Raises:
             UnknownMetric, NotMeasured: as for a query.
         """
+        if isinstance(self._measurements, Unmeasured):
+            raise NotMeasured(f"this oracle asks no store, so there is none that holds {metric}.")
         datasets = [one.column.question.dataset for one in self._objectives if isinstance(one, Measured)]
         objective = objective_of(metric, self._measurements, dataset=datasets[0] if datasets else None)
         return Oracle([objective], self._measurements, single=True, missing="nan", history=False)

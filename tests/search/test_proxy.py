@@ -9,6 +9,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import CannotSearch, InvalidArgument, UnknownMetric
+from robbench.search.live import oracle_of
 from robbench.search.oracle import Oracle
 from robbench.search.proxy import pool_size, scoring
 from robbench.search.random_warmup import random_warmup
@@ -91,3 +92,10 @@ def test_a_pool_larger_than_the_space_is_refused(search: Any, landscape: RobBenc
         search(oracle, space, np.random.default_rng(0), proxy=height, warmup=0)
     assert oracle.spent == 0
     assert (pool_size(None, few), pool_size(None, space)) == (20, 3000)
+
+
+def test_an_oracle_without_a_store_is_told_its_proxy() -> None:
+    oracle = oracle_of("nb201", height, budget=3)
+    with pytest.raises(CannotSearch, match=r"here synflow: this oracle asks no store, so there is none that holds synflow\. Name another"):
+        random_warmup(oracle, Subset(NB201, CLASSES[:20]), np.random.default_rng(0))
+    assert len(random_warmup(oracle, Subset(NB201, CLASSES[:20]), np.random.default_rng(0), proxy=height).history()) == 3
