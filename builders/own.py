@@ -9,12 +9,9 @@ Both carry a checksum of the module's file.  Where it is another than a plan or 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +24,8 @@ from builders.errors import BuildError
 from builders.proxies.passes import Passes
 from builders.proxies.registry import Proxy
 from robbench.arguments import nearest
+from robbench.errors import InvalidArgument
+from robbench.imported import module_of
 
 OF_THE_TABLE = ("eps", "precision")
 """What the table of an attack says of how it is run, and not of the attack."""
@@ -166,25 +165,8 @@ def _found(spec: str, source: str) -> Any:
 
 
 def _imported(spec: str) -> tuple[Any, str]:
-    """The module of ``module:name``, and the name."""
-    where, _, name = spec.partition(":")
-    if not name.isidentifier() or not all(part.isidentifier() for part in where.split(".")):
-        raise BuildError(f"{spec!r} names nothing in a module; expected module:name, such as 'mine:Attack' for Attack in mine.py.")
+    """As `module_of`, in the builders' errors."""
     try:
-        with _current_folder_first():
-            return importlib.import_module(where), name
-    except (ImportError, SyntaxError) as error:
-        raise BuildError(
-            f"{spec!r} cannot be imported ({error}); expected {where.split('.')[0]}.py in {Path.cwd()}, or installed."
-        ) from error
-
-
-@contextmanager
-def _current_folder_first() -> Iterator[None]:
-    importlib.invalidate_caches()
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
+        return module_of(spec)
+    except InvalidArgument as error:
+        raise BuildError(str(error)) from error

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("robbench.version", "robbench.errors"),
-    ("robbench.arguments", "robbench.delegates", "robbench.references", "robbench.workers"),
+    ("robbench.arguments", "robbench.delegates", "robbench.imported", "robbench.references", "robbench.workers"),
     ("robbench.spaces",),
     ("robbench.store",),
     ("robbench.measurements",),
@@ -26,7 +26,8 @@ LAYERS = (
         "robbench.bench",
         "robbench",
     ),
-    ("robbench.papers", "robbench.plots"),
+    ("robbench.papers", "robbench.plots", "robbench.judge"),
+    ("robbench.explore",),
     ("robbench.cli", "robbench.__main__"),
 )
 """From the bottom up: a module imports from its own layer and those below it."""

@@ -6,6 +6,7 @@ ensemble.py         proxies that vote
 neighbors.py        what each single change to an architecture does
 pareto.py           Pareto fronts, hypervolume, the best architectures under constraints
 ceiling.py          the noise ceiling: how well any predictor can do
+resampling.py       the bootstrap of rank statistics
 predictability.py   scores of surrogates beside the noise ceiling; feature importance
 """
 

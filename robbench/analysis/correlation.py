@@ -6,12 +6,13 @@ that they prefer opposite ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
 
+from robbench.analysis.resampling import centred_ranks, draws, interval
 from robbench.arguments import checked_choice, checked_count, checked_seed, options_checked
 from robbench.measurements.directions import higher_is_better, listed
 from robbench.measurements.joining import join
@@ -22,11 +23,9 @@ from robbench.measurements.question import Where
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVEL = 0.95
 KENDALL_RESAMPLES = 200
 """Kendall's τ of a resample takes milliseconds, Spearman's ρ a tenth of that; so τ's interval is from fewer of the same resamples."""
 METHODS = ("kendall", "spearman")
-_AT_A_TIME = 50
 
 
 class RankCorrelation(NamedTuple):
@@ -137,7 +136,7 @@ def correlation_matrix(
             found[one, other] = found[other, one]
         else:
             first, second, _, _ = _pair(bench, one, other, rows=rows, **where)
-            found[one, other] = _kendall(first, second) if method == "kendall" else _spearman(first, second)
+            found[one, other] = kendall_tau(first, second) if method == "kendall" else _spearman(first, second)
     values = [[found[one, other] for other in columns] for one in names]
     return pd.DataFrame(values, index=pd.Index(names, name="metric"), columns=columns)
 
@@ -154,16 +153,16 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *,
     Raises:
         InvalidArgument: a seed that is none.
     """
-    tau, rho = _kendall(one, other), _spearman(one, other)
+    tau, rho = kendall_tau(one, other), _spearman(one, other)
     if np.isnan(tau) or resamples == 0:
         return RankCorrelation(tau, np.nan, np.nan, rho, np.nan, np.nan)
     taus: list[float] = []
     rhos: list[np.ndarray] = []
-    for weights in _draws(classes, resamples, np.random.default_rng(checked_seed(seed))):
+    for weights in draws(classes, resamples, np.random.default_rng(checked_seed(seed))):
         rhos.append(_weighted_spearman(one, other, weights))
         for weight in weights.T[: max(KENDALL_RESAMPLES - len(taus), 0)].astype(np.intp):
-            taus.append(_kendall(np.repeat(one, weight), np.repeat(other, weight)))
-    return RankCorrelation(tau, *_interval(np.array(taus)), rho, *_interval(np.concatenate(rhos)))
+            taus.append(kendall_tau(np.repeat(one, weight), np.repeat(other, weight)))
+    return RankCorrelation(tau, *interval(np.array(taus)), rho, *interval(np.concatenate(rhos)))
 
 
 def _pair(
@@ -179,7 +178,8 @@ def _better(metric: str) -> str:
     return "higher" if higher_is_better(metric) else "lower"
 
 
-def _kendall(one: np.ndarray, other: np.ndarray) -> float:
+def kendall_tau(one: np.ndarray, other: np.ndarray) -> float:
+    """Kendall's τ-b of two samples ``(n,)``; NaN where one of them does not vary."""
     from scipy.stats import kendalltau
 
     constant = len(one) == 0 or np.ptp(one) == 0 or np.ptp(other) == 0
@@ -190,35 +190,9 @@ def _spearman(one: np.ndarray, other: np.ndarray) -> float:
     return float(_weighted_spearman(one, other, np.ones((len(one), 1)))[0]) if len(one) else np.nan
 
 
-def _draws(classes: np.ndarray, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each row is in each resample of classes: ``(n, some)``, float64, until there are enough."""
-    _, index = np.unique(classes, return_inverse=True)
-    count = int(index.max()) + 1
-    for start in range(0, resamples, _AT_A_TIME):
-        drawn = (rng.integers(count, size=count) for _ in range(min(_AT_A_TIME, resamples - start)))
-        yield np.stack([np.bincount(one, minlength=count) for one in drawn], axis=1)[index].astype(np.float64)
-
-
 def _weighted_spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Spearman's ρ of samples that hold each row as often as ``weights (n, samples)`` says: ``(samples,)``."""
-    first, second = _centred_ranks(one, weights), _centred_ranks(other, weights)
+    first, second = centred_ranks(one, weights), centred_ranks(other, weights)
     product = np.einsum("ij,ij,ij->j", weights, first, second)
     scale = np.sqrt(np.einsum("ij,ij,ij->j", weights, first, first) * np.einsum("ij,ij,ij->j", weights, second, second))
     return np.asarray(np.divide(product, scale, out=np.full_like(product, np.nan), where=scale > 0))
-
-
-def _centred_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Midranks in such samples, less their mean: ``(n, samples)``.  The order of values is the same in all, so it is found once."""
-    _, group, ties = np.unique(values, return_inverse=True, return_counts=True)
-    starts = np.concatenate([[0], np.cumsum(ties)[:-1]])
-    tied = np.add.reduceat(weights[np.argsort(group, kind="stable")], starts, axis=0)
-    upto = np.cumsum(tied, axis=0)
-    return np.asarray((upto - tied / 2 - upto[-1] / 2)[group])
-
-
-def _interval(drawn: np.ndarray) -> tuple[float, float]:
-    defined = drawn[~np.isnan(drawn)]
-    if len(defined) == 0:
-        return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    return low, high

@@ -66,7 +66,7 @@ def predictability(
     for seed in seeds:
         train_side = splits.split(split, data.twins, train=train, seed=seed)
         for size in sizes:
-            learned = _drawn(train_side, size, seed)
+            learned = drawn(train_side, size, seed)
             predicted = _predicted(data, learned, ~train_side, model, seed)
             for index, metric in enumerate(data.outputs):
                 measured = data.targets[~train_side, index]
@@ -227,8 +227,12 @@ def _known(argument: str, given: Sequence[str], known: Sequence[str]) -> None:
             raise InvalidArgument(f"{argument} has {one!r}, which is none of {', '.join(known)}.{nearest(one, known)}")
 
 
-def _drawn(train_side: np.ndarray, size: int | None, seed: int) -> np.ndarray:
-    """So many rows of the training side, at random; all of them for None."""
+def drawn(train_side: np.ndarray, size: int | None, seed: int) -> np.ndarray:
+    """So many rows of the training side, ``(size,)``, at random; all of them for None.
+
+    Raises:
+        InvalidArgument: there are not so many.
+    """
     available = np.flatnonzero(train_side)
     if size is None:
         return available

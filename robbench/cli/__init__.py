@@ -12,9 +12,11 @@
     remove.py    remove: measurements taken out of a store
     analyse.py   correlate, pareto, best, neighbors, anomalies, importance
     search.py    search
+    judge.py     judge proxy, search, predictor
     papers.py    papers
     cite.py      cite
     plot.py      plot boxes, correlation, scatter, importance, curves, search, architecture, best, …
+    explore.py   explore
 
 Exit status: 0 fine; 1 the data has no answer, or is not what it should be; 2 wrong usage.
 """

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import click
 
-from robbench.cli import analyse, ask, cite, fetch, papers, plot, remove, search, show, stores
+from robbench.cli import analyse, ask, cite, explore, fetch, judge, papers, plot, remove, search, show, stores
 from robbench.cli.options import ARCH, examples
 from robbench.cli.wording import worded
 from robbench.errors import RobBenchError
@@ -87,6 +87,6 @@ def main() -> None:
     """
 
 
-for _module in (ask, show, fetch, stores, remove, analyse, search, papers, plot, cite):
+for _module in (ask, show, fetch, stores, remove, analyse, search, judge, papers, plot, cite, explore):
     for _command in _module.COMMANDS:
         main.add_command(_command)

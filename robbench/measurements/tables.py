@@ -12,7 +12,7 @@ from robbench.errors import InvalidArgument
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import MEASURES, TABLE, Metric, level_text, parse
 from robbench.measurements.provenance import schedule
-from robbench.measurements.question import Question, Where
+from robbench.measurements.question import UNTRAINED, Question, Where
 from robbench.store.arrays import Name
 
 if TYPE_CHECKING:
@@ -99,3 +99,9 @@ def metrics(measurements: Measurements) -> pd.DataFrame:
             }
         )
     return pd.DataFrame.from_records(records)
+
+
+def held_proxies(measurements: Measurements, dataset: str) -> list[str]:
+    """The proxies that a store holds of a dataset, in the order of the table of metrics."""
+    found = {name.metric for name in measurements.store.names() if name.dataset == dataset and name.training == UNTRAINED}
+    return [name for name, entry in TABLE.items() if entry.kind == "proxy" and name in found]

@@ -9,10 +9,10 @@ import numpy as np
 
 from robbench.errors import NotMeasured
 from robbench.measurements.metrics import SEVERITIES
+from robbench.measurements.tables import held_proxies
 from robbench.papers import wu2024
 from robbench.papers.entry import BUILD, Entry, Need, Ours, Setting, lacking, remedy
 from robbench.papers.jung2023 import DATASET, needs
-from robbench.papers.lukasik2023 import held_proxies
 from robbench.sources.jung2023 import CORRUPTIONS
 from robbench.sources.nasrobbench201 import TRAINING
 from robbench.store.arrays import Name

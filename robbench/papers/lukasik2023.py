@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.errors import NotMeasured
-from robbench.measurements.measurements import Measurements
-from robbench.measurements.metrics import PUBLISHED_EPS, TABLE, Metric
+from robbench.measurements.metrics import PUBLISHED_EPS, Metric
+from robbench.measurements.tables import held_proxies
 from robbench.papers.entry import Entry, Need, Ours, Setting, bar, lacking, remedy
 from robbench.papers.jung2023 import ATTACKS, DATASET, needs
 
@@ -103,12 +103,6 @@ def absolute_correlations(
         raise NotMeasured(f"the store holds no proxies of {dataset or bench.default_dataset}; robbench import nbsuite_zero brings some.")
     found = correlation_matrix(bench, held, list(metrics) or published, rows="class", dataset=dataset, training=training)
     return found.abs()
-
-
-def held_proxies(measurements: Measurements, dataset: str) -> list[str]:
-    """The proxies that a store holds of a dataset, in the order of the table of metrics."""
-    found = {name.metric for name in measurements.store.names() if name.dataset == dataset and name.training == "untrained"}
-    return [name for name, entry in TABLE.items() if entry.kind == "proxy" and name in found]
 
 
 def _targets() -> list[str]:

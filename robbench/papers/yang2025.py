@@ -9,8 +9,8 @@ import numpy as np
 from robbench.errors import NotMeasured
 from robbench.measurements.metrics import parse
 from robbench.measurements.question import Question
+from robbench.measurements.tables import held_proxies
 from robbench.papers.entry import Entry, Need, Ours, Setting, bar, published, spread
-from robbench.papers.lukasik2023 import held_proxies
 from robbench.papers.wu2024 import DATASET, ROBUST, needs
 from robbench.sources.nasrobbench201 import TRAINING
 

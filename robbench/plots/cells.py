@@ -43,7 +43,7 @@ STYLES: dict[str, Style] = {
 OTHERS: tuple[Style, ...] = tuple(
     {"color": color, "linestyle": line, "linewidth": width} for width in (1.6, 0.9) for line in LINES for color in OKABE_ITO[:5]
 )
-_RADIUS = 0.15
+RADIUS = 0.15
 _LEFT, _RIGHT, _BELOW, _ABOVE = 0.3, 0.4, 0.23, 0.3
 """Room around nodes and arrows; neighbouring nodes are 1 apart."""
 _BESIDE = 0.55
@@ -63,7 +63,7 @@ def cell_drawing(graph: Graph, *, width: float = COLUMN, title: str = "") -> Fig
         title: above it.
     """
     figure, axes = panels(width, 1, 1, _height([graph], min(width, COLUMN)) + (0.2 if title else 0))
-    _draw(axes[0], graph, _styles([graph]))
+    _draw(axes[0], graph, styles_of([graph]))
     axes[0].set_title(title)
     return figure
 
@@ -96,7 +96,7 @@ def best_cells(
     names = listed(metrics, "metrics")
     archs = [_best(bench, name, where) for name in names]
     graphs = list(map(bench.space.graph, archs))
-    styles = _styles(graphs)
+    styles = styles_of(graphs)
     columns = max(int(width // (COLUMN - 0.1)), 1)
     lines = -(-(len(names) + len(bench.space.attributes)) // _A_LINE)
     height = _height(graphs, width / columns) + 0.2 + 0.14 * lines
@@ -122,16 +122,16 @@ def _wrapped(parts: list[str]) -> str:
     return "\n".join(", ".join(parts[start : start + _A_LINE]) for start in range(0, len(parts), _A_LINE))
 
 
-def _styles(graphs: Iterable[Graph]) -> dict[str, Style]:
-    """Operation → its style."""
+def styles_of(graphs: Iterable[Graph]) -> dict[str, Style]:
+    """Operation → its style in matplotlib's words, for all operations of `STYLES` and of these graphs."""
     used = {arrow.operation for graph in graphs for arrow in graph.arrows}
     others = {operation: OTHERS[position % len(OTHERS)] for position, operation in enumerate(sorted(used - STYLES.keys()))}
     return {**STYLES, **others}
 
 
-def _limits(graph: Graph) -> tuple[float, float, float, float]:
+def limits(graph: Graph) -> tuple[float, float, float, float]:
     """Left, right, bottom and top of what is drawn."""
-    points = [*graph.nodes.values(), *graph.titles.values(), *(_middle(graph, arrow) for arrow in graph.arrows)]
+    points = [*graph.nodes.values(), *graph.titles.values(), *(middle(graph, arrow) for arrow in graph.arrows)]
     across, up = zip(*points, strict=True)
     beside = _BESIDE if any(map(_is_long, graph.labels.values())) else 0
     return min(across) - _LEFT - beside, max(across) + _RIGHT + beside, min(up) - _BELOW, max(up) + _ABOVE
@@ -144,11 +144,11 @@ def _is_long(label: str) -> bool:
 
 def _height(graphs: Iterable[Graph], width: float) -> float:
     """Of a panel so wide that holds any of them; without the rounding errors of limits."""
-    limits = map(_limits, graphs)
-    return max(width * round(top - bottom, 6) / round(right - left, 6) for left, right, bottom, top in limits)
+    frames = map(limits, graphs)
+    return max(width * round(top - bottom, 6) / round(right - left, 6) for left, right, bottom, top in frames)
 
 
-def _middle(graph: Graph, arrow: Arrow) -> tuple[float, float]:
+def middle(graph: Graph, arrow: Arrow) -> tuple[float, float]:
     """The middle of an arrow, which is `height` to the left of the straight line, as it points: above, where it points to the right."""
     (x, y), (to_x, to_y) = graph.nodes[arrow.source], graph.nodes[arrow.target]
     length = hypot(to_x - x, to_y - y)
@@ -158,12 +158,12 @@ def _middle(graph: Graph, arrow: Arrow) -> tuple[float, float]:
 def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
     from matplotlib.patches import Circle, FancyArrowPatch
 
-    left, right, bottom, top = _limits(graph)
+    left, right, bottom, top = limits(graph)
     ax.set(aspect="equal", xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     circles = {}
     for label, place in graph.nodes.items():
-        circles[label] = Circle(place, _RADIUS, facecolor="white", edgecolor="black", linewidth=0.8, zorder=3)
+        circles[label] = Circle(place, RADIUS, facecolor="white", edgecolor="black", linewidth=0.8, zorder=3)
         ax.add_patch(circles[label])
         text = graph.labels.get(label, label)
         if label not in graph.labels or not _is_long(text):
@@ -183,7 +183,7 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
             **style,
         )
         ax.add_patch(patch)
-        across, up = _middle(graph, arrow)
+        across, up = middle(graph, arrow)
         beside: Style = (
             {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height else {"va": "bottom"}
         )
@@ -199,8 +199,8 @@ def _name_parts(ax: Axes, graph: Graph) -> None:
     for label, (x, y) in graph.nodes.items():
         if _is_long(graph.labels.get(label, "")):
             side = 1 if label in entered else -1
-            ax.text(x + side * (_RADIUS + 0.05), y, graph.labels[label], ha="left" if side > 0 else "right", va="center", fontsize=7)
+            ax.text(x + side * (RADIUS + 0.05), y, graph.labels[label], ha="left" if side > 0 else "right", va="center", fontsize=7)
         elif label not in entered:
-            ax.text(x, y - _RADIUS - 0.05, "input", ha="center", va="top", fontsize=7)
+            ax.text(x, y - RADIUS - 0.05, "input", ha="center", va="top", fontsize=7)
         elif label not in left:
-            ax.text(x + 0.13, y - _RADIUS - 0.05, "output", ha="center", va="top", fontsize=7)
+            ax.text(x + 0.13, y - RADIUS - 0.05, "output", ha="center", va="top", fontsize=7)

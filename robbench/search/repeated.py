@@ -174,11 +174,11 @@ class _Task:
     oracle: OracleOptions
 
     def run_in_worker(self, index: int) -> Run:
-        return self.run(_bench(self.path, self.dataset), self.space, index)
+        return self.run(opened(self.path, self.dataset), self.space, index)
 
     def run(self, bench: RobBench, space: Moves[Any], index: int) -> Run:
         seed = self.seed, index
-        noise_seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if self.oracle.get("noise") else 0
+        noise_seed = noise_seed_of(seed) if self.oracle.get("noise") else 0
         options = dict(self.options)
         if self.proxy is not None:
             options["proxy"] = bench.oracle(self.proxy, missing="nan", dataset=self.oracle.get("dataset"))
@@ -187,6 +187,12 @@ class _Task:
         return Run(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
 
 
+def noise_seed_of(seed: tuple[int, int]) -> int:
+    """The seed of a run's noise."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 @lru_cache(maxsize=1)
-def _bench(path: Path, dataset: str) -> RobBench:
+def opened(path: Path, dataset: str) -> RobBench:
+    """The bench of a store, opened once a process."""
     return RobBench(path, dataset=dataset)

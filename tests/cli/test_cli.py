@@ -39,6 +39,7 @@ COMMANDS = [
     "search",
     "papers",
     "plot",
+    "explore",
 ]
 
 

@@ -1,0 +1,65 @@
+"""Report cards of the methods in examples/methods.py on the embedded store, as docs/judge.md shows them; and how long reports take.
+
+With the path of a store as its argument: how long `judge proxy` takes there for a CSV file of all scores of synflow, with what it adds to predictors.
+
+Cost: two minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from robbench import RobBench
+from robbench.judge import from_csv, judge_proxy
+
+COMMANDS = (
+    "judge proxy methods:convolutions --metric clean --metric pgd@16/255 --metric mean_corruption",
+    "judge search methods:climb --objective pgd@16/255 --objective clean+pgd@16/255 --budget 50 --runs 10"
+    " --beside random --beside evolution --beside warmup --beside nsga2",
+    "judge search methods:climb --objective pgd@16/255 --budget 50 --runs 10 --beside random --beside evolution --noise twin",
+    "judge predictor methods:Nearest --metric clean --metric pgd@16/255",
+)
+
+
+def main() -> None:
+    """Print Markdown."""
+    if len(sys.argv) > 1:
+        print(from_a_file(Path(sys.argv[1])))
+        return
+    for command in COMMANDS:
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "robbench", *command.split()],
+            cwd=Path(__file__).parents[1] / "examples",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seconds = time.perf_counter() - start
+        print(f"```console\n$ robbench {command}\n{done.stdout}```\n\n{seconds:.0f} s.\n")
+
+
+def from_a_file(store: Path) -> str:
+    """One sentence."""
+    bench = RobBench(store)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scores.csv"
+        values = bench.query_many(bench.architectures, "synflow", missing="nan")
+        pd.DataFrame({"arch": list(map(str, bench.architectures)), "synflow": values}).to_csv(path, index=False)
+        wall, cpu = time.perf_counter(), time.process_time()
+        report = judge_proxy(bench, from_csv(bench, path))
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    rows = len(report.section("ranking"))
+    return (
+        f"{len(values)} scores of a CSV file, judged by {rows} metrics of {bench.default_dataset}: {wall:.1f} s, {cpu:.1f} s of one core."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The explorer, as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from robbench.bench import RobBench
+from robbench.cli.options import examples
+from robbench.explore.contents import contents
+from robbench.explore.page import check_place, write
+
+MEGABYTE = 10**6
+
+
+@click.command(epilog=examples("explore --out explore.html"))
+@click.argument("store", required=False, envvar="ROBBENCH_STORE", type=click.Path(path_type=Path))
+@click.option("--out", default="explore.html", show_default=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--dataset", "datasets", multiple=True, help="A dataset to show; may be given again.  All of the store's if left out.")
+def explore(store: Path | None, out: Path, datasets: tuple[str, ...]) -> None:
+    """Write an explorer of a STORE: one HTML file, to be opened in any browser, without a server or a network.
+
+    STORE is ROBBENCH_STORE if left out, or else the embedded one.
+    """
+    check_place(out)
+    shown = contents(RobBench(store), datasets=datasets or None)
+    try:
+        size = write(shown, out)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error}") from error
+    click.echo(f"{out}: {len(shown.keys)} architectures, {len(shown.columns)} metrics, {size / MEGABYTE:.1f} MB.  Open it in a browser.")
+
+
+COMMANDS = (explore,)

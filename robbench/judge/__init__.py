@@ -1,0 +1,29 @@
+"""Report cards of methods that someone brings, beside all that a store knows.
+
+report = judge_proxy(bench, live(bench, function, "mine:score"))
+report.section("ranking"), report.faults, report.json(), report.markdown()
+
+    methods.py     what is called ``module:name``
+    calling.py     time limits; what a method does wrong, counted
+    scoring.py     scores of a function, of a CSV file, of a store
+    proxy.py       the report card of a proxy
+    comparing.py   a score beside the proxies of the store
+    ranking.py     rank statistics of many resamples at once
+    gains.py       what a score adds to a predictor
+    search.py      the report card of a search
+    searching.py   its runs, and what their queries were worth
+    watched.py     one run: an oracle that can be asked and read, and nothing else
+    predictor.py   the report card of a predictor
+    fitting.py     predictors that are fitted and asked alike
+    asking.py      what methods are judged by, if nobody says it
+    report.py      tables, and what made their numbers
+"""
+
+from robbench.judge.methods import Method
+from robbench.judge.predictor import judge_predictor
+from robbench.judge.proxy import judge_proxy
+from robbench.judge.report import Report, Section
+from robbench.judge.scoring import Scores, from_csv, from_store, live
+from robbench.judge.search import judge_search
+
+__all__ = ["Method", "Report", "Scores", "Section", "from_csv", "from_store", "judge_predictor", "judge_proxy", "judge_search", "live"]

@@ -1,0 +1,122 @@
+"""Calling what someone brought: however it fails, a judge goes on, and says how it failed.
+
+with limited(10): …             TimedOut after ten seconds
+called(10, function, arch)      what it returns, or MethodFailed
+faults.note("returned NaN", example)
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from robbench.errors import InvalidArgument, RobBenchError
+from robbench.judge.methods import checksum
+
+AGAIN_AFTER = 1.0
+"""Seconds after which a method that went on nevertheless is interrupted again."""
+
+
+class Fault(NamedTuple):
+    """One way in which a method failed."""
+
+    what: str
+    """As a sentence goes on after the method's name: ``raised ValueError``."""
+    times: int
+    of: int
+    """How often it was asked."""
+    example: str
+    """The first time: of which architecture, with what message."""
+
+    def __str__(self) -> str:
+        example = f"; first: {self.example}" if self.example else ""
+        return f"{self.what} ({self.times} of {self.of}{example})"
+
+
+class Faults:
+    """What went wrong, counted by kind."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, str]] = {}
+
+    def note(self, what: str, example: str = "", count: int = 1) -> None:
+        """One more of a kind; of each kind the first example is kept."""
+        before, first = self._counts.get(what, (0, example))
+        self._counts[what] = before + count, first
+
+    def of(self, asked: int) -> tuple[Fault, ...]:
+        """All of them, in the order in which their kinds were met."""
+        return tuple(Fault(what, times, asked, example) for what, (times, example) in self._counts.items())
+
+
+@contextmanager
+def guarding(path: Path, faults: Faults) -> Iterator[None]:
+    """Note it if a method writes to a store in the block; what it wrote stays, and numbers are of the store as it was opened."""
+    before = checksum(path)
+    yield
+    if not path.is_file() or checksum(path) != before:
+        faults.note("changed the store", path.name)
+
+
+class MethodFailed(RobBenchError):
+    """What someone brought raised an error, or was still at work when its time was over."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}" if message else kind)
+        self.kind = kind
+        """``raised ValueError``."""
+
+
+class TimedOut(BaseException):
+    """The time is over.  Not an `Exception`, so that what a method catches is not this."""
+
+
+def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns.
+
+    Raises:
+        MethodFailed: it raised an error, ended the process (`SystemExit`), or was still at work after so many seconds.
+        InvalidArgument: as `limited`.
+    """
+    try:
+        with limited(limit):
+            try:
+                return function(*arguments)
+            except (Exception, SystemExit) as error:
+                raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
+    except TimedOut as error:
+        raise MethodFailed(f"was still at work after {limit:g} s", "") from error
+
+
+@contextmanager
+def limited(seconds: float | None) -> Iterator[None]:
+    """Let the block run for so many seconds, and raise TimedOut in it when they are over; None: for ever.
+
+    The interruption is a signal: it reaches Python code and waits, and a call into C when that returns.
+
+    Raises:
+        InvalidArgument: here no block can be interrupted: another thread than the main one, or a system without such signals; or not a time.
+    """
+    if seconds is None:
+        yield
+        return
+    if not seconds > 0:
+        raise InvalidArgument(f"limit={seconds!r} is not a time; expected seconds, more than 0, or None for no limit.")
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        raise InvalidArgument("a time limit needs the main thread, on a system with POSIX signals; limit=None judges without one.")
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_AFTER)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise TimedOut

@@ -1,0 +1,106 @@
+"""Predictors that are fitted and asked alike: one that someone brings, ours, and those that any must beat.
+
+predictor = brought(Method("mine:Model"))
+predictor(features, targets, tested, seed)          Predicted(means, low, high)
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robbench.judge.calling import MethodFailed
+from robbench.surrogates.kinds import kind_of
+
+LEVEL = 0.9
+"""The share of new measurements that should fall into an interval."""
+SHUFFLED = 64
+"""Architectures that are predicted once more, in another order."""
+
+
+class Predicted(NamedTuple):
+    """What a predictor says of architectures that it has not seen."""
+
+    means: np.ndarray
+    """``(tested,)``."""
+    low: np.ndarray | None = None
+    """``(tested,)``; None where it gives no intervals."""
+    high: np.ndarray | None = None
+    depends_on_order: bool = False
+    """Whether it predicted otherwise when some were asked again in another order."""
+
+
+Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Predicted]
+"""Features ``(n, features)`` and targets ``(n,)`` to learn from, features ``(tested, features)`` to predict for, and a seed."""
+
+
+def brought(found: Any) -> Predictor:
+    """What someone brings: a class or function that makes a model with scikit-learn's ``fit`` and ``predict``, or such a model, copied for each fit.
+
+    Intervals are those of ``predict_interval(X, level)``, two arrays, or of ``predict(X, return_std=True)``, taken for normal.
+    """
+
+    def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
+        model = found() if callable(found) else copy.deepcopy(found)
+        fitted = model.fit(features.copy(), targets.copy())
+        model = model if fitted is None else fitted
+        means = _numbers(model.predict(tested.copy()), len(tested), "predict")
+        order = np.random.default_rng(seed).permutation(len(tested))[:SHUFFLED]
+        again = _numbers(model.predict(tested[order]), len(order), "predict")
+        differ = not np.allclose(means[order], again, rtol=1e-4, atol=1e-6, equal_nan=True)
+        return Predicted(means, *_interval(model, tested.copy()), differ)
+
+    return predictor
+
+
+def ours(name: str) -> Predictor:
+    """A kind of `robbench.surrogates`; raises InvalidArgument where there is none."""
+    kind = kind_of(name)
+
+    def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
+        return Predicted(kind.fit(features, targets[:, np.newaxis], 1, seed).predict(tested)[:, 0])
+
+    return predictor
+
+
+def mean(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
+    """The mean of what was learned from."""
+    return Predicted(np.full(len(tested), targets.mean()))
+
+
+def line(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
+    """Least squares on the last feature, such as the parameters."""
+    known, asked = (np.column_stack([np.ones(len(values)), values[:, -1]]) for values in (features, tested))
+    return Predicted(asked @ np.linalg.lstsq(known, targets, rcond=None)[0])
+
+
+def _interval(model: Any, tested: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if hasattr(model, "predict_interval"):
+        low, high = model.predict_interval(tested, LEVEL)
+        return _numbers(low, len(tested), "predict_interval"), _numbers(high, len(tested), "predict_interval")
+    if "return_std" not in _parameters(model.predict):
+        return None, None
+    from scipy.stats import norm
+
+    means, spread = model.predict(tested, return_std=True)
+    half = norm.ppf((1 + LEVEL) / 2) * _numbers(spread, len(tested), "predict")
+    return _numbers(means, len(tested), "predict") - half, _numbers(means, len(tested), "predict") + half
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # written in C
+        return ()
+
+
+def _numbers(given: Any, count: int, function: str) -> np.ndarray:
+    """``(count,)``, float64; raises MethodFailed where that is not what was returned."""
+    found = np.asarray(given, np.float64).squeeze()
+    if found.shape != (count,) and not (found.shape == () and count == 1):
+        raise MethodFailed(f"{function} returned another number of values than of architectures", f"of shape {found.shape} for {count}")
+    return found.reshape(count)

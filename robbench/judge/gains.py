@@ -1,0 +1,107 @@
+"""What a score adds to a predictor that has the structure, or other proxies, already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from robbench.analysis.resampling import draws, interval
+from robbench.bench import RobBench
+from robbench.surrogates import features as feature_sets
+from robbench.surrogates import splits
+from robbench.surrogates.models import filled, medians, needs
+from robbench.surrogates.splits import Twins
+
+FOLDS = 3
+TREES = 30
+STRUCTURE, PROXIES = "structure", "proxies"
+FEWEST_ROWS = 60
+RESAMPLED = 100
+
+
+def gains(
+    bench: RobBench,
+    score: np.ndarray,
+    proxies: dict[str, np.ndarray],
+    rows: np.ndarray,
+    wanted: Sequence[np.ndarray],
+    seed: int,
+    resamples: int,
+) -> list[dict[str, Any]]:
+    """R² with and without the score, of the structure and of other proxies.
+
+    Arguments:
+        bench: whose classes the rows are.
+        score: ``(classes,)``.
+        proxies: of each other proxy ``(classes,)``.
+        rows: ``(classes,)``, bool: those that have a score and the metrics; fewer than `FEWEST_ROWS` are too few to say anything.
+        wanted: of each metric ``(rows,)``.
+        seed: of the folds, the forests and the bootstrap.
+        resamples: of the bootstrap over groups of twins.
+
+    Returns:
+        For each metric: n, and for each of ``structure`` and ``proxies`` its R², ``with_score`` and ``added`` with its interval.
+
+    Raises:
+        MissingLibrary: scikit-learn is not installed.
+    """
+    twins = Twins.of(bench.space, bench.classes).of_rows(rows)
+    fold = splits.folds(twins, 1 - 1 / FOLDS, seed)
+    tested = fold >= 0
+    if tested.sum() < FEWEST_ROWS:
+        return []
+    lookup = bench.measurements.lookup
+    table = feature_sets.table(STRUCTURE, bench.measurements, bench.default_dataset)
+    structure = table.values[table.row_of[[lookup.row("exact", arch) for arch in bench.classes]]][rows]
+    known = {STRUCTURE: structure}
+    if proxies:
+        known[PROXIES] = np.stack([column[rows] for column in proxies.values()], axis=1)
+    targets = np.stack(wanted, axis=1)
+    records: list[dict[str, Any]] = [{"n": int(tested.sum())} for _ in wanted]
+    for name, features in known.items():
+        without, beside = (
+            (targets - _out_of_fold(columns, targets, fold, seed))[tested] ** 2
+            for columns in (features, np.column_stack([features, score[rows]]))
+        )
+        drawn = np.concatenate(
+            [
+                _r2(beside, targets[tested], weights) - _r2(without, targets[tested], weights)
+                for weights in draws(twins.group[tested], min(resamples, RESAMPLED), np.random.default_rng(seed))
+            ]
+        )
+        once = np.ones((int(tested.sum()), 1))
+        before, after = _r2(without, targets[tested], once)[0], _r2(beside, targets[tested], once)[0]
+        for index, record in enumerate(records):
+            low, high = interval(drawn[:, index])
+            record |= {name: float(before[index]), f"{name}_with_score": float(after[index])}
+            record |= {f"added_to_{name}": float(after[index] - before[index]), f"added_to_{name}_low": low, f"added_to_{name}_high": high}
+    return records
+
+
+def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
+    """Predictions for the rows of each fold by a forest that was grown on the others: ``(rows, targets)``; NaN where a row is in no fold.
+
+    One forest predicts all targets, scaled to the same variance.
+    """
+    try:
+        from sklearn.ensemble import RandomForestRegressor
+    except ImportError as error:
+        raise needs("scikit-learn", "forest", error) from error
+    found = filled(features, medians(features))
+    spread = targets.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    predicted = np.full(targets.shape, np.nan)
+    for one in range(int(fold.max()) + 1):
+        forest = RandomForestRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=seed)
+        forest.fit(found[fold != one], (targets / scale)[fold != one].squeeze())
+        predicted[fold == one] = forest.predict(found[fold == one]).reshape(-1, targets.shape[1]) * scale
+    return predicted
+
+
+def _r2(squares: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """1 less the squared errors over the squared deviations from the mean, in every sample: ``(samples, targets)``."""
+    count = weights.sum(axis=0)[:, np.newaxis]
+    total = weights.T @ targets**2 - (weights.T @ targets) ** 2 / count
+    return np.asarray(1 - np.divide(weights.T @ squares, total, out=np.full_like(total, np.nan), where=total > 0))

@@ -1,0 +1,57 @@
+"""What someone brings, by name: ``module:name`` in the current folder or among what is installed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robbench.arguments import nearest
+from robbench.errors import InvalidArgument
+from robbench.imported import module_of
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method by its name; found again, in the same way, in whichever process it is called."""
+
+    spec: str
+    """``module:name``."""
+
+    @property
+    def found(self) -> Any:
+        """What is called so.
+
+        Raises:
+            InvalidArgument: there is no such module, or it has nothing of this name.
+        """
+        module, name = module_of(self.spec)
+        if not hasattr(module, name):
+            raise InvalidArgument(f"the module of {self.spec!r} has no {name!r}.{nearest(name, vars(module))}")
+        return getattr(module, name)
+
+    @property
+    def function(self) -> Any:
+        """What is called so, if it can be called; of a class, one made without arguments.
+
+        Raises:
+            InvalidArgument: it cannot be called; otherwise as `found`.
+        """
+        found = self.found
+        made = found() if isinstance(found, type) else found
+        if not callable(made):
+            raise InvalidArgument(f"{self.spec} is a {type(made).__name__}, which cannot be called; expected a function.")
+        return made
+
+    def source(self) -> str | None:
+        """16 hexadecimal digits of a SHA-256 of the module's file; None where it has no file."""
+        module, _ = module_of(self.spec)
+        origin = getattr(module.__spec__, "origin", None)
+        return checksum(Path(origin)) if origin is not None and Path(origin).is_file() else None
+
+
+def checksum(path: Path) -> str:
+    """16 hexadecimal digits of a SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,226 @@
+"""What a proxy is worth: a report card of the scores that someone brings, beside all proxies of the store and the ceiling that noise sets.
+
+report = judge_proxy(bench, live(bench, function, "mine:score"))
+report.section("ranking")       a row for each training and metric: how far the score ranks as it does
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robbench.analysis.ceiling import ceiling_of
+from robbench.analysis.correlation import kendall_tau
+from robbench.analysis.resampling import draws, interval
+from robbench.arguments import checked_count, checked_seed, options_checked
+from robbench.bench import RobBench
+from robbench.errors import CannotFit, InvalidArgument, NotMeasured
+from robbench.judge.asking import SUMMARIES, one_level_each
+from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with
+from robbench.judge.gains import FOLDS, gains
+from robbench.judge.ranking import correlations, overlaps, strata
+from robbench.judge.report import Report, Section, made_by
+from robbench.judge.scoring import Scores
+from robbench.measurements.directions import higher_is_better, spelled
+from robbench.measurements.joining import join
+from robbench.measurements.metrics import parse
+from robbench.measurements.question import UNTRAINED, Question
+
+if TYPE_CHECKING:
+    pass
+
+RESAMPLES = 200
+KENDALL_RESAMPLES = 100
+"""Kendall's τ of a resample takes milliseconds; its interval is from the first of the same resamples."""
+FEWEST = 20
+RANKING = "ranking"
+BESIDE = "beside the proxies of the store"
+
+
+@dataclass(frozen=True)
+class _Options:
+    top: float
+    resamples: int
+    seed: int
+
+
+@options_checked
+def judge_proxy(
+    bench: RobBench,
+    scores: Scores,
+    *,
+    metrics: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    top: float = 0.1,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    adds: bool = True,
+) -> Report:
+    """The report card of a proxy.
+
+    It runs over classes, each once; intervals are 95% percentile bootstraps over groups of functional twins.
+
+    Arguments:
+        bench: what was measured.
+        scores: what the proxy says; see `robbench.judge.scoring`.
+        metrics: accuracies with their levels; if left out, every threat of each training at the level at which architectures differ most, and the means over
+            attacks and over corruptions.
+        datasets: the bench's default if left out.
+        top: the share of architectures that counts as the best, for overlaps.
+        resamples: of the bootstraps.
+        seed: of the bootstraps, of the folds and of the predictor.
+        adds: whether to measure what the score adds to predictors, which takes longest.
+
+    Returns:
+        Sections ``ranking``, ``beside the proxies of the store``, ``all proxies`` and ``what it adds to a predictor``; one that there is nothing for is left out.
+
+    Raises:
+        UnknownMetric, NotMeasured: a metric that is none, or was measured on none of the data sets.
+        InvalidArgument: a share, number or seed that is none.
+        MissingLibrary: scikit-learn is not installed, and `adds` is wanted.
+    """
+    import pandas as pd
+
+    if not 0 < top < 1:
+        raise InvalidArgument(f"top={top!r} is not a share of the architectures between 0 and 1.")
+    options = _Options(top, checked_count(resamples, "resamples"), checked_seed(seed))
+    usable = ~np.isnan(scores.values)
+    ranking: list[dict[str, Any]] = []
+    beside: list[dict[str, Any]] = []
+    board: list[dict[str, Any]] = []
+    added: list[dict[str, Any]] = []
+    for dataset in datasets or [bench.default_dataset]:
+        place = Place(bench, dataset)
+        for rows, wanted in _wanted(bench, dataset, metrics, usable):
+            ranking += _ranking(place, scores.values[rows], rows, wanted, options)
+            compared = compared_with(place, scores, rows, wanted, resamples, seed)
+            beside += beside_all(place, compared)
+            board += board_of(place, compared)
+            if adds:
+                others = {name: place.proxies[name] for name in compared.names[1:]}
+                found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
+                added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
+    sections = [
+        Section(title, says, pd.DataFrame.from_records(found), short)
+        for title, says, found, short in (
+            (RANKING, _ranking_says(options), ranking, RANKING_SHORT),
+            (BESIDE, BESIDE_SAYS, beside, ()),
+            ("all proxies", BOARD_SAYS, board, ()),
+            ("what it adds to a predictor", ADDS_SAYS, added, ()),
+        )
+        if found
+    ]
+    made = made_by(bench, seed, method=scores.name, resamples=resamples, top=top)
+    return Report("proxy", scores.name, _summary(scores, sections), scores.faults, tuple(sections), made)
+
+
+def _wanted(bench: RobBench, dataset: str, metrics: Sequence[str], usable: np.ndarray) -> Iterator[tuple[np.ndarray, Wanted]]:
+    """What to judge by, more being better, sorted by which architectures have both it and a score: those of the same ones share their resamples."""
+    by_rows: dict[bytes, Wanted] = {}
+    for training, names in _asked(bench, dataset, metrics).items():
+        values = join(bench.measurements, names, rows="class", dataset=dataset, training=training).values
+        for name in names:
+            rows = usable & ~np.isnan(values[name])
+            by_rows.setdefault(rows.tobytes(), {})[training, name] = (1 if higher_is_better(name) else -1) * values[name][rows]
+    for encoded, wanted in by_rows.items():
+        rows = np.frombuffer(encoded, bool)
+        if rows.sum() >= FEWEST:
+            yield rows, wanted
+
+
+def _asked(bench: RobBench, dataset: str, metrics: Sequence[str]) -> dict[str, list[str]]:
+    """For each training of a data set, the metrics to judge by."""
+    measurements, found = bench.measurements, dict[str, list[str]]()
+    names = list(dict.fromkeys(map(spelled, metrics)))
+    for training in bench.measurements.store.trainings(dataset):
+        if training == UNTRAINED:
+            continue
+        wanted = names or [*one_level_each(bench, dataset, training), *SUMMARIES]
+        for name in wanted:
+            with suppress(NotMeasured):
+                measurements.column(Question(parse(name), dataset, training))
+                found.setdefault(training, []).append(name)
+    for name in names:
+        if not any(name in held for held in found.values()):
+            measurements.column(Question(parse(name), dataset))  # says what there is instead
+    return found
+
+
+def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, options: _Options) -> list[dict[str, Any]]:
+    """For each metric, how far the score ranks as it does: all of ``(rows,)``."""
+    groups, targets = place.groups[rows], np.stack(list(wanted.values()))
+    control = None if place.control is None else strata(place.proxies[place.control][rows])
+    drawn: dict[str, list[np.ndarray]] = {"spearman": [], "top": [], "partial": [], "kendall": []}
+    for weights in draws(groups, options.resamples, np.random.default_rng(options.seed)):
+        drawn["spearman"].append(correlations(score[np.newaxis], targets, weights)[:, 0])
+        drawn["top"].append(overlaps(score, targets, weights, options.top))
+        if control is not None:
+            drawn["partial"].append(correlations(score[np.newaxis], targets, weights, control)[:, 0])
+        taken = sum(map(len, drawn["kendall"]))
+        for weight in weights.T[: max(KENDALL_RESAMPLES - taken, 0)].astype(np.intp):
+            one = np.repeat(score, weight)
+            drawn["kendall"].append(np.array([[kendall_tau(one, np.repeat(target, weight)) for target in targets]]))
+    once = np.ones((len(score), 1))
+    points = {
+        "spearman": correlations(score[np.newaxis], targets, once)[0, 0],
+        "kendall": np.array([kendall_tau(score, target) for target in targets]),
+        "top": overlaps(score, targets, once, options.top)[0],
+        "partial": correlations(score[np.newaxis], targets, once, control)[0, 0] if control is not None else np.full(len(targets), np.nan),
+    }
+    resampled = {name: np.concatenate(found) if found else np.empty((0, len(targets))) for name, found in drawn.items()}
+    clean = [list(wanted).index((training, "clean")) if (training, "clean") in wanted else -1 for training, _ in wanted]
+    for found in (points, resampled):
+        found["gap"] = np.where(np.array(clean) >= 0, found["spearman"] - found["spearman"][..., clean], np.nan)
+    records = []
+    for index, (key, target) in enumerate(wanted.items()):
+        record = place.of(*key) | {"n": len(score)}
+        for statistic, point in points.items():
+            low, high = interval(resampled[statistic][:, index])
+            record |= {statistic: float(point[index]), f"{statistic}_low": low, f"{statistic}_high": high}
+        records.append(record | {"ceiling": _ceiling(target, groups)})
+    return records
+
+
+def _ceiling(target: np.ndarray, groups: np.ndarray) -> float:
+    """The highest Spearman's ρ of any function of the architecture with one measurement: from how far twins' ranks differ."""
+    from scipy.stats import rankdata
+
+    try:
+        return float(np.sqrt(max(ceiling_of(rankdata(target), groups, resamples=2).r2, 0.0)))
+    except CannotFit:
+        return np.nan
+
+
+def _summary(scores: Scores, sections: Sequence[Section]) -> tuple[str, ...]:
+    asked, usable = int(scores.asked.sum()), int((~np.isnan(scores.values) & scores.asked).sum())
+    said = [f"Effective rate {usable / max(asked, 1):.3f}: {usable} of {asked} classes have a score."]
+    if scores.seconds is not None:
+        said.append(f"{scores.seconds:.3g} s an architecture.")
+    if scores.agreement is not None:
+        said.append(f"Asked again in another order, its scores agree with themselves by Spearman's ρ {scores.agreement:.3f}.")
+    if not sections:
+        said.append(f"With fewer than {FEWEST} scores beside a measurement there is nothing more to judge.")
+    return tuple(said)
+
+
+RANKING_SHORT = ("dataset", "training", "metric", "n", "spearman", "ceiling", "partial", "kendall", "top", "gap")
+
+
+def _ranking_says(options: _Options) -> str:
+    return (
+        "spearman, kendall: rank correlations with the metric, over classes, with 95% intervals over groups of twins. partial: Spearman's, of ranks less their"
+        f" mean among architectures of as many parameters. top: which share of the best {options.top:.0%} by the metric is among the best {options.top:.0%} by"
+        f" the score; {options.top:.2f} by chance. ceiling: the highest Spearman's that noise of training allows. gap: Spearman's less that with clean accuracy."
+    )
+
+
+BESIDE_SAYS = "Spearman's correlations over the architectures that the proxies of the store score, too: the place among them, the best other, and the difference from it."
+BOARD_SAYS = "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions."
+ADDS_SAYS = (
+    f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"
+    " what the score adds, with 95% intervals over groups of twins."
+)

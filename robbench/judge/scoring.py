@@ -1,0 +1,227 @@
+"""Scores of architectures: of a function that someone brings, of a CSV file, or of a metric of the store; one for each class.
+
+An architecture of a class stands for all of it: the store's representative.  Where a file scores others of the class and not that one, its first counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robbench.arguments import checked_count, checked_seed
+from robbench.bench import RobBench
+from robbench.errors import InvalidArgument, NotMeasured, ObjectiveFailed, UnknownArchitecture
+from robbench.judge.calling import Fault, Faults, MethodFailed, called, guarding
+from robbench.measurements.directions import higher_is_better, spelled
+from robbench.measurements.joining import join
+from robbench.search.objectives import Evaluated
+
+HANGING = 3
+"""Calls that hang until no more are made."""
+AHEAD = 64
+"""How many architectures a function with a method ``prepare`` (see `robbench.search.objectives`) is told of at once, to score them in stacks."""
+AGAIN = 32
+"""Architectures that are scored again, in another order."""
+
+
+class Scores(NamedTuple):
+    """What a proxy says of each class of a store."""
+
+    name: str
+    values: np.ndarray
+    """``(classes,)``, float64, more being better; NaN where there is none."""
+    asked: np.ndarray
+    """``(classes,)``, bool: of which classes a score was wanted."""
+    seconds: float | None
+    """An architecture, where it was measured."""
+    agreement: float | None
+    """Spearman's ρ of scores with those of the same architectures when asked again in another order; None where none was asked again."""
+    faults: tuple[Fault, ...]
+
+
+Score = Callable[[Any], float]
+
+
+def live(
+    bench: RobBench,
+    function: Callable[..., Any],
+    name: str,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    limit: float | None = 10,
+    batch: int | None = None,
+    lower_is_better: bool = False,
+    progress: bool = False,
+) -> Scores:
+    """Scores by a function.
+
+    Arguments:
+        bench: of whose classes.
+        function: from an architecture to a number; with `batch`, from a list of architectures to as many numbers.
+        name: what the report calls it.
+        sample: so many classes, drawn; all if left out.
+        seed: of the sample, and of the order in which some are asked again.
+        limit: seconds that a call may take; None for no limit.
+        batch: the most architectures a call; if left out, the function takes one.
+        lower_is_better: whether less of it is taken for better.
+        progress: show a bar on stderr.
+
+    Raises:
+        InvalidArgument: a sample, seed, batch or limit that is none.
+    """
+    rng, classes = np.random.default_rng(checked_seed(seed)), bench.classes
+    if sample is not None and checked_count(sample, "sample", of="classes") > len(classes):
+        raise InvalidArgument(f"sample={sample} is more than the {len(classes)} classes of {bench.path.name}; None scores all of them.")
+    rows = np.sort(rng.permutation(len(classes))[:sample])
+    faults, values = Faults(), np.full(len(classes), np.nan)
+    agreement = None
+    with guarding(bench.path, faults):
+        start = time.perf_counter()
+        values[rows] = _scored(function, [classes[row] for row in rows], limit, batch, faults, progress)
+        seconds = (time.perf_counter() - start) / len(rows)
+        again = rng.permutation(rows[~np.isnan(values[rows])])[:AGAIN]
+        if len(again):
+            second = _scored(function, [classes[row] for row in again], limit, batch, Faults(), progress=False)
+            differ = ~np.isclose(values[again], second, rtol=1e-6, atol=0, equal_nan=True)
+            if differ.any():
+                first = int(differ.argmax())
+                example = f"{values[again][first]:g}, then {second[first]:g}, of {classes[again[first]]}"
+                faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
+            agreement = _agreement(values[again], second)
+    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), seconds, agreement, faults.of(len(rows)))
+
+
+def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: str = "arch", lower_is_better: bool = False) -> Scores:
+    """Scores of a CSV file with a column that names architectures, in any spelling that the store knows, and one of scores.
+
+    Arguments:
+        bench: of whose classes.
+        path: the file.
+        column: that of the scores; if left out, the only other one.
+        arch: the column that names the architectures.
+        lower_is_better: whether less of it is taken for better.
+
+    Raises:
+        InvalidArgument: the file cannot be read, or has no such columns.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(f"{path} cannot be read as CSV: {error}") from error
+    columns = [str(name) for name in table]
+    others = [name for name in columns if name != arch]
+    chosen = column or (others[0] if len(others) == 1 else None)
+    if arch not in columns or chosen is None or chosen not in columns:
+        raise InvalidArgument(
+            f"{path} has the columns {', '.join(columns)}; expected {arch!r} and "
+            + (f"{column!r}." if column else "one of scores: say which, as in scores.csv:COLUMN.")
+        )
+    faults, lookup = Faults(), bench.measurements.lookup
+    values, asked, first = np.full(len(bench.classes), np.nan), np.zeros(len(bench.classes), bool), dict[str, str]()
+    numbers = pd.to_numeric(table[chosen].str.strip(), errors="coerce").to_numpy(np.float64)
+    for text, written, number in zip(table[arch], table[chosen], numbers, strict=True):
+        if first.setdefault(text, written) != written:
+            faults.note("has two scores for one architecture, of which the first counts", f"{written} after {first[text]}, of {text}")
+            continue
+        try:
+            parsed = lookup.parse(int(text) if text.isascii() and text.isdigit() else text)
+            row = lookup.row("class", parsed)
+        except UnknownArchitecture:
+            faults.note("names what is no architecture of the space", text[:100])
+            continue
+        except NotMeasured:
+            faults.note("names architectures that the store does not hold", text[:100])
+            continue
+        asked[row] = True
+        if not np.isfinite(number):
+            faults.note("has no finite number", f"{written!r:.40} for {text}")
+        elif np.isnan(values[row]) or parsed == bench.classes[row]:
+            values[row] = number
+    return Scores(f"{path.name}:{chosen}", -values if lower_is_better else values, asked, None, None, faults.of(len(table)))
+
+
+def from_store(bench: RobBench, metric: str, dataset: str | None = None) -> Scores:
+    """Scores that the store holds, such as those of a published proxy; raises UnknownMetric and NotMeasured as a query."""
+    name = spelled(metric)
+    values = join(bench.measurements, [name], rows="class", dataset=dataset).values[name]
+    return Scores(name, values if higher_is_better(name) else -values, np.ones(len(values), bool), None, None, ())
+
+
+def _scored(
+    function: Callable[..., Any], archs: Sequence[Any], limit: float | None, batch: int | None, faults: Faults, progress: bool
+) -> np.ndarray:
+    """A score for each of these architectures: ``(archs,)``; NaN where the function gave none."""
+    from tqdm import tqdm
+
+    size = 1 if batch is None else checked_count(batch, "batch", of="architectures")
+    values, hanging = np.full(len(archs), np.nan), 0
+    with tqdm(total=len(archs), unit="arch", disable=None if progress else True) as shown:
+        for start in range(0, len(archs), size):
+            some = archs[start : start + size]
+            try:
+                if batch is None and start % AHEAD == 0 and hasattr(function, "prepare"):
+                    ahead = list(archs[start : start + AHEAD])
+                    called(None if limit is None else limit * len(ahead), function.prepare, ahead)
+                found = _alone(function, some[0], limit) if batch is None else _together(function, some, limit)
+            except MethodFailed as error:
+                faults.note(error.kind, f"{error.args[0]}, for {some[0]}", len(some))
+                hanging += error.kind.startswith("was still")
+                if hanging == HANGING:
+                    faults.note(f"was not asked any more after {HANGING} calls that hung", "", len(archs) - start - len(some))
+                    break
+                continue
+            for at, value in enumerate(found):
+                if np.isfinite(value):
+                    values[start + at] = value
+                else:
+                    faults.note("returned NaN" if value != value else "returned an infinite number", str(some[at]))
+            shown.update(len(some))
+    return values
+
+
+def _alone(function: Callable[..., Any], arch: Any, limit: float | None) -> list[float]:
+    value = called(limit, function, arch)
+    return [_number(value, arch)]
+
+
+def _together(function: Callable[..., Any], archs: Sequence[Any], limit: float | None) -> list[float]:
+    returned = called(limit, function, list(archs))
+    try:
+        found = list(returned)
+    except TypeError as error:
+        raise MethodFailed("returned no sequence", f"{returned!r:.80}") from error
+    if len(found) != len(archs):
+        raise MethodFailed("returned another number of scores than of architectures", f"{len(found)} for {len(archs)}")
+    return [_number(value, arch) for value, arch in zip(found, archs, strict=True)]
+
+
+def _number(value: Any, arch: Any) -> float:
+    """A score as a float; None is none.  As an oracle's objective is, it is checked by `Evaluated`."""
+    if value is None:
+        return np.nan
+    try:
+        return Evaluated(lambda _: value.item() if getattr(value, "ndim", None) == 0 else value)(arch)
+    except ObjectiveFailed as error:
+        raise MethodFailed("returned no number", f"{value!r:.80}") from error
+
+
+def _chosen(classes: Sequence[Any], rows: np.ndarray) -> np.ndarray:
+    chosen = np.zeros(len(classes), bool)
+    chosen[rows] = True
+    return chosen
+
+
+def _agreement(first: np.ndarray, second: np.ndarray) -> float | None:
+    from scipy.stats import spearmanr
+
+    both = ~np.isnan(second)
+    if both.sum() < 3 or np.ptp(first[both]) == 0 or np.ptp(second[both]) == 0:
+        return None
+    return float(spearmanr(first[both], second[both]).statistic)

@@ -1,0 +1,154 @@
+"""Report cards of predictors whose worth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robbench import RobBench
+from robbench.errors import InvalidArgument
+from robbench.judge import Report, judge_predictor
+from robbench.surrogates.fitting import gather
+
+MINE = "tests.judge.test_predictor:"
+
+
+class Mean:
+    """The mean, written anew."""
+
+    def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
+        self.mean = y.mean()
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return np.full(len(features), self.mean)
+
+
+class Linear(Mean):
+    """Least squares by scikit-learn's rules, with a spread."""
+
+    def fit(self, features: np.ndarray, y: np.ndarray) -> None:
+        ones = np.column_stack([np.ones(len(features)), features])
+        self.weights = np.linalg.solve(ones.T @ ones + 0.1 * np.eye(ones.shape[1]), ones.T @ y)
+        self.spread = np.std(y - ones @ self.weights)
+
+    def predict(self, features: np.ndarray, return_std: bool = False) -> Any:
+        means = np.column_stack([np.ones(len(features)), features]) @ self.weights
+        return (means, np.full(len(features), self.spread)) if return_std else means
+
+
+class Everything(Mean):
+    """Intervals that nothing escapes."""
+
+    def predict_interval(self, features: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(len(features)), np.ones(len(features))
+
+
+class Broken(Mean):
+    def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
+        raise MemoryError("too many features")
+
+
+class Short(Mean):
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return super().predict(features)[1:]
+
+
+class Silent(Mean):
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return super().predict(features) * np.nan
+
+
+class Ordered(Mean):
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return np.arange(len(features), dtype=float)
+
+
+class Hanging(Mean):
+    def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
+        while True:
+            pass
+
+
+def card(bench: RobBench, name: str, **options: Any) -> Report:
+    defaults: dict[str, Any] = {"metrics": ["clean"], "beside": ["ridge"], "sizes": [30, 150], "splits": 2}
+    return judge_predictor(bench, name if name == "ridge" else MINE + name, **defaults | options)
+
+
+def row(report: Report, predictor: str, section: str = "scores") -> pd.Series[Any]:
+    table = report.section(section)
+    return table[table["predictor"] == predictor].iloc[-1]
+
+
+def test_the_mean_written_anew_is_the_mean(judged: RobBench) -> None:
+    report = card(judged, "Mean")
+    ours, mean = row(report, MINE + "Mean"), row(report, "mean")
+    assert ours.drop(["predictor", "seconds"]).to_dict() == pytest.approx(mean.drop(["predictor", "seconds"]).to_dict(), nan_ok=True)
+    assert ours["r2"] == pytest.approx(0, abs=0.1)
+    assert ours["kendall"] == 0
+    assert not report.faults
+    assert report.summary == ("4 of 4 fits gave predictions.",)
+
+
+def test_what_learns_the_structure_beats_the_parameters(judged: RobBench) -> None:
+    report = card(judged, "Linear")
+    ours, parameters = row(report, MINE + "Linear"), row(report, "parameters")
+    assert ours["r2"] > parameters["r2"] > 0
+    assert ours["share"] == pytest.approx(ours["r2"] / ours["ceiling"])
+    assert ours["ceiling_low"] <= ours["ceiling"] <= ours["ceiling_high"]
+    curve = report.section("learning curves").query("predictor == 'ridge'")
+    assert curve["size"].tolist() == [30, 150]
+    assert curve["r2"].is_monotonic_increasing
+    assert ours["r2_low"] <= ours["r2"] <= ours["r2_high"]
+
+
+def test_intervals_are_compared_with_measurements(judged: RobBench) -> None:
+    everything, linear = (row(card(judged, name, beside=()), MINE + name) for name in ("Everything", "Linear"))
+    assert (everything["coverage"], everything["width"]) == (1, 1)
+    assert 0 < linear["coverage"] < 1
+    assert np.isnan(row(card(judged, "Mean", beside=()), "mean")["coverage"])
+
+
+def test_a_kind_of_the_package_is_judged_by_its_name(judged: RobBench) -> None:
+    """By the same scores as `predictability`, which fits and tests on the same architectures."""
+    from robbench.analysis import predictability
+
+    found = row(card(judged, "ridge", beside=(), sizes=[100], splits=1), "ridge")
+    known = predictability(judged, ["clean"], model="ridge", sizes=[100]).iloc[0]
+    assert found[["r2", "kendall", "mae", "ceiling"]].tolist() == pytest.approx(known[["r2", "kendall", "mae", "ceiling"]].tolist())
+
+
+FAULTS = {
+    "Broken": "raised MemoryError",
+    "Short": "predict returned another number of values than of architectures",
+    "Silent": "predicted NaN, or infinite values",
+    "Ordered": "predicted otherwise when asked in another order",
+    "Hanging": "was still at work after 0.05 s",
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_goes_wrong_is_named(judged: RobBench, name: str) -> None:
+    report = card(judged, name, sizes=[30], limit=0.05 if name == "Hanging" else 60)
+    assert (report.faults[0].what, report.faults[0].times, report.faults[0].of) == (FAULTS[name], 2, 2)
+    assert row(report, "ridge")["r2"] > 0
+
+
+def test_bad_options_are_refused(judged: RobBench) -> None:
+    with pytest.raises(InvalidArgument, match="sizes has 1000"):
+        card(judged, "Mean", sizes=[1000])
+    with pytest.raises(InvalidArgument, match="model='forst' has no meaning"):
+        card(judged, "Mean", beside=["forst"])
+    with pytest.raises(InvalidArgument, match="no 'Meen'"):
+        card(judged, "Meen")
+
+
+def test_the_defaults_suit_the_store(judged: RobBench) -> None:
+    report = judge_predictor(judged, MINE + "Mean", beside=(), splits=1)
+    table = report.section("learning curves")
+    assert list(dict.fromkeys(table["metric"])) == ["clean", "pgd@1/255"]
+    assert list(dict.fromkeys(table["size"])) == [50, 200]
+    assert len(gather(judged.measurements, "clean", "structure").rows) > 200
