@@ -1,9 +1,40 @@
 """RobBench: the robustness of neural architectures, in one place.
 
-from robbench import RobBench
+    from robbench import RobBench
 
-bench = RobBench("jung2023.h5")
-bench.query(arch, "pgd", eps=1 / 255)
+    bench = RobBench()                                  # the embedded store; RobBench("jung2023.h5") opens another
+    bench.metrics()                                     # what it holds, and what each metric is
+    arch = bench.classes[100]                           # an architecture; its text, or its published index, will do as well
+
+Ask:
+
+    bench.query(arch, "pgd", eps=16 / 255)              # what was measured: a fraction in [0, 1]
+    bench.explain(arch, "worst_case@16/255")            # where it comes from
+    bench.predict(arch, "pgd@16/255")                   # what a surrogate expects, with an interval
+    bench.table(["clean", "pgd@16/255"])                # many at once
+
+Compare:
+
+    bench.top("pgd@16/255", 3)
+    bench.pareto(["clean", "pgd@16/255"])
+    bench.best("pgd@16/255", {"kernel_parameters": (None, 20)})
+    bench.neighbors(arch, "clean")
+    bench.correlate("pgd@16/255", ["nwot", "synflow"], resamples=0)
+
+Search:
+
+    from robbench.search import ALGORITHMS
+    import numpy as np
+
+    oracle = bench.oracle("pgd@16/255", budget=50)
+    ALGORITHMS["evolution"](oracle, bench.space, np.random.default_rng(0)).best
+
+For a paper:
+
+    bench.plot.scatter("clean", "pgd@16/255")
+    bench.cite(["clean", "pgd@16/255"])
+
+On a command line, ``robbench -h`` lists the same under the same names.  What is where:
 
     bench.py        RobBench, the face: query, predict, explain, table, top, oracle
     spaces/         search spaces: what an architecture is, and which are the same
@@ -17,7 +48,11 @@ bench.query(arch, "pgd", eps=1 / 255)
     plots/          figures
     adapters/       other libraries' searches and data formats
     cli/            the command `robbench`
+    notebook.py     how objects show themselves in a notebook
+    citing.py       BibTeX of what was used
+    references.py   whom to cite
     arguments.py    checks of arguments that many functions share
+    delegates.py    methods that are functions of other modules
     errors.py       what can go wrong
     workers.py      worker processes that end with their parent
 """

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from importlib import import_module
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
 from robbench.arguments import checked_choice, options_checked, refuse_unknown_options
+from robbench.delegates import Delegate
 from robbench.errors import NotMeasured
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Answer, Measurements
@@ -45,6 +47,9 @@ class RobBench:
         bench = RobBench()
         bench.query(arch, "pgd", eps=16 / 255)
 
+    What the command line does is a method of the same name: ``bench.pareto(…)`` is ``robbench pareto …``, ``bench.plot.scatter(…)`` is
+    ``robbench plot scatter …``.
+
     Arguments:
         path: a store; the embedded one if left out.
         dataset: the dataset that a question means when it names none; by default the first that was put into the store.
@@ -54,6 +59,15 @@ class RobBench:
         UnknownSpace: it is of a search space that this RobBench does not know.
         NotMeasured: the store holds no such dataset.
     """
+
+    correlate: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "correlations")
+    pareto: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "pareto_front")
+    best: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "best")
+    neighbors: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "neighbors")
+    anomalies: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "anomalies")
+    importance: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "importance")
+    cite: Delegate[str] = Delegate("robbench.citing", "cite")
+    _repr_html_: Delegate[str] = Delegate("robbench.notebook", "bench_html")
 
     @options_checked
     def __init__(self, path: str | os.PathLike[str] | None = None, *, dataset: str | None = None) -> None:
@@ -104,6 +118,11 @@ class RobBench:
     def classes(self) -> tuple[Any, ...]:
         """One architecture for each class that the store holds, in row order: the evaluated one, where the store knows."""
         return self.measurements.lookup.classes
+
+    @cached_property
+    def plot(self) -> Any:
+        """Figures, one method a kind: ``bench.plot.scatter("clean", "pgd@16/255")``; `robbench.plots.figures.Figures` lists them."""
+        return import_module("robbench.plots.figures").Figures(self)
 
     def parse(self, arch: Architecture) -> Any:
         """The architecture that a text, any other spelling of the space, or a published index means; raises UnknownArchitecture."""
@@ -402,7 +421,7 @@ class RobBench:
         return self._surrogates.table()
 
     @options_checked
-    def split_of(self, target: str, *, dataset: str | None = None, training: str | None = None) -> Split:
+    def split_of(self, target: str | Sequence[str], *, dataset: str | None = None, training: str | None = None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which are held out, so that another predictor is compared fairly.
 
             split = bench.split_of("pgd@16/255")
@@ -411,7 +430,7 @@ class RobBench:
         Both are then judged on ``split.held_out``.  A functional twin of an architecture that it learned from counts as seen.
 
         Arguments:
-            target: a metric that `predict` answers, or a target that `surrogates` lists; of several surrogates the one that `predict` asks.
+            target: a metric that `predict` answers, or a target, of one metric or several, that `surrogates` lists; of several surrogates the one that `predict` asks.
             dataset, training: as for `predict`.
 
         Returns:

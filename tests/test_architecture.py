@@ -11,11 +11,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("robbench.version", "robbench.errors"),
-    ("robbench.arguments", "robbench.imported", "robbench.workers"),
+    ("robbench.arguments", "robbench.delegates", "robbench.imported", "robbench.references", "robbench.workers"),
     ("robbench.spaces",),
     ("robbench.store",),
     ("robbench.measurements",),
-    ("robbench.surrogates", "robbench.search", "robbench.sources", "robbench.analysis", "robbench.adapters", "robbench.bench", "robbench"),
+    (
+        "robbench.surrogates",
+        "robbench.search",
+        "robbench.sources",
+        "robbench.analysis",
+        "robbench.adapters",
+        "robbench.citing",
+        "robbench.notebook",
+        "robbench.bench",
+        "robbench",
+    ),
     ("robbench.papers", "robbench.plots", "robbench.judge"),
     ("robbench.explore",),
     ("robbench.cli", "robbench.__main__"),

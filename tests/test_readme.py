@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -18,7 +19,7 @@ def in_tour(published_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The working folder of the tour: the imported store under the name that the README gives it."""
     (tmp_path / "jung2023.h5").symlink_to(published_store)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ROBBENCH_STORE", "jung2023.h5")
+    monkeypatch.delenv("ROBBENCH_STORE", raising=False)
 
 
 def run_examples(text: str) -> int:
@@ -39,14 +40,43 @@ def test_the_whole_tour_prints_what_the_readme_shows() -> None:
     assert run_examples(README.read_text("utf-8")) >= 18
 
 
+def commands(text: str) -> list[str]:
+    """The commands of its shell blocks, without what they print and without comments."""
+    return [re.sub(r"\s{2,}#.*", "", line) for line in re.findall(r"^\$ robbench (.*)$", text.replace("\\\n", " "), re.MULTILINE)]
+
+
+def test_shell_blocks_of_the_embedded_store_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ROBBENCH_STORE", raising=False)
+    asked = [line for line in commands(README.read_text("utf-8")) if not re.match("import|fit|build", line) and "jung2023.h5" not in line]
+    assert len(asked) >= 10
+    for line in asked:
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, f"robbench {line}\n{result.output}"
+
+
+@pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.stem)
+def test_every_command_that_a_page_shows_can_be_given(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that train, or need files of the reader's, are parsed, and not run."""
+    monkeypatch.setattr(click.Command, "invoke", lambda command, ctx: None)
+    monkeypatch.setattr(click.Path, "convert", lambda kind, value, parameter, ctx: value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()  # as pages call the reader's
+    for line in commands(page.read_text("utf-8")):
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, f"robbench {line}\n{result.output}"
+
+
 @pytest.mark.usefixtures("in_tour")
 def test_shell_blocks_print_what_the_readme_shows() -> None:
-    commands = re.findall(r"^\$ robbench ((?:query|top|show) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
-    assert len(commands) == 3
-    for command, shown in commands:
+    printing = re.findall(r"^\$ robbench ((?:query|top|show) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
+    assert len(printing) == 3
+    for command, shown in printing:
         printed = CliRunner().invoke(main, shlex.split(command)).output
         assert printed.startswith(shown.removesuffix("…\n")), command
 
 
-def test_the_page_on_darts_prints_what_it_shows() -> None:
-    assert run_examples((README.parent / "docs" / "darts.md").read_text("utf-8")) >= 4
+@pytest.mark.parametrize(("page", "examples"), [("darts", 4), ("commands", 7)])
+def test_a_page_prints_what_it_shows(page: str, examples: int) -> None:
+    assert run_examples((README.parent / "docs" / f"{page}.md").read_text("utf-8")) >= examples

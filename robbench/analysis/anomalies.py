@@ -63,6 +63,7 @@ def anomalies(
     *,
     images: int | None = None,
     threshold: float = THRESHOLD,
+    counts: bool = False,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -78,6 +79,7 @@ def anomalies(
         bench: where the measurements are.
         images: that accuracies are of; by default what the store says of each.
         threshold: in standard errors; see the module.
+        counts: how many architectures each comparison finds, in place of which: `anomaly_counts`.
         dataset, training, seed: as for a query.
 
     Returns:
@@ -90,6 +92,10 @@ def anomalies(
     """
     import pandas as pd
 
+    from robbench.measurements.frames import Architectures
+
+    if counts:
+        return anomaly_counts(bench, images=images, threshold=threshold, dataset=dataset, training=training, seed=seed)
     joined, comparisons = _comparisons(bench, images, threshold, dataset=dataset, training=training, seed=seed)
     tables = [_constant(joined)]
     for one in comparisons:
@@ -109,7 +115,7 @@ def anomalies(
             )
         )
     found = pd.concat([table for table in tables if len(table)] or tables[:1])
-    return found.sort_values(["kind", "size"], ascending=[True, False], kind="stable", ignore_index=True)
+    return Architectures(found).sort_values(["kind", "size"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
 @options_checked

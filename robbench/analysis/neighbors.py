@@ -47,7 +47,7 @@ def neighbors(
     Raises:
         UnknownArchitecture, UnknownMetric, InvalidArgument, NotMeasured: as for a query; what was not measured of one architecture is NaN instead.
     """
-    import pandas as pd
+    from robbench.measurements.frames import Architectures
 
     measurements = bench.measurements
     space, parsed = measurements.space, measurements.lookup.parse(arch)
@@ -59,7 +59,7 @@ def neighbors(
     own, *values = (_value(measurements, answer, one) for one in (parsed, *near))
     before, key = space.encode(parsed), space.key(parsed)
     changes = [_change(before, space.encode(one)) for one in near]
-    return pd.DataFrame(
+    return Architectures(
         {
             space.variable_kind: [space.label(space.variables[place]) for place, _, _ in changes],
             "from": [space.variables[place].choices[old] for place, old, _ in changes],

@@ -16,6 +16,7 @@ from robbench.errors import InvalidArgument
 from robbench.measurements.directions import SIGNS, directions_of, spelled
 from robbench.measurements.joining import Joined, join
 from robbench.measurements.measurements import Bench
+from robbench.measurements.metrics import TABLE as METRICS
 from robbench.measurements.metrics import Metric
 from robbench.search import domination
 from robbench.spaces import SearchSpace
@@ -28,8 +29,8 @@ Bounds = tuple[float | None, float | None]
 
 @options_checked
 def pareto_front(
-    bench: Bench,
-    metrics: Sequence[str | Metric],
+    bench: Bench | pd.DataFrame,
+    metrics: str | Metric | Sequence[str | Metric],
     *,
     directions: Mapping[str, str] | None = None,
     dataset: str | None = None,
@@ -43,18 +44,23 @@ def pareto_front(
     architectures are all in the front, but of those of one class that are equal in every objective only the first is listed.
 
     Arguments:
-        bench: where the measurements are.
-        metrics: the objectives, as for a query, each with its level.
+        bench: where the measurements are; or any table with a column for each objective, such as a search's history, whose rows compete.
+        metrics: the objectives, one or several, as for a query, each with its level; of a table, its columns, of which those that are no metrics are
+            better the higher they are.
         directions: ``"max"`` or ``"min"`` for each objective whose direction is not the default (see `robbench.measurements.directions`).
         dataset, training, seed, interpolate: as for a query, for all objectives.
 
     Returns:
-        One row an architecture, the best in the first objective first: arch, class_key, and the objectives.
+        One row an architecture, the best in the first objective first: arch, class_key, and the objectives; of a table, its rows.
 
     Raises:
         UnknownMetric, NotMeasured: as for a query.
         InvalidArgument: a direction that is none, that is of no objective, or that is needed and missing; otherwise as for a query.
     """
+    import pandas as pd
+
+    if isinstance(bench, pd.DataFrame):
+        return _front_of_table(bench, metrics, directions, dataset=dataset, training=training, seed=seed)
     towards = directions_of(metrics, directions)
     joined = join(bench.measurements, list(towards), dataset=dataset, training=training, seed=seed, interpolate=interpolate)
     values = np.column_stack([joined.values[name] for name in towards])
@@ -63,11 +69,30 @@ def pareto_front(
     return _table(bench.measurements.space, joined, rows[np.argsort(-first, kind="stable")])
 
 
+def _front_of_table(
+    table: pd.DataFrame, metrics: str | Metric | Sequence[str | Metric], directions: Mapping[str, str] | None, **where: object
+) -> pd.DataFrame:
+    """The rows that no other dominates, the best in the first objective first; rows that lack an objective don't compete."""
+    if given := [name for name, value in where.items() if value is not None]:
+        raise InvalidArgument(
+            f"{given[0]}={where[given[0]]!r} has no meaning for a table, which holds the numbers themselves; leave it out."
+        )
+    columns = list(map(str, table.columns))
+    others = [name for name in columns if name.partition("@")[0].partition(":")[0] not in METRICS]
+    towards = directions_of(metrics, directions, functions=others)
+    if lacking := [name for name in towards if name not in columns]:
+        raise InvalidArgument(f"the table has no column {lacking[0]!r}.{nearest(lacking[0], columns)} Its columns: {', '.join(columns)}.")
+    values = table[list(towards)].to_numpy(np.float64)
+    rows = np.flatnonzero(non_dominated(values, list(towards.values())))
+    first = SIGNS[next(iter(towards.values()))] * values[rows, 0]
+    return table.iloc[rows[np.argsort(-first, kind="stable")]]
+
+
 @options_checked
 def best(
     bench: Bench,
     metric: str | Metric,
-    constraints: Mapping[str, Bounds],
+    constraints: Mapping[str, Bounds] | None = None,
     n: int = 10,
     *,
     direction: str | None = None,
@@ -86,6 +111,7 @@ def best(
         bench: where the measurements are.
         metric: as for a query, with its level.
         constraints: for any metrics, the least and the greatest value, both allowed themselves, in the metric's unit; None: no bound.
+            Without any, these are the best of all.
         n: how many.
         direction: of the metric: ``"max"`` or ``"min"``; by default see `robbench.measurements.directions`.
         dataset, training, seed, interpolate: as for a query, for the metric and the constraints.
@@ -100,7 +126,7 @@ def best(
     checked_count(n, "n", of="architectures")
     name = spelled(metric)
     sign = SIGNS[directions_of([name], None if direction is None else {name: direction})[name]]
-    bounds = {spelled(constrained): _bounds(constrained, given) for constrained, given in constraints.items()}
+    bounds = {spelled(constrained): _bounds(constrained, given) for constrained, given in (constraints or {}).items()}
     compared = list(dict.fromkeys([name, *bounds]))
     joined = join(bench.measurements, compared, dataset=dataset, training=training, seed=seed, interpolate=interpolate)
     keeps = joined.measured
@@ -173,9 +199,9 @@ def _bounds(metric: str, given: Bounds) -> tuple[float, float]:
 
 
 def _table(space: SearchSpace[Any], joined: Joined, rows: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
+    from robbench.measurements.frames import Architectures
 
     archs = [joined.archs[row] for row in rows]
     names = {"arch": list(map(str, archs)), "class_key": list(map(space.key, archs))}
-    table = pd.DataFrame({**names, **{name: values[rows] for name, values in joined.values.items()}})
+    table = Architectures({**names, **{name: values[rows] for name, values in joined.values.items()}})
     return table.drop_duplicates(["class_key", *joined.values], ignore_index=True)

@@ -12,7 +12,7 @@ from robbench.arguments import checked_count, nearest, options_checked
 from robbench.errors import CannotFit, InvalidArgument
 from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
-from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
+from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores, spelled
 from robbench.surrogates.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ IMPURITY, PERMUTATION = "impurity", "permutation"
 @options_checked
 def predictability(
     bench: Bench,
-    targets: Sequence[str],
+    targets: str | Sequence[str],
     *,
     features: str = "structure",
     model: str = "blend",
@@ -42,7 +42,7 @@ def predictability(
 
     Arguments:
         bench: where the measurements are.
-        targets: metrics; fitted together, as one vector.
+        targets: one metric or several; fitted together, as one vector.
         features: see `robbench.surrogates.features`.
         model: see `robbench.surrogates.fit`.
         split: ``"twin"`` or ``"random"``.
@@ -61,7 +61,7 @@ def predictability(
     """
     import pandas as pd
 
-    data = gather(bench.measurements, "+".join(targets), features, dataset=dataset, training=training)
+    data = gather(bench.measurements, spelled(targets), features, dataset=dataset, training=training)
     records = []
     for seed in seeds:
         train_side = splits.split(split, data.twins, train=train, seed=seed)
@@ -87,7 +87,7 @@ def predictability(
 @options_checked
 def importance(
     bench: Bench,
-    target: str,
+    target: str | Sequence[str],
     *,
     features: str = "structure",
     split: str = splits.TWIN,
@@ -127,7 +127,7 @@ def importance(
 
     checked_count(repeats, "repeats")
     _known("columns", columns, (IMPURITY, PERMUTATION))
-    data = gather(bench.measurements, target, features, dataset=dataset, training=training)
+    data = gather(bench.measurements, spelled(target), features, dataset=dataset, training=training)
     _known("without", without, data.names)
     data = _of(data, [name for name in data.names if name not in without])
     train_side = splits.split(split, data.twins, seed=seed)
@@ -164,7 +164,7 @@ def _lost(forest: Forest, tested: np.ndarray, measured: np.ndarray, repeats: int
 @options_checked
 def subsets(
     bench: Bench,
-    target: str,
+    target: str | Sequence[str],
     *,
     features: str = "proxies",
     model: str = "forest",
@@ -194,7 +194,7 @@ def subsets(
     import pandas as pd
 
     _known("columns", columns, (ALONE, WITHOUT))
-    data = gather(bench.measurements, target, features, dataset=dataset, training=training)
+    data = gather(bench.measurements, spelled(target), features, dataset=dataset, training=training)
     if len(data.names) == 1 and WITHOUT in columns:
         raise CannotFit(
             f"{features} is one feature, {data.names[0]}, and without it there is none to learn from; leave columns to 'alone'."

@@ -9,47 +9,43 @@ from typing import Any
 import click
 
 from robbench.bench import RobBench
+from robbench.cli.completion import metric_names
 from robbench.cli.options import (
+    ARCH,
     arch_argument,
-    as_architecture,
     dataset_options,
     epoch_option,
+    examples,
     interpolate_option,
     json_option,
     metric_argument,
     store_option,
-    text_table,
+    table_options,
     where_options,
-    write_table,
 )
+from robbench.cli.tables import as_measured, present, records, text_table, write_table
 
 
-@click.command()
+@click.command(epilog=examples("info", "info --json"))
 @store_option
-@json_option
-def info(store: Path | None, as_json: bool) -> None:
-    """What the store holds."""
+@table_options
+def info(store: Path | None, **output: Any) -> None:
+    """What the store holds, and what each metric is."""
     bench = RobBench(store)
     table = bench.metrics()
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "store": str(bench.path),
-                    "space": bench.space.name,
-                    "default_dataset": bench.default_dataset,
-                    "metrics": table.to_dict("records"),
-                }
-            )
+    held = {"store": str(bench.path), "space": bench.space.name, "default_dataset": bench.default_dataset, "metrics": records(table)}
+
+    def text() -> str:
+        size = bench.path.stat().st_size / 1e6
+        return (
+            f"{bench.path}: {len(table)} arrays, {size:.1f} MB, default dataset {bench.default_dataset}\n"
+            f"{len(bench.architectures)} architectures of {bench.space.title} in {len(bench.classes)} classes\n\n{text_table(table)}"
         )
-        return
-    size = bench.path.stat().st_size / 1e6
-    click.echo(f"{bench.path}: {len(table)} arrays, {size:.1f} MB, default dataset {bench.default_dataset}")
-    click.echo(f"{len(bench.architectures)} architectures of {bench.space.title} in {len(bench.classes)} classes\n")
-    click.echo(text_table(table))
+
+    present(table, payload=held, text=text, **output)
 
 
-@click.command()
+@click.command(epilog=examples(f"query {ARCH} pgd@16/255", f"query {ARCH} fog@3", f"query {ARCH} pgd@20/255 --interpolate"))
 @arch_argument
 @metric_argument
 @store_option
@@ -58,45 +54,48 @@ def info(store: Path | None, as_json: bool) -> None:
 @epoch_option
 @json_option
 def query(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
-    """One METRIC of one architecture, such as: robbench query ARCH pgd@8/255.
+    """One METRIC of one architecture, as it was measured.
 
-    ARCH is its text, in quotes, or its published index in a store that carries it.
+    ARCH is its text, in quotes, or its published index in a store that carries it.  METRIC is a name, with its level after @: an attack's eps, a
+    corruption's severity.
     """
-    value = RobBench(store).query(as_architecture(arch), metric, **options)
+    value = RobBench(store).query(arch, metric, **options)
     plain = value.tolist() if hasattr(value, "tolist") else value
-    click.echo(json.dumps({"arch": arch, "metric": metric, "value": plain}) if as_json else value)
+    click.echo(json.dumps({"arch": arch, "metric": metric, "value": plain}) if as_json else _number(value))
 
 
-@click.command()
+@click.command(epilog=examples("top pgd@16/255", "top synflow -n 3", "top clean -n 100 --out best.csv"))
 @metric_argument
 @store_option
 @where_options
 @interpolate_option
 @epoch_option
 @click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many.")
-@json_option
-def top(metric: str, store: Path | None, count: int, as_json: bool, **options: Any) -> None:
+@table_options
+def top(metric: str, store: Path | None, count: int, out: Path | None, as_json: bool, **options: Any) -> None:
     """The best architectures by a METRIC."""
     found = RobBench(store).top(metric, count, **options)
-    click.echo(json.dumps(found.to_dict("records")) if as_json else text_table(found))
+    present(found, out=out, as_json=as_json, text=lambda: text_table(found))
 
 
-@click.command()
-@click.argument("metrics", nargs=-1)
+@click.command(epilog=examples("table clean pgd@16/255 --out table.csv", "table clean kernel_parameters --json"))
+@click.argument("metrics", nargs=-1, shell_complete=metric_names)
 @store_option
 @where_options
 @interpolate_option
-@click.option("--out", type=click.Path(path_type=Path), help="Write here: .parquet (needs pyarrow), else CSV; stdout if left out.")
-def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **options: Any) -> None:
-    """One row for each class, one column for each of METRICS (by default all that the dataset has)."""
+@table_options
+def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """One row for each class, one column for each of METRICS (by default all that the dataset has): CSV, unless --out or --json says otherwise."""
     found = RobBench(store).table(metrics or None, **options)
-    if out is None:
+    if out is not None:
+        write_table(found, out, index=True)
+    if as_json:
+        click.echo(json.dumps(records(found.reset_index())))
+    elif out is None:
         click.echo(found.to_csv(), nl=False)
-        return
-    write_table(found, out, index=True)
 
 
-@click.command()
+@click.command(epilog=examples(f"explain {ARCH} worst_case@16/255", f"explain {ARCH} mean_corruption --json"))
 @arch_argument
 @metric_argument
 @store_option
@@ -106,21 +105,21 @@ def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, **opti
 @json_option
 def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """Where the METRIC of an architecture comes from: measured, interpolated or derived, by whom and how."""
-    found = RobBench(store).explain(as_architecture(arch), metric, **options)._asdict()
-    found["value"] = found["value"].tolist() if hasattr(found["value"], "tolist") else found["value"]
+    found = RobBench(store).explain(arch, metric, **options)._asdict()
     if as_json:
+        found["value"] = found["value"].tolist() if hasattr(found["value"], "tolist") else found["value"]
         click.echo(json.dumps(found))
         return
     for field, value in found.items():
         if field not in ("sources", "weights"):  # the formula says these in words
-            click.echo(f"{field:<13}{value}")
+            click.echo(f"{field:<13}{_number(value) if field == 'value' else value}")
     for name, provenance in found["sources"].items():
         click.echo(f"from         {name}")
         for field, value in provenance.items():
             click.echo(f"               {field}: {value}")
 
 
-@click.command()
+@click.command(epilog=examples(f"predict {ARCH} pgd@16/255"))
 @arch_argument
 @metric_argument
 @store_option
@@ -129,10 +128,14 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
 @json_option
 def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
     """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
-    found = RobBench(store).predict(as_architecture(arch), metric, **options)
+    found = RobBench(store).predict(arch, metric, **options)
     far = "; far from everything that the surrogate learned from" if found.far else ""
     text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted{far})"
     click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
+
+
+def _number(value: Any) -> str:
+    return as_measured(value) if isinstance(value, float) else str(value)
 
 
 COMMANDS = (info, query, top, table, explain, predict)

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from robbench.bench import RobBench
+from robbench.cli.options import examples
 from robbench.explore.contents import contents
 from robbench.explore.page import check_place, write
 
 MEGABYTE = 10**6
 
 
-@click.command()
+@click.command(epilog=examples("explore --out explore.html"))
 @click.argument("store", required=False, envvar="ROBBENCH_STORE", type=click.Path(path_type=Path))
 @click.option("--out", default="explore.html", show_default=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--dataset", "datasets", multiple=True, help="A dataset to show; may be given again.  All of the store's if left out.")

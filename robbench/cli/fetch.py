@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from robbench.cli.options import json_option
+from robbench.cli.options import examples, json_option
 from robbench.cli.stores import import_all
 from robbench.sources import SOURCES
 from robbench.sources.published import PUBLISHED, File, Published
@@ -15,7 +15,7 @@ from robbench.sources.published import PUBLISHED, File, Published
 LIST = "list"
 
 
-@click.command()
+@click.command(epilog=examples("fetch list"))
 @click.argument("names", nargs=-1, required=True, metavar="list | all | NAME…")
 @click.option(
     "--cache",
@@ -27,7 +27,7 @@ LIST = "list"
 @click.option("--into", type=click.Path(path_type=Path), help="Import what is fetched into this store, too.")
 @json_option
 def fetch(names: tuple[str, ...], cache: Path | None, into: Path | None, as_json: bool) -> None:
-    """Published files, from their authors into a cache: robbench fetch all --into everything.h5.
+    """Published files, from their authors into a cache.
 
     Each is compared with its known checksum, or recorded where none is known. What is there is not fetched again, and what was cut goes on. Of a file that
     does not come, you are told where to get it by hand, and where to put it. `robbench fetch list` says what there is.

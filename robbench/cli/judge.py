@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import Function, dataset_options, json_option, store_option, text_table
+from robbench.cli.options import Function, dataset_options, examples, json_option, store_option
+from robbench.cli.tables import text_table
 
 if TYPE_CHECKING:
     from robbench.judge import Report, Scores
@@ -18,7 +19,7 @@ WIDTH = 120
 """Of what is to be read, in characters; tables are as wide as they are."""
 
 
-@click.group()
+@click.group(epilog=examples("judge proxy nwot --metric clean --resamples 20 --no-adds"))
 def judge() -> None:
     """What a method is worth: a report card, beside all that the store knows.
 
@@ -34,7 +35,7 @@ def printing_options(function: Function) -> Function:
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
 
 
-@judge.command()
+@judge.command(epilog=examples("judge proxy nwot --metric clean --resamples 20 --no-adds"))
 @click.argument("what", nargs=-1, required=True)
 @store_option
 @click.option("--metric", "metrics", multiple=True, help="What to judge by; may be given again.  Every threat at one level if left out.")
@@ -63,7 +64,7 @@ def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown:
         _show(judge_proxy(bench, scores, adds=not options["no_adds"], **asked), as_json, as_markdown)
 
 
-@judge.command()
+@judge.command(epilog=examples("judge search local --objective clean --beside random --budget 20 --runs 2"))
 @click.argument("what")
 @store_option
 @click.option(
@@ -92,7 +93,7 @@ def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, besi
     _show(judge_search(RobBench(store), what, beside=beside or None, progress=True, **options), as_json, as_markdown)
 
 
-@judge.command()
+@judge.command(epilog=examples("judge predictor ridge --metric clean --beside ridge --size 100 --splits 1"))
 @click.argument("what")
 @store_option
 @click.option("--metric", "metrics", multiple=True, help="What to predict; may be given again.  Clean accuracy, attacks, … if left out.")

@@ -1,23 +1,38 @@
-"""Options, arguments, and ways of printing, that commands share."""
+"""Options, arguments and examples that commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any
 
 import click
 
-from robbench.measurements.lookup import Architecture
-
-if TYPE_CHECKING:
-    import pandas as pd
+from robbench.cli.completion import metric_names
+from robbench.cli.tables import checked_out
 
 Function = Callable[..., Any]
 SECONDS_BEFORE_A_BAR = 2
 """Nobody minds waiting so long without a progress bar."""
-PACKED: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {".gz": "gzip", ".bz2": "bz2", ".zip": "zip", ".xz": "xz", ".zst": "zstd"}
-"""How a CSV file is packed, by the ending of its name."""
+ARCH = "'|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|'"
+"""An architecture for examples."""
+BRING = "import jung2023 path/to/jung2023 --into jung2023.h5"
+"""The command that brings published data, for examples that need it."""
+TABLE_IMPORTED = (
+    "table clean --out clean.csv",
+    "import csv clean.csv --into mine.h5 --dataset digits --training standard --citation 'Doe and Roe, 2026' --fraction --rows class",
+)
+"""Commands that make a store of one's own, for examples that need one."""
+
+
+def examples(*commands: str, needs: str = "") -> str:
+    """An epilog of examples, which the tests run one after the other in a folder of their own.
+
+    Arguments:
+        commands: without the name of the program.
+        needs: what they need besides the embedded store, such as ``"published data"``.
+    """
+    return "\n".join([f"\b\nExamples{f', which need {needs}' if needs else ''}:", *(f"  $ robbench {command}" for command in commands)])
 
 
 def store_option(function: Function) -> Function:
@@ -51,15 +66,22 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
 
 
+def table_options(function: Function) -> Function:
+    """--out and --json, of a command that answers with a table."""
+    out = click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        callback=checked_out,
+        help="Write the table here: .csv (or .csv.gz), .parquet, .xlsx or .tex, all rows and digits.",
+    )
+    return out(json_option(function))
+
+
 interpolate_option = click.option("--interpolate", is_flag=True, help="Allow a level between two measured ones.")
 epoch_option = click.option("--epoch", type=int, help="A point of the learning curve, instead of the published result.")
 arch_argument = click.argument("arch")
-metric_argument = click.argument("metric")
-
-
-def as_architecture(text: str) -> Architecture:
-    """What an argument ARCH means: digits alone are a published index, anything else is an architecture's text."""
-    return int(text) if text.isascii() and text.isdigit() else text
+metric_argument = click.argument("metric", shell_complete=metric_names)
+metrics_argument = click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 
 
 def assignments(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -73,38 +95,3 @@ def assignments(ctx: click.Context, option: click.Parameter, given: tuple[str, .
 direction_option = click.option(
     "--direction", "directions", multiple=True, callback=assignments, help="METRIC=max or METRIC=min; may be given again."
 )
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows, as JSON can say them: null where not measured."""
-    return [{str(name): value for name, value in row.items()} for row in frame.astype(object).where(frame.notna(), None).to_dict("records")]
-
-
-def text_table(frame: pd.DataFrame) -> str:
-    """The columns side by side, each as wide as its widest entry; numbers to six digits."""
-    columns = [[str(name), *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in frame[name])] for name in frame]
-    padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]
-    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
-
-
-def write_table(frame: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write Parquet where the name ends in .parquet, else CSV, the whole file or nothing; what cannot be written is click's error."""
-    from robbench.store.atomic import replacing
-
-    try:
-        with replacing(path) as file:
-            if path.suffix == ".parquet":
-                _write_parquet(frame, file, index)
-            else:
-                frame.to_csv(file, index=index, compression=PACKED.get(path.suffix))
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error}") from error
-
-
-def _write_parquet(frame: pd.DataFrame, file: BinaryIO, index: bool) -> None:
-    try:
-        frame.to_parquet(file, index=index)
-    except ImportError as error:
-        raise click.UsageError(
-            "writing Parquet needs pyarrow: pip install 'robbench[parquet]', or give a name that ends in .csv."
-        ) from error

@@ -5,48 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import numpy as np
-from tqdm import tqdm
 
 from robbench import analysis, plots
 from robbench.bench import RobBench
+from robbench.cli.completion import algorithm_names, metric_names
 from robbench.cli.options import (
-    SECONDS_BEFORE_A_BAR,
+    ARCH,
+    BRING,
     arch_argument,
-    as_architecture,
     dataset_options,
     direction_option,
+    examples,
     metric_argument,
     store_option,
     where_options,
 )
+from robbench.plots.figures import short_name
 from robbench.plots.saving import check_format
-from robbench.plots.style import label
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDTHS = {"column": plots.COLUMN, "full": plots.FULL}
-TITLES = {"kendall": "Kendall τ", "spearman": "Spearman ρ"}
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "plot scatter clean pgd@16/255 --out scatter.pdf", "plot boxes attacks --out boxes.svg", "plot best clean pgd@16/255 --out best.png"
+    )
+)
 def plot() -> None:
-    """Draw a figure, such as: robbench plot scatter clean pgd@8/255 --out scatter.pdf."""
+    """Draw a figure for a paper."""
 
 
-def figure(width: str) -> Callable[[Callable[..., Figure]], click.Command]:
+def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., Any]], click.Command]:
     """A subcommand of `plot` that saves what the function draws, given a bench, ``width`` in inches, and the arguments of its own.
 
     Arguments:
         width: by default, one of `WIDTHS`.
+        lines: examples; the first is of the figure, without the words that all have.
+        needs: of the examples; see `examples`.
     """
 
-    def subcommand(draw: Callable[..., Figure]) -> click.Command:
-        @plot.command()
+    def subcommand(draw: Callable[..., Any]) -> click.Command:
+        @plot.command(epilog=examples(*lines, needs=needs))
         @store_option
         @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write: .pdf, .svg or .png.")
         @click.option("--width", default=width, show_default=True, type=click.Choice(list(WIDTHS)), help="3.3 or 6.8 inches.")
@@ -67,100 +69,95 @@ def figure(width: str) -> Callable[[Callable[..., Figure]], click.Command]:
     return subcommand
 
 
-@figure("full")
-@click.argument("threats", nargs=-1)
+@figure("full", "plot boxes corruptions --out boxes.pdf")
+@click.argument("threats", nargs=-1, shell_complete=metric_names)
 @where_options
-def boxes(bench: RobBench, threats: tuple[str, ...], width: float, **where: Any) -> Figure:
+def boxes(bench: RobBench, threats: tuple[str, ...], **options: Any) -> Any:
     """Accuracies of all architectures over eps or severity.
 
     THREATS are names, or all "attacks" (if left out) or "corruptions" of the store.
     """
-    kinds = {"attacks": "attack", "corruptions": "corruption"}
-    names = [name for threat in threats for name in (plots.threats_of(bench, kinds[threat], **where) if threat in kinds else [threat])]
-    return plots.accuracy_boxes(bench, names, width=width, **where)
+    return bench.plot.boxes(threats=threats or "attacks", **options)
 
 
-@figure("full")
+@figure("full", "plot correlation clean pgd@16/255 fog@3 nwot --out correlation.pdf")
 @metric_argument
-@click.argument("others", metavar="METRIC...", nargs=-1, required=True)
+@click.argument("others", metavar="METRIC...", nargs=-1, required=True, shell_complete=metric_names)
 @dataset_options
 @click.option("--method", default="kendall", show_default=True, type=click.Choice(analysis.METHODS))
-def correlation(bench: RobBench, metric: str, others: tuple[str, ...], width: float, method: str, **where: Any) -> Figure:
+def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options: Any) -> Any:
     """Heatmap of rank correlations between two METRICs or more."""
-    matrix = analysis.correlation_matrix(bench, [metric, *others], method=method, **where)
-    return plots.correlation_heatmap(matrix, width=width, title=TITLES[method])
+    return bench.plot.correlation(metrics=[metric, *others], **options)
 
 
-@figure("column")
-@click.argument("x")
-@click.argument("y")
+@figure(
+    "column",
+    "plot scatter clean pgd@16/255 --out scatter.pdf",
+    "plot scatter kernel_parameters pgd@16/255 --direction kernel_parameters=min --color clean --out s.png",
+)
+@click.argument("x", shell_complete=metric_names)
+@click.argument("y", shell_complete=metric_names)
 @where_options
+@click.option("--color", shell_complete=metric_names, help="A third metric, or attribute; the space's first attribute if left out.")
 @direction_option
-def scatter(bench: RobBench, x: str, y: str, width: float, **options: Any) -> Figure:
-    """Every architecture by two metrics, X and Y, and the front."""
-    return plots.scatter(bench, x, y, width=width, **options)
+def scatter(bench: RobBench, **options: Any) -> Any:
+    """Every architecture by two metrics, X and Y, coloured by a third, and the front."""
+    return bench.plot.scatter(**options)
 
 
-@figure("full")
-@click.argument("metrics", nargs=-1)
+@figure("full", "plot proxies pgd@16/255 --out proxies.pdf")
+@click.argument("metrics", nargs=-1, shell_complete=metric_names)
 @dataset_options
-def proxies(bench: RobBench, metrics: tuple[str, ...], width: float, **where: Any) -> Figure:
+def proxies(bench: RobBench, **options: Any) -> Any:
     """Heatmap of the store's proxies against METRICS: |Kendall's τ| over the evaluated architectures.
 
     METRICS are clean accuracy and the attacks at the levels of the published dataset if left out.
     """
-    from robbench.papers.lukasik2023 import absolute_correlations
-
-    return plots.correlation_heatmap(absolute_correlations(bench, metrics, **where), width=width, title="|Kendall τ|", lowest=0)
+    return bench.plot.proxies(**options)
 
 
-@figure("column")
-@click.argument("metrics", nargs=-1, required=True)
+@figure("column", "plot importance clean --features operations --by impurity --out importance.pdf")
+@click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @dataset_options
 @click.option("--features", default="proxies", show_default=True, help="Feature sets, joined by '+'.")
 @click.option("--by", default="permutation", show_default=True, type=click.Choice(["permutation", "impurity"]), help="What importance is.")
 @click.option("--split", default="twin", show_default=True, type=click.Choice(["twin", "random"]), help="random: as papers split.")
 @click.option("--without", multiple=True, help="A feature that is left out; may be given more than once.")
-def importance(bench: RobBench, metrics: tuple[str, ...], width: float, by: str, **options: Any) -> Figure:
+def importance(bench: RobBench, metrics: tuple[str, ...], **options: Any) -> Any:
     """What features are worth to a forest that predicts METRIC; of several METRICS, side by side.
 
-    A METRIC may be several joined by '+', which one forest predicts together: clean pgd@1/255 clean+pgd@1/255.
+    A METRIC may be several joined by '+', which one forest predicts together: clean pgd@16/255 clean+pgd@16/255.
     """
-    tables = {metric: analysis.importance(bench, metric, columns=[by], progress=True, **options) for metric in metrics}
-    if len(tables) == 1:
-        return plots.importance_bars(tables[metrics[0]], by=by, width=width, title=metrics[0])
-    import pandas as pd
-
-    return plots.importance_groups(pd.DataFrame({metric: table[by] for metric, table in tables.items()}), by=by, width=width)
+    return bench.plot.importance(targets=list(metrics), progress=True, **options)
 
 
-@figure("column")
+@figure("column", BRING, "plot classes clean --store jung2023.h5 --out classes.pdf", needs="published data")
 @metric_argument
 @where_options
 @click.option(
     "--measure", default="confusion", show_default=True, type=click.Choice(["confusion", "confidence_label", "confidence_argmax"])
 )
-def classes(bench: RobBench, metric: str, width: float, **options: Any) -> Figure:
+def classes(bench: RobBench, **options: Any) -> Any:
     """Classes by classes under METRIC: confusion matrices of all networks summed, or their mean confidences."""
-    return plots.class_matrix(bench, metric, width=width, **options)
+    return bench.plot.classes(**options)
 
 
-@figure("column")
-@click.argument("attack")
+@figure("column", BRING, "plot confidences fgsm --store jung2023.h5 --out confidences.pdf", needs="published data with confidences")
+@click.argument("attack", shell_complete=metric_names)
 @where_options
 @click.option(
     "--label", type=int, help="Confidences in each class for the images of this label; else in correct and incorrect predictions."
 )
-def confidences(bench: RobBench, attack: str, width: float, **options: Any) -> Figure:
+def confidences(bench: RobBench, **options: Any) -> Any:
     """Mean confidences of all networks over the eps of an ATTACK."""
-    return plots.confidence_curves(bench, attack, width=width, **options)
+    return bench.plot.confidences(**options)
 
 
-@figure("column")
-@click.argument("attack")
+@figure("column", f"plot curves pgd {ARCH} --out curves.pdf")
+@click.argument("attack", shell_complete=metric_names)
 @click.argument("archs", metavar="ARCH...", nargs=-1, required=True)
 @where_options
-def curves(bench: RobBench, attack: str, archs: tuple[str, ...], width: float, **where: Any) -> Figure:
+def curves(bench: RobBench, archs: tuple[str, ...], **options: Any) -> Any:
     """Accuracy under an ATTACK over eps, a line for each ARCH.
 
     LABEL=ARCH names an architecture in the legend; else its class key or index does.
@@ -168,45 +165,37 @@ def curves(bench: RobBench, attack: str, archs: tuple[str, ...], width: float, *
     labelled = {}
     for text in archs:
         name, _, arch = text.rpartition("=")
-        labelled[name or (arch if arch.isdigit() else bench.space.key(bench.parse(arch)))] = as_architecture(arch)
-    return plots.eps_curves(bench, labelled, attack, width=width, **where)
+        labelled[name or short_name(bench, arch)] = arch
+    return bench.plot.curves(archs=labelled, **options)
 
 
-@figure("column")
+@figure("column", "plot search pgd@16/255 random evolution --budget 50 --runs 3 --out search.pdf")
 @metric_argument
-@click.argument("algorithms", metavar="[ALGORITHM]...", nargs=-1)
+@click.argument("algorithms", metavar="[ALGORITHM]...", nargs=-1, shell_complete=algorithm_names)
 @dataset_options
 @click.option("--budget", default=300, show_default=True, help="Queries of a run.")
 @click.option("--runs", default=30, show_default=True, help="Runs of each algorithm.")
-def search(bench: RobBench, metric: str, algorithms: tuple[str, ...], width: float, budget: int, runs: int, **where: Any) -> Figure:
+def search(bench: RobBench, algorithms: tuple[str, ...], **options: Any) -> Any:
     """The best METRIC so far, over the queries of repeated searches.
 
     ALGORITHM is as for `robbench search`; random and evolution if left out.
     """
-    from robbench.search.repeated import repeat
-
-    incumbents = {}
-    for algorithm in algorithms or ("random", "evolution"):
-        repeated = repeat(algorithm, bench, metric, budget=budget, runs=runs, on_repeat="charge", **where)
-        shown = tqdm(repeated, algorithm, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False)
-        incumbents[algorithm] = np.stack([run.incumbents for run in shown])
-    optimum = bench.top(metric, 1, **where).iloc[:, -1].to_numpy(np.float64)[0]
-    return plots.search_curves(incumbents, best=optimum, y=label(metric), width=width)
+    return bench.plot.search(**({"algorithms": algorithms} if algorithms else {}), progress=True, **options)
 
 
-@figure("column")
+@figure("column", f"plot architecture {ARCH} --out architecture.svg")
 @arch_argument
-def architecture(bench: RobBench, arch: str, width: float) -> Figure:
+def architecture(bench: RobBench, **options: Any) -> Any:
     """An architecture as papers draw it."""
-    return plots.cell_drawing(bench.space.graph(bench.parse(as_architecture(arch))), width=width)
+    return bench.plot.architecture(**options)
 
 
-@figure("full")
-@click.argument("metrics", nargs=-1, required=True)
+@figure("full", "plot best clean pgd@16/255 --out best.pdf")
+@click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @where_options
-def best(bench: RobBench, metrics: tuple[str, ...], width: float, **where: Any) -> Figure:
+def best(bench: RobBench, **options: Any) -> Any:
     """The best architecture by each of METRICS, side by side."""
-    return plots.best_cells(bench, metrics, width=width, **where)
+    return bench.plot.best(**options)
 
 
 COMMANDS = (plot,)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from robbench.cli.options import json_option
+from robbench.cli.options import TABLE_IMPORTED, examples, json_option
 
 
-@click.command()
+@click.command(epilog=examples(*TABLE_IMPORTED, "remove mine.h5 digits/standard/clean"))
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("what", metavar="DATASET/TRAINING/METRIC")
 @json_option
 def remove(store: Path, what: str, as_json: bool) -> None:
-    """Take measurements out of STORE, such as: robbench remove mine.h5 cifar10/standard/pgd.
+    """Take measurements out of STORE.
 
     A whole DATASET or DATASET/TRAINING is taken, too, and so is one measure, DATASET/TRAINING/METRIC/MEASURE. Surrogates that predict it go with it. The
     store is replaced when the new one is whole.

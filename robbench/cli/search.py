@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import SECONDS_BEFORE_A_BAR, dataset_options, direction_option, json_option, store_option, text_table, write_table
+from robbench.cli.completion import algorithm_names, metric_names
+from robbench.cli.options import (
+    SECONDS_BEFORE_A_BAR,
+    dataset_options,
+    direction_option,
+    examples,
+    metrics_argument,
+    store_option,
+    table_options,
+)
+from robbench.cli.tables import records, text_table, write_table
 from robbench.search.repeated import Run, options_of, repeat
 
 if TYPE_CHECKING:
@@ -21,9 +31,15 @@ SPELLED = {"proxy": "--proxy", "warmup": "--pool", "sample": "--sample"}
 """Options of algorithms, by their names in Python."""
 
 
-@click.command()
-@click.argument("algorithm")
-@click.argument("metrics", nargs=-1, required=True)
+@click.command(
+    epilog=examples(
+        "search evolution pgd@16/255 --budget 100 --runs 3",
+        "search warmup pgd@16/255 --proxy nwot --pool 500 --budget 100",
+        "search nsga2 clean pgd@16/255 --budget 100 --out queries.csv",
+    )
+)
+@click.argument("algorithm", shell_complete=algorithm_names)
+@metrics_argument
 @click.option("--budget", default=300, show_default=True, help="How many architectures each run may ask for.")
 @click.option("--runs", default=1, show_default=True, help="How many runs, each from a seed of its own.")
 @click.option("--seed", default=0, show_default=True, help="Of all runs: run i starts from (seed, i).")
@@ -36,13 +52,14 @@ SPELLED = {"proxy": "--proxy", "warmup": "--pool", "sample": "--sample"}
     type=click.Choice(["twin", "twin-once"]),
     help="Accuracies as another training would have them: a new one each time an architecture is charged, or one for all.",
 )
-@click.option("--proxy", help="The metric that guides random-warmup, warmup and warmup-move.")
+@click.option(
+    "--proxy", shell_complete=metric_names, help="The metric that guides random-warmup, warmup and warmup-move; synflow if left out."
+)
 @click.option("--pool", type=int, help="How many random architectures the proxy ranks; 3000, or all of a smaller space, if left out.")
 @click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
 @dataset_options
-@click.option("--out", type=click.Path(path_type=Path), help="Write every query here: .parquet (needs pyarrow), else CSV.")
-@json_option
+@table_options
 def search(
     algorithm: str,
     metrics: tuple[str, ...],
@@ -59,10 +76,10 @@ def search(
 ) -> None:
     """Search for the best architecture by a METRIC, or for the Pareto front of several.
 
-    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas: robbench search evolution pgd@8/255; robbench search
-    warmup pgd@8/255 --proxy synflow --pool 3000.
+    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas.
 
-    What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.
+    What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.  What each run found is printed; --out
+    writes every query.
     """
     from tqdm import tqdm
 
@@ -77,9 +94,7 @@ def search(
     if out is not None:
         write_table(_history(done, asked.objectives), out)
     if as_json:
-        click.echo(
-            json.dumps({"algorithm": algorithm, "seed": seed, "budget": budget, "space": len(space), "found": best.to_dict("records")})
-        )
+        click.echo(json.dumps({"algorithm": algorithm, "seed": seed, "budget": budget, "space": len(space), "found": records(best)}))
     else:
         wanted = ", ".join(f"{name} ({direction})" for name, direction in zip(asked.objectives, asked.directions, strict=True))
         size = f"{len(space)} of {bench.space.size:.7g} architectures"
@@ -93,13 +108,11 @@ def search(
 
 
 def _check_options(algorithm: str, given: list[str]) -> None:
-    """Refuse options of other algorithms, and a proxy that is wanting, by the names that they have here."""
+    """Refuse options of other algorithms, by the names that they have here."""
     taken = options_of(algorithm)
     if refused := [SPELLED[name] for name in given if name not in taken]:
         known = " and ".join(SPELLED[name] for name in SPELLED if name in taken) or "none"
         raise click.UsageError(f"{algorithm} takes no {refused[0]}; of {', '.join(SPELLED.values())} it takes {known}.")
-    if "proxy" in taken and "proxy" not in given:
-        raise click.UsageError(f"{algorithm} is guided by a proxy; name one that the store holds, such as --proxy synflow.")
 
 
 def _finished(runs: Iterable[Run]) -> list[Run]:

@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import arch_argument, as_architecture, json_option, store_option
+from robbench.cli.options import ARCH, arch_argument, examples, json_option, store_option
 from robbench.errors import NotMeasured
 
 WIDTH = 20
 
 
-@click.command()
+@click.command(epilog=examples(f"show {ARCH}"))
 @arch_argument
 @store_option
 @json_option
@@ -26,7 +26,7 @@ def show(arch: str, store: Path | None, as_json: bool) -> None:
     ARCH is its text, in quotes, or its published index in a store that carries it.
     """
     bench = RobBench(store)
-    found = bench.parse(as_architecture(arch))
+    found = bench.parse(arch)
     facts = _facts(bench, found)
     if as_json:
         click.echo(json.dumps(facts))

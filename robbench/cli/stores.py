@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 
 from robbench.arguments import nearest
 from robbench.bench import RobBench
-from robbench.cli.options import dataset_options
+from robbench.cli.options import BRING, TABLE_IMPORTED, dataset_options, examples, json_option
 from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
@@ -36,7 +37,12 @@ class _Sources(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group("import", cls=_Sources, subcommand_metavar="FOLDER | SOURCE PATH")
+@click.group(
+    "import",
+    cls=_Sources,
+    subcommand_metavar="FOLDER | SOURCE PATH",
+    epilog=examples(BRING, "query 3456 pgd@1/255 --store jung2023.h5", needs="published data"),
+)
 def import_() -> None:
     """Read published files, or a table of your own, into a store: all of a source, or nothing.
 
@@ -47,7 +53,13 @@ def import_() -> None:
 
 
 def _import_command(source: str) -> click.Command:
-    @click.command(source, help=f"{SOURCES[source].about[0].upper()}{SOURCES[source].about[1:]}.\n\nPATH is {SOURCES[source].file}.")
+    example = BRING.replace("jung2023", source)
+
+    @click.command(
+        source,
+        epilog=examples(example, needs="published data"),
+        help=f"{SOURCES[source].about[0].upper()}{SOURCES[source].about[1:]}.\n\nPATH is {SOURCES[source].file}.",
+    )
     @path_argument
     @into_option
     @click.option("--training", help="Put the data under this training protocol's name.")
@@ -96,7 +108,7 @@ def import_all(folder: Path, into: Path, only: Collection[str] | None = None, *,
         )
 
 
-@click.command("csv")
+@click.command("csv", epilog=examples(*TABLE_IMPORTED))
 @path_argument
 @into_option
 @click.option("--dataset", required=True, help="What was measured on: cifar10, say.")
@@ -125,7 +137,13 @@ for _command in (*map(_import_command, SOURCES), import_table):
     import_.add_command(_command)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        BRING,
+        "fit jung2023.h5 --target clean+pgd@1/255 --model forest",
+        needs="published data",
+    )
+)
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--target", "targets", multiple=True, required=True, help="A metric, or several joined by '+'; may be given again.")
 @click.option("--model", default="blend", show_default=True, help="forest, boosting, networks, or blend; of few: ridge, process, small.")
@@ -136,23 +154,32 @@ for _command in (*map(_import_command, SOURCES), import_table):
 @click.option("--train", default=0.8, show_default=True, help="The share to learn from; of folds, the share of all but one.")
 @dataset_options
 @click.option("--seed", default=0, show_default=True, help="Of the split and of the model.")
-def fit(store: Path, targets: tuple[str, ...], **options: Any) -> None:
+@json_option
+def fit(store: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Fit a surrogate to each target, and put it into STORE.
 
     While another process writes the same store, this one waits.
     """
+    scores: dict[str, Any] = {}
     for target in targets:
         surrogate = fit_surrogate(RobBench(store), target, progress=True, **options)
         surrogate.save(store)
-        for output, found in surrogate.about.scores.items():
+        scores[surrogate.about.target] = surrogate.about.scores
+        for output, found in surrogate.about.scores.items() if not as_json else ():
             click.echo(f"{output}: R² {found['r2']:.3f}, Kendall τ {found['kendall']:.3f} on {found['n']} architectures it has not seen")
+    if as_json:
+        click.echo(json.dumps(scores))
 
 
-@click.command()
+@click.command(epilog=examples(*TABLE_IMPORTED, "verify mine.h5"))
 @click.argument("store", type=click.Path(path_type=Path))
-def verify(store: Path) -> None:
+@json_option
+def verify(store: Path, as_json: bool) -> None:
     """Read every byte of STORE and compare it with its manifest."""
-    click.echo(f"{store}: {verify_store(store)} datasets, all as they were written")
+    datasets = verify_store(store)
+    click.echo(
+        json.dumps({"store": str(store), "datasets": datasets}) if as_json else f"{store}: {datasets} datasets, all as they were written"
+    )
 
 
 def _summary(report: Report, into: Path) -> str:

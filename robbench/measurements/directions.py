@@ -40,7 +40,7 @@ def listed(metrics: str | Metric | Sequence[str | Metric], what: str, functions:
 
 
 def directions_of(
-    metrics: Sequence[str | Metric], given: Mapping[str, str] | None = None, *, functions: Collection[str] = ()
+    metrics: str | Metric | Sequence[str | Metric], given: Mapping[str, str] | None = None, *, functions: Collection[str] = ()
 ) -> dict[str, str]:
     """The direction of each objective: as given, or by default.
 

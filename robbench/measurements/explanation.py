@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,9 @@ class Explanation(NamedTuple):
     """Of each metric, where the number is a weighted mean of metrics."""
     sources: dict[str, dict[str, Any]]
     """Provenance of each array that the number comes from; of Square, with its schedule."""
+
+    def _repr_html_(self) -> str:
+        return str(import_module("robbench.notebook").explanation_html(self))
 
 
 def explained(measurements: Measurements, arch: Any, value: float | np.ndarray, question: Question) -> Explanation:

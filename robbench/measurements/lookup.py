@@ -15,7 +15,10 @@ from robbench.spaces import SearchSpace, parse
 from robbench.store.reading import Store
 
 Architecture = Any
-"""Whatever the store's space reads, such as an arch string or a `Cell`; or the published index, in a store that carries it."""
+"""Whatever the store's space reads, such as an arch string or a `Cell`; or the published index, 3456 or "3456", in a store that carries it."""
+
+_DIGITS = 12
+"""No index has more; a longer text of digits is no number that should be made of it."""
 
 
 class Lookup:
@@ -38,6 +41,10 @@ class Lookup:
             if index not in self._of_index:
                 self._of_index[index] = self._at_index(index)
             return self._of_index[index]
+        if (
+            isinstance(arch, str) and len(arch) <= _DIGITS and arch.isascii() and arch.isdigit()
+        ):  # as a command line or a table writes an index
+            return self.parse(int(arch))
         return parse(self._store.space, arch)
 
     def row(self, kind: str, arch: Architecture) -> int:

@@ -10,9 +10,10 @@ import numpy as np
 from robbench.arguments import checked_count
 from robbench.errors import InvalidArgument
 from robbench.measurements.measurements import Measurements
-from robbench.measurements.metrics import TABLE, Metric, level_text, parse
+from robbench.measurements.metrics import MEASURES, TABLE, Metric, level_text, parse
 from robbench.measurements.provenance import schedule
 from robbench.measurements.question import UNTRAINED, Question, Where
+from robbench.store.arrays import Name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,20 +55,26 @@ def table(measurements: Measurements, metrics: str | Metric | Sequence[str | Met
 
 def top(measurements: Measurements, question: Question, n: int) -> pd.DataFrame:
     """The best architectures by a metric."""
-    import pandas as pd
+    from robbench.measurements.frames import Architectures
 
     checked_count(n, "n", of="architectures")
     column = measurements.column(question)
     archs = measurements.lookup.archs(column.rows)
     sign = -1 if column.question.metric.entry.higher_is_better else 1
     best = [row for row in np.argsort(sign * column.values, kind="stable")[:n] if column.values[row] == column.values[row]]
-    return pd.DataFrame(
+    return Architectures(
         {
             "arch": [str(archs[row]) for row in best],
             "class_key": [measurements.store.space.key(archs[row]) for row in best],
             str(column.question.metric): column.values[best],
         }
     )
+
+
+def _about(name: Name) -> str:
+    """What a metric is; of another measure than its own, what that is, too."""
+    entry = TABLE[name.metric]
+    return entry.about if name.measure == entry.measure else f"{entry.about}: {MEASURES.get(name.measure, name.measure)}"
 
 
 def metrics(measurements: Measurements) -> pd.DataFrame:
@@ -87,6 +94,8 @@ def metrics(measurements: Measurements) -> pd.DataFrame:
                 "seeds": ", ".join(map(str, header.axes.get("seed", []))),
                 "levels": ", ".join(level_text(name.metric, level) for level in header.levels) if known else "",
                 "schedule": schedule(name, header.provenance),
+                "better": ("higher" if TABLE[name.metric].higher_is_better else "lower") if known else "",
+                "about": _about(name) if known else "",
             }
         )
     return pd.DataFrame.from_records(records)

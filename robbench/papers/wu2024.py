@@ -1,4 +1,4 @@
-"""Wu, Liu, Cheng and Cevher (ICLR 2024), "Robust NAS under adversarial training: benchmark, theory, and beyond"."""
+"""Wu, Liu, Simon-Gabriel, Chrysos and Cevher (ICLR 2024), "Robust NAS under adversarial training: benchmark, theory, and beyond"."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def store(bench: RobBench, setting: Setting) -> Ours:
 
 
 STORE = Entry(
-    "Wu, Liu, Cheng, Cevher (ICLR 2024)",
+    "Wu, Liu, Simon-Gabriel, Chrysos, Cevher (ICLR 2024)",
     "NAS-RobBench-201: the best networks after adversarial training, and rank correlations between the metrics",
     needs("clean", "fgsm", "pgd", "autoattack"),
     store,

@@ -4,6 +4,7 @@ boxes.py      accuracies over eps and over severities
 cells.py      an architecture drawn; the best ones side by side
 confusion.py  confusion matrices and confidences
 curves.py     accuracy over eps of chosen architectures; incumbents of searches
+figures.py    all of these by kind: what `bench.plot` offers
 heatmap.py    rank correlations
 importance.py feature importance
 saving.py     PDF, SVG, PNG

@@ -10,7 +10,7 @@ import numpy as np
 from robbench.analysis.pareto import pareto_front
 from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.directions import directions_of
+from robbench.measurements.directions import directions_of, spelled
 from robbench.measurements.joining import join
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Where
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from robbench.bench import RobBench
 
+_SHOWN = (0.001, 0.999)
+"""Between which quantiles axes and colours tell values apart."""
+
 
 @styled
 @options_checked
@@ -30,6 +33,7 @@ def scatter(
     x: str | Metric,
     y: str | Metric,
     *,
+    color: str | Metric | None = None,
     directions: Mapping[str, str] | None = None,
     width: float = COLUMN,
     dataset: str | None = None,
@@ -37,7 +41,7 @@ def scatter(
     seed: int | None = None,
     interpolate: bool = False,
 ) -> Figure:
-    """Every architecture by two metrics, coloured by the space's first attribute (kernel parameters), and the Pareto front.
+    """Every architecture by two metrics, coloured by a third, and the Pareto front.
 
     Points run over classes, or over exact architectures where one of the metrics does (see `robbench.measurements.joining`), and are rasterised.  The
     axes reach over the whole front, and over all but a thousandth of the points on each side; the figure says how many are outside.
@@ -46,28 +50,32 @@ def scatter(
         bench: where the measurements are.
         x: a metric, as for a query, with its level.
         y: another.
+        color: a third, such as any attribute of the space; its first (kernel parameters) if left out.
         directions: as for `analysis.pareto_front`.
         width: in inches.
         dataset, training, seed, interpolate: as for a query.
 
     Raises:
         As `analysis.pareto_front`.
-        CannotPlot: no architecture has both.
+        CannotPlot: no architecture has them all.
     """
     where: Where = {"dataset": dataset, "training": training, "seed": seed, "interpolate": interpolate}
     one, other = directions_of([x, y], directions)
-    shade = next(iter(bench.space.attributes), None)
-    joined = join(bench.measurements, list(dict.fromkeys([one, other, *([shade] if shade else [])])), **where)
+    shade = next(iter(bench.space.attributes), None) if color is None else spelled(color)
+    rows = "class" if join(bench.measurements, [one, other], **where).rows == "class" else None  # whatever the colour belongs to
+    joined = join(bench.measurements, list(dict.fromkeys([one, other, *([shade] if shade else [])])), rows=rows, **where)
     if not joined.measured.any():
         raise CannotPlot(f"no architecture has both {one} and {other}; there is nothing to draw.")
     front = pareto_front(bench, [one, other], directions=directions, **where)
-    rows = np.flatnonzero(joined.measured)
+    drawn = np.flatnonzero(joined.measured)
     if shade:
-        rows = rows[np.argsort(joined.values[shade][rows], kind="stable")]
-    across, up = (joined.values[name][rows] for name in (one, other))
+        drawn = drawn[np.argsort(joined.values[shade][drawn], kind="stable")]
+    across, up = (joined.values[name][drawn] for name in (one, other))
     figure = new_figure(width, min(0.8 * width, 4.2))
     ax = figure.subplots()
-    colors: dict[str, Any] = {"c": joined.values[shade][rows], "cmap": MAP} if shade else {"color": GREY}
+    colors: dict[str, Any] = {"c": joined.values[shade][drawn], "cmap": MAP} if shade else {"color": GREY}
+    if shade and color is not None:  # a few constant networks at 0.1 would leave one colour for all others
+        colors["vmin"], colors["vmax"] = np.quantile(colors["c"], _SHOWN)
     points = ax.scatter(across, up, s=width, linewidths=0, rasterized=True, **colors)
     style: dict[str, Any] = {"color": OKABE_ITO[1], "markerfacecolor": "white", "markeredgewidth": 0.9}
     ax.plot(front[one], front[other], "-o", label=f"Pareto front ({len(front)})", **style)
@@ -79,13 +87,13 @@ def scatter(
     ax.set_title("" if shown.all() else f"{(~shown).sum()} of {len(shown)} outside", loc="left", fontsize=7, color=GREY)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     if shade:
-        figure.colorbar(points, ax=ax, label=label(shade), fraction=0.06, pad=0.02)
+        figure.colorbar(points, ax=ax, label=label(shade), fraction=0.06, pad=0.02, extend="neither" if color is None else "both")
     return figure
 
 
 def _limits(values: np.ndarray, front: pd.Series[float]) -> tuple[float, float]:
     """Where an axis begins and ends: around all but a thousandth of the values on either side, and the front."""
-    low, high = np.quantile(values, [0.001, 0.999])
+    low, high = np.quantile(values, _SHOWN)
     low, high = min(low, front.min()), max(high, front.max())
     margin = 0.03 * (high - low) or 0.01
     return float(low - margin), float(high + margin)

@@ -42,7 +42,9 @@ def table_of(queries: Sequence[Query], objectives: Sequence[str]) -> pd.DataFram
     """One row a query, indexed by its order from 1; columns: arch, one for each objective, cost."""
     import pandas as pd
 
-    table = pd.DataFrame({"arch": [str(query.arch) for query in queries]}, index=pd.RangeIndex(1, len(queries) + 1, name="order"))
+    from robbench.measurements.frames import Architectures
+
+    table = Architectures({"arch": [str(query.arch) for query in queries]}, index=pd.RangeIndex(1, len(queries) + 1, name="order"))
     table[list(objectives)] = values_of(queries, len(objectives))
     table["cost"] = [query.cost for query in queries]
     return table

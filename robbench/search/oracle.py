@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.arguments import checked_choice
+from robbench.delegates import Delegate
 from robbench.errors import BudgetExhausted, InvalidArgument, NotMeasured, ObjectiveFailed
 from robbench.measurements.directions import EITHER_WAY, directions_of
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
+from robbench.measurements.metrics import Metric
 from robbench.measurements.noise import TwinNoise
 from robbench.measurements.unmeasured import Unmeasured
 from robbench.search.history import Query, Value, incumbents_of, on_front, table_of
-from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective
+from robbench.search.objectives import CLASS, EXACT, Evaluated, Measured, Objective, objective_of
 from robbench.spaces import SearchSpace, Subset
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Oracle:
         ObjectiveFailed: a function that is an objective, or the cost, failed, or the cost is below 0; nothing is charged.
         BudgetExhausted: the budget does not pay for it; nothing is charged.
     """
+
+    _repr_html_: Delegate[str] = Delegate("robbench.notebook", "oracle_html")
 
     def __init__(
         self,
@@ -123,6 +127,18 @@ class Oracle:
                 parsed = self._parse(arch)
                 self._charge(parsed, value, 1 if self._cost is None else self._price(parsed))
         return value
+
+    def beside(self, metric: str | Metric) -> Oracle:
+        """Another metric of the same store and dataset, as an oracle without a budget: a proxy that costs nothing, NaN where it was not measured.
+
+        Raises:
+            UnknownMetric, NotMeasured: as for a query.
+        """
+        if isinstance(self._measurements, Unmeasured):
+            raise NotMeasured(f"this oracle asks no store, so there is none that holds {metric}.")
+        datasets = [one.column.question.dataset for one in self._objectives if isinstance(one, Measured)]
+        objective = objective_of(metric, self._measurements, dataset=datasets[0] if datasets else None)
+        return Oracle([objective], self._measurements, single=True, missing="nan", history=False)
 
     @property
     def several(self) -> bool:

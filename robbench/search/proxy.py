@@ -8,20 +8,23 @@ from typing import Any
 import numpy as np
 
 from robbench.arguments import checked_count
-from robbench.errors import CannotSearch
+from robbench.errors import CannotSearch, NotMeasured
+from robbench.measurements.metrics import Metric
 from robbench.search.oracle import Oracle
 from robbench.spaces.moves import Moves
 
 POOL = 3000
 """Of Abdelfattah et al. (2021) in their released example, and of Ha et al. (2023)."""
-Proxy = Oracle | Callable[[Any], float]
-"""Of a callable, the higher value is better; an oracle says itself which is."""
+DEFAULT = "synflow"
+"""The proxy of Abdelfattah et al. (2021), section 4.2, and of Ha et al. (2023) beside their own."""
+Proxy = str | Metric | Oracle | Callable[[Any], float]
+"""A metric of the store that is searched, an oracle, or a function.  Of a function, the higher value is better; the others say themselves which is."""
 
 
 class Score:
     """A proxy as a score: higher is better, and what was not measured is worst."""
 
-    def __init__(self, proxy: Proxy, sign: int = 1) -> None:
+    def __init__(self, proxy: Oracle | Callable[[Any], float], sign: int = 1) -> None:
         self._proxy: Callable[[Any], Any] = proxy
         self._sign = sign
         self._prepare: Callable[[Sequence[Any]], None] | None = getattr(proxy, "prepare", None)
@@ -36,12 +39,23 @@ class Score:
             self._prepare(archs)
 
 
-def scoring(proxy: Proxy, space: Moves[Any]) -> Score:
+def scoring(proxy: Proxy, space: Moves[Any], searched: Oracle) -> Score:
     """A proxy as a score.
 
+    Arguments:
+        proxy: of a metric's name, what was not measured ranks last.
+        space: whose architectures it scores.
+        searched: the oracle of the search, whose store holds the metric.
+
     Raises:
-        CannotSearch: an oracle with a budget, with several objectives, or without a value for some of the space.
+        UnknownMetric: the name is that of no metric.
+        CannotSearch: a metric that the store lacks; an oracle with a budget, with several objectives, or without a value for some of the space.
     """
+    if isinstance(proxy, str | Metric):
+        try:
+            proxy = searched.beside(proxy)
+        except NotMeasured as error:
+            raise CannotSearch(f"a warm-up is guided by a proxy, here {proxy}: {error} Name another: proxy='nwot', for example.") from error
     if not isinstance(proxy, Oracle):
         return Score(proxy)
     if proxy.budget is not None or proxy.several:

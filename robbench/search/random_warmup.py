@@ -11,19 +11,21 @@ import numpy as np
 
 from robbench.search.evaluation import evaluating
 from robbench.search.oracle import Oracle
-from robbench.search.proxy import Proxy, best_drawn, pool_size, scoring
+from robbench.search.proxy import DEFAULT, Proxy, best_drawn, pool_size, scoring
 from robbench.search.random_search import draw
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
 
-def random_warmup(oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy, warmup: int | None = None) -> Result:
+def random_warmup(
+    oracle: Oracle, space: Moves[Any], rng: np.random.Generator, *, proxy: Proxy = DEFAULT, warmup: int | None = None
+) -> Result:
     """The best of what a proxy ranks first among random architectures; where the budget outlasts these, of random ones.
 
     Arguments:
         proxy, warmup: as for `proxy_warmup`.
     """
-    score, pool = scoring(proxy, space), pool_size(warmup, space)
+    score, pool = scoring(proxy, space, oracle), pool_size(warmup, space)
     with evaluating(oracle, space, rng) as evaluate:
         for arch in best_drawn(score, space, rng, pool):
             evaluate(arch)

@@ -21,7 +21,6 @@ import numpy as np
 
 from robbench.arguments import checked_count, checked_seed, refuse_unknown_options
 from robbench.bench import RobBench
-from robbench.errors import CannotSearch
 from robbench.measurements.metrics import Metric
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.history import Query
@@ -98,7 +97,7 @@ def repeat(
         objectives: one objective, or a list of them, as for `RobBench.oracle`.
         budget: of each run.
         space: what is searched; if left out, the architectures that the store has all objectives of, or, where none of these is measured, the whole space.
-        proxy: a metric of the store that guides the algorithms with a warm-up.
+        proxy: a metric of the store that guides the algorithms with a warm-up; synflow if left out.
         options: of the algorithm.
         executor: what the runs are spread over (see `processes`); if left out, they run here, one by one, as they are asked for.
         oracle: see `OracleOptions`.
@@ -156,10 +155,7 @@ def options_of(algorithm: str) -> list[str]:
 
 
 def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
-    names = options_of(algorithm)
-    refuse_unknown_options(algorithm, options, names)
-    if "proxy" in names and "proxy" not in options:
-        raise CannotSearch(f"{algorithm} is guided by a proxy; name one that the store holds, such as proxy='synflow'.")
+    refuse_unknown_options(algorithm, options, options_of(algorithm))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.errors import CannotSearch
@@ -49,6 +50,9 @@ class Result(NamedTuple):
     def incumbents(self) -> np.ndarray:
         """As `Oracle.incumbents`."""
         return self.oracle.incumbents()
+
+    def _repr_html_(self) -> str:
+        return str(import_module("robbench.notebook").result_html(self))
 
     @property
     def _only(self) -> Found:

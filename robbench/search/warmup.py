@@ -13,7 +13,7 @@ import numpy as np
 from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
 from robbench.search.oracle import Oracle
-from robbench.search.proxy import Proxy, best_drawn, pool_size, scoring
+from robbench.search.proxy import DEFAULT, Proxy, best_drawn, pool_size, scoring
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
@@ -23,7 +23,7 @@ def proxy_warmup(
     space: Moves[Any],
     rng: np.random.Generator,
     *,
-    proxy: Proxy,
+    proxy: Proxy = DEFAULT,
     warmup: int | None = None,
     population: int = 64,
     sample: int = 10,
@@ -31,11 +31,11 @@ def proxy_warmup(
     """Regularized evolution that begins with what a proxy ranks first: AE+warmup of Ha et al.
 
     Arguments:
-        proxy: a score of an architecture that costs nothing, such as ``bench.oracle("synflow", missing="nan")``; as for `scoring`.
+        proxy: a score of an architecture that costs nothing: a metric of the store, of which what was not measured ranks last; an oracle; or a function.
         warmup: how many random architectures are scored by the proxy; 3,000, or all of a smaller space, if left out.
         population, sample: as for `regularized_evolution`.
     """
-    score, pool = scoring(proxy, space), pool_size(warmup, space)
+    score, pool = scoring(proxy, space, oracle), pool_size(warmup, space)
     with evaluating(oracle, space, rng, population=population, sample=sample) as evaluate:
         first = best_drawn(score, space, rng, pool)[:population]
         evolve(evaluate, rng, first, sample, space.mutate)

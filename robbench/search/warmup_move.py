@@ -14,7 +14,7 @@ import numpy as np
 from robbench.search.evaluation import evaluating
 from robbench.search.evolution import evolve
 from robbench.search.oracle import Oracle
-from robbench.search.proxy import Proxy, best_drawn, pool_size, scoring
+from robbench.search.proxy import DEFAULT, Proxy, best_drawn, pool_size, scoring
 from robbench.search.result import Result
 from robbench.spaces.moves import Moves
 
@@ -24,7 +24,7 @@ def warmup_move(
     space: Moves[Any],
     rng: np.random.Generator,
     *,
-    proxy: Proxy,
+    proxy: Proxy = DEFAULT,
     warmup: int | None = None,
     population: int = 64,
     sample: int = 10,
@@ -36,7 +36,7 @@ def warmup_move(
         proxy, warmup, population, sample: as for `proxy_warmup`.
         explore: the share of children that are neighbours at random.
     """
-    score, pool = scoring(proxy, space), pool_size(warmup, space)
+    score, pool = scoring(proxy, space, oracle), pool_size(warmup, space)
 
     @cache
     def favourite(parent: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
 from robbench.measurements.question import UNTRAINED
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading, naslib_row
 from robbench.sources.natsbench import COLUMNS
 from robbench.sources.reading import is_value, quantity
@@ -21,7 +22,7 @@ from robbench.store.arrays import Array, Header, Name
 
 NOT_MEASURED = (-1.0,)
 
-CITATION = "Li, Yu, Fu, Zhang, Zhao, You, Yu, Wang, Lin: HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
+CITATION = REFERENCES["hwnasbench"].line
 
 
 def read(path: Path, reading: CellReading) -> Iterator[Array]:

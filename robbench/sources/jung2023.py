@@ -20,6 +20,7 @@ import numpy as np
 
 from robbench.errors import SourceError
 from robbench.measurements.metrics import CONFIDENCES, GREY_LEVELS, SEVERITIES, TABLE, canonical_name
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading, published_index
 from robbench.sources.reading import ARRAY_BYTES, check_size, checked_levels, filled, number, shown
 from robbench.spaces import nb201
@@ -37,7 +38,7 @@ MEASURES = (ACCURACY, CONFIDENCE, CONFUSION)
 Levels = dict[str, list[float | int | str]]
 """Axes and their points."""
 
-CITATION = "Jung, Lukasik, Keuper: Neural Architecture Design and Robustness: A Dataset. ICLR 2023."
+CITATION = REFERENCES["jung2023"].line
 _RECIPES: dict[str, dict[str, Any]] = {
     "clean": {},
     "fgsm": {"attack": "Foolbox FGSM"},

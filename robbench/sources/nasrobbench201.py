@@ -17,6 +17,7 @@ from typing import Any
 
 from robbench.errors import SourceError
 from robbench.measurements.metrics import GREY_LEVELS
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading
 from robbench.sources.natsbench import COLUMNS
 from robbench.sources.reading import LEVELS, checked_levels, filled, fraction, shown
@@ -33,7 +34,7 @@ MEAN_TOLERANCE = 1e-3
 VALUES = 4_000_000
 
 _DATASETS = {"imagenet": "ImageNet16-120"}
-CITATION = "Wu, Liu, Cheng, Cevher: Robust NAS under adversarial training: benchmark, theory, and beyond. ICLR 2024."
+CITATION = REFERENCES["nasrobbench201"].line
 _WEB_PREFIX = b"acc="
 
 Column = tuple[str, float | None]

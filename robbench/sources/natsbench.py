@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from robbench.errors import SourceError, UnknownArchitecture
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading
 from robbench.sources.reading import fraction
 from robbench.spaces import nb201
@@ -31,7 +32,7 @@ SPLITS = {"cifar10": "ori-test", "cifar100": "x-test", "ImageNet16-120": "x-test
 """What the test accuracy of each dataset is of, in NATS-Bench's names."""
 
 _ARCH = "ArchitectureString"
-CITATION = "Dong, Liu, Musial, Gabrys: NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size. TPAMI 2021."
+CITATION = REFERENCES["natsbench"].line
 
 
 def index(path: Path, reading: CellReading) -> np.ndarray:

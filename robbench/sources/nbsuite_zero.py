@@ -19,6 +19,7 @@ import numpy as np
 from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE
 from robbench.measurements.question import UNTRAINED
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading, naslib_row
 from robbench.sources.natsbench import COLUMNS, TRAINING
 from robbench.sources.reading import fraction, is_value, quantity, shown
@@ -27,7 +28,7 @@ from robbench.store.arrays import Array, Header, Name
 
 FAILED = (-1e8, float("-inf"))
 
-CITATION = "Krishnakumar, White, Zela, Tu, Safari, Hutter: NAS-Bench-Suite-Zero: Accelerating Research on Zero Cost Proxies. NeurIPS 2022."
+CITATION = REFERENCES["nbsuite_zero"].line
 _VALIDATION: dict[str, dict[str, str]] = {
     "cifar10": {"split": "x-valid", "trained_on": "cifar10-valid: half of the training images, of which x-valid is the other half"},
     "cifar100": {"split": "x-valid"},

@@ -21,6 +21,7 @@ import numpy as np
 
 from robbench.errors import SourceError, UnknownArchitecture
 from robbench.measurements.metrics import GREY_LEVELS
+from robbench.references import SOURCES as REFERENCES
 from robbench.sources.reading import LEVELS, Reading, fraction, number, shown
 from robbench.spaces.darts import DARTS, Genotype
 from robbench.store.arrays import Array, Header, Name
@@ -33,7 +34,7 @@ DECIMALS = 7
 IMAGES = {"test": 10_000, "train": 50_000}
 FILES = "robust_bench_seed_*.json"
 
-CITATION = "Feng, Ou, Fan, Sun: Zero-Cost Proxy for Adversarial Robustness Evaluation. ICLR 2025."
+CITATION = REFERENCES["tiny_robustbench"].line
 _BEST = {"clean": "max_test_top1_original", "pgd": "max_test_top1_adv"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,9 +48,9 @@ class Data(NamedTuple):
     """``(n, outputs + auxiliary)``."""
 
 
-def spelled(target: str) -> str:
-    """A target in its canonical spelling, under which a store keeps its surrogate; raises UnknownMetric."""
-    return "+".join(str(parse(text)) for text in target.split("+"))
+def spelled(target: str | Sequence[str]) -> str:
+    """A target, one metric or several, in its canonical spelling, under which a store keeps its surrogate; raises UnknownMetric."""
+    return "+".join(str(parse(text)) for text in (target.split("+") if isinstance(target, str) else target))
 
 
 def outputs_of(measurements: Measurements, question: Question, target: str) -> list[Metric]:
@@ -117,7 +118,7 @@ def _auxiliary(
 @options_checked
 def fit(
     bench: Bench,
-    target: str,
+    target: str | Sequence[str],
     *,
     features: str = "structure",
     model: str = "blend",
@@ -132,7 +133,7 @@ def fit(
 
     Arguments:
         bench: where the measurements are.
-        target: a metric, or several joined by "+"; an attack or corruption without a level means its whole curve.
+        target: a metric, or several, as a list or joined by "+"; an attack or corruption without a level means its whole curve.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
             ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
@@ -154,7 +155,7 @@ def fit(
         CannotFit: too few architectures.
         MissingLibrary: the model's library is not installed.
     """
-    learner, measurements = kind_of(model), bench.measurements
+    learner, measurements, target = kind_of(model), bench.measurements, spelled(target)
     data = gather(measurements, target, features, dataset=dataset, training=training)
     left_out = _left_out(data.twins, split, train, seed)
     tested_side = np.any(left_out, axis=0)
@@ -179,7 +180,7 @@ def fit(
     about = About(
         dataset=dataset or measurements.default_dataset,
         training=data.training,
-        target=spelled(target),
+        target=target,
         outputs=outputs,
         monotone=_curves(data, train_side),
         model=model,

@@ -200,10 +200,10 @@ class Surrogates:
         ]
         return pd.DataFrame.from_records(records)
 
-    def split_of(self, target: str, dataset: str | None, training: str | None) -> Split:
+    def split_of(self, target: str | Sequence[str], dataset: str | None, training: str | None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which not; see `RobBench.split_of`."""
         wanted = spelled(target)
-        question = Question(parse(target.split("+")[0]), dataset, training)
+        question = Question(parse(wanted.split("+")[0]), dataset, training)
         key = self._key(question, wanted, lambda about: about.target == wanted or wanted in about.outputs)
         return split_of(self._measurements, Surrogate.of(self._measurements.store.surrogate(*key)))
 

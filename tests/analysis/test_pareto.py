@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from robbench import InvalidArgument, NotMeasured, RobBench
+from robbench import InvalidArgument, NotMeasured, RobBench, UnknownMetric
 from robbench.analysis import best, hypervolume, non_dominated, pareto_front
 from robbench.measurements.directions import directions_of
 from robbench.spaces.nb201.identity import class_key
@@ -164,3 +165,34 @@ def test_wrong_questions_about_the_best(bench: RobBench) -> None:
         best(bench, "clean", {"flops": (None, 50)})
     with pytest.raises(InvalidArgument, match="kernel_parameters is a proxy for accuracy"):
         best(bench, "kernel_parameters", {})
+
+
+def test_any_table_and_any_history_has_a_front(few_bench: RobBench) -> None:
+    objectives = ["clean", "pgd@1/255"]
+    expected = few_bench.pareto(objectives)
+    found = pareto_front(few_bench.table(objectives), objectives)
+    assert found["clean"].tolist() == expected["clean"].tolist()
+    assert found["pgd@1/255"].tolist() == expected["pgd@1/255"].tolist()
+    oracle = few_bench.oracle(
+        ["clean", few_bench.space.attributes["kernel_parameters"]], budget=40, directions={"<lambda>": "min"}, missing="nan"
+    )
+    for arch in few_bench.classes[:40]:
+        oracle(arch)
+    history = oracle.history()
+    found = pareto_front(history, ["clean", "<lambda>"], directions={"<lambda>": "min"})
+    assert set(found["arch"]) == set(oracle.front()["arch"])
+    assert found["clean"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["claen"]}, r"'claen' is not a metric"),
+        ({"metrics": ["clean", "mine"]}, r"'mine' is not a metric"),
+        ({"metrics": ["fog@3"]}, r"the table has no column 'fog@3'\. Its columns: clean, yours\."),
+        ({"metrics": ["clean"], "dataset": "cifar10"}, r"dataset='cifar10' has no meaning for a table"),
+    ],
+)
+def test_a_table_without_the_objectives_has_none(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((InvalidArgument, UnknownMetric), match=message):
+        pareto_front(pd.DataFrame({"clean": [0.5], "yours": [1.0]}), **options)

@@ -54,7 +54,7 @@ def test_correlate_without_intervals_is_null_in_json_and_has_no_columns_of_them(
 
 def test_a_seed_that_is_none_is_one_line(few_store: Path) -> None:
     found = run(few_store, "correlate", "clean", "pgd@1/255", "--seed", "-1")
-    assert (found.exit_code, found.stderr) == (1, "Error: InvalidArgument: seed=-1 is not a seed; expected an integer of at least 0.\n")
+    assert (found.exit_code, found.stderr) == (1, "Error: InvalidArgument: --seed -1 is not a seed; expected an integer of at least 0.\n")
 
 
 def test_pareto_prints_the_front(few_store: Path, few_bench: RobBench) -> None:
@@ -81,7 +81,7 @@ def test_pareto_measures_the_front_from_a_reference(few_store: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["clean", "params"], 1, "InvalidArgument: params is a proxy for accuracy (more is better) and a cost"),
-        (["clean", "--direction", "pgd@1/255=min"], 1, "InvalidArgument: directions names pgd@1/255, which is not an objective"),
+        (["clean", "--direction", "pgd@1/255=min"], 1, "InvalidArgument: --direction names pgd@1/255, which is not an objective"),
         (["clean", "--direction", "clean=up"], 1, "InvalidArgument: direction of clean='up' has no meaning"),
         (["clean", "--direction", "min"], 2, "'min' is not METRIC=…, as in params=min"),
         (["clean", "--reference", "clean=low"], 2, "could not convert string to float: 'low'; expected METRIC=NUMBER"),

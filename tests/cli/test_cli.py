@@ -34,6 +34,8 @@ COMMANDS = [
     "best",
     "neighbors",
     "anomalies",
+    "importance",
+    "cite",
     "search",
     "papers",
     "plot",
@@ -50,7 +52,8 @@ def test_every_command_explains_itself(run: Run) -> None:
     assert sorted(main.commands) == sorted(COMMANDS)
     for command in COMMANDS:
         assert f"\n  {command} " in overview
-        assert answer(run(command, "--help")).startswith("Usage: ")
+        assert answer(run(command, "--help")) == answer(run(command, "-h"))
+        assert answer(run(command, "-h")).startswith("Usage: ")
 
 
 @pytest.mark.parametrize(

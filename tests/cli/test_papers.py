@@ -40,7 +40,7 @@ def test_the_command_refuses_in_one_line(small_store: Path) -> None:
     assert result.stderr.startswith("Error: NotMeasured: wu2024 cannot be computed from small.h5, which lacks clean, fgsm, pgd, autoattack")
     result = CliRunner().invoke(main, ["papers", "wu2024", "--workers", "0", "--store", str(small_store)])
     assert result.exit_code == 1
-    assert result.stderr == "Error: InvalidArgument: workers=0 is not a number of workers; expected an integer of at least 1.\n"
+    assert result.stderr == "Error: InvalidArgument: --workers 0 is not a number of workers; expected an integer of at least 1.\n"
     result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
     assert result.exit_code == 2
     assert "--markdown and --json are two ways of printing" in result.stderr

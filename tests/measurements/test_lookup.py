@@ -76,7 +76,7 @@ def test_cells_and_classes_stand_in_row_order(lookup: Lookup) -> None:
         (np.True_, "expected six operation names"),
         (1.0, "1.0 is a float; expected six operation names"),
         (None, "None is a NoneType; expected six operation names"),
-        ("3456", "'3456' has 1 parts? separated by"),
+        ("15625", "15625 is not a published index"),
         ((4, 0, 3, 1, 4, 3), "looks like a NASLib tuple"),
         (b"x", "expected six"),
         (object(), "is a object; expected six operation names"),

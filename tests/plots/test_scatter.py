@@ -5,6 +5,7 @@ import pytest
 
 from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.analysis import pareto_front
+from robbench.measurements.joining import join
 from robbench.plots import COLUMN, FULL, scatter
 from tests.plots.legible import assert_clear_of, assert_legible
 from tests.synthetic import CLASSES
@@ -43,6 +44,18 @@ def test_the_front_is_inside_and_what_is_outside_is_counted(published: RobBench,
     front = np.asarray(ax.lines[0].get_xydata())
     assert ((front > [left, low]) & (front < [right, high])).all()
     assert_clear_of(figure, ax, *drawn[~outside].T)
+
+
+@pytest.mark.parametrize("color", ["fog@3", "synflow"])
+def test_points_are_coloured_by_any_metric_and_stay_what_they_are(color: str, bench: RobBench) -> None:
+    ax, colors = scatter(bench, "clean", "pgd@1/255", color=color).axes
+    (points,) = ax.collections
+    joined = join(bench.measurements, ["clean", "pgd@1/255", color], rows="class")
+    expected = np.column_stack(list(joined.values.values()))[joined.measured]
+    drawn = np.column_stack([points.get_offsets(), points.get_array()])  # type: ignore[list-item]
+    assert set(map(tuple, drawn)) == set(map(tuple, expected))
+    assert len(drawn) == len(expected) < CLASSES
+    assert colors.get_ylabel().startswith(color)
 
 
 def test_directions_reach_the_front(bench: RobBench) -> None:

@@ -34,6 +34,15 @@ def searched(name: str, oracle: Oracle, space: Moves[Any], seed: int, bench: Rob
 
 
 @every
+def test_every_algorithm_is_called_with_an_oracle_a_space_and_a_generator_alone(name: str, landscape: RobBench) -> None:
+    for objectives in ["clean", ["clean", "pgd@1/255"]] if name in SEVERAL else ["clean"]:
+        oracle = landscape.oracle(objectives, budget=12)
+        found = ALGORITHMS[name](oracle, Subset(NB201, CLASSES[:300]), np.random.default_rng(0))
+        assert oracle.spent == 12
+        assert found.front[0].arch in CLASSES[:300]
+
+
+@every
 @pytest.mark.parametrize("on_repeat", ["free", "charge"])
 def test_a_budget_is_spent_to_the_last_query_and_a_seed_says_all(name: str, on_repeat: str, landscape: RobBench, space: Moves[Any]) -> None:
     run = partial(searched, name, space=space, bench=landscape)

@@ -161,8 +161,8 @@ def test_what_a_store_can_never_hold_is_refused_before_anything_is_asked(bench: 
         searched("nsga2", oracle, space)
     assert oracle.spent == 0
     with pytest.raises(CannotSearch, match="the proxy edgegpu_latency of"):
-        scoring(bench.oracle("edgegpu_latency"), space)
-    lenient = scoring(bench.oracle("edgegpu_latency", missing="nan"), space)
+        scoring(bench.oracle("edgegpu_latency"), space, oracle)
+    lenient = scoring(bench.oracle("edgegpu_latency", missing="nan"), space, oracle)
     assert lenient(CHAINS[0]) == -np.inf
     with pytest.raises(CannotSearch, match="the oracle answers for architectures of"):
         searched("random", bench.oracle(worth, budget=3), NB201)

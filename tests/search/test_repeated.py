@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from robbench import RobBench
-from robbench.errors import CannotSearch, InvalidArgument
+from robbench.errors import CannotSearch, InvalidArgument, NotMeasured
 from robbench.search import ALGORITHMS
 from robbench.search.repeated import processes, repeat
 from robbench.spaces import Subset
@@ -94,7 +94,7 @@ def test_a_proxy_is_a_metric_of_the_store(landscape: RobBench) -> None:
         ({"algorithm": "evolutoin"}, CannotSearch, r"'evolutoin' is not a search algorithm\. Did you mean 'evolution'\?"),
         ({"runs": 0}, InvalidArgument, "runs=0 is not a number of runs; expected an integer of at least 1"),
         ({"runs": True}, InvalidArgument, "runs=True is not a number of runs"),
-        ({"algorithm": "warmup"}, CannotSearch, "warmup is guided by a proxy; name one that the store holds, such as proxy='synflow'"),
+        ({"algorithm": "warmup", "proxy": "nwot"}, NotMeasured, r"nwot .* is not in landscape\.h5"),
         ({"proxy": "synflow"}, InvalidArgument, r"random has no option 'proxy'\. Its options: none"),
         (
             {"algorithm": "evolution", "options": {"populaton": 9}},

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from robbench.spaces.darts.genotype import CELLS, INNER, OPERATIONS, Cell, Genotype
 from robbench.spaces.space import Arrow, Graph
+from robbench.spaces.svg import shown
 
 LABELS = dict(zip(OPERATIONS, ("none", "max 3×3", "avg 3×3", "skip", "sep 3×3", "sep 5×5", "dil 3×3", "dil 5×5"), strict=True))
 NODES = ("c(k−2)", "c(k−1)", "0", "1", "2", "3", "c(k)")
@@ -20,6 +21,11 @@ _COLUMN = 19
 def drawing(genotype: Genotype) -> str:
     """The two cells as matrices: each row is the node that an edge leaves, each column the inner node that it enters, numbered as the spec does."""
     return "\n\n".join("\n".join(_matrix(name, cell)) for name, cell in genotype.cells.items())
+
+
+def html(genotype: Genotype) -> str:
+    """What a notebook shows."""
+    return shown(str(genotype), graph(genotype))
 
 
 def graph(genotype: Genotype) -> Graph:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from robbench.delegates import Delegate
 from robbench.errors import UnknownArchitecture
 
 OPERATIONS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
@@ -72,6 +73,7 @@ class Genotype:
     __slots__ = ("_hash", "normal", "reduce")
     normal: Cell
     reduce: Cell
+    _repr_html_: Delegate[str] = Delegate("robbench.spaces.darts.drawing", "html")
 
     def __new__(
         cls,

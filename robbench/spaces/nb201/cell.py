@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
+from robbench.delegates import Delegate
 from robbench.errors import UnknownArchitecture
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -42,6 +43,7 @@ class Cell:
 
     __slots__ = ("_hash", "ops")
     ops: tuple[str, ...]
+    _repr_html_: Delegate[str] = Delegate("robbench.spaces.nb201.drawing", "html")
 
     def __new__(cls, ops: Sequence[str]) -> Cell:
         """A cell, once its operations have been checked."""

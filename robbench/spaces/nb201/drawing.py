@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from robbench.spaces.nb201.cell import EDGES, Cell
 from robbench.spaces.space import Arrow, Graph
+from robbench.spaces.svg import shown
 
 LABELS = {"none": "none", "skip_connect": "skip", "nor_conv_1x1": "conv 1×1", "nor_conv_3x3": "conv 3×3", "avg_pool_3x3": "pool 3×3"}
 HEIGHTS = {(0, 1): 0.0, (1, 2): 0.0, (2, 3): 0.0, (0, 2): 0.62, (0, 3): 1.2, (1, 3): -0.62}
@@ -19,6 +20,11 @@ def drawing(cell: Cell) -> str:
         for source, name in enumerate(("node 0 (input)", "node 1", "node 2"))
     ]
     return "\n".join("  ".join(f"{text:<15}" for text in line).rstrip() for line in (heads, *rows))
+
+
+def html(cell: Cell) -> str:
+    """What a notebook shows."""
+    return shown(str(cell), graph(cell))
 
 
 def graph(cell: Cell) -> Graph:

@@ -1,0 +1,230 @@
+"""Figures by kind: what `bench.plot` offers, and the command `robbench plot` under the same names.
+
+bench.plot.scatter("clean", "pgd@16/255")
+bench.plot.boxes(["pgd", "fgsm"])
+bench.plot.curves("pgd", {"mine": arch, "yours": other})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robbench import analysis
+from robbench.arguments import options_checked
+from robbench.measurements.lookup import Architecture
+from robbench.measurements.metrics import Metric
+from robbench.plots.boxes import accuracy_boxes, threats_of
+from robbench.plots.cells import best_cells, cell_drawing
+from robbench.plots.confusion import class_matrix, confidence_curves
+from robbench.plots.curves import eps_curves, search_curves
+from robbench.plots.heatmap import correlation_heatmap
+from robbench.plots.importance import importance_bars, importance_groups
+from robbench.plots.scatter import scatter
+from robbench.plots.style import COLUMN, FULL, label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from robbench.bench import RobBench
+
+TITLES = {"kendall": "Kendall τ", "spearman": "Spearman ρ"}
+THREATS = {"attacks": "attack", "corruptions": "corruption"}
+"""Names for all threats of a kind."""
+
+
+@options_checked
+def boxes(
+    bench: RobBench,
+    threats: str | Sequence[str] = "attacks",
+    *,
+    width: float = FULL,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> Figure:
+    """Accuracies of all architectures over eps or severity.
+
+    Arguments:
+        bench: where the measurements are.
+        threats: one or several: names of attacks or corruptions, or ``"attacks"`` or ``"corruptions"`` for all in the store.
+        width: in inches.
+        dataset, training, seed: as for a query.
+    """
+    given = [threats] if isinstance(threats, str) else threats
+    names = [
+        name
+        for threat in given
+        for name in (threats_of(bench, THREATS[threat], dataset=dataset, training=training, seed=seed) if threat in THREATS else [threat])
+    ]
+    return accuracy_boxes(bench, names, width=width, dataset=dataset, training=training, seed=seed)
+
+
+@options_checked
+def correlation(
+    bench: RobBench,
+    metrics: Sequence[str | Metric],
+    *,
+    method: str = "kendall",
+    width: float = FULL,
+    dataset: str | None = None,
+    training: str | None = None,
+) -> Figure:
+    """Heatmap of the rank correlations between metrics; see `robbench.analysis.correlation_matrix`."""
+    matrix = analysis.correlation_matrix(bench, metrics, method=method, dataset=dataset, training=training)
+    return correlation_heatmap(matrix, width=width, title=TITLES[method])
+
+
+@options_checked
+def proxies(
+    bench: RobBench,
+    metrics: str | Metric | Sequence[str | Metric] = (),
+    *,
+    width: float = FULL,
+    dataset: str | None = None,
+    training: str | None = None,
+) -> Figure:
+    """Heatmap of the store's proxies against metrics: |Kendall's τ| over the evaluated architectures.
+
+    Arguments:
+        bench: where the measurements are.
+        metrics: one or several; if left out, clean accuracy and the attacks at the levels of the published dataset.
+        width: in inches.
+        dataset, training: as for a query.
+    """
+    from robbench.papers.lukasik2023 import absolute_correlations
+
+    names = [str(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
+    found = absolute_correlations(bench, names, dataset=dataset, training=training)
+    return correlation_heatmap(found, width=width, title="|Kendall τ|", lowest=0)
+
+
+def importance(
+    bench: RobBench,
+    targets: str | Sequence[str],
+    *,
+    by: str = "permutation",
+    features: str = "proxies",
+    width: float = COLUMN,
+    **options: Any,
+) -> Figure:
+    """What features are worth to a forest that predicts a target; of several targets, side by side.
+
+    Arguments:
+        bench: where the measurements are.
+        targets: one or several; each a metric, or several joined by ``+``, which one forest predicts together.
+        by: ``"permutation"`` or ``"impurity"``.
+        features: see `robbench.surrogates.features`.
+        width: in inches.
+        options: of `robbench.analysis.importance`: split, without, seed, repeats, progress, dataset, training.
+    """
+    names = [targets] if isinstance(targets, str) else list(targets)
+    tables = {name: analysis.importance(bench, name, columns=[by], features=features, **options) for name in names}
+    if len(tables) == 1:
+        return importance_bars(tables[names[0]], by=by, width=width, title=names[0])
+    import pandas as pd
+
+    return importance_groups(pd.DataFrame({name: table[by] for name, table in tables.items()}), by=by, width=width)
+
+
+@options_checked
+def curves(
+    bench: RobBench,
+    attack: str,
+    archs: Mapping[str, Architecture] | Sequence[Architecture],
+    *,
+    width: float = COLUMN,
+    dataset: str | None = None,
+    training: str | None = None,
+    seed: int | None = None,
+) -> Figure:
+    """Accuracy under an attack over eps, a line for each architecture.
+
+    Arguments:
+        bench: where the measurements are.
+        attack: its name.
+        archs: by what the legend says of each; or a sequence, of which it says the class key, or the index that was given.
+        width: in inches.
+        dataset, training, seed: as for a query.
+    """
+    if not isinstance(archs, Mapping):
+        archs = {short_name(bench, arch): arch for arch in bench.measurements.lookup.several(archs, "curves")}
+    return eps_curves(bench, archs, attack, width=width, dataset=dataset, training=training, seed=seed)
+
+
+def short_name(bench: RobBench, arch: Architecture) -> str:
+    """What a legend calls an architecture that was given no name: the index that was given, or its class key."""
+    text = str(arch)
+    return text if text.isdigit() else bench.space.key(bench.parse(arch))
+
+
+@options_checked
+def search(
+    bench: RobBench,
+    metric: str | Metric,
+    algorithms: str | Sequence[str] = ("random", "evolution"),
+    *,
+    budget: int = 300,
+    runs: int = 30,
+    progress: bool = False,
+    width: float = COLUMN,
+    dataset: str | None = None,
+    training: str | None = None,
+) -> Figure:
+    """The best value so far, over the queries of repeated searches, each charged for whatever it asks.
+
+    Arguments:
+        bench: where the measurements are.
+        metric: one, as for a query.
+        algorithms: names in `robbench.search.ALGORITHMS`.
+        budget: queries of a run.
+        runs: of each algorithm; run i starts from the seed (0, i).
+        progress: show a bar on stderr, if it takes more than two seconds.
+        width: in inches.
+        dataset, training: as for a query.
+    """
+    from tqdm import tqdm
+
+    from robbench.search.repeated import repeat
+
+    incumbents = {}
+    for algorithm in [algorithms] if isinstance(algorithms, str) else algorithms:
+        repeated = repeat(algorithm, bench, metric, budget=budget, runs=runs, on_repeat="charge", dataset=dataset, training=training)
+        shown = tqdm(repeated, algorithm, total=runs, unit="run", delay=2, leave=False, disable=None if progress else True)
+        incumbents[algorithm] = np.stack([run.incumbents for run in shown])
+    optimum = bench.top(metric, 1, dataset=dataset, training=training).iloc[:, -1].to_numpy(np.float64)[0]
+    return search_curves(incumbents, best=optimum, y=label(str(metric)), width=width)
+
+
+@options_checked
+def architecture(bench: RobBench, arch: Architecture, *, width: float = COLUMN) -> Figure:
+    """An architecture as papers draw it."""
+    return cell_drawing(bench.space.graph(bench.parse(arch)), width=width)
+
+
+KINDS: dict[str, Callable[..., Figure]] = {
+    "architecture": architecture,
+    "best": best_cells,
+    "boxes": boxes,
+    "classes": class_matrix,
+    "confidences": confidence_curves,
+    "correlation": correlation,
+    "curves": curves,
+    "importance": importance,
+    "proxies": proxies,
+    "scatter": scatter,
+    "search": search,
+}
+
+
+class Figures:
+    """The figures of one bench: a method for each of `KINDS`, which returns a matplotlib `Figure`; `robbench.plots.save` writes it."""
+
+    def __init__(self, bench: RobBench) -> None:
+        vars(self).update({kind: MethodType(draw, bench) for kind, draw in KINDS.items()})
+
+    def __repr__(self) -> str:
+        return f"figures: {', '.join(KINDS)}"

@@ -1,0 +1,100 @@
+"""How numbers and tables are printed and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robbench import RobBench
+from robbench.cli.tables import as_measured, write_table
+from tests.cli.running import Run, answer, refusal
+
+
+@given(st.integers(1, 100_000))
+def test_a_decimal_is_printed_as_it_was_written_whatever_its_precision(numerator: int) -> None:
+    value = numerator / 100_000
+    assert float(as_measured(value)) == value
+    assert as_measured(float(np.float32(value))) == as_measured(value)
+    assert as_measured(float(np.nextafter(value, 2))) == as_measured(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_no_more_is_rounded_than_single_precision_does(value: float) -> None:
+    assert float(as_measured(value)) == pytest.approx(value, rel=2.0**-24, abs=0)
+
+
+def test_other_numbers_keep_all_digits() -> None:
+    assert as_measured(98 / 120) == "0.8166666666666667"
+    assert as_measured(0.9409999847412109) == "0.941"
+
+
+TABLE = pd.DataFrame({"arch": ["|none~0|"], "clean": [0.5], "n": [3], "cost_%": [1 / 3]})
+
+
+def test_a_table_for_a_paper_is_escaped(tmp_path: Path) -> None:
+    write_table(TABLE, tmp_path / "t.tex")
+    assert (tmp_path / "t.tex").read_text().splitlines() == [
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r"{arch} & {clean} & {n} & {cost\_\%} \\",
+        r"\midrule",
+        r"\textbar{}none\textasciitilde{}0\textbar{} & 0.5 & 3 & 0.333333 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_a_workbook_holds_the_table(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    write_table(TABLE, tmp_path / "t.xlsx")
+    pd.testing.assert_frame_equal(pd.read_excel(tmp_path / "t.xlsx"), TABLE)
+
+
+@pytest.mark.parametrize("name", ["t.png", "t", "t.csv.tex.gz", "t.gz"])
+@pytest.mark.parametrize("command", [["top", "clean"], ["table"], ["pareto", "clean"], ["search", "random", "clean"]])
+def test_another_ending_is_refused_before_anything_is_computed(name: str, command: list[str], run: Run, tmp_path: Path) -> None:
+    error = refusal(run(*command, "--store", tmp_path / "absent.h5", "--out", tmp_path / name), 2)
+    assert "does not end in one of .csv, .parquet, .xlsx, .tex (of CSV also .gz" in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["info"],
+        ["top", "clean"],
+        ["table", "clean"],
+        ["correlate", "clean", "pgd@1/255", "--resamples", "0"],
+        ["pareto", "clean", "pgd@1/255"],
+        ["best", "clean"],
+        ["neighbors", "3456", "clean"],
+        ["anomalies"],
+        ["search", "random", "clean", "--budget", "3"],
+        ["papers"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_table_goes_to_a_file_and_to_programs(command: list[str], run: Run, few_store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.CSV"
+    found = json.loads(answer(run(*command, "--store", few_store, "--out", out, "--json")))
+    rows = found if isinstance(found, list) else found[{"info": "metrics", "pareto": "front", "search": "found"}[command[0]]]
+    written = pd.read_csv(out)
+    assert len(written) == (3 if command[0] == "search" else len(rows))  # of a search the file has every query
+    assert set(rows[0] if rows else []) <= {*written.columns, "arch"}
+
+
+def test_anomalies_print_a_page_and_say_how_to_get_the_rest(run: Run, few_store: Path, few_bench: RobBench, tmp_path: Path) -> None:
+    every = few_bench.anomalies(threshold=0)
+    assert len(every) > 30
+    lines = answer(run("anomalies", "--threshold", 0, "--store", few_store)).splitlines()
+    assert len(lines) == 1 + 20 + 2
+    assert lines[-1] == f"and {len(every) - 20} more: -n {len(every)} prints all, --out FILE writes them, --counts says how many of what"
+    assert len(answer(run("anomalies", "--threshold", 0, "-n", len(every), "--store", few_store)).splitlines()) == 1 + len(every)
+    answer(run("anomalies", "--threshold", 0, "--out", tmp_path / "a.csv", "--store", few_store))
+    assert len(pd.read_csv(tmp_path / "a.csv")) == len(every)
