@@ -296,12 +296,12 @@ def sections(reference: Path) -> dict[str, list[str]]:
     return {**found, TITLES[6]: lines}
 
 
-def updated(document: str, found: dict[str, list[str]]) -> str:
-    """The document with these sections in place of its own; what was not run stays as it is."""
-    prose, _, tables = document.partition(MARK)
+def updated(document: str, found: dict[str, list[str]], titles: Sequence[str] = TITLES, mark: str = MARK) -> str:
+    """The document with these sections in place of its own below the mark; what was not run stays as it is."""
+    prose, _, tables = document.partition(mark)
     kept = dict(section.partition("\n")[::2] for section in tables.split("### ")[1:])
     texts = kept | {title: "\n".join(["", *lines]) for title, lines in found.items() if lines}
-    return prose + MARK + "".join(f"\n### {title}\n{texts[title].rstrip()}\n" for title in TITLES if title in texts)
+    return prose + mark + "".join(f"\n### {title}\n{texts[title].rstrip()}\n" for title in titles if title in texts)
 
 
 def measured(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, float]]:
