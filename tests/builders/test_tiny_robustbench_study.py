@@ -13,9 +13,14 @@ pytest.importorskip("torch")
 
 from builders.datasets import Dataset
 from builders.networks.darts import DartsSkeleton
+from robbench import RobBench
 from robbench.measurements.rscore import r_scores
 from robbench.spaces.darts import DARTS
+from robbench.store.rows import Rows
+from robbench.store.writing import extend
+from robbench.surrogates import fit
 from tests.genotypes import drawn
+from tests.synthetic import array
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))  # the script takes from one beside it
@@ -104,3 +109,30 @@ def test_r_score_is_over_the_population_that_has_both_parts(monkeypatch: pytest.
     found = study.of_r_score("drawn")["r_score"]
     assert list(found) == archs[1:]
     assert list(found.values()) == pytest.approx(r_scores(psi[1:], phi[1:]).tolist())
+
+
+def test_the_table_has_proxies_and_the_surrogate_s_predictions_out_of_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accuracies are given by the number of parameters, but for noise; a proxy that is their order, and lacks some, is in the table as such."""
+    archs = drawn(60)
+    sizes = DARTS.features["size"][0](archs).values[:, 0]
+    accuracies = np.clip(sizes / 20 + np.random.default_rng(0).normal(0, 0.003, 60), 0, 1)
+    extend(tmp_path / "few.h5", Rows.of(DARTS, archs), [array("toy10 standard clean accuracy", accuracies)])
+    bench = RobBench(tmp_path / "few.h5")
+    monkeypatch.setattr(study, "TARGETS", ("clean",))
+    monkeypatch.setattr(study, "MODEL", "ridge")
+    known = {arch: study.Kept({"params": bench.query(arch, "clean"), "swap": None}, {}, 1.0) for arch in archs[5:]}
+    monkeypatch.setattr(study, "results", lambda of, name: known if name == "sizes" else {})
+    _, _, proxy, surrogate = study.correlation_table(bench)
+    assert proxy == "| params | sizes | C = 2, 1 cell, no stem | 55 | 1.000 [1.00, 1.00] | 1.000 [1.00, 1.00] |"
+    score = fit(bench, "clean", model="ridge", split="folds", train=0.9).about.scores["clean"]
+    assert 0 < score["kendall"] < score["spearman"] < 1
+    assert surrogate.startswith(f"| the surrogate `ridge`, ten folds | | | 60 | {score['spearman']:.3f} [")
+    assert f" | {score['kendall']:.3f} [" in surrogate
+
+
+def test_tables_go_below_the_mark_and_those_not_made_again_stay() -> None:
+    first, last = study.TITLES[0], study.TITLES[-1]
+    document = study.updated("prose\n", {last: ["| old |"]}, study.TITLES, study.MARK)
+    found = study.updated(document, {first: ["| new |"]}, study.TITLES, study.MARK)
+    assert found == f"prose\n{study.MARK}\n### {first}\n\n| new |\n\n### {last}\n\n| old |\n"
+    assert study.updated(found, {first: ["| new |"]}, study.TITLES, study.MARK) == found
