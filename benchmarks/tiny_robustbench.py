@@ -11,7 +11,8 @@ was run stay as they are.
 Networks: by their channels C and layers as PARTS says, as each proxy is released where it is known; weights and images by seed 0, images of CIFAR-10's
 lossless beginning.  Accuracies: the published ones, best over the last epochs.  Ψ: four initialisations, not 32, unless the part says "as released".
 
-Cost, in CPU seconds a network on one thread: sizes 0.3, swap 0.4, psi 0.6, phi 0.9, zcprob 1, common small 1.6, croze 4, psi as released 4, common some 10.
+Cost, in CPU seconds a network on one thread of a busy machine: sizes 0.3, swap 0.5, psi 0.6, phi 0.8, zcprob 1.2; of single networks, common small 1.6,
+croze 4, psi as released 4.  "common" was not run.
 """
 
 from __future__ import annotations
