@@ -1,8 +1,8 @@
 r"""Search the space of DARTS without training, then train, attack, corrupt, store and draw what was found, beside published architectures.
 
     python examples/darts_search.py FOLDER                      digits: a few minutes of one core
-    python examples/darts_search.py FOLDER --images npz:FILE --channels 16 --layers 8 --epochs 50 --budget 1050 --population 50 \
-        --eps 8/255 --attacked 1000 --steps 100 --targets 9 --queries 5000
+    python examples/darts_search.py FOLDER --images npz:FILE --channels 16 --layers 8 --epochs 50 --adversary-steps 7 --eps 8/255 \
+        --budget 1050 --population 50 --repeats 32 --attacked 1000 --steps 100 --targets 9 --queries 5000
 
 The searches are those that Figure 8 of Yang et al. (2025) compares, each with the same budget: random search by ZCPRob, random search by R-Score, and
 TRNAS by R-Score and the number of parameters.  FOLDER then has store.h5, the weights, a figure of each search's cells, and transfer.json, the matrix of Tables
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from builders.attacks import FGSM, PGD, AutoAttack
+from builders.attacks import FGSM, PGD, Attack, AutoAttack
 from builders.datasets import Dataset, load
 from builders.definitions import read_recipe
 from builders.evaluations import Evaluation
@@ -122,7 +122,7 @@ def adversary_of(options: argparse.Namespace) -> Adversary:
 
 def evaluation_of(options: argparse.Namespace) -> Evaluation:
     """What every network is put through."""
-    attacks = {
+    attacks: dict[str, Attack] = {
         "fgsm": FGSM(),
         "pgd": PGD(steps=20, relative_step=1 / 4),
         "autoattack": AutoAttack(options.steps, options.targets, options.queries),
@@ -221,8 +221,8 @@ def print_transfer(options: argparse.Namespace, archs: dict[str, Any], dataset: 
     """Accuracy of each network on the images that an attack crafted on each other."""
     trained = {name: found for name, arch in archs.items() if (found := checkpoint(options, arch, dataset, recipe)) is not None}
     evaluation = replace(TRANSFER, eps=(options.eps,), images=options.attacked)
-    found = transfer(list(trained.values()), dataset, evaluation, seed=options.seed, out=options.folder / MATRIX)
-    (attack,) = found["attacks"]
+    matrix = transfer(list(trained.values()), dataset, evaluation, seed=options.seed, out=options.folder / MATRIX)
+    (attack,) = matrix["attacks"]
     print(f"\nTransfer: accuracy in % under {attack['attack']} crafted on the source; training {recipe.training_name}\n")
     print_table(
         ["source \\ target", *trained],
