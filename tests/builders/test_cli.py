@@ -51,7 +51,7 @@ def test_a_stack_of_none_is_not_taken_for_one_left_out(tmp_path: Path, tiny_imag
         "plan", tmp_path, "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--stack", 0, "--device", "cpu"
     )
     assert code == 1
-    assert "stack=0" in printed
+    assert "--stack 0 is not a number of networks a unit" in printed
     assert not list(tmp_path.iterdir())
 
 

@@ -245,4 +245,4 @@ def test_from_the_shell(tiny_images: str, tmp_path: Path) -> None:
     code, printed = plan("c", "--store", "x.h5")
     assert (code, "--store is the store of --top N METRIC" in printed) == (2, True)
     code, printed = plan("c", "--data", "x.npz")
-    assert (code, "says where its data set is; leave data='x.npz' out" in printed) == (1, True)
+    assert (code, "says where its data set is; leave --data x.npz out" in printed) == (1, True)

@@ -36,6 +36,7 @@ COMMANDS = [
     "anomalies",
     "importance",
     "cite",
+    "judge",
     "search",
     "papers",
     "plot",
