@@ -88,11 +88,11 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", default="digits", help="as robbench build plan --dataset: digits, npz:FILE, cifar10 …")
     parser.add_argument("--data", type=Path, help="where the images are, if they are published ones")
     parser.add_argument(
-        "--recipe", default="darts-digits", help="by name or in a TOML file; the adversary is by --eps, and its size by what follows"
+        "--recipe", default="darts-digits", help="by name or in a TOML file, but for its adversary, which is by --eps, and what follows"
     )
     parser.add_argument("--channels", type=int, help="C, of the search's networks and of the trained ones")
     parser.add_argument("--layers", type=int, help="cells, of both")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help="whatever the recipe says")
     parser.add_argument(
         "--adversary-steps", type=int, default=1, help="of adversarial training: 1 is fast adversarial training, 7 the papers' PGD"
     )

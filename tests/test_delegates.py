@@ -38,7 +38,19 @@ METHODS = {
 def test_what_commands_do_methods_of_the_same_name_do() -> None:
     for name, function in METHODS.items():
         assert getattr(RobBench, name) is function
-    ours = {"info", "search", "import", "fit", "verify", "show", "papers", "fetch", "remove", "judge", "explore"}  # about files, or with a face of their own
+    ours = {
+        "info",
+        "search",
+        "import",
+        "fit",
+        "verify",
+        "show",
+        "papers",
+        "fetch",
+        "remove",
+        "judge",
+        "explore",
+    }  # about files, or with a face of their own
     assert all(hasattr(RobBench, name) for name in set(main.commands) - ours)
 
 

@@ -49,7 +49,11 @@ def test_shell_blocks_of_the_embedded_store_run(tmp_path: Path, monkeypatch: pyt
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ROBBENCH_STORE", raising=False)
-    asked = [line for line in commands(README.read_text("utf-8")) if not re.match("import|fit|build|fetch|judge", line) and "jung2023.h5" not in line]
+    asked = [
+        line
+        for line in commands(README.read_text("utf-8"))
+        if not re.match("import|fit|build|fetch|judge", line) and "jung2023.h5" not in line
+    ]
     assert len(asked) >= 10
     for line in asked:
         result = CliRunner().invoke(main, shlex.split(line))
