@@ -8,6 +8,7 @@ from __future__ import annotations
 WEIGHTS = "missing: networks trained as the paper trains them, which take days of a GPU each"
 TRAINED_HERE = f"python benchmarks/croze.py; on digits: docs/fidelity.md; {WEIGHTS}"
 DARTS_TRAINED = "missing: trained networks of DARTS: 120 epochs of adversarial training each, on a GPU"
+DARTS_SEARCHED = "python examples/darts_search.py FOLDER; on digits: docs/darts.md"
 ILLUSTRATION = "an illustration; nothing is measured"
 
 CONTENTS: dict[str, dict[str, str]] = {
@@ -92,7 +93,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 1": ILLUSTRATION,
         "Table 2": DARTS_TRAINED,
         "Table 3": DARTS_TRAINED,
-        "Table 4": f"robbench build transfer CHECKPOINT… --dataset cifar10 --data PATH --out FILE; {DARTS_TRAINED}",
+        "Table 4": f"robbench build transfer CHECKPOINT… --dataset cifar10 --data PATH --out FILE; {DARTS_SEARCHED}; {DARTS_TRAINED}",
         "Table 5": "as Table 4, with --dataset cifar100",
         "Table 6": "missing: trained networks of DARTS, and ImageNet",
         "Table 7": "robbench papers yang2025-table7; missing: R-Score of the cells of NAS-Bench-201, for which other proxies stand",
@@ -106,7 +107,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 5": "as Figure 4",
         "Figure 6": ILLUSTRATION,
         "Figure 7": "python benchmarks/tiny_robustbench.py run; python benchmarks/tiny_robustbench.py table; docs/darts.md",
-        "Figure 8": DARTS_TRAINED,
+        "Figure 8": f"{DARTS_SEARCHED}; {DARTS_TRAINED}",
         "Algorithm 1": "robbench search trnas METRIC params --direction params=min",
     },
 }
