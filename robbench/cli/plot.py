@@ -198,4 +198,22 @@ def best(bench: RobBench, **options: Any) -> Any:
     return bench.plot.best(**options)
 
 
+@figure("full", "plot top pgd@16/255 --out top.pdf", "plot top pgd@16/255 --count nor_conv_3x3 2 --count nor_conv_1x1 0 --out top.pdf")
+@metric_argument
+@click.option("--n", default=20, show_default=True, help="How many.")
+@click.option(
+    "--count",
+    "counts",
+    multiple=True,
+    nargs=2,
+    type=(str, click.IntRange(0)),
+    metavar="OPERATION N",
+    help="Only architectures that have the operation N times; may be given again.",
+)
+@where_options
+def top(bench: RobBench, counts: tuple[tuple[str, int], ...], **options: Any) -> Any:
+    """What the best architectures by METRIC choose, edge by edge."""
+    return bench.plot.top(counts=dict(counts), **options)
+
+
 COMMANDS = (plot,)

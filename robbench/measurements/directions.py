@@ -27,6 +27,11 @@ def higher_is_better(metric: str) -> bool:
     return parse(metric).entry.higher_is_better
 
 
+def direction_as_cost(metric: str) -> str:
+    """The direction of a metric alone, where sizes are costs: of parameters and FLOPs less is better."""
+    return "max" if higher_is_better(metric) and metric not in EITHER_WAY else "min"
+
+
 def listed(metrics: str | Metric | Sequence[str | Metric], what: str, functions: Collection[str] = ()) -> list[str]:
     """The spellings of one metric or several, each named once and at least one of them; names among `functions` stay as they are."""
     given = [metrics] if isinstance(metrics, str | Metric) else metrics

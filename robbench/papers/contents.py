@@ -63,7 +63,8 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 6": "robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro_10x256 --proxy hessian_10x256 --batch-size 2560 --images train; or --images test; of random"
         " weights; of trained ones builders.proxies.score; the text does not say whether its Hessian is of the images or of the weights, for which there is"
         " hessian_weights_10x256; missing: the published weights of 6,466 networks, and a store of these values, of which the correlations would be",
-        "Figure 7": "robbench papers jung2023-two-3x3: the 408 networks and their range; missing: the drawing of the best twenty",
+        "Figure 7": "robbench plot top mean_adversarial --count nor_conv_3x3 2 --count nor_conv_1x1 0 --out FILE;"
+        " robbench papers jung2023-two-3x3: the 408 networks and their range",
         "Figure 8": "robbench show 3365: the class of cells 991 and 3365 is one",
         "Figure 9": ILLUSTRATION,
         "Figure 10": "robbench import jung2023 FOLDER --into STORE",
@@ -85,7 +86,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 26": "robbench papers jung2023-best; robbench plot best clean mean_adversarial mean_corruption --out FILE",
         "Figure 27": "robbench plot scatter clean mean_adversarial --out FILE; robbench plot scatter clean mean_corruption --out FILE",
         "Figure 28": "robbench papers jung2023-two-3x3; robbench plot scatter kernel_parameters mean_adversarial --direction kernel_parameters=min --out FILE",
-        "Figure 29": "as Figure 7",
+        "Figure 29": "as Figure 7, and with mean_corruption",
         "Figure 30": "robbench neighbors 13714 mean_adversarial; robbench neighbors 13714 mean_corruption",
         "Algorithm 1": "robbench build plan FOLDER --weights DIR, run, merge; robbench build evaluate CHECKPOINT…; both in docs/weights.md",
     },

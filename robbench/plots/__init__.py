@@ -10,6 +10,7 @@ importance.py feature importance
 saving.py     PDF, SVG, PNG
 scatter.py    two metrics of every architecture, with their Pareto front
 style.py      sizes, colours and fonts
+top.py        what the best architectures choose, edge by edge
 
 Figures are as wide as a paper's column (`COLUMN`) or page (`FULL`), with no text below 7 pt; what colour tells apart, a marker, a line style or a
 number tells apart too.
@@ -24,6 +25,7 @@ from robbench.plots.importance import importance_bars, importance_groups
 from robbench.plots.saving import save
 from robbench.plots.scatter import scatter
 from robbench.plots.style import COLUMN, FULL
+from robbench.plots.top import top_choices
 
 __all__ = [
     "COLUMN",
@@ -41,4 +43,5 @@ __all__ = [
     "scatter",
     "search_curves",
     "threats_of",
+    "top_choices",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from robbench.analysis.pareto import best
 from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.directions import EITHER_WAY, higher_is_better, listed
+from robbench.measurements.directions import direction_as_cost, listed
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Where
 from robbench.plots.style import COLUMN, FULL, GREY, LINES, OKABE_ITO, panels, styled
@@ -111,8 +111,7 @@ def best_cells(
 
 
 def _best(bench: RobBench, name: str, where: Where) -> Any:
-    direction = "max" if higher_is_better(name) and name not in EITHER_WAY else "min"
-    found = best(bench, name, {}, 1, direction=direction, **where)
+    found = best(bench, name, {}, 1, direction=direction_as_cost(name), **where)
     if found.empty:
         raise CannotPlot(f"{name} was not measured of any architecture; there is no best one to draw.")
     return bench.parse(found["arch"][0])

@@ -25,6 +25,7 @@ from robbench.plots.heatmap import correlation_heatmap
 from robbench.plots.importance import importance_bars, importance_groups
 from robbench.plots.scatter import scatter
 from robbench.plots.style import COLUMN, FULL, label
+from robbench.plots.top import top_choices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -217,6 +218,7 @@ KINDS: dict[str, Callable[..., Figure]] = {
     "proxies": proxies,
     "scatter": scatter,
     "search": search,
+    "top": top_choices,
 }
 
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.colors import to_rgba
+
+from robbench import CannotPlot, InvalidArgument, RobBench
+from robbench.plots import COLUMN, FULL, top_choices
+from robbench.plots.cells import STYLES
+from robbench.spaces.darts import DARTS
+from robbench.spaces.nb201 import NB201, OPERATIONS
+from tests.plots.legible import assert_legible
+
+
+@pytest.mark.parametrize("width", [COLUMN, FULL])
+def test_tiles_are_the_operations_of_the_best_in_order(bench: RobBench, width: float) -> None:
+    figure = top_choices(bench, "pgd@1/255", 3, width=width)
+    (ax,) = figure.axes
+    best = [bench.parse(arch) for arch in bench.best("pgd@1/255", n=3)["arch"]]
+    colours = [tile.get_facecolor() for tile in ax.patches]
+    assert colours == [to_rgba(STYLES[operation]["color"]) for arch in best for operation in arch.ops]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["0→1", "0→2", "1→2", "0→3", "1→3", "2→3"]
+    assert "pgd" in ax.get_xlabel().lower()
+    assert_legible(figure)
+
+
+def test_only_those_with_so_many_of_an_operation(bench: RobBench) -> None:
+    counted = bench.parse(bench.best("clean", n=1)["arch"][0]).ops.count("nor_conv_3x3")
+    (ax,) = top_choices(bench, "clean", 20, counts={"nor_conv_3x3": counted}).axes
+    archs = [bench.parse(arch) for arch in bench.best("clean", n=10**6)["arch"]]
+    assert len(ax.patches) == 6 * min(20, sum(arch.ops.count("nor_conv_3x3") == counted for arch in archs))
+    assert len({patch.get_hatch() for patch in ax.patches} - {None}) >= len({patch.get_facecolor() for patch in ax.patches}) - 1
+
+
+def test_what_cannot_be_drawn_is_refused(bench: RobBench) -> None:
+    with pytest.raises(CannotPlot, match="clean was not measured of any architecture with nor_conv_3x3 6 times, none 1 times"):
+        top_choices(bench, "clean", counts={"nor_conv_3x3": 6, "none": 1})
+    with pytest.raises(InvalidArgument, match=f"counts has 'conv'; expected operations of NAS-Bench-201: {', '.join(OPERATIONS)}"):
+        top_choices(bench, "clean", counts={"conv": 1})
+    with pytest.raises(InvalidArgument, match="counts=-1 is not a number of times none"):
+        top_choices(bench, "clean", counts={"none": -1})
+    assert NB201.variables[0].choices == OPERATIONS
+    assert len({variable.choices for variable in DARTS.variables}) > 1
