@@ -120,7 +120,9 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     Returns:
         Of Wilcoxon's signed-rank test, two-sided, 1 where no pair differs; and the matched-pairs rank-biserial correlation, from -1 (always worse) to 1.
 
-    Source: Wilcoxon (1945), with Pratt's (1959) treatment of pairs that are equal; Kerby (2014) for the effect size.
+    Pairs that are equal count half for either side; p is by the normal approximation.
+
+    Source: Wilcoxon (1945); Kerby (2014) for the effect size.
     """
     from scipy.stats import rankdata, wilcoxon
 

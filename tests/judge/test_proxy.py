@@ -73,6 +73,7 @@ def test_the_ceiling_is_what_noise_leaves(judged: RobBench) -> None:
 
 def test_what_a_score_adds_to_a_predictor(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The accuracy tells more than any structure; how many zeros there are is known already."""
+    pytest.importorskip("sklearn")
     monkeypatch.setattr("robbench.judge.gains.TREES", 8)
     accuracy = live(judged, lambda arch: judged.query(arch, "clean"), "mine:accuracy")
     known = live(judged, lambda arch: arch.ops.count("none"), "mine:zeros")
