@@ -24,6 +24,7 @@ DRAWN = {
     "search": ["clean", "random", "local", "--budget", "20", "--runs", "3"],
     "architecture": ["3456"],
     "best": ["clean", "pgd@1/255"],
+    "top": ["clean", "--n", "2"],
 }
 
 
