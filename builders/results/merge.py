@@ -164,9 +164,8 @@ def _provenance(built: Built) -> dict[str, Any]:
     """What every array of the build says of where it comes from."""
     plan, weights = built.plan, dict[str, Any]()
     if isinstance(plan.recipe, Weights):
-        keys = (
-            key_of(arch, seed) for arch in plan.architectures() for seed in plan.seeds
-        )  # of a plan that is done in part, those of the part
+        # Of a plan that is done in part, those of the part.
+        keys = (key_of(arch, seed) for arch in plan.architectures() for seed in plan.seeds)
         weights = {"weights": listing.listing({key: plan.recipe.files[key] for key in keys}, LONGEST_LIST)}
     return {
         "source": SOURCE,

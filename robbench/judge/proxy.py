@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +29,6 @@ from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
 from robbench.measurements.metrics import parse
 from robbench.measurements.question import UNTRAINED, Question
-
-if TYPE_CHECKING:
-    pass
 
 RESAMPLES = 200
 KENDALL_RESAMPLES = 100

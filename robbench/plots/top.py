@@ -13,7 +13,7 @@ from robbench.measurements.directions import direction_as_cost
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Where
 from robbench.plots.cells import styles_of
-from robbench.plots.style import FULL, label, styled
+from robbench.plots.style import FULL, label, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,6 @@ def top_choices(
         InvalidArgument: an operation that the space does not have, or a number that is none.
         UnknownMetric, NotMeasured: as for a query.
     """
-    from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     space, where = bench.space, Where(dataset=dataset, training=training, seed=seed)
@@ -68,11 +67,12 @@ def top_choices(
             raise InvalidArgument(f"counts has {operation!r}; expected operations of {space.title}: {', '.join(choices)}.")
         checked_count(count, "counts", least=0, of=f"times {operation}")
     rows = _best_codes(bench, str(metric), checked_count(n, "n"), counts or {}, where)
+    colours = styles_of([])
     styles = {
-        choice: {"facecolor": style["color"], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
-        for (choice, style), hatch in zip(((choice, styles_of([])[choice]) for choice in choices), cycle(HATCHES), strict=False)
+        choice: {"facecolor": colours[choice]["color"], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+        for choice, hatch in zip(choices, cycle(HATCHES), strict=False)
     }
-    figure = Figure((width, _AROUND + _A_ROW * len(space.variables)), layout="constrained")
+    figure = new_figure(width, _AROUND + _A_ROW * len(space.variables))
     ax = figure.subplots()
     for place, code in enumerate(rows):
         for row, choice in enumerate(code):

@@ -90,7 +90,6 @@ class TimeForOne:
         return next(self.looks, 0.0)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_build_stops_in_time_and_goes_on(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +105,12 @@ def test_a_build_stops_in_time_and_goes_on(
     plan = read_plan(out)
     assert plan.dataset == "cifar10_jpeg"
     assert sum(shards.is_done(out, unit) for unit in plan.units()[:2]) == 2
+
+
+def test_a_recipe_in_another_precision_has_a_name_of_its_own() -> None:
+    fast = gpu.in_precision(gpu.FULL.recipe, "tf32")
+    assert (fast.name, fast.precision, fast.epochs) == ("nb201-12-tf32", "tf32", 12)
+    assert gpu.in_precision(gpu.FULL.recipe, "float32") is gpu.FULL.recipe
 
 
 def test_a_build_without_data_is_refused() -> None:

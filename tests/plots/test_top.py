@@ -7,7 +7,7 @@ from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.plots import COLUMN, FULL, top_choices
 from robbench.plots.cells import STYLES
 from robbench.spaces.darts import DARTS
-from robbench.spaces.nb201 import NB201, OPERATIONS
+from robbench.spaces.nb201 import OPERATIONS
 from tests.plots.legible import assert_legible
 
 
@@ -28,7 +28,8 @@ def test_only_those_with_so_many_of_an_operation(bench: RobBench) -> None:
     (ax,) = top_choices(bench, "clean", 20, counts={"nor_conv_3x3": counted}).axes
     archs = [bench.parse(arch) for arch in bench.best("clean", n=10**6)["arch"]]
     assert len(ax.patches) == 6 * min(20, sum(arch.ops.count("nor_conv_3x3") == counted for arch in archs))
-    assert len({patch.get_hatch() for patch in ax.patches} - {None}) >= len({patch.get_facecolor() for patch in ax.patches}) - 1
+    pairs = {(patch.get_hatch(), patch.get_facecolor()) for patch in ax.patches}
+    assert len(pairs) == len(dict(pairs)) == len({colour for _, colour in pairs}) > 1, "a hatch for each colour"
 
 
 def test_what_cannot_be_drawn_is_refused(bench: RobBench) -> None:
@@ -38,5 +39,9 @@ def test_what_cannot_be_drawn_is_refused(bench: RobBench) -> None:
         top_choices(bench, "clean", counts={"conv": 1})
     with pytest.raises(InvalidArgument, match="counts=-1 is not a number of times none"):
         top_choices(bench, "clean", counts={"none": -1})
-    assert NB201.variables[0].choices == OPERATIONS
-    assert len({variable.choices for variable in DARTS.variables}) > 1
+
+
+def test_a_space_that_chooses_more_than_operations_is_refused(bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RobBench, "space", DARTS)
+    with pytest.raises(CannotPlot, match=r"architectures of DARTS choose more than operations; `bench.plot.architecture` draws each"):
+        top_choices(bench, "clean")
