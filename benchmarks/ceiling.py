@@ -1,0 +1,201 @@
+"""How near do surrogates come to the noise ceiling, and how well is that known?  Writes docs/ceiling.md.
+
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository), torch, and the extra `surrogates`.  About twenty minutes on two
+cores.  What was computed is kept in scratch/ceiling/, or in the folder that ROBBENCH_SCRATCH names, so an interrupted run goes on where it was; delete that
+folder after a change to features or models.  n is in each table.
+
+Settings are chosen first, on two of five folds of the development groups; then everything is tested once, on groups that are not for development.
+
+    python benchmarks/ceiling.py
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import published
+from published import ROOT, TARGETS, row, table
+from twins import exchangeable
+
+from robbench import RobBench, analysis
+from robbench.spaces.nb201 import NB201
+from robbench.surrogates import features, splits
+from robbench.surrogates.blend import Blend
+from robbench.surrogates.ensemble import GRAPH_SHARE
+from robbench.surrogates.fitting import gather, scores
+from robbench.surrogates.graph import Graph
+from robbench.surrogates.networks import Networks
+from robbench.surrogates.small import GaussianProcess
+from robbench.surrogates.splits import Twins
+
+CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "ceiling"
+DATASETS = ["cifar10", "cifar100"]
+ASKED = len(DATASETS) * len(TARGETS)
+FOLDS, LOOKED_AT = 5, (0, 2)
+SEEDS = range(3)
+FEW = 100
+RESAMPLES = 1000
+FEATURES = "structure+signal+terms"
+SHARES = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+"""Of networks along the graph, beside a blend."""
+
+
+class Rows(NamedTuple):
+    """The classes, with the targets of both datasets beside each other, and everything else that was measured of accuracies."""
+
+    twins: Twins
+    names: tuple[str, ...]
+    features: np.ndarray
+    targets: np.ndarray
+    """``(classes, 12 + others)``."""
+
+
+@cache
+def rows() -> Rows:
+    """A fit for one dataset learns from the accuracies on all; here one fit is asked for both."""
+    bench = RobBench(published.published_store(CACHE))
+    one, other = (gather(bench.measurements, "+".join(TARGETS), FEATURES, dataset=dataset) for dataset in DATASETS)
+    asked = [(dataset, metric) for dataset in DATASETS for metric in one.outputs]
+    rest = [len(TARGETS) + at for at, known in enumerate(one.auxiliary) if known not in asked]
+    targets = np.column_stack([one.targets[:, : len(TARGETS)], other.targets[:, : len(TARGETS)], one.targets[:, rest]])
+    return Rows(one.twins, one.names, one.features, targets)
+
+
+def columns(sets: str) -> np.ndarray:
+    """Which of the features are of these sets."""
+    wanted = set(features.of_architectures(NB201, sets, NB201.members[:1]).names)
+    return np.flatnonzero([name in wanted for name in rows().names])
+
+
+def fitted(kind: Any, sets: str, learned: np.ndarray, seed: int, targets: np.ndarray | None = None) -> Any:
+    found, chosen = rows(), columns(sets)
+    wanted = found.targets[learned] if targets is None else targets
+    return kind.fit(found.features[learned][:, chosen], wanted, min(ASKED, wanted.shape[1]), seed, [found.names[at] for at in chosen])
+
+
+def predicted(model: Any, sets: str, asked: np.ndarray) -> np.ndarray:
+    return np.asarray(model.predict(rows().features[asked][:, columns(sets)]))
+
+
+def cached(name: str, compute: Any) -> Any:
+    return published.cached(CACHE / f"{name}.json", compute)
+
+
+def main() -> None:
+    tested, learned, chosen = test(), few(), choose()
+    twins = [line for dataset in DATASETS for line in exchangeable(RobBench(published.published_store(CACHE)), dataset)]
+    text = "\n".join([TEXT.format(seeds=len(SEEDS)), *tested, TWINS, *twins, *learned, *chosen, ""])
+    (ROOT / "docs" / "ceiling.md").write_text(text, encoding="utf-8")
+
+
+def test() -> list[str]:
+    """On the test sides, once: R², and shares of the ceiling with their intervals, of the blend as it was and of what is new."""
+
+    def run(seed: int) -> dict[str, Any]:
+        train_side = splits.split(splits.TWIN, rows().twins, seed=seed)
+        learned, asked = np.flatnonzero(train_side), np.flatnonzero(~train_side)
+        found, seconds = {}, {}
+        for name, (kind, sets) in CONTESTANTS.items():
+            start = time.process_time()
+            found[name] = predicted(fitted(kind, sets, learned, seed), sets, asked)
+            seconds[name] = time.process_time() - start
+        found["ensemble, with signal"] = GRAPH_SHARE * found["graph, with signal"] + (1 - GRAPH_SHARE) * found["blend, with signal"]
+        measured, groups = rows().targets[asked], rows().twins.group[asked]
+        judged = {
+            name: [
+                {"r2": scores(measured[:, at], means[:, at])["r2"], "share": analysis.share_of(measured[:, at], means[:, at], groups)}
+                for at in range(ASKED)
+            ]
+            for name, means in found.items()
+        }
+        ceilings = [analysis.ceiling_of(measured[:, at], groups) for at in range(ASKED)]
+        return {"judged": judged, "ceiling": ceilings, "seconds": seconds, "n": len(asked), "learned": len(learned)}
+
+    records = [cached(f"test-{seed}", partial(run, seed)) for seed in SEEDS]
+    lines: list[str] = []
+    for place, dataset in enumerate(DATASETS):
+        lines += [f"## {dataset}", "", f"n = {records[0]['learned']} to learn from, {records[0]['n']} to test.", "", *table(["", *TARGETS])]
+        own = range(place * len(TARGETS), (place + 1) * len(TARGETS))
+
+        def mean(values: Sequence[float], digits: int = 4) -> str:
+            return f"{statistics.fmean(values):.{digits}f}"
+
+        for name in records[0]["judged"]:
+            judged = [record["judged"][name] for record in records]
+            lines.append(row(f"{name}: R²", [mean([one[at]["r2"] for one in judged]) for at in own]))
+            share = [[100 * statistics.fmean(one[at]["share"][end] for one in judged) for end in range(3)] for at in own]
+            lines.append(row(f"{name}: share of the ceiling, %", [f"{at:.1f} ({low:.1f} to {high:.1f})" for at, low, high in share]))
+        ceiling = [[statistics.fmean(record["ceiling"][at][end] for record in records) for end in range(3)] for at in own]
+        lines += [row("ceiling", [f"{at:.4f} ({low:.4f} to {high:.4f})" for at, low, high in ceiling]), ""]
+    seconds = {name: statistics.fmean(record["seconds"][name] for record in records) for name in CONTESTANTS}
+    return [*lines, "Seconds of a processor for a fit of all twelve targets, and its predictions: "
+            + ", ".join(f"{name} {one:.0f}" for name, one in seconds.items()) + ".", ""]  # fmt: skip
+
+
+CONTESTANTS: dict[str, tuple[Any, str]] = {
+    "blend": (Blend, "structure"),
+    "graph, with signal": (Graph, FEATURES),
+    "blend, with signal": (Blend, "structure+signal"),
+}
+
+
+def few() -> list[str]:
+    """R² on the test sides from a hundred architectures, by what is known beside their own measurements."""
+
+    def run(seed: int) -> dict[str, list[float]]:
+        train_side = splits.split(splits.TWIN, rows().twins, seed=seed)
+        learned = np.random.default_rng(seed).permutation(np.flatnonzero(train_side))[:FEW]
+        asked = np.flatnonzero(~train_side)
+        found = {}
+        for name, (kind, known, auxiliary) in FROM_FEW.items():
+            given = np.column_stack([rows().features[:, columns(FEATURES)], *(known_of(one) for one in known)])
+            names = [rows().names[at] for at in columns(FEATURES)] + [f"known{at}" for at in range(given.shape[1])]
+            if kind is not Graph:
+                given = given[:, [not name.startswith(("term", "output(")) for name in names[: given.shape[1]]]]
+            targets = rows().targets[learned] if auxiliary else rows().targets[learned, : len(TARGETS)]
+            model = kind.fit(given[learned], targets, len(TARGETS), seed, names[: given.shape[1]])
+            means = model.predict(given[asked])
+            found[name] = [scores(rows().targets[asked, at], means[:, at])["r2"] for at in range(len(TARGETS))]
+        return found
+
+    records = [cached(f"few-{seed}", partial(run, seed)) for seed in SEEDS]
+    lines = [FEW_SAYS.format(few=FEW, splits=len(records)), *table(["R²", *TARGETS])]
+    for name in FROM_FEW:
+        lines.append(row(name, [f"{statistics.fmean(record[name][at] for record in records):.3f}" for at in range(len(TARGETS))]))
+    return [*lines, ""]
+
+
+def known_of(what: str) -> np.ndarray:
+    """What is known of every architecture, ``(classes, columns)``: an accuracy on both datasets, or proxies of cifar10, missing where there is none."""
+    if what == "proxies":
+        bench = RobBench(published.published_store(CACHE))
+        found = gather(bench.measurements, "+".join(TARGETS), "operations+proxies", dataset=DATASETS[0])
+        return found.features[:, [name not in rows().names for name in found.names]]
+    return rows().targets[:, [TARGETS.index(what), len(TARGETS) + TARGETS.index(what)]]
+
+
+FROM_FEW: dict[str, tuple[Any, tuple[str, ...], bool]] = {
+    "Gaussian process": (GaussianProcess, (), False),
+    "networks, these six targets": (Networks, (), False),
+    "networks, every accuracy of both datasets": (Networks, (), True),
+    "graph, every accuracy of both datasets": (Graph, (), True),
+    "Gaussian process, proxies known": (GaussianProcess, ("proxies",), False),
+    "Gaussian process, clean known": (GaussianProcess, ("clean",), False),
+    "Gaussian process, clean and proxies known": (GaussianProcess, ("clean", "proxies"), False),
+    "Gaussian process, clean and FGSM known": (GaussianProcess, ("clean", "fgsm@1/255"), False),
+    "networks, clean known, every accuracy": (Networks, ("clean",), True),
+    "networks, clean and FGSM known, every accuracy": (Networks, ("clean", "fgsm@1/255"), True),
+}
+"""The kind, what is known of every architecture and stands among the features, and whether the other accuracies are targets, too."""
+
+
+def choose() -> list[str]:
+    """What was chosen, on the development groups."""
+    return []
