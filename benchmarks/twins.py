@@ -71,30 +71,42 @@ def _terms(total: Sum) -> set[Term]:
 def exchangeable(bench: RobBench, dataset: str) -> list[str]:
     """Noise and ceiling by all twins and by strict ones; what kinds of twins differ by, and whether by more than noise."""
     found = kinds(bench)
-    names = ("all twins: noise", "strict twins: noise", "between kinds of twins: spread", "F of that, against strict twins")
-    names += ("ceiling by all twins", "95% interval", "ceiling by strict twins", "95% interval of that")
-    names += ("each doubled operation adds", "95% interval of that", "each convolution of zeros adds", "95% interval of that ")
-    lines: dict[str, list[str]] = {name: [] for name in names}
+    lines: list[list[str]] = []
     for target in TARGETS:
         values = bench.measurements.column(Question(parse(target), dataset, None)).values
         there = ~np.isnan(values)
-        both = [analysis.ceiling_of(values[there], groups[there], RESAMPLES) for groups in (found.group, found.strict)]
-        wide, strict = both
+        wide, strict = (analysis.ceiling_of(values[there], groups[there], RESAMPLES) for groups in (found.group, found.strict))
         degrees = wide.degrees_of_freedom - strict.degrees_of_freedom
         between = (wide.noise**2 * wide.degrees_of_freedom - strict.noise**2 * strict.degrees_of_freedom) / degrees
         cells = [f"{wide.noise:.4f}", f"{strict.noise:.4f}", f"{between**0.5:.4f}", f"{between / strict.noise**2:.2f}"]
-        for one in both:
-            cells += [f"{one.r2:.4f}", f"{one.low:.4f} to {one.high:.4f}"]
-        for slope, low, high in offsets(values[there], found.group[there], np.stack([found.doubled, found.zeros], axis=1)[there]):
-            cells += [f"{slope:+.4f}", f"{low:+.4f} to {high:+.4f}"]
-        for name, cell in zip(names, cells, strict=True):
-            lines[name].append(cell)
-    n = [
-        int(np.bincount(np.bincount(groups)).dot(np.maximum(np.arange(np.bincount(groups).max() + 1) - 1, 0)))
-        for groups in (found.group, found.strict)
+        cells += [f"{one.r2:.4f} ({one.low:.4f} to {one.high:.4f})" for one in (wide, strict)]
+        numbers = np.stack([found.doubled, found.zeros], axis=1)[there]
+        cells += [f"{slope:+.4f} ({low:+.4f} to {high:+.4f})" for slope, low, high in offsets(values[there], found.group[there], numbers)]
+        lines.append(cells)
+    head = [
+        f"### {dataset}",
+        "",
+        f"Degrees of freedom: {wide.degrees_of_freedom} by all twins, {strict.degrees_of_freedom} by strict ones.",
+        "",
     ]
-    head = [f"### {dataset}", "", f"Degrees of freedom: {n[0]} by all twins, {n[1]} by strict ones.", "", *table(["", *TARGETS])]
-    return [*head, *(row(name.strip(), cells) for name, cells in lines.items()), ""]
+    return [
+        *head,
+        *table(["", *TARGETS]),
+        *(row(name, list(cells)) for name, cells in zip(ROWS, zip(*lines, strict=True), strict=True)),
+        "",
+    ]
+
+
+ROWS = (
+    "noise by all twins",
+    "noise by strict twins",
+    "spread between kinds of twins, noise included",
+    "F of that, against strict twins",
+    "ceiling by all twins",
+    "ceiling by strict twins",
+    "each doubled operation adds",
+    "each convolution of zeros adds",
+)
 
 
 def offsets(values: np.ndarray, group: np.ndarray, numbers: np.ndarray) -> list[tuple[float, float, float]]:

@@ -26,7 +26,8 @@ Sum = tuple["Term", ...]
 Term = tuple[str, Sum]
 
 INPUT, OUTPUT = "0", "output"
-_COLUMN = re.compile(r"(?:term([0-9]+)|output)(?::(.+)|\((?:term([0-9]+)|0))")
+_APPLIED = re.compile(r"term([0-9]+):(.+)")
+_HELD = re.compile(r"(?:term([0-9]+)|output)\((?:term([0-9]+)|0)")
 
 
 def terms(sums: Sequence[Sum], operations: Sequence[str], most: int) -> Features:
@@ -63,17 +64,16 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, names: Sequence[str]) -> Layout | None:
         """By the names of the features; None where they have no terms, or not all of a block."""
-        found = [(column, match) for column, name in enumerate(names) if (match := _COLUMN.fullmatch(name))]
-        operations = tuple(dict.fromkeys(match[2] for _, match in found if match[2]))
-        most = max((int(match[1]) for _, match in found if match[1]), default=0)
+        applications = [(column, match) for column, name in enumerate(names) if (match := _APPLIED.fullmatch(name))]
+        holdings = [(column, match) for column, name in enumerate(names) if (match := _HELD.fullmatch(name))]
+        operations = tuple(dict.fromkeys(match[2] for _, match in applications))
+        most = max((int(match[1]) for _, match in applications), default=0)
         applied = np.full((most, len(operations)), -1, np.intp)
         held = np.full((most + 1, most + 1), -1, np.intp)
-        for column, match in found:
-            block = int(match[1]) - 1 if match[1] else most
-            if match[2]:
-                applied[block, operations.index(match[2])] = column
-            else:
-                held[block, int(match[3] or 0)] = column
+        for column, match in applications:
+            applied[int(match[1]) - 1, operations.index(match[2])] = column
+        for column, match in holdings if most else ():
+            held[int(match[1]) - 1 if match[1] else most, int(match[2] or 0)] = column
         there = most and (applied >= 0).all() and (held[np.tri(most + 1, dtype=bool)] >= 0).all()
         return cls(applied, held) if there else None
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from robbench import CannotFit, DamagedStore, InvalidArgument, MissingLibrary, RobBench
+from robbench import InvalidArgument, MissingLibrary
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201, Cell
-from robbench.spaces.nb201.features import terms
+from robbench.spaces.nb201.features import nodes, terms
 from robbench.spaces.nb201.identity import INPUT, expression, twin_partition
 from robbench.spaces.terms import Layout
-from robbench.surrogates import fit, kinds
-from robbench.surrogates.ensemble import Ensemble
+from robbench.surrogates import kinds
 from robbench.surrogates.graph import Graph
 from robbench.surrogates.program import Program, Settings, read_out, vectors
-from robbench.surrogates.surrogate import Surrogate
-from tests import synthetic
 
 SHORT = Settings(members=3, width=4, hidden=(8, 4), epochs=1, fewest_steps=40, batch=16, rate=0.01, decay=0.1, held_out=0)
 CELLS = [NB201.members[position] for position in twin_partition().representative[::40]]
@@ -156,6 +152,15 @@ def test_features_without_terms_are_refused() -> None:
         Graph.fit(FEATURES, TARGETS, 1, 0)
     assert Layout.of(NAMES[:-1]) is None
     assert Layout.of(("paths",)) is None
+
+
+def test_terms_are_found_beside_other_features_of_the_output() -> None:
+    """The structure has columns such as ``output:0`` and ``output:terms``."""
+    names = (*nodes([]).names, *WRITTEN.names)
+    found, alone = Layout.of(names), layout()
+    assert found is not None
+    np.testing.assert_array_equal(found.applied, alone.applied + 69)
+    np.testing.assert_array_equal(found.others(len(names)), np.arange(69))
 
 
 def test_without_torch_a_fit_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
