@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import published
 from published import ROOT, TARGETS, row, table
-from twins import exchangeable
 
 from robbench import RobBench, analysis
 from robbench.spaces.nb201 import NB201
@@ -86,8 +85,7 @@ def cached(name: str, compute: Any) -> Any:
 
 def main() -> None:
     tested, learned = test(), few()
-    twins = [line for dataset in DATASETS for line in exchangeable(RobBench(published.published_store(CACHE)), dataset)]
-    text = "\n".join([TEXT.format(seeds=len(SEEDS)), *tested, TWINS, *twins, *learned])
+    text = "\n".join([TEXT.format(seeds=len(SEEDS)), *tested, *learned])
     (ROOT / "docs" / "ceiling.md").write_text(text, encoding="utf-8")
 
 
@@ -213,19 +211,6 @@ together, for one split, and averaged over the splits where there are several.
 All that was chosen was chosen on development groups, which are on no test side, in trials on two of five folds, of which no figures were kept.  There,
 stopping each member early by a tenth of its rows cost more than it gave; vectors half as wide did as well; the signal features were better with every kind
 but boosting; and a Gaussian process with a length for each feature, over the components that stand out of the noise of twins, was well behind.
-"""
-
-
-TWINS = """## Are twins repeated measurements of one thing?
-
-The ceiling takes all functional twins for that.  They are one function of the same operations, and yet two networks where one computes an operation twice,
-each time with weights of its own, and the other once, and passes it on twice; and where a convolution of zeros adds an offset.  Strict twins agree in both.
-F has the spread of what strict twins do not share over their noise: 1 if twins were exchangeable.  What a doubled operation, or a convolution of zeros,
-adds is by least squares within groups of twins, with a 95% interval by a bootstrap of groups.
-
-They are not exchangeable.  Doubled operations make a difference, mostly not of one sign; convolutions of zeros make none that can be seen.  So the ceiling by all
-twins is right for a predictor that sees functions, as ours do: it cannot tell such twins apart.  One that sees which operations are computed twice may go
-up to that by strict twins.
 """
 
 

@@ -1,15 +1,20 @@
-"""Are functional twins repeated measurements of one thing?  What `benchmarks/ceiling.py` says of it.
+"""Are functional twins repeated measurements of one thing?  Writes docs/twins.md.
 
-Twins of NAS-Bench-201 are one function of the same operations, and still two networks: where an operation is computed twice, each time has weights of its own;
-where it is computed once and passed on twice, they are shared; and a convolution of zeros adds an offset.  Strict twins agree in both.
+Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository).  Half a minute on one core; the imported store is kept in
+scratch/twins/, or in the folder that ROBBENCH_SCRATCH names.  n: 6,466 classes in 4,930 groups of twins.
+
+    python benchmarks/twins.py
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from published import TARGETS, row, table
+from published import ROOT, TARGETS, published_store, row, table
 
 from robbench import RobBench, analysis
 from robbench.measurements.metrics import parse
@@ -17,7 +22,29 @@ from robbench.measurements.question import Question
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.nb201.identity import INPUT, Sum, Term, expression, twin_key
 
+CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "twins"
+DATASETS = ["cifar10", "cifar100"]
 RESAMPLES = 2000
+
+TEXT = """# Are twins repeated measurements of one thing?
+
+Produced by `benchmarks/twins.py`.  The noise ceiling takes all functional twins for that ([surrogates.md](surrogates.md)).  They are one function of the same
+operations, and yet two networks where one computes an operation twice, each time with weights of its own, and the other once, and passes it on twice; and
+where a convolution of zeros adds an offset.  Strict twins agree in both.
+
+In brackets are 95% intervals, by a bootstrap of groups of twins.  F has the variance between kinds of twins over that of strict twins: about 1 if twins were
+exchangeable.  What a doubled operation, or a convolution of zeros, adds is by least squares within groups of twins.
+
+They are not exchangeable.  Doubled operations make a difference, only in part of one sign; convolutions of zeros add nothing that can be seen.  So the
+ceiling by all twins is right for a predictor that sees functions, as ours do: to it, such twins are one.  A predictor that sees which operations are computed
+twice may come up to the ceiling by strict twins; and a difference between two trainings of one network is better judged by the noise of strict twins.
+"""
+
+
+def main() -> None:
+    bench = RobBench(published_store(CACHE))
+    lines = [line for dataset in DATASETS for line in exchangeable(bench, dataset)]
+    (ROOT / "docs" / "twins.md").write_text("\n".join([TEXT, *lines]), encoding="utf-8")
 
 
 class Kinds(NamedTuple):
@@ -42,8 +69,8 @@ def kinds(bench: RobBench) -> Kinds:
     return Kinds(_numbered([key for key, _ in keys]), doubled, zeros, _numbered(strict))
 
 
-def _numbered(keys: list[object]) -> np.ndarray:
-    known: dict[object, int] = {}
+def _numbered(keys: Sequence[Hashable]) -> np.ndarray:
+    known: dict[Hashable, int] = {}
     return np.array([known.setdefault(key, len(known)) for key in keys])
 
 
@@ -84,7 +111,7 @@ def exchangeable(bench: RobBench, dataset: str) -> list[str]:
         cells += [f"{slope:+.4f} ({low:+.4f} to {high:+.4f})" for slope, low, high in offsets(values[there], found.group[there], numbers)]
         lines.append(cells)
     head = [
-        f"### {dataset}",
+        f"## {dataset}",
         "",
         f"Degrees of freedom: {wide.degrees_of_freedom} by all twins, {strict.degrees_of_freedom} by strict ones.",
         "",
@@ -130,3 +157,7 @@ def offsets(values: np.ndarray, group: np.ndarray, numbers: np.ndarray) -> list[
     whole = slopes(np.ones((1, len(known))))[0]
     low, high = np.quantile(slopes(weight), [0.025, 0.975], axis=0)
     return [(float(one), float(least), float(most)) for one, least, most in zip(whole, low, high, strict=True)]
+
+
+if __name__ == "__main__":
+    main()

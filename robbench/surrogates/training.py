@@ -51,10 +51,8 @@ def trained(
         seed: of everything that is drawn.
     """
     rng = np.random.default_rng(seed)
-    rows = _Rows(
-        *map(_tensor, (inputs, program.output, targets, importance[:, np.newaxis])),
-        tuple(Level(level.operation, _tensor(level.held)) for level in program.levels),
-    )
+    levels = tuple(Level(level.operation, _tensor(level.held)) for level in program.levels)
+    rows = _Rows(_tensor(inputs), _tensor(program.output), _tensor(targets), _tensor(importance[:, np.newaxis]), levels)
     start = _start(inputs.shape[1], operations, targets.shape[1], rng, settings)
     held_out = len(inputs) // settings.held_out if settings.held_out else 0
     # Which rows members hold out is drawn once for all, so together they learn from every row.
@@ -145,5 +143,5 @@ def _group(
 def _errors(parts: dict[str, Tensor], rows: _Rows, chosen: Tensor) -> Tensor:
     """Weighted squared errors of rows, ``(members, rows)`` of their numbers: ``(members, rows, targets)``."""
     output = rows.output[chosen] @ vectors(parts, rows.levels, torch.cat)
-    found = read_out(parts, torch.cat([rows.inputs[chosen], output], -1))
+    found: Tensor = read_out(parts, torch.cat([rows.inputs[chosen], output], -1))
     return (found - rows.targets[chosen]) ** 2 * rows.importance[chosen]
