@@ -13,7 +13,7 @@ from robbench.surrogates.graph import Graph, layout_of
 from robbench.surrogates.models import Arrays, part_of
 
 GRAPH_SHARE = 0.4
-"""Chosen by benchmarks/ceiling.py, on groups that are on no test side."""
+"""By trials on groups that are on no test side (docs/ceiling.md)."""
 
 
 class Ensemble:

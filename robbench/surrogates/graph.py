@@ -33,7 +33,7 @@ class Graph:
 
     version = oldest = 1
     fewest_rows = 42
-    # Chosen by benchmarks/ceiling.py, on groups that are on no test side.
+    # Those of `Networks` where both have them; the rest by trials on groups that are on no test side (docs/ceiling.md).
     settings = Settings(
         members=6, width=32, hidden=(128, 128, 64), epochs=100, fewest_steps=1500, batch=64, rate=3e-3, decay=0.6, held_out=0
     )
