@@ -29,6 +29,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
 
+smartquotes = False  # --option is no dash
 default_role = "py:obj"  # `name` in a docstring is a link where there is something to link to
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -116,6 +117,8 @@ def without_types(what: str, lines: list[str]) -> list[str]:
 
 def read_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Prepare a docstring for napoleon, which knows its sections."""
+    if lines and lines[0].startswith("Alias for field number"):  # of a NamedTuple's field that nobody described
+        lines[:] = []
     lines[:] = without_types(what, as_it_stands(what, lines))
 
 
