@@ -84,7 +84,7 @@ def save(
     seconds: str | Metric | None = None,
     **options: Unpack[Tabulation],
 ) -> None:
-    """Write `blackboxes` as Syne Tune does, for ``blackbox_tabular.deserialize(folder)``, and for ``load_blackbox`` of whoever uploads them.
+    """Write `blackboxes` as Syne Tune does, for its ``blackbox_tabular.deserialize(folder)``.
 
     Its metadata names the first metric as the default, and cites the sources; the data stays its authors'.
 

@@ -69,14 +69,21 @@ def test_hpoglue_runs_an_optimizer_on_it(curved: RobBench, epochs: str | None) -
     found = hpoglue.run(
         InOrder,
         description(curved, ["clean", "pgd@1/255"], epochs=epochs),
-        objectives="pgd@1/255",
+        objectives="pgd@1_over_255",
         fidelities=epochs and "epoch",
         budget=12,
         continuations=False,
     )
     last = {} if epochs is None else {"epoch": 3}
     asked = sorted(TOY.members, key=lambda arch: list(TOY.assignment(arch).values()))
-    assert [one["pgd@1/255"] for one in found["results"]] == [curved.query(arch, "pgd@1/255", **last) for arch in asked]
+    assert [one["pgd@1_over_255"] for one in found["results"]] == [curved.query(arch, "pgd@1/255", **last) for arch in asked]
+
+
+def test_names_are_names_of_files_too(few_bench: RobBench) -> None:
+    """hposuite would not find its own results under a name that is a path."""
+    described = description(few_bench, "clean", datasets=["toy/odd%"])
+    assert described.name == "robbench-nb201-toy_odd_"
+    assert list(description(few_bench, "pgd@0.5/255", missing="drop").metrics) == ["pgd@0.5_over_255"]
 
 
 def test_what_one_table_cannot_hold_is_refused(curved: RobBench) -> None:
