@@ -172,7 +172,7 @@ def _points(epochs: Sequence[int] | str | None, curves: Sequence[_Curve], names:
     if epochs is None:
         return [None]
     if epochs != ALL:
-        return sorted(checked_count(epoch, "epoch", least=0, of="epochs") for epoch in _several(epochs, "epochs", None))
+        return [*sorted(checked_count(epoch, "epoch", least=0, of="epochs") for epoch in _several(epochs, "epochs", None))]
     common = set.intersection(*(set(curve.epochs) for curve in curves))
     if not common:
         raise NotMeasured(f"there is no epoch after which all of {names} were measured; ask for fewer metrics.")

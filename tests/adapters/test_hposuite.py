@@ -12,7 +12,7 @@ from robbench import RobBench
 from robbench.errors import InvalidArgument, MissingLibrary
 from tests.toy_space import TOY
 
-hpoglue = pytest.importorskip("hpoglue")
+hpoglue: Any = pytest.importorskip("hpoglue")
 
 description: Any = importlib.import_module("robbench.adapters.hposuite").description
 
@@ -74,9 +74,9 @@ def test_hpoglue_runs_an_optimizer_on_it(curved: RobBench, epochs: str | None) -
         budget=12,
         continuations=False,
     )
-    last = {} if epochs is None else {"epoch": 3}
+    last = None if epochs is None else 3
     asked = sorted(TOY.members, key=lambda arch: list(TOY.assignment(arch).values()))
-    assert [one["pgd@1_over_255"] for one in found["results"]] == [curved.query(arch, "pgd@1/255", **last) for arch in asked]
+    assert [one["pgd@1_over_255"] for one in found["results"]] == [curved.query(arch, "pgd@1/255", epoch=last) for arch in asked]
 
 
 def test_names_are_names_of_files_too(few_bench: RobBench) -> None:

@@ -110,9 +110,9 @@ def test_what_the_store_lacks_raises_or_is_nan(bench: RobBench) -> None:
 
 def test_of_a_learning_curve_the_end_is_known(bench: RobBench) -> None:
     cell, api = str(CELLS[0]), dataset_api(bench)
-    for options in ({"epoch": 0}, {"epoch": 100}, {"epoch": 50, "full_lc": True}):
+    for epoch, full_lc in ((0, False), (100, False), (50, True)):
         with pytest.raises(NotMeasured, match="of a learning curve is not in the store, which knows its end: epoch=-1, full_lc=False"):
-            query(cell, "VAL_ACCURACY", "cifar10", api=api, **options)
+            query(cell, "VAL_ACCURACY", "cifar10", epoch=epoch, full_lc=full_lc, api=api)
     curve = query(cell, "VAL_ACCURACY", "cifar10", full_lc=True, api=api)
     assert len(curve) == 200
     assert repr(curve) == f"[…, {100 * bench.query(cell, 'clean')}]"

@@ -23,7 +23,7 @@ def test_results_are_what_queries_answer(curved: RobBench) -> None:
     metrics = ["clean", "synflow", "kernel_parameters"]
     table = tabulate(curved, metrics, datasets=["toy10"])
     assert table.archs == TOY.members
-    assert [TOY.from_assignment(choices) for choices in table.choices.to_dict("records")] == list(table.archs)
+    assert table.choices.to_dict("records") == [TOY.assignment(arch) for arch in TOY.members]
     assert table.values.shape == (1, 12, 1, 1, 3)
     assert table.values[0, :, 0, 0].tolist() == [[curved.query(arch, metric) for metric in metrics] for arch in table.archs]
     assert (table.datasets, table.epochs, table.length) == (("toy10",), (), 1)
