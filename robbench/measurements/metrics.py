@@ -232,6 +232,8 @@ MEASURES: dict[str, str] = {
 }
 CURVES = ("learning_curve", "training_curve", "loss_curve", "training_loss_curve", "validation_curve", "validation_loss_curve")
 """Measures with a value for each epoch; `epoch` picks one."""
+CURVE_OF = {"accuracy": "learning_curve", "validation_accuracy": "validation_curve"}
+"""Of an accuracy after the last epoch, or the chosen one: where it stands epoch by epoch."""
 
 CONFIDENCES = {scheme: f"confidence_{scheme}" for scheme in ("label", "argmax", "prediction")}
 """The measure of each scheme of Jung et al. (2023), appendix A.5."""
