@@ -148,7 +148,8 @@ def test_stack_equals_its_networks_forwards_and_backwards(archs: tuple[WideResNe
             if "tracked" not in name and name not in ("mean", "std"):
                 torch.testing.assert_close(state[name], tensor, rtol=1e-9, atol=1e-11)
     for name, parameter in stack.named_parameters():
-        assert isinstance(layer := stack.get_submodule(name.rpartition(".")[0]), Stacked)
+        layer = stack.get_submodule(name.rpartition(".")[0])
+        assert isinstance(layer, Stacked)
         assert parameter.grad is not None
         for gradient, k in zip(parameter.grad, layer.members, strict=True):
             mine = plain[k].get_parameter(name).grad
