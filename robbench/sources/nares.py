@@ -99,6 +99,7 @@ class Column(NamedTuple):
     field: str
     values: np.ndarray
     """``(networks, …)``, as the file has them; NaN where there is none."""
+    archs: Sequence[WideResNet]
 
     def accuracies(self) -> np.ndarray:
         """As fractions.
@@ -106,11 +107,13 @@ class Column(NamedTuple):
         Raises:
             SourceError: some are neither percent nor fractions.
         """
-        highest, lowest = (float(extreme(self.values, initial=0)) for extreme in (np.nanmax, np.nanmin))
-        if lowest < 0 or highest > 100:
+        wrong = (self.values < 0) | (self.values > 100)
+        if wrong.any():
+            first = next(zip(*np.nonzero(wrong), strict=True))
             raise SourceError(
-                f"{self.path}: {self.field} is {lowest if lowest < 0 else highest:g} in a record; expected an accuracy, 0 to 100 percent."
+                f"{self.path}: {self.field} of {self.archs[first[0]]} is {self.values[first]:g}; expected an accuracy, 0 to 100 percent."
             )
+        highest = np.nanmax(self.values, initial=0)
         return np.round(self.values / (100 if highest > 1 else 1), DECIMALS)
 
 
@@ -209,7 +212,7 @@ def _table(path: Path, reading: Reading) -> Table:
             column += [np.nan] * (len(archs) - len(column))  # of those before, which have none
             column.append(row.get(field, np.nan))
         archs.append(arch)
-    return Table(archs, {field: Column(path, field, _filled(column)) for field, column in rows.items()}, seeds)
+    return Table(archs, {field: Column(path, field, _filled(column), archs) for field, column in rows.items()}, seeds)
 
 
 def _filled(column: list[Any]) -> np.ndarray:

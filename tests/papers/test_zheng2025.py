@@ -24,7 +24,7 @@ ARCHS = WRN.members[::625]
 def bench(tmp_path_factory: pytest.TempPathFactory) -> RobBench:
     """25 architectures, each better than the one before."""
     folder = tmp_path_factory.mktemp("nares")
-    records = [record(arch, number / 10) for number, arch in enumerate(ARCHS)]  # type: ignore[arg-type]
+    records = [record(arch, number / 10) for number, arch in enumerate(ARCHS)]
     for one in records:
         levels = one["test_best"][0]["corruptions"]["fog"]
         one["test_best"][0]["corruptions"] = dict.fromkeys(CORRUPTIONS, levels)

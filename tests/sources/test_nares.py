@@ -24,6 +24,7 @@ from robbench.sources.recognising import what_is
 from robbench.spaces.wrn import WRN, WideResNet
 from robbench.store import Store
 from robbench.store.arrays import Name
+from robbench.surrogates import fit
 from tests.sources.test_tiny_robustbench import RECORDS as GENOTYPES
 
 ARCHS = (WRN.members[7000], WRN.members[0], WRN.members[-1])
@@ -31,7 +32,7 @@ EPOCHS = 3
 CORRUPTIONS = ("fog", "gaussian_blur", "jpeg_compression")
 
 
-def record(arch: WideResNet, number: int, unit: float = 100) -> dict[str, Any]:
+def record(arch: WideResNet, number: float, unit: float = 100) -> dict[str, Any]:
     """A network whose numbers all say which it is; validation is best in the second epoch."""
 
     def accuracy(value: float) -> float:
@@ -220,8 +221,11 @@ def _test(record: dict[str, Any]) -> dict[str, Any]:
         (lambda record: _train(record).update(best_epoch=3), r"best_epoch of line 2 is 3; expected one of its epochs, 0 to 2"),
         (lambda record: _train(record).update(best_epoch=True), r"best_epoch of line 2 is True"),
         (lambda record: _train(record)["val_acc"].__setitem__(1, "x"), r"epoch 1 of val_acc of line 2 is 'x'; expected a number"),
-        (lambda record: _test(record).update(Linf_pgd_acc=140), r"Linf_pgd_acc is 140 in a record; expected an accuracy, 0 to 100 percent"),
-        (lambda record: _test(record).update(Linf_pgd_acc=-1), r"Linf_pgd_acc is -1 in a record; expected an accuracy"),
+        (
+            lambda record: _test(record).update(Linf_pgd_acc=140),
+            rf"Linf_pgd_acc of {ARCHS[1]} is 140; expected an accuracy, 0 to 100 percent",
+        ),
+        (lambda record: _test(record).update(Linf_pgd_acc=-1), rf"Linf_pgd_acc of {ARCHS[1]} is -1; expected an accuracy"),
         (lambda record: _test(record).update(corruptions=[1]), r"corruptions of line 2 are \[1\]; expected some by name"),
         (
             lambda record: _test(record)["corruptions"]["fog"].pop("5"),
@@ -308,3 +312,17 @@ def test_the_command_line_imports_asks_and_draws(file: Path, tmp_path: Path) -> 
     assert asked.stdout == "0.21\n"
     assert run.invoke(main, ["query", "WRN-28-8", "macs", "--store", into]).stdout.startswith("3360.08")
     assert "448" in run.invoke(main, ["show", "d4w8-d7w14-d11w16", "--store", into]).stdout
+
+
+def test_a_surrogate_learns_what_depends_on_sizes_and_predicts_the_rest_of_the_space(tmp_path: Path, new_store: Path) -> None:
+    sizes = WRN.costs("cifar10")["params"]
+    archs = WRN.members[::120]
+    records = [record(arch, 4 * np.log10(sizes(arch))) for arch in archs]
+    import_source("nares", written(tmp_path / "cifar10.jsonl", records), new_store)
+    surrogate = fit(RobBench(new_store), "clean+pgd@8/255", model="ridge")
+    assert all(scores["r2"] > 0.95 for scores in surrogate.about.scores.values())
+    surrogate.save(new_store)
+    bench, others = RobBench(new_store), WRN.members[101::1999]
+    assert not set(others) & set(bench.architectures)
+    found = bench.predict_many(others, "clean")[:, 0]
+    np.testing.assert_allclose(found, [0.8727 + 0.04 * np.log10(sizes(arch)) for arch in others], atol=0.003)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import doctest
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -165,3 +167,10 @@ def test_a_figure_shows_blocks_and_channels() -> None:
     picture = svg(graph)
     assert all(f">{text}<" in picture for text in ("4 blocks", "7 blocks", "11 blocks", "448"))
     assert re.search(r"<code>d4w8-d7w14-d11w16</code>", MIXED._repr_html_())
+
+
+def test_the_docs_examples_print_what_they_show() -> None:
+    page = Path(__file__).parents[2] / "docs" / "wrn.md"
+    test = doctest.DocTestParser().get_doctest(page.read_text("utf-8"), {}, page.name, str(page), 0)
+    assert doctest.DocTestRunner().run(test) == (0, len(test.examples))
+    assert len(test.examples) >= 6
