@@ -162,10 +162,13 @@ def test_a_drawing_shows_every_stage() -> None:
 
 def test_a_figure_shows_blocks_and_channels() -> None:
     graph = WRN.graph(MIXED)
-    assert [arrow.label for arrow in graph.arrows] == ["conv 3×3", "4 blocks", "7 blocks", "11 blocks", "linear"]
-    assert list(graph.labels.values()) == ["image", "16", "128", "448", "1024", "logits"]
+    assert [(arrow.source, arrow.target, arrow.label) for arrow in graph.arrows] == [
+        ("0", "1", "4 × 128"),
+        ("1", "2", "7 × 448"),
+        ("2", "3", "11 × 1024"),
+    ]
     picture = svg(graph)
-    assert all(f">{text}<" in picture for text in ("4 blocks", "7 blocks", "11 blocks", "448"))
+    assert all(f">{text}<" in picture for text in ("4 × 128", "7 × 448", "11 × 1024", "0", "3"))
     assert re.search(r"<code>d4w8-d7w14-d11w16</code>", MIXED._repr_html_())
 
 

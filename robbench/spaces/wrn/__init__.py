@@ -119,7 +119,7 @@ class WideResNets(SearchSpace[WideResNet]):
         return drawing(arch)
 
     def graph(self, arch: WideResNet) -> Graph:
-        """The stages, one after the other."""
+        """Stem and stages, one after the other."""
         from robbench.spaces.wrn.drawing import graph
 
         return graph(arch)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from robbench.spaces.space import Arrow, Graph
 from robbench.spaces.svg import shown
 from robbench.spaces.wrn.costs import stages
 from robbench.spaces.wrn.wideresnet import STAGES, WideResNet
 
-_BETWEEN = 1.6
+_BETWEEN, _HEIGHT = 1.2, 0.3
 _HEADS = ("stage", "blocks", "width", "channels", "pixels", "parameters")
 
 
@@ -26,14 +28,13 @@ def html(arch: WideResNet) -> str:
 
 
 def graph(arch: WideResNet) -> Graph:
-    """Image, stem, three stages and logits in a row; each arrow into a stage is its blocks, with their channels below."""
-    names = ("image", "stem", *(f"stage {stage}" for stage in STAGES), "logits")
-    below = ("image", "16", *(f"{channels}" for channels in arch.channels), "logits")
-    arrows = ("conv 3×3", *(f"{depth} blocks" for depth in arch.depths), "linear")
+    """The stem, 0, and the three stages in a row; the arrow into a stage says its blocks and their channels: ``"5 × 160"``."""
+    names = ("0", *map(str, STAGES))
+    arrows = [f"{depth} × {channels}" for depth, channels in zip(arch.depths, arch.channels, strict=True)]
     return Graph(
         {name: (_BETWEEN * place, 0.0) for place, name in enumerate(names)},
         tuple(
-            Arrow(source, target, operation, operation, 0.0) for source, target, operation in zip(names, names[1:], arrows, strict=False)
+            Arrow(source, target, operation, operation, _HEIGHT)
+            for (source, target), operation in zip(pairwise(names), arrows, strict=True)
         ),
-        dict(zip(names, below, strict=True)),
     )
