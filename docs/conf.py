@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ nb_merge_streams = True
 
 smartquotes = False  # --option is no dash
 default_role = "py:obj"  # `name` in a docstring is a link where there is something to link to
+autodoc_mock_imports = [
+    name
+    for name in ("ConfigSpace", "carps", "fastparquet", "hpoglue", "optuna", "optunahub", "pymoo", "syne_tune")
+    if find_spec(name) is None
+]
+"""Adapters are documented without the libraries that they adapt."""
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

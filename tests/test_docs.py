@@ -154,7 +154,7 @@ def test_make_has_what_pages_tell_to_make() -> None:
 
 def test_the_site_builds_without_a_warning_and_asks_nobody(tmp_path: Path) -> None:
     """Notebooks are run by the test above; `make docs` runs them, too."""
-    for library in ("sphinx", "myst_nb", "pydata_sphinx_theme", "torch", "matplotlib", "sklearn", "optuna", "pymoo", "ConfigSpace"):
+    for library in ("sphinx", "myst_nb", "pydata_sphinx_theme", "torch", "matplotlib", "sklearn"):
         pytest.importorskip(library)
     options = ["-W", "--keep-going", "-q", "-D", "nb_execution_mode=off", "-d", str(tmp_path / "trees")]
     built = subprocess.run([sys.executable, "-m", "sphinx", *options, DOCS, tmp_path / "site"], capture_output=True, text=True, cwd=ROOT)
