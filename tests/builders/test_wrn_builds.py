@@ -125,7 +125,7 @@ def test_a_recipe_is_of_one_kind_of_networks(tmp_path: Path, tiny_images: str) -
     assert recipe.skeleton(load(tiny_images)) == WideSkeleton(2, 8, 1, 2)
     assert "cells" not in recipe.settings()
     with pytest.raises(
-        BuildError, match=r"has cells=5, of NAS-Bench-201 and stem_channels=8, of WideResNets; leave one out \(cells=None\)"
+        BuildError, match=r"has cells=5, of NAS-Bench-201, and stem_channels=8, of WideResNets; leave one out \(cells=None\)"
     ):
         replace(recipe, cells=5)
     with pytest.raises(
