@@ -51,7 +51,7 @@ def test_none_is_no_arrow() -> None:
     assert not [path for path in page.iter("{http://www.w3.org/2000/svg}path") if path.get("marker-end")]
 
 
-@pytest.mark.parametrize("space", [SPACES["nb201"], SPACES["darts"]], ids=lambda space: space.name)
+@pytest.mark.parametrize("space", [SPACES["nb201"], SPACES["darts"], SPACES["wrn"]], ids=lambda space: space.name)
 def test_all_that_is_drawn_is_inside_the_picture(space: SearchSpace[object]) -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -70,6 +70,15 @@ def test_a_genotype_is_drawn() -> None:
     shown = genotype._repr_html_()
     assert escape(str(genotype)) in shown
     assert {"normal cell", "reduction cell"} <= set(texts(shown))
+
+
+def test_a_figure_is_shown_as_a_picture_whatever_backend_there_is(few_bench: RobBench) -> None:
+    pytest.importorskip("matplotlib")
+    figure = few_bench.plot.scatter("clean", "pgd@1/255", width=2.0)
+    shown = figure._repr_png_()
+    assert shown.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(shown[at : at + 4], "big") for at in (16, 20))
+    assert (width, height) == tuple(round(144 * inches) for inches in figure.get_size_inches())
 
 
 def test_an_oracle_and_what_a_search_found_show_architectures(few_bench: RobBench) -> None:
