@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import examples
+from robbench.cli.options import examples, json_option
 from robbench.explore.contents import contents
 from robbench.explore.page import check_place, write
 
@@ -18,7 +19,8 @@ MEGABYTE = 10**6
 @click.argument("store", required=False, envvar="ROBBENCH_STORE", type=click.Path(path_type=Path))
 @click.option("--out", default="explore.html", show_default=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--dataset", "datasets", multiple=True, help="A dataset to show; may be given again.  All of the store's if left out.")
-def explore(store: Path | None, out: Path, datasets: tuple[str, ...]) -> None:
+@json_option
+def explore(store: Path | None, out: Path, datasets: tuple[str, ...], as_json: bool) -> None:
     """Write an explorer of a STORE: one HTML file, to be opened in any browser, without a server or a network.
 
     STORE is ROBBENCH_STORE if left out, or else the embedded one.
@@ -29,6 +31,9 @@ def explore(store: Path | None, out: Path, datasets: tuple[str, ...]) -> None:
         size = write(shown, out)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error}") from error
+    if as_json:
+        click.echo(json.dumps({"store": shown.store, "out": str(out), "bytes": size, "architectures": len(shown.keys), "metrics": len(shown.columns)}))
+        return
     click.echo(f"{out}: {len(shown.keys)} architectures, {len(shown.columns)} metrics, {size / MEGABYTE:.1f} MB.  Open it in a browser.")
 
 
