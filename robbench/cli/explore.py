@@ -9,8 +9,7 @@ import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import examples, json_option
-from robbench.explore.contents import contents
-from robbench.explore.page import check_place, write
+from robbench.explore.page import check_place
 
 MEGABYTE = 10**6
 
@@ -26,15 +25,16 @@ def explore(store: Path | None, out: Path, datasets: tuple[str, ...], as_json: b
     STORE is ROBBENCH_STORE if left out, or else the embedded one.
     """
     check_place(out)
-    shown = contents(RobBench(store), datasets=datasets or None)
+    bench = RobBench(store)
     try:
-        size = write(shown, out)
+        written = bench.explore(out, datasets=datasets or None, progress=True)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error}") from error
     if as_json:
-        click.echo(json.dumps({"store": shown.store, "out": str(out), "bytes": size, "architectures": len(shown.keys), "metrics": len(shown.columns)}))
+        click.echo(json.dumps({"store": str(bench.path), **written._asdict(), "out": str(out)}))
         return
-    click.echo(f"{out}: {len(shown.keys)} architectures, {len(shown.columns)} metrics, {size / MEGABYTE:.1f} MB.  Open it in a browser.")
+    size = f"{written.bytes / MEGABYTE:.1f} MB"
+    click.echo(f"{out}: {written.architectures} architectures, {written.metrics} metrics, {size}.  Open it in a browser.")
 
 
 COMMANDS = (explore,)

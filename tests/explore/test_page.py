@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -85,3 +86,24 @@ def test_no_other_file_is_touched(toy_bench: RobBench, tmp_path: Path, name: str
         write(contents(toy_bench), tmp_path / name)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["mine.html"]
     assert mine.read_text("utf-8") == "my own page"
+
+
+def test_a_bench_writes_its_explorer_and_says_what_is_in_it(toy_bench: RobBench, tmp_path: Path) -> None:
+    out = tmp_path / "explore.html"
+    found = toy_bench.explore(out, datasets=["toy10"])
+    shown = contents(toy_bench, datasets=["toy10"])
+    assert out.read_bytes() == page(shown)
+    assert found == (out, out.stat().st_size, len(toy_bench.classes), len(shown.columns))
+    with pytest.raises(CannotPlot, match="make it first"):
+        toy_bench.explore(tmp_path / "none" / "explore.html", progress=True)
+
+
+def test_a_terminal_sees_what_is_done(toy_bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stderr", terminal)
+    shown = contents(toy_bench, progress=True)
+    every = 2 + len(shown.columns) - len(toy_bench.space.attributes)
+    assert f"toy.h5: architectures, then metrics: {every} of {every} done, 00:0" in terminal.getvalue()
+    page(shown, progress=True)
+    assert "toy.h5: drawings, numbers, and both packed: 3 of 3 done, 00:0" in terminal.getvalue()
