@@ -83,7 +83,11 @@ def explanation_html(explanation: Explanation) -> str:
 
 def shown_html(shown: Shown) -> str:
     """An architecture, drawn, and all that is known of it."""
-    facts = [(name, ", ".join(value) if isinstance(value, list) else _shown(value)) for name, value in shown.facts.items() if value not in (None, [])]
+    facts = [
+        (name, ", ".join(value) if isinstance(value, list) else _shown(value))
+        for name, value in shown.facts.items()
+        if value not in (None, [])
+    ]
     return f"<div>{_drawing(shown.space, shown.arch)}{_table((), facts)}</div>"
 
 

@@ -23,7 +23,7 @@ from robbench.cli.options import (
     table_options,
     where_options,
 )
-from robbench.cli.tables import as_measured, present, records, text_table, write_table
+from robbench.cli.tables import as_measured, present, records, text_table
 
 
 @click.command(epilog=examples("info", "info --json"))

@@ -89,7 +89,9 @@ def import_folder_(path: Path, into: Path, as_json: bool) -> None:
     import_all(path, into, as_json=as_json)
 
 
-def import_all(folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, as_json: bool = False) -> None:
+def import_all(
+    folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, as_json: bool = False
+) -> None:
     """Import a folder, and say what became of each file; what was refused is click's error, after all others."""
     found = imported(folder, into, only, training=training, quiet=as_json)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -120,8 +120,9 @@ def _xlsx(frame: pd.DataFrame, file: BinaryIO, packed: None) -> None:
         return made
 
     # All of it is looked at before a sheet is begun, which could not be given up.
-    for row in [[cell(value) for value in row] for row in (frame.columns, *frame.itertuples(index=False))]:
-        sheet.append(row)
+    table: list[Iterable[Any]] = [frame.columns, *frame.itertuples(index=False)]
+    for line in [list(map(cell, row)) for row in table]:
+        sheet.append(line)
     book.save(file)
 
 
