@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_what_became_of_each_file_is_told_to_programs(run: Run, tmp_path: Path) 
     (refused,) = told["refused"]
     assert (refused["path"], told["unknown"]) == (str(folder / "nats.pickle"), [str(folder / "notes.txt")])
     assert "is a Python pickle" in refused["why"]
-    expected = {
+    expected: dict[str, Any] = {
         "source": "hwnasbench",
         "path": str(file),
         "into": str(store),
