@@ -29,7 +29,7 @@ assert robbench.__file__.startswith(sys.prefix), robbench.__file__
 assert round(robbench.RobBench().query({ARCH!r}, "pgd", eps=16 / 255), 3) == 0.817
 """
 """The first answers of README."""
-TOO_NEW = "building needs torch"
+NO_TORCH = "building needs torch"
 """What the builders say where torch is not installed."""
 
 
@@ -81,7 +81,7 @@ def ask(commands: Path, version: str, room: Path) -> None:
     shown = run(commands / "robbench", "--help", cwd=room)
     assert all(command in shown for command in ("query", "explore", "build", "proxies")), shown
     refused = subprocess.run([commands / "robbench", "build", "status", "."], cwd=room, text=True, capture_output=True, check=False)
-    assert (refused.returncode, TOO_NEW in refused.stderr) == (1, True), refused.stderr
+    assert (refused.returncode, NO_TORCH in refused.stderr) == (1, True), refused.stderr
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from robbench import RobBench, analysis
 from robbench.explore import contents, write
+from robbench.explore.page import _asset, _written
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
 from robbench.store.rows import Rows
@@ -379,6 +380,14 @@ def test_genotypes_of_darts_are_drawn_and_have_neighbours(chromium: Any, tmp_pat
         nearest = [sum(np.array(DARTS.encode(bench.classes[3])) != np.array(DARTS.encode(other))) for other in bench.architectures]
         told = [int(text.split()[0]) for text in page.locator("#neighbours tbody td:first-child").all_inner_texts()]
         assert told == sorted(int(one) for one in nearest)[1:13]
+
+
+def test_bytes_of_every_length_come_back(view: Any) -> None:
+    function = _asset("data.js").partition("const Data")[0]
+    for length in range(5):
+        packed = bytes(range(256)) + bytes(range(255, 255 - length, -1))
+        found = view.evaluate(f"(text) => {{ {function}; return [...bytesOf(text)]; }}", _written(packed))
+        assert bytes(found) == packed
 
 
 WITHOUT_WEBGL = """

@@ -12,7 +12,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import CannotPlot
 from robbench.explore import contents, page, write
-from robbench.explore.page import MARK
+from robbench.explore.page import MARK, _written
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests.explore.unpacking import DATA, Unpacked, data_of
@@ -62,6 +62,15 @@ def test_nothing_of_a_store_is_markup(tmp_path: Path, toy_store: Path) -> None:
     assert len(DATA.findall(whole)) == 1
     assert whole.count(b"<script") == 2
     assert Unpacked(data_of(whole)).text["columns"][0]["dataset"] == HOSTILE
+
+
+def test_whatever_the_bytes_are_they_are_text_without_markup() -> None:
+    for length in range(9):
+        packed = bytes(range(256)) * 40 + bytes(range(255, 255 - length, -1))
+        text = _written(packed)
+        assert not set(text) & set("<'\"\\ \n")
+        assert data_of(f'<script id="data" type="text/plain">{text}</script>'.encode()) == packed
+        assert len(text) < 1.26 * len(packed)
 
 
 def test_the_same_store_gives_the_same_page(toy_bench: RobBench) -> None:
