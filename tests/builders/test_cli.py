@@ -126,7 +126,10 @@ def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> Non
         (("|nope~0|", "--dataset", tiny_images), "Error: UnknownArchitecture: "),
         ((CELL, "--dataset", tiny_images, "--proxy", "synflo"), "Error: ProxyError: 'synflo' is not a proxy. Did you mean 'synflow'"),
         ((CELL, "--dataset", tiny_images, "--init", "zeros"), "Error: ProxyError: 'zeros' is not an initialisation"),
-        ((CELL, "--dataset", tiny_images, "--seed", -1), "Error: InvalidArgument: --seed -1 is not a seed; expected an integer of at least 0"),
+        (
+            (CELL, "--dataset", tiny_images, "--seed", -1),
+            "Error: InvalidArgument: --seed -1 is not a seed; expected an integer of at least 0",
+        ),
         ((CELL, "--dataset", tiny_images, "--device", "abacus"), "Error: BuildError: device 'abacus' cannot be used"),
     ):
         result = CliRunner().invoke(main, ["proxies", *map(str, arguments)])
