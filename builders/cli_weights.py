@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from builders.options import checked_name, data_option, device_option, space_option
+from builders.options import checked_name, data_option, device_option, say, space_option
+from robbench.cli.options import json_option
 
 
 @click.command()
@@ -28,6 +29,7 @@ from builders.options import checked_name, data_option, device_option, space_opt
 @click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
 @device_option
 @data_option
+@json_option
 def evaluate(
     checkpoints: tuple[Path, ...],
     into: Path,
@@ -44,6 +46,7 @@ def evaluate(
     stack: int,
     device: str,
     data: Path | None,
+    as_json: bool,
 ) -> None:
     """Attack and corrupt networks whose weights are in files, and put the results into a store.
 
@@ -78,7 +81,7 @@ def evaluate(
         )  # fmt: skip
         for _ in done:
             bar.update()
-    click.echo(f"{into}: {len(networks)} networks evaluated")
+    say(f"{into}: {len(networks)} networks evaluated", as_json, into=into, networks=len(networks))
 
 
 @click.command()

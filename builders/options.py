@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +14,11 @@ space_option = click.option("--space", default="nb201", show_default=True, help=
 device_option = click.option(
     "--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, …; auto is the GPU where there is one."
 )
+
+
+def say(text: str, as_json: bool, **facts: Any) -> None:
+    """Print the text, or, for programs, the facts."""
+    click.echo(json.dumps(facts, default=str) if as_json else text)
 
 
 def checked_name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:

@@ -37,6 +37,15 @@ def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str) -> None:
     code, printed = robbench("verify", store, "--device", "cpu")
     assert code == 0
     assert "in the same environment: 0 of 168 outcomes and 0 proxies differ" in printed
+    (unit,) = json.loads(robbench("verify", store, "--device", "cpu", "--json")[1])["units"]
+    assert (unit["succeeded"], unit["outcomes"], unit["differing_outcomes"]) == (True, 168, 0)
+    told = json.loads(robbench("merge", folder, "--into", store, "--json")[1])
+    assert (told["into"], told["added"], len(told["unchanged"])) == (str(store), [], 15)
+    told = json.loads(robbench("status", folder, "--json")[1])
+    assert (told["done"], told["total"], told["recipe"], told["failed"], told["running"]) == (2, 2, "digits", [], [])
+    again = ("plan", tmp_path / "again", "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 3)
+    told = json.loads(robbench(*again, "--stack", 2, "--json")[1])
+    assert told == {"folder": str(tmp_path / "again"), "architectures": 3, "seeds": [0], "units": 2, "stack": 2}
 
 
 def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str) -> None:

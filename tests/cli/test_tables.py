@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robbench import RobBench
+from robbench.cli.main import main
 from robbench.cli.tables import as_measured, write_table
 from tests.cli.running import Run, answer, refusal
 
@@ -140,6 +142,24 @@ def test_a_workbook_has_the_benchs_table_to_16_digits(run: Run, few_bench: RobBe
     metrics, out = ["clean", "pgd@1/255", "synflow"], tmp_path / "t.xlsx"
     answer(run("table", *metrics, "--store", few_bench.path, "--out", out))
     pd.testing.assert_frame_equal(pd.read_excel(out), few_bench.table(metrics).reset_index(), rtol=0.5e-15, atol=0)
+
+
+def test_every_command_speaks_to_programs() -> None:
+    """But for one that runs for hours and whose result is a folder, and one whose result is a JSON file."""
+
+    def leaves(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from ((f"{name} {inner}", leaf) for inner, leaf in leaves(command))
+            elif command is not None:
+                yield name, command
+
+    found = dict(leaves(main))
+    assert len(found) > 40
+    silent = {name for name, command in found.items() if not any("--json" in parameter.opts for parameter in command.params)}
+    assert silent <= {"build run", "build transfer", "build search"}
 
 
 def test_anomalies_print_a_page_and_say_how_to_get_the_rest(run: Run, few_store: Path, few_bench: RobBench, tmp_path: Path) -> None:
