@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from builders.cli_proxies import proxies
 from builders.cli_weights import evaluate, transfer
-from builders.options import checked_name, data_option, device_option, folder_argument, say, space_option
+from builders.options import BUILT, checked_name, data_option, device_option, folder_argument, say, space_option
 from robbench import RobBench
-from robbench.cli.options import json_option
+from robbench.cli.options import examples, json_option
 
 if TYPE_CHECKING:
     from builders.log import Event
@@ -27,7 +27,7 @@ __all__ = ["build", "proxies"]
 _BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 
 
-@click.group()
+@click.group(epilog=examples(*BUILT))
 def build() -> None:
     """Measure it yourself: train, attack, store."""
     if find_spec("torch") is None:
@@ -38,7 +38,7 @@ build.add_command(evaluate)
 build.add_command(transfer)
 
 
-@build.command()
+@build.command(epilog=examples(BUILT[0], "build status tiny"))
 @folder_argument
 @space_option
 @click.option(
@@ -135,7 +135,7 @@ def plan(
     )
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT[:2]))
 @folder_argument
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
@@ -183,7 +183,7 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, k
     click.echo(f"{folder}: all {begun.total} units are done; next: robbench build merge {folder} --into STORE")
 
 
-@build.command()
+@build.command(epilog=examples(BUILT[0], "build status tiny", "build status tiny --json"))
 @folder_argument
 @json_option
 def status(folder: Path, as_json: bool) -> None:
@@ -222,7 +222,7 @@ def _ago(event: Event) -> timedelta:
     return timedelta(seconds=round(time.time() - event.time))
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT))
 @folder_argument
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
@@ -238,7 +238,7 @@ def merge(folder: Path, into: Path, training: str | None, partial: bool, as_json
     say(text, as_json, folder=folder, into=into, **arrays)
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT, "build verify tiny.h5"))
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sample", default=1, show_default=True, help="How many units.")
 @click.option("--seed", default=0, show_default=True, help="Which units.")

@@ -10,10 +10,15 @@ import click
 from tqdm import tqdm
 
 from builders.options import checked_name, data_option, device_option, say, space_option
-from robbench.cli.options import json_option
+from robbench.cli.options import ARCH, examples, json_option
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        f"build evaluate cell.pth --arch {ARCH} --dataset cifar10 --data path/to/cifar10 --evaluation published --into mine.h5",
+        needs="a checkpoint and CIFAR-10",
+    )
+)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
@@ -84,7 +89,11 @@ def evaluate(
     say(f"{into}: {len(networks)} networks evaluated", as_json, into=into, networks=len(networks))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "build transfer one.npz another.npz --dataset cifar10 --data path/to/cifar10 --out matrix.json", needs="checkpoints and CIFAR-10"
+    )
+)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
 @click.option(
     "--out",

@@ -8,6 +8,13 @@ from typing import Any
 
 import click
 
+BUILT = (
+    "build plan tiny --dataset digits --recipe digits --evaluation digits-light --classes 2 --stack 2",
+    "build run tiny --device cpu",
+    "build merge tiny --into tiny.h5",
+)
+"""Commands that make a store of two networks, in half a minute, for examples."""
+
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
 data_option = click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set's published files.")
 space_option = click.option("--space", default="nb201", show_default=True, help="The search space that architectures are of.")

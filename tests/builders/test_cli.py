@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,23 @@ def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str) -> None:
     again = ("plan", tmp_path / "again", "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 3)
     told = json.loads(robbench(*again, "--stack", 2, "--json")[1])
     assert told == {"folder": str(tmp_path / "again"), "architectures": 3, "seeds": [0], "units": 2, "stack": 2}
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_command_has_examples_and_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from builders.cli import build, proxies
+    from builders.recipes import RECIPES
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=1))
+    shown = {name: str(command.epilog) for name, command in {**build.commands, "proxies": proxies, "build": build}.items()}
+    assert all("$ robbench " in text for text in shown.values())
+    lines = {name: re.findall(r"\$ robbench (.+)", text) for name, text in shown.items() if "which need" not in text}
+    every = [*lines["status"], *lines["verify"][1:], *lines["proxies"]]  # one store for all of them
+    assert {line for name in ("plan", "run", "status", "merge", "verify", "proxies", "build") for line in lines[name]} == set(every)
+    for line in every:
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, f"robbench {line}\n{result.output}"
 
 
 def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str) -> None:
