@@ -8,7 +8,7 @@
     assets/       the page: HTML, CSS and scripts
 
 The scripts are our own.  Bokeh, the best fit among libraries that ship their JavaScript, brings 1.95 MB for plots, widgets and tables, and a store of
-everything takes 2.8 MB at 6,466 architectures by 288 metrics, so both do not fit into 3 MB.  Its scatter is a canvas that a keyboard and a screen reader
+everything takes 2.9 MB at 6,466 architectures by 327 metrics, so both do not fit into 3 MB.  Its scatter is a canvas that a keyboard and a screen reader
 cannot enter, and drawn cells, neighbours, twins, comparison and the link that restores a view would be our own code anyway.  What is left is a canvas of
 points, two small charts, a table and a form.
 
