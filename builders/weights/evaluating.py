@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from builders.datasets import Dataset
+from builders.environment import environment_of
 from builders.evaluations import Evaluation
 from builders.measure import measure
 from builders.networks.families import stacked
 from builders.networks.frozen import FrozenStack
 from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
-from builders.units import environment_of
 from builders.weights.checkpoints import Checkpoint, Normalisation, common, loaded
 from robbench.arguments import checked_count
 

@@ -25,6 +25,7 @@ from robbench.measurements.metrics import Metric
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.history import Query
 from robbench.search.objectives import Function
+from robbench.search.oracle import Oracle
 from robbench.search.result import Found
 from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
@@ -183,8 +184,13 @@ class _Task:
         if self.proxy is not None:
             options["proxy"] = bench.oracle(self.proxy, missing="nan", dataset=self.oracle.get("dataset"))
         asked = bench.oracle(self.objectives, budget=self.budget, noise_seed=noise_seed, **self.oracle)
-        found = algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
-        return Run(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
+        return run_once(self.algorithm, asked, space, seed, options)
+
+
+def run_once(algorithm: str, asked: Oracle, space: Moves[Any], seed: tuple[int, int], options: Mapping[str, Any]) -> Run:
+    """One run, which spends the budget of its oracle; raises as the algorithm does."""
+    found = algorithm_of(algorithm)(asked, space, np.random.default_rng(seed), **options)
+    return Run(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
 
 
 def noise_seed_of(seed: tuple[int, int]) -> int:
