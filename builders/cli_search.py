@@ -13,6 +13,7 @@ from builders.cli_proxies import network_options, skeleton_of
 from builders.options import data_option, device_option, space_option
 from builders.watching import Searching
 from robbench import RobBench
+from robbench.arguments import checked_count, checked_seed
 from robbench.cli.completion import algorithm_names
 from robbench.cli.options import direction_option, examples, table_options
 from robbench.cli.search import best_of, check_options, finished, history_of
@@ -123,6 +124,8 @@ def search(
     check_options(algorithm, [*own, *(name for name, value in (("proxy", proxy), ("combine", combine)) if value is not None)], OPTIONS)
     if combine and objectives[:2] != PARTS:
         raise click.UsageError(f"--combine {combine} is made of the objectives {' and '.join(PARTS)}; name these first.")
+    checked_seed(seed)
+    checked_count(runs, "runs")
     guide = (proxy or DEFAULT) if "proxy" in options_of(algorithm) else None
     images, bar = load(dataset, data), Searching(runs * (budget + (0 if guide is None else pool or POOL)))
     skeleton = skeleton_of(space, images, {"channels": channels, "cells": cells, "layers": layers, "stem": False if no_stem else None})
