@@ -101,6 +101,7 @@ def search(
     channels: int,
     cells: int | None,
     layers: int | None,
+    stem_channels: int | None,
     no_stem: bool,
     out: Path | None,
     as_json: bool,
@@ -128,7 +129,8 @@ def search(
     checked_count(runs, "runs")
     guide = (proxy or DEFAULT) if "proxy" in options_of(algorithm) else None
     images, bar = load(dataset, data), Searching(runs * (budget + (0 if guide is None else pool or POOL)))
-    skeleton = skeleton_of(space, images, {"channels": channels, "cells": cells, "layers": layers, "stem": False if no_stem else None})
+    sizes = {"channels": channels, "cells": cells, "layers": layers, "stem_channels": stem_channels, "stem": False if no_stem else None}
+    skeleton = skeleton_of(space, images, sizes)
     options |= {"seed": network_seed, "device": find_device(device), "keep": keep}
     live = _live_objectives(objectives, guide, images, skeleton, bar, options)
     if guide is not None:
