@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,17 @@ def test_what_has_no_value_is_counted(tiny_images: str, monkeypatch: pytest.Monk
     lost = int(result.stderr.split("zcprob is missing for ")[1].split(" of 30: too large")[0])
     assert 5 < lost < 25
     assert answer(search(tiny_images, f"random zcprob {TINY} --budget 30 --json"))["failures"] == {"zcprob": {"too large": lost}}
+
+
+def test_the_examples_of_its_help_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")  # for the digits
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^    \$ robbench (.+)$", CliRunner().invoke(main, ["build", "search", "-h"]).output, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "scores.jsonl").read_text().count("\n") > 2
 
 
 def test_another_space(tiny_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
