@@ -1,6 +1,6 @@
 """Seconds a network for each proxy alone, and for all in one pass; one network at a time, and stacked.
 
-    python benchmarks/proxies.py [--space nb201] [--stack 4] [--batch 64] [--reference ../shared/reference]
+    python benchmarks/proxies.py [--space nb201] [--stack 4] [--batch 64] [--together] [--reference ../shared/reference]
 
 Networks of NAS-Bench-201: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
 puts in a stack.  Networks of DARTS (`--space darts`): of the size of searches (C=16, 8 layers), `--stack` genotypes drawn at random (seed 0), which is what
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--space", default="nb201", choices=["nb201", "darts"])
     parser.add_argument("--stack", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--together", action="store_true", help="only all in one pass")
     parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -59,30 +60,34 @@ def main() -> None:
     stack = initialised(archs, skeleton, MEAN, STD)
     alone = [initialised([arch], skeleton, MEAN, STD) for arch in archs]
 
-    def seconds(names: list[str]) -> tuple[float, float]:
-        """A network's, one at a time and stacked."""
+    def seconds(names: list[str]) -> list[float]:
+        """A network's, one at a time and stacked, if it is with others."""
         found = []
-        for networks in (alone, [stack]):
+        for networks in (alone, [stack]) if given.stack > 1 else (alone,):
             started = time.process_time()
             for network in networks:
                 score(network, images, labels, names)
             found.append((time.process_time() - started) / given.stack)
-        return found[0], found[1]
+        return found
+
+    def row(title: str, found: Sequence[float]) -> None:
+        print(f"| {title} | {' | '.join(f'{one:.2f}' for one in found)} |", flush=True)
 
     seconds(["grad_norm"])  # warm-up
     print(
         f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}; {given.stack} networks of {given.space}, {given.batch} images"
     )
-    print("\n| proxy | one network, s | stacked, s |\n|---|---|---|")
-    total = np.zeros(2)
-    for name in proxies:
+    columns = 2 if given.stack > 1 else 1
+    print("\n| proxy | one network, s |" + " stacked, s |" * (columns - 1) + "\n|---|" + "---|" * columns)
+    total = np.zeros(columns)
+    for name in () if given.together else proxies:
         found = seconds([name])
         total += found
-        print(f"| {name} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
-    print(f"| nothing shared | {total[0]:.2f} | {total[1]:.2f} |")
+        row(name, found)
+    if not given.together:
+        row("nothing shared", total.tolist())
     for title, names in (("all", proxies), ("all but hessian", [name for name in proxies if name != "hessian"])):
-        found = seconds(names)
-        print(f"| {title} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
+        row(title, seconds(names))
 
 
 if __name__ == "__main__":
