@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from builders.cli_proxies import network_options, skeleton_of
 from builders.options import data_option, device_option, space_option
@@ -114,9 +115,9 @@ def search(
     """
     from builders.datasets import load
     from builders.devices import find_device
-    from robbench.search import oracle_of
+    from robbench.search import ALGORITHMS, oracle_of
     from robbench.search.proxy import DEFAULT, POOL
-    from robbench.search.repeated import options_of, run_once
+    from robbench.search.repeated import Run, options_of
     from robbench.search.trnas import r_score
     from robbench.spaces import space_named
 
@@ -146,8 +147,9 @@ def search(
         return oracle_of(whole, one_or_more, **common) if store is None else RobBench(store).oracle(one_or_more, on="surrogate", **common)
 
     try:
-        first = oracle()
-        done = finished(run_once(algorithm, oracle(), first.space, (seed, index), own) for index in range(runs))
+        first, run = oracle(), ALGORITHMS[algorithm]
+        seeds = ((seed, index) for index in range(runs))
+        done = finished(Run.of(run(oracle(), first.space, np.random.default_rng(one), **own), one) for one in seeds)
     except KeyboardInterrupt:
         raise click.ClickException(_stopped(0, runs, bar.scored, keep)) from None
     finally:

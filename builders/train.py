@@ -26,6 +26,7 @@ from builders.networks.layers import Stacked
 from builders.networks.stacked import Stack
 from builders.precision import products
 from builders.recipes import Adversary, Recipe
+from robbench.arguments import checked_seed
 
 _NO_GRADIENT = 1e-6
 """Keeps a norm of 0 from dividing; torch's `clip_grad_norm_` adds as much."""
@@ -227,8 +228,12 @@ def clip_gradients(network: nn.Module, largest: float) -> None:
 
 
 def generator(seed: int, purpose: str) -> Generator:
-    """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers."""
-    return Generator().manual_seed(_derived(seed, purpose))
+    """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers.
+
+    Raises:
+        InvalidArgument: the seed is none.
+    """
+    return Generator().manual_seed(_derived(checked_seed(seed), purpose))
 
 
 def _derived(seed: int, purpose: str) -> int:
