@@ -26,7 +26,7 @@ from robbench.search.algorithms import ALGORITHMS
 from robbench.search.domination import non_dominated
 from robbench.search.history import Query, values_of
 from robbench.search.oracle import Oracle
-from robbench.search.repeated import noise_seed_of, opened, options_of
+from robbench.search.repeated import noise_seed_of, one_thread, opened, options_of
 from robbench.spaces import Subset
 
 COST = "training_seconds"
@@ -80,10 +80,12 @@ def run_of(setting: Setting, which: tuple[str, str, int]) -> Run:
     bench, seed = opened(setting.path, setting.dataset), (setting.seed, number)
     oracle, space = _oracle(bench, setting, objective, seed), _space(setting, objective)
     function = _function(bench, setting, algorithm)
-    asked = watch(function, oracle, space, np.random.default_rng(seed), setting.limit)
+    with one_thread():
+        asked = watch(function, oracle, space, np.random.default_rng(seed), setting.limit)
     faults = asked.faults
     if number == 0 and ":" in algorithm:
-        again = watch(function, _oracle(bench, setting, objective, seed), space, np.random.default_rng(seed), setting.limit)
+        with one_thread():
+            again = watch(function, _oracle(bench, setting, objective, seed), space, np.random.default_rng(seed), setting.limit)
         if at := unlike(asked.queries, again.queries):
             faults.note("asked otherwise when run again from the same seed", f"query {at} under {objective}")
     regret, costs = _worth(bench, setting, objective, asked.queries)
