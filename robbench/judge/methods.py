@@ -51,6 +51,11 @@ class Method:
         return checksum(Path(origin)) if origin is not None and Path(origin).is_file() else None
 
 
+def source_of(method: str) -> str | None:
+    """`Method.source`, of what is called ``module:name``; None of what the package has by a name of its own."""
+    return Method(method).source() if ":" in method else None
+
+
 def checksum(path: Path) -> str:
     """16 hexadecimal digits of a SHA-256 of a file."""
     with path.open("rb") as file:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +16,10 @@ from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
 from robbench.errors import CannotFit
 from robbench.judge.asking import clean_and_robust
-from robbench.judge.calling import Faults, MethodFailed, called
+from robbench.judge.calling import Faults, MethodFailed, called, guarding
 from robbench.judge.fitting import LEVEL, Predicted, Predictor, brought, line, mean, ours
-from robbench.judge.methods import Method
+from robbench.judge.keeping import kept_in
+from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import HANGING
 from robbench.measurements.directions import spelled
@@ -46,6 +49,7 @@ def judge_predictor(
     dataset: str | None = None,
     training: str | None = None,
     limit: float | None = 300,
+    keep: Path | None = None,
     progress: bool = False,
 ) -> Report:
     """The report card of a predictor.
@@ -61,6 +65,8 @@ def judge_predictor(
         seed: of the first split, and of the models; the others have the next.
         dataset, training: as for a query.
         limit: seconds that a fit with its predictions may take; None for no limit.
+        keep: a folder for finished fits (see `robbench.judge.keeping`): a report that was cut goes on, and one of more splits, sizes, metrics or predictors in the
+            same setting takes what is there.
         progress: show a bar on stderr.
 
     Returns:
@@ -68,7 +74,7 @@ def judge_predictor(
 
     Raises:
         CannotFit: too few architectures; otherwise as `robbench.surrogates.fit`.
-        InvalidArgument: a size beyond the training side, a method or number that is none.
+        InvalidArgument: a size beyond the training side, a method or number that is none, or a folder that keeps fits of another setting.
     """
     from tqdm import tqdm
 
@@ -76,44 +82,86 @@ def judge_predictor(
     predictors = {method: brought(Method(method).found) if ":" in method else ours(method)}
     predictors |= {name: ours(name) for name in beside}
     names = list(dict.fromkeys(map(spelled, metrics))) or clean_and_robust(bench, training)
+    made = made_by(bench, seed, dataset=dataset or bench.default_dataset, training=training, features=features)
+    kept = kept_in(keep, made | {"limit": limit}, list(predictors))
     faults, asked, hanging = Faults(), 0, 0
     records: list[dict[str, Any]] = []
-    for name in tqdm(names, unit="metric", disable=None if progress else True):
-        data = gather(bench.measurements, name, features, dataset=dataset, training=training)
-        control = _control(bench, data)
-        contestants: dict[str, Predictor] = {**predictors, "mean": mean, **({} if control is None else {"parameters": line})}
-        for number in range(checked_seed(seed), seed + splits):
-            train_side = _split(data, number)
-            for size in sizes or [size for size in SIZES if size <= train_side.sum()] or [int(train_side.sum())]:
-                learned, tested = drawn(train_side, size, number), np.flatnonzero(~train_side)
-                ceiling = _ceiling(data, tested)
-                for predictor, function in contestants.items():
-                    is_judged = predictor == method
-                    if is_judged and hanging == HANGING:
-                        faults.note(f"was not asked any more after {HANGING} fits that hung")
-                        continue
-                    asked += is_judged
-                    known = data.features if function is not line or control is None else control[:, np.newaxis]
-                    start = time.perf_counter()
-                    try:
-                        predicted = called(
-                            limit if is_judged else None, function, known[learned], data.targets[learned, 0], known[tested], number
-                        )
-                    except MethodFailed as error:
-                        if not is_judged:
-                            raise
-                        failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
-                        faults.note(failed.kind, f"{failed}, of {name} from {size} architectures")
-                        hanging += failed.kind.startswith("was still")
-                        continue
-                    seconds = time.perf_counter() - start
-                    if is_judged:
-                        _note(faults, predicted, f"{name} from {size} architectures")
-                    place = {"metric": name, "predictor": predictor, "size": size, "split": number}
-                    records.append(place | _score(predicted, data.targets[tested, 0]) | ceiling | {"seconds": seconds})
-    made = made_by(bench, seed, method=method, features=features, splits=splits, dataset=dataset, training=training)
+    with guarding(bench.path, faults):
+        for metric in tqdm(names, unit="metric", disable=None if progress else True):
+            data = gather(bench.measurements, metric, features, dataset=dataset, training=training)
+            for task in _tasks(data, predictors, _control(bench, data), sizes, range(checked_seed(seed), seed + splits)):
+                is_judged = task.predictor == method
+                if is_judged and hanging == HANGING:
+                    faults.note(f"was not asked any more after {HANGING} fits that hung")
+                    continue
+                found = kept.done((task.predictor, metric, task.size, task.split), partial(_judged if is_judged else _trusted, task, limit))
+                asked += is_judged
+                for what, example in found["faults"]:
+                    faults.note(what, f"{example}, of {metric} from {task.size} architectures")
+                    hanging += what.startswith("was still")
+                if found["scores"]:
+                    place = {"metric": metric, "predictor": task.predictor, "size": task.size, "split": task.split}
+                    records.append(place | found["scores"] | task.ceiling | {"seconds": found["seconds"]})
+    made = {"method": method, "method_sha256": source_of(method), "splits": splits, **made}
     sections = tuple(_sections(records)) if records else ()
     return Report("predictor", method, _summary(method, records, asked), faults.of(asked), sections, made)
+
+
+class _Task(NamedTuple):
+    """One fit, and what it is tested on."""
+
+    predictor: str
+    size: int
+    split: int
+    function: Predictor
+    called_with: tuple[np.ndarray, np.ndarray, np.ndarray, int]
+    measured: np.ndarray
+    """``(tested,)``."""
+    ceiling: dict[str, float]
+
+
+def _tasks(
+    data: Data, predictors: Mapping[str, Predictor], control: np.ndarray | None, sizes: Sequence[int], splits: Sequence[int]
+) -> Iterator[_Task]:
+    """All fits for one metric: of the predictors, and of those that any must beat."""
+    for number in splits:
+        train_side = _split(data, number)
+        tested = np.flatnonzero(~train_side)
+        measured, ceiling = data.targets[tested, 0], _ceiling(data, tested)
+        for size in sizes or [size for size in SIZES if size <= train_side.sum()] or [int(train_side.sum())]:
+            learned = drawn(train_side, size, number)
+            given: dict[str, tuple[Predictor, np.ndarray]] = {
+                name: (function, data.features) for name, function in {**predictors, "mean": mean}.items()
+            }
+            if control is not None:
+                given["parameters"] = line, control[:, np.newaxis]
+            for name, (function, features) in given.items():
+                called_with = features[learned], data.targets[learned, 0], features[tested], number
+                yield _Task(name, size, number, function, called_with, measured, ceiling)
+
+
+def _trusted(task: _Task, limit: float | None) -> dict[str, Any]:
+    """What came of a fit: ``{"scores": {…}, "seconds": …, "faults": []}``; what is not judged has no limit, and raises its errors."""
+    start = time.perf_counter()
+    predicted = task.function(*task.called_with)
+    return {"scores": _score(predicted, task.measured), "seconds": time.perf_counter() - start, "faults": []}
+
+
+def _judged(task: _Task, limit: float | None) -> dict[str, Any]:
+    """The same of what is judged, with its faults as ``[what, example]``; no scores where there are no predictions."""
+    start = time.perf_counter()
+    try:
+        predicted = called(limit, task.function, *task.called_with)
+    except MethodFailed as error:
+        failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
+        return {"scores": {}, "seconds": time.perf_counter() - start, "faults": [[failed.kind, str(failed)]]}
+    seconds, count, faults = time.perf_counter() - start, len(predicted.means), []
+    missing = int((~np.isfinite(predicted.means)).sum())
+    if missing:
+        faults.append(["predicted NaN, or infinite values", f"{missing} of {count}"])
+    if predicted.depends_on_order:
+        faults.append(["predicted otherwise when asked in another order", f"some of {count}"])
+    return {"scores": _score(predicted, task.measured), "seconds": seconds, "faults": faults}
 
 
 def _split(data: Data, seed: int) -> np.ndarray:
@@ -136,14 +184,6 @@ def _ceiling(data: Data, tested: np.ndarray) -> dict[str, float]:
     except CannotFit:
         return dict.fromkeys(("ceiling", "ceiling_low", "ceiling_high"), np.nan)
     return {"ceiling": found.r2, "ceiling_low": found.low, "ceiling_high": found.high}
-
-
-def _note(faults: Faults, predicted: Predicted, where: str) -> None:
-    missing = int((~np.isfinite(predicted.means)).sum())
-    if missing:
-        faults.note("predicted NaN, or infinite values", f"{missing} of {len(predicted.means)}, of {where}")
-    if predicted.depends_on_order:
-        faults.note("predicted otherwise when asked in another order", where)
 
 
 def _score(predicted: Predicted, measured: np.ndarray) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
 from robbench.judge.calling import Fault, Faults, guarding
-from robbench.judge.methods import Method
+from robbench.judge.keeping import kept_in
+from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
 from robbench.measurements.directions import spelled
@@ -48,6 +50,7 @@ def judge_search(
     training: str | None = None,
     limit: float | None = 60,
     workers: int = 1,
+    keep: Path | None = None,
     progress: bool = False,
 ) -> Report:
     """The report card of a search.
@@ -66,13 +69,16 @@ def judge_search(
         training: as for a query.
         limit: seconds that a run may take; None for no limit.
         workers: processes; the result does not depend on how many.
+        keep: a folder for finished runs (see `robbench.judge.keeping`): a report that was cut goes on, and one of more runs, objectives or methods in the same
+            setting takes what is there.
         progress: show a bar on stderr.
 
     Returns:
         Sections ``results``, ``tests`` and ``curves``.
 
     Raises:
-        InvalidArgument: a method, algorithm or number that is none; otherwise as for a query and for `RobBench.oracle`.
+        InvalidArgument: a method, algorithm or number that is none, or a folder that keeps runs of another setting; otherwise as for a query and for
+            `RobBench.oracle`.
     """
     from tqdm import tqdm
 
@@ -82,12 +88,14 @@ def judge_search(
     names = ["+".join(map(spelled, one.split("+"))) for one in objectives] or _objectives(bench, training)
     setting = Setting(bench.path, bench.default_dataset, training, budget, checked_seed(seed), noise, proxy or _proxy(bench), limit)
     algorithms = _algorithms(method, beside, setting.proxy)
+    made = made_by(bench, seed, dataset=setting.dataset, training=training, budget=budget, noise=noise, proxy=setting.proxy)
+    kept = kept_in(keep, made | {"limit": limit}, algorithms)
     for name in names:
         best_of(setting, name)
     which = [(algorithm, objective, number) for objective in names for algorithm in algorithms for number in range(runs)]
     faults = Faults()
     with guarding(bench.path, faults), processes(workers) if workers > 1 else nullcontext() as executor:
-        found = list(tqdm(run_all(setting, which, executor), total=len(which), unit="run", disable=None if progress else True))
+        found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
     sections = (
         Section("results", RESULTS_SAYS, _results(done), ()),
@@ -99,7 +107,7 @@ def judge_search(
             if fault.what != NOT_APPLICABLE:
                 faults.note(f"was set beside {run.algorithm}, which {fault.what}", fault.example)
     wrong = _faults([run for run in found if run.algorithm == method], faults)
-    made = made_by(bench, seed, method=method, runs=runs, budget=budget, noise=noise, proxy=setting.proxy, training=training)
+    made = {"method": method, "method_sha256": source_of(method), "runs": runs, **made}
     return Report("search", method, _summary(done, found, method), wrong, tuple(one for one in sections if len(one.table)), made)
 
 

@@ -19,6 +19,7 @@ from robbench.analysis.pareto import hypervolume
 from robbench.bench import RobBench
 from robbench.errors import NotMeasured
 from robbench.judge.calling import Fault
+from robbench.judge.keeping import NOTHING_KEPT, Kept
 from robbench.judge.methods import Method
 from robbench.judge.watched import unlike, watch
 from robbench.measurements.question import Question
@@ -92,10 +93,21 @@ def run_of(setting: Setting, which: tuple[str, str, int]) -> Run:
     return Run(algorithm, objective, number, regret, costs, len(asked.queries), asked.seconds, faults.of(1))
 
 
-def run_all(setting: Setting, which: Sequence[tuple[str, str, int]], executor: Executor | None) -> Iterator[Run]:
-    """The runs, in order, here or in other processes."""
-    run = partial(run_of, setting)
+def run_all(setting: Setting, which: Sequence[tuple[str, str, int]], executor: Executor | None, kept: Kept = NOTHING_KEPT) -> Iterator[Run]:
+    """The runs, in order, here or in other processes; those that are kept are not made again."""
+    run = partial(_kept, kept, setting)
     return map(run, which) if executor is None else executor.map(run, which, chunksize=4)
+
+
+def _kept(kept: Kept, setting: Setting, which: tuple[str, str, int]) -> Run:
+    found = kept.done(which, lambda: _said(run_of(setting, which)))
+    faults = tuple(Fault(*fault) for fault in found["faults"])
+    return Run(*which, np.array(found["regret"]), np.array(found["costs"]), found["asked"], found["seconds"], faults)
+
+
+def _said(run: Run) -> dict[str, Any]:
+    """What a run found, as JSON can say it."""
+    return {**run._asdict(), "regret": run.regret.tolist(), "costs": run.costs.tolist()}
 
 
 def checkpoints(budget: int) -> np.ndarray:

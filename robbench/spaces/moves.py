@@ -64,6 +64,20 @@ class Moves(ABC, Generic[A]):
             if mutant is not None:
                 return mutant
 
+    def sample_each(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A:
+        """Each variable takes a choice by its share, drawn again until the result is one of these architectures.
+
+        Arguments:
+            shares: for each variable, ``(choices,)``, all above 0, with the sum 1.
+            rng: of the draws.
+        """
+        upto = [np.cumsum(share) for share in shares]
+        while True:
+            drawn = rng.random(len(upto))
+            arch = self._admitted([int(np.searchsorted(one, at * one[-1], side="right")) for one, at in zip(upto, drawn, strict=True)])
+            if arch is not None:
+                return arch
+
     def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
         """Each variable from one of two parents, at random, drawn again until the child is one of these architectures (a parent, at least)."""
         mine, theirs = self.space.encode(one), self.space.encode(other)

@@ -86,6 +86,14 @@ class Subset(Moves[A]):
         upto = np.cumsum(np.exp(logs - logs.max()))
         return self._archs[int(np.searchsorted(upto, rng.random() * upto[-1], side="right"))]
 
+    def sample_each(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A:
+        """As of the whole space, given that the result is one of these, among which it is drawn at once, unless they are all."""
+        if self._is_whole:
+            return super().sample_each(shares, rng)
+        logs = np.sum([np.log(share)[column] for share, column in zip(shares, self._codes.T, strict=True)], axis=0)
+        upto = np.cumsum(np.exp(logs - logs.max()))
+        return self._archs[int(np.searchsorted(upto, rng.random() * upto[-1], side="right"))]
+
     def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
         """As of the whole space, given that the child is one of these; of a space too large to list it is drawn among these at once."""
         if self._space.members is not None:
