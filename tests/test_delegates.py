@@ -46,6 +46,7 @@ def test_what_commands_do_methods_of_the_same_name_do() -> None:
         "verify",
         "show",
         "papers",
+        "reported",
         "fetch",
         "remove",
         "judge",

@@ -32,6 +32,11 @@ def printing_options(function: Function) -> Function:
     return click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")(json_option(function))
 
 
+keep_option = click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for what is finished: a report that was cut goes on there, and a larger one takes what is there.",
+)
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
 
 
@@ -81,6 +86,7 @@ def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown:
 @click.option("--training", help="The training protocol.")
 @click.option("--limit", default=60.0, show_default=True, help="Seconds that a run may take.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@keep_option
 @seed_option
 @printing_options
 def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, beside: tuple[str, ...], **options: Any) -> None:
@@ -102,6 +108,7 @@ def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, besi
 @click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
 @click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
 @click.option("--limit", default=300.0, show_default=True, help="Seconds that a fit with its predictions may take.")
+@keep_option
 @dataset_options
 @seed_option
 @printing_options
