@@ -17,6 +17,7 @@ from robbench.bench import RobBench
 from robbench.errors import CannotFit
 from robbench.judge.asking import clean_and_robust
 from robbench.judge.calling import Faults, MethodFailed, called, guarding
+from robbench.judge.figures import Dots, Lines
 from robbench.judge.fitting import LEVEL, Predicted, Predictor, brought, line, mean, ours
 from robbench.judge.keeping import kept_in
 from robbench.judge.methods import Method, source_of
@@ -212,8 +213,8 @@ def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
     largest: pd.DataFrame = table[table["size"] == table["size"].max()].reset_index(drop=True)
     short = ("metric", "predictor", "size", "r2", "ceiling", "share", "kendall", "mae", "coverage", "width", "seconds")
     return [
-        Section("scores", SCORES_SAYS, largest, short),
-        Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2")),
+        Section("scores", SCORES_SAYS, largest, short, figure=Dots(("metric",), "predictor", "r2", "ceiling")),
+        Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), CURVES),
     ]
 
 
@@ -227,4 +228,5 @@ SCORES_SAYS = (
     f" interval, the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
     " wide that is; seconds to fit and predict."
 )
+CURVES = Lines(("metric",), "predictor", "size", "r2", "ceiling")
 CURVES_SAYS = "R² after learning from so many architectures, mean over splits."

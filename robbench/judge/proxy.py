@@ -21,6 +21,7 @@ from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument, NotMeasured
 from robbench.judge.asking import SUMMARIES, one_level_each
 from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with
+from robbench.judge.figures import Dots
 from robbench.judge.gains import FOLDS, gains
 from robbench.judge.ranking import correlations, overlaps, strata
 from robbench.judge.report import Report, Section, made_by
@@ -34,6 +35,7 @@ RESAMPLES = 200
 KENDALL_RESAMPLES = 100
 """Kendall's τ of a resample takes milliseconds; its interval is from the first of the same resamples."""
 FEWEST = 20
+PANELS = ("dataset", "training")
 RANKING = "ranking"
 BESIDE = "beside the proxies of the store"
 
@@ -102,12 +104,12 @@ def judge_proxy(
                 found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
                 added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
     sections = [
-        Section(title, says, pd.DataFrame.from_records(found), short)
-        for title, says, found, short in (
-            (RANKING, _ranking_says(options), ranking, RANKING_SHORT),
-            (BESIDE, BESIDE_SAYS, beside, ()),
-            ("all proxies", BOARD_SAYS, board, ()),
-            ("what it adds to a predictor", ADDS_SAYS, added, ()),
+        Section(title, says, pd.DataFrame.from_records(found), short, figure=figure)
+        for title, says, found, short, figure in (
+            (RANKING, _ranking_says(options), ranking, RANKING_SHORT, Dots(PANELS, "metric", "spearman", "ceiling")),
+            (BESIDE, BESIDE_SAYS, beside, (), None),
+            ("all proxies", BOARD_SAYS, board, (), Dots(PANELS, "proxy", "attacks")),
+            ("what it adds to a predictor", ADDS_SAYS, added, (), Dots(PANELS, "metric", "added_to_structure")),
         )
         if found
     ]

@@ -16,6 +16,7 @@ from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
 from robbench.judge.calling import Fault, Faults, guarding
+from robbench.judge.figures import Dots, Lines
 from robbench.judge.keeping import kept_in
 from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
@@ -98,9 +99,9 @@ def judge_search(
         found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
     sections = (
-        Section("results", RESULTS_SAYS, _results(done), ()),
-        Section("tests", TESTS_SAYS.format(method=method), _tests(done, method), ()),
-        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret")),
+        Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
+        Section("tests", TESTS_SAYS.format(method=method), _tests(done, method)),
+        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), CURVES),
     )
     for run in found:
         for fault in run.faults if run.algorithm != method else ():
@@ -289,6 +290,7 @@ def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[st
     return tuple(said)
 
 
+CURVES = Lines(("objective",), "algorithm", "queries", "regret")
 RESULTS_SAYS = (
     "regret: how much less, measured without noise, the architecture has that a run takes for the best than the best one, mean over runs with its 95% interval;"
     " of several objectives, the share of the front's hypervolume that is lacking. rank: among the algorithms, from the same seed, mean over runs. seconds: that"

@@ -106,7 +106,7 @@ def _read(name: str) -> pd.DataFrame:
 
     entry = TABLES[name]
     numbers = pd.read_csv(FOUND / f"{name}.csv", comment="#")
-    given = {
+    given: dict[str, str | float] = {
         "paper": entry.paper,
         "table": entry.table,
         "dataset": entry.dataset,
@@ -114,7 +114,9 @@ def _read(name: str) -> pd.DataFrame:
         "sd": float("nan"),
         "protocol": entry.protocol,
     }
-    numbers = numbers.assign(**{column: value for column, value in given.items() if column not in numbers})
+    for column, value in given.items():
+        if column not in numbers:
+            numbers[column] = value
     named = GENOTYPES if entry.genotypes else {}
     numbers["genotype"] = [str(DARTS.parse(named[one])) if one in named else "" for one in numbers["architecture"]]
     numbers["remark"] = [REMARKS.get(one, "") if entry.genotypes else SEARCHED_ANEW for one in numbers["architecture"]]
