@@ -21,8 +21,8 @@ WIDTH = 360.0
 ROW, AXIS, RIGHT = 17.0, 22.0, 10.0
 HEIGHT = 200.0
 """Of the part of a panel of lines where the lines are."""
-LETTER = 6.1
-"""The width of a letter, about."""
+LETTER = 6.7
+"""The width of a bold letter, about."""
 LONGEST = 27
 """Letters of a label; of a longer one the beginning is shown."""
 SERIES = 8

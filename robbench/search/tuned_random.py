@@ -46,7 +46,9 @@ def tuned_random_search(
                 explore / count + (1 - explore) * np.bincount(column, minlength=count) / len(column)
                 for count, column in zip(choices, codes.T, strict=True)
             ]
-            arch = space.sample_each(shares, rng)
-            evaluate.prepare([arch])
-            scores.setdefault(arch, evaluate(arch))
+            known = len(scores)
+            while len(scores) == known:  # what was drawn before teaches nothing
+                arch = space.sample_each(shares, rng)
+                evaluate.prepare([arch])
+                scores.setdefault(arch, evaluate(arch))
     return evaluate.result()

@@ -71,12 +71,15 @@ class Moves(ABC, Generic[A]):
             shares: for each variable, ``(choices,)``, all above 0, with the sum 1.
             rng: of the draws.
         """
-        upto = [np.cumsum(share) for share in shares]
         while True:
-            drawn = rng.random(len(upto))
-            arch = self._admitted([int(np.searchsorted(one, at * one[-1], side="right")) for one, at in zip(upto, drawn, strict=True)])
+            arch = self._drawn(shares, rng)
             if arch is not None:
                 return arch
+
+    def _drawn(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A | None:
+        """One draw, if it is one of these architectures."""
+        at = rng.random(len(shares)).tolist()
+        return self._admitted([int(np.searchsorted(np.cumsum(share)[:-1], place, side="right")) for share, place in zip(shares, at, strict=True)])
 
     def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
         """Each variable from one of two parents, at random, drawn again until the child is one of these architectures (a parent, at least)."""
