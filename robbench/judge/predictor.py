@@ -24,6 +24,7 @@ from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import HANGING
 from robbench.measurements.directions import spelled
+from robbench.search.repeated import one_thread
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
 from robbench.surrogates.splits import TWIN, split
 
@@ -144,7 +145,8 @@ def _tasks(
 def _trusted(task: _Task, limit: float | None) -> dict[str, Any]:
     """What came of a fit: ``{"scores": {…}, "seconds": …, "faults": []}``; what is not judged has no limit, and raises its errors."""
     start = time.perf_counter()
-    predicted = task.function(*task.called_with)
+    with one_thread():
+        predicted = task.function(*task.called_with)
     return {"scores": _score(predicted, task.measured), "seconds": time.perf_counter() - start, "faults": []}
 
 
@@ -152,7 +154,8 @@ def _judged(task: _Task, limit: float | None) -> dict[str, Any]:
     """The same of what is judged, with its faults as ``[what, example]``; no scores where there are no predictions."""
     start = time.perf_counter()
     try:
-        predicted = called(limit, task.function, *task.called_with)
+        with one_thread():
+            predicted = called(limit, task.function, *task.called_with)
     except MethodFailed as error:
         failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
         return {"scores": {}, "seconds": time.perf_counter() - start, "faults": [[failed.kind, str(failed)]]}
@@ -226,7 +229,7 @@ def _summary(method: str, records: Sequence[dict[str, Any]], asked: int) -> tupl
 SCORES_SAYS = (
     "On architectures of which neither they nor a twin were learned from: R² (mean over splits, least and greatest in brackets), the noise ceiling of R² with its 95%"
     f" interval, the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
-    " wide that is; seconds to fit and predict."
+    " wide that is; seconds to fit and predict, with one thread of linear algebra."
 )
 CURVES = Lines(("metric",), "predictor", "size", "r2", "ceiling")
 CURVES_SAYS = "R² after learning from so many architectures, mean over splits."

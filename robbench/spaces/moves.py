@@ -79,7 +79,9 @@ class Moves(ABC, Generic[A]):
     def _drawn(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A | None:
         """One draw, if it is one of these architectures."""
         at = rng.random(len(shares)).tolist()
-        return self._admitted([int(np.searchsorted(np.cumsum(share)[:-1], place, side="right")) for share, place in zip(shares, at, strict=True)])
+        return self._admitted(
+            [int(np.searchsorted(np.cumsum(share)[:-1], place, side="right")) for share, place in zip(shares, at, strict=True)]
+        )
 
     def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
         """Each variable from one of two parents, at random, drawn again until the child is one of these architectures (a parent, at least)."""
