@@ -36,10 +36,13 @@ class Method:
         """What is called so, if it can be called; of a class, one made without arguments.
 
         Raises:
-            InvalidArgument: it cannot be called; otherwise as `found`.
+            InvalidArgument: it cannot be called, or it is a class that cannot be made so; otherwise as `found`.
         """
         found = self.found
-        made = found() if isinstance(found, type) else found
+        try:
+            made = found() if isinstance(found, type) else found
+        except (Exception, SystemExit) as error:  # of the class's own
+            raise InvalidArgument(f"{self.spec} cannot be made without arguments: {type(error).__name__}: {error}.") from error
         if not callable(made):
             raise InvalidArgument(f"{self.spec} is a {type(made).__name__}, which cannot be called; expected a function.")
         return made

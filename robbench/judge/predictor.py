@@ -99,7 +99,7 @@ def judge_predictor(
                 found = kept.done((task.predictor, metric, task.size, task.split), partial(_judged if is_judged else _trusted, task, limit))
                 asked += is_judged
                 for what, example in found["faults"]:
-                    faults.note(what, f"{example}, of {metric} from {task.size} architectures")
+                    faults.note(what, ", ".join(filter(None, (example, f"of {metric} from {task.size} architectures"))))
                     hanging += what.startswith("was still")
                 if found["scores"]:
                     place = {"metric": metric, "predictor": task.predictor, "size": task.size, "split": task.split}
@@ -158,13 +158,17 @@ def _judged(task: _Task, limit: float | None) -> dict[str, Any]:
             predicted = called(limit, task.function, *task.called_with)
     except MethodFailed as error:
         failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
-        return {"scores": {}, "seconds": time.perf_counter() - start, "faults": [[failed.kind, str(failed)]]}
+        return {"scores": {}, "seconds": time.perf_counter() - start, "faults": [[failed.kind, failed.message]]}
     seconds, count, faults = time.perf_counter() - start, len(predicted.means), []
     missing = int((~np.isfinite(predicted.means)).sum())
     if missing:
         faults.append(["predicted NaN, or infinite values", f"{missing} of {count}"])
     if predicted.depends_on_order:
         faults.append(["predicted otherwise when asked in another order", f"some of {count}"])
+    if predicted.low is not None and predicted.high is not None:
+        empty = int((~(predicted.low <= predicted.high)).sum())  # NaN, too
+        if empty:
+            faults.append(["gave intervals that hold nothing", f"{empty} of {count}"])
     return {"scores": _score(predicted, task.measured), "seconds": seconds, "faults": faults}
 
 

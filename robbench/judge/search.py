@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from robbench.arguments import checked_choice, checked_count, checked_seed, near
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
-from robbench.judge.calling import Fault, Faults, guarding
+from robbench.judge.calling import Fault, Faults, MethodFailed, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.keeping import kept_in
 from robbench.judge.methods import Method, source_of
@@ -80,6 +81,7 @@ def judge_search(
     Raises:
         InvalidArgument: a method, algorithm or number that is none, or a folder that keeps runs of another setting; otherwise as for a query and for
             `RobBench.oracle`.
+        MethodFailed: a worker's process ended in a run.
     """
     from tqdm import tqdm
 
@@ -96,7 +98,10 @@ def judge_search(
     which = [(algorithm, objective, number) for objective in names for algorithm in algorithms for number in range(runs)]
     faults = Faults()
     with guarding(bench.path, faults), processes(workers) if workers > 1 else nullcontext() as executor:
-        found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
+        try:
+            found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
+        except BrokenExecutor as error:
+            raise MethodFailed("ended the process that it ran in", f"a run of {' or '.join(algorithms)}; workers=1 shows where") from error
     done = [run for run in found if run.asked]
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),

@@ -251,6 +251,13 @@ def test_a_report_says_what_made_it(judged: RobBench) -> None:
     assert said["made"]["store_sha256"] in report.markdown()
 
 
+def test_digits_that_are_no_index_are_no_architecture(judged: RobBench, tmp_path: Path) -> None:
+    """Python reads no integer of 5,000 digits."""
+    (tmp_path / "scores.csv").write_text(f"arch,score\n{'9' * 5000},1\n")
+    scores = from_csv(judged, tmp_path / "scores.csv")
+    assert [fault[:2] for fault in scores.faults] == [("names what is no architecture of the space", 1)]
+
+
 def test_bad_options_are_refused(judged: RobBench) -> None:
     with pytest.raises(UnknownMetric):
         card(judged, clean_of, metrics=["cleen"])
