@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,15 @@ import pandas as pd
 from published import REFERENCE, ROOT, TARGETS
 
 from robbench import RobBench
-from robbench.judge import Report, from_store, judge_predictor, judge_proxy, judge_search
+from robbench.judge import Report, Section, from_store, judge_predictor, judge_proxy, judge_search
+from robbench.judge.comparing import KINDS
+from robbench.judge.figures import Dots, Lines
 from robbench.judge.keeping import kept_in
-from robbench.judge.report import made_by
+from robbench.judge.report import made_by, write
+from robbench.measurements.metrics import parse
 from robbench.measurements.tables import held_proxies
+from robbench.papers import reported
+from robbench.papers.reported import TABLES
 from robbench.sources import import_source
 
 FOLDER = ROOT / "scratch" / "leaderboard"
@@ -46,6 +51,7 @@ SETTINGS: tuple[tuple[str, str, str | None, list[str]], ...] = (
 )
 """Of searches: a folder, the training, the noise, and the objectives."""
 RUNS, SPLITS, WORKERS = 20, 3, 2
+Proxies = dict[tuple[str, str], dict[str, pd.DataFrame]]
 PREDICTORS = ("ridge", "forest", "process", "networks", "blend")
 
 
@@ -61,7 +67,7 @@ def store() -> Path:
     return path
 
 
-def proxies(bench: RobBench) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+def proxies(bench: RobBench) -> Proxies:
     """For each data set with published proxies, and each of these and each attribute: the tables of its report."""
     kept, found = kept_in(FOLDER / "proxies", made_by(bench, 0), []), {}
     for dataset in bench.measurements.store.datasets():
@@ -73,14 +79,17 @@ def proxies(bench: RobBench) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
 
 
 def _tables(bench: RobBench, name: str, dataset: str) -> dict[str, Any]:
-    report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset])
+    report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], adds=False)
     return dict(json.loads(report.json())["sections"])
 
 
 def predictors(bench: RobBench) -> pd.DataFrame:
     """Learning curves of all kinds of surrogates; of the one for few architectures where there are few."""
     asked: dict[str, Any] = {"metrics": TARGETS, "splits": SPLITS, "training": STANDARD, "keep": FOLDER / "predictors", "progress": True}
-    reports = [judge_predictor(bench, "boosting", beside=PREDICTORS, **asked), judge_predictor(bench, "small", beside=(), sizes=(50, 200), **asked)]
+    reports = [
+        judge_predictor(bench, "boosting", beside=PREDICTORS, **asked),
+        judge_predictor(bench, "small", beside=(), sizes=(50, 200), **asked),
+    ]
     curves = [report.section("learning curves") for report in reports]
     return pd.concat([curves[0], curves[1][curves[1]["predictor"] == "small"]], ignore_index=True)
 
@@ -95,6 +104,162 @@ def searches(bench: RobBench) -> dict[str, Report]:
     }  # fmt: skip
 
 
+def board(found: Proxies, dataset: str, training: str) -> Section:
+    """The proxies of a data set, beside each other and the ceiling."""
+    tables = {name: by_title for (of, name), by_title in found.items() if of == dataset}
+    ranking = pd.concat([by_title["ranking"].assign(proxy=name) for name, by_title in tables.items()])
+    ranking = ranking[ranking["training"] == training].assign(
+        kind=lambda rows: [KINDS[parse(metric).entry.kind] for metric in rows["metric"]]
+    )
+    means = ranking.pivot_table(index="proxy", columns="kind", values=["ceiling", "partial", "top"])
+    whole = tables["synflow"]["all proxies"]
+    whole = whole[whole["training"] == training].drop(columns=["dataset", "training"]).reset_index(drop=True)
+    for column in ("partial", "top"):
+        whole[column] = [means[column, "attacks"][name] for name in whole["proxy"]]
+    ceilings = {kind: float(means["ceiling", kind].mean()) for kind in KINDS.values() if ("ceiling", kind) in means}
+    whole = pd.concat([pd.DataFrame([{"proxy": CEILING, **ceilings}]), whole], ignore_index=True)
+    columns = tuple(name for name in ("proxy", "clean", "attacks", "corruptions", "behind", "partial", "top") if whole[name].notna().any())
+    says = f"{reading_of_proxies(whole, ceilings)} n: {whole['n'].max():.0f} classes. {BOARD_SAYS}"
+    return Section(f"proxies of {dataset}, {NAMES[training]}", says, whole, columns, figure=Dots((), "proxy", "attacks"))
+
+
+def reading_of_proxies(whole: pd.DataFrame, ceilings: dict[str, float]) -> str:
+    """Which to use for what, as far as the intervals say it."""
+    rows = whole[whole["proxy"] != CEILING]
+    best, level = rows.iloc[0], rows[(rows["behind_high"] >= 0) & (rows["behind"] < 0)]
+    said = [
+        f"Under attacks {best['proxy']} ranks best, {best['attacks']:.2f} of the {ceilings['attacks']:.2f} that noise allows; {told_apart(level['proxy'])}."
+    ]
+    for kind, words in (("clean", "For clean accuracy"), ("corruptions", "Under corruptions")):
+        if kind in ceilings:
+            first = rows.loc[rows[kind].idxmax()]
+            near = rows[(rows[f"{kind}_high"] >= first[f"{kind}_low"]) & (rows["proxy"] != first["proxy"])]
+            said.append(f"{words} {first['proxy']} does, {first[kind]:.2f} of {ceilings[kind]:.2f}; {overlapping(near['proxy'])}.")
+    wrong = rows[rows["attacks_high"] < 0]
+    said += [f"What ranks the wrong way round under attacks: {', '.join(wrong['proxy'])}."] if len(wrong) else []
+    beyond = rows.loc[rows["partial"].idxmax()]
+    said.append(f"Among architectures of as many parameters {beyond['proxy']} says most: {beyond['partial']:.2f} under attacks.")
+    return " ".join(said)
+
+
+def told_apart(names: Iterable[str]) -> str:
+    """Of differences, whose intervals are of the same resamples."""
+    return f"{listed(names)} cannot be told apart from it" if len(list(names)) else "every other one is worse by more than noise"
+
+
+def overlapping(names: Iterable[str]) -> str:
+    """Of intervals that are compared one by one."""
+    return f"the intervals of {listed(names)} overlap with its" if len(list(names)) else "no other interval overlaps with its"
+
+
+def listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def learning(curves: pd.DataFrame) -> Section:
+    """Learning curves of surrogates."""
+    table = curves.assign(
+        noise_ceiling=[f"{row.ceiling:.3f} [{row.ceiling_low:.3f}, {row.ceiling_high:.3f}]" for row in curves.itertuples()]
+    )
+    ours = table[~table["predictor"].isin(["mean", "parameters"])]
+    shares = ours.pivot_table(index="size", columns="predictor", values="share")
+    said = []
+    for size, row in shares.iterrows():
+        first = row.idxmax()
+        least = ours[(ours["size"] == size) & (ours["predictor"] == first)]["share"].min()
+        said.append(
+            f"from {size} architectures {first} reaches {row[first]:.0%} of the ceiling, mean over metrics, and {least:.0%} where it is least"
+        )
+    says = f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}. {LEARNING_SAYS}"
+    figure = Lines(("metric",), "predictor", "size", "r2", "ceiling")
+    return Section(
+        "predictors of cifar10, standard training", says, table, ("metric", "noise_ceiling", "predictor"), ("size", "r2"), True, figure
+    )
+
+
+def regrets(report: Report, name: str) -> Section:
+    """Regrets of all searches under all objectives, and which of them random search loses to."""
+    results, tests = report.section("results"), report.section("tests")
+    decided = tests[tests["p_holm"] < LEVEL]
+    single = results[~results["objective"].str.contains("+", regex=False)]
+    ranks = single.groupby("algorithm")["rank"].mean().sort_values()
+    count = single["objective"].nunique()
+    beats, loses = (
+        {one: int(((decided["against"] == one) & sign).sum()) for one in ranks.index}
+        for sign in (decided["difference"] > 0, decided["difference"] < 0)
+    )
+    said = [f"By mean rank under one objective {', '.join(f'{one} {rank:.1f}' for one, rank in ranks.items())}."]
+    better = [f"{one} ({beats[one]} of {count})" for one in ranks.index if beats[one]]
+    worse = [f"{one} ({loses[one]} of {count})" for one in ranks.index if loses[one]]
+    said.append(
+        f"Better than random search by more than luck: {', '.join(better) or 'none'}." + f" Worse: {', '.join(worse)}." * bool(worse)
+    )
+    same = [one for one in ranks.index if one != "random" and not beats[one] and not loses[one]]
+    said += [f"Not told apart from random search under any objective: {listed(same)}."] if same else []
+    table = results.assign(place=[ranks.index.get_loc(one) for one in results["algorithm"]]).sort_values("place", kind="stable")
+    table["rank"] = [float(ranks[one]) for one in table["algorithm"]]
+    says = f"{' '.join(said)} {REGRETS_SAYS}"
+    return Section(
+        f"searches, {name}", says, table, ("algorithm", "rank"), ("objective", "regret"), True, Dots(("objective",), "algorithm", "regret")
+    )
+
+
+def papers() -> list[Section]:
+    """What papers report, table by table."""
+    found = []
+    for name, entry in TABLES.items():
+        rows = reported(table=name)
+        rows["metric"] = [" from ".join(filter(None, (row.metric, row.attacker))) for row in rows.itertuples()]
+        rows["metric"] = [f"{row.dataset} {row.metric}" if not entry.dataset else row.metric for row in rows.itertuples()]
+        title = f"as reported: {entry.paper}, {entry.table}"
+        found.append(
+            Section(
+                title, f"{entry.dataset + ': ' if entry.dataset else ''}{entry.protocol}.", rows, ("architecture",), ("metric", "reported")
+            )
+        )
+    return found
+
+
+def composed(bench: RobBench, found: dict[str, Any]) -> Report:
+    """The page."""
+    sections = [
+        board(found["proxies"], "cifar10", STANDARD),
+        board(found["proxies"], "cifar10", ADVERSARIAL),
+        board(found["proxies"], "ImageNet16-120", ADVERSARIAL),
+        learning(found["predictors"]),
+        *(regrets(found["searches"][folder], title) for folder, title in SEARCHED.items()),
+        *papers(),
+    ]
+    made = {**made_by(bench, 0, resamples=200, splits=SPLITS, runs=RUNS, budget=100, proxy="synflow"), "store": " and ".join(dict(FILES))}
+    return Report("leaderboard", "everything built in, on the published data", SUMMARY, (), tuple(sections), made)
+
+
+CEILING, LEVEL = "(noise ceiling)", 0.05
+NAMES = {STANDARD: "standard training", ADVERSARIAL: "adversarial training (PGD at 8/255)"}
+SEARCHED = {
+    "standard": "cifar10, standard training",
+    "standard-twin": "the same, asked with the noise of training",
+    "pgd-8-255": "cifar10, adversarial training (PGD at 8/255)",
+}
+SUMMARY = (
+    "Written by `benchmarks/leaderboard.py` from Jung et al. (2023), NAS-Bench-Suite-Zero (2022) and NAS-RobBench-201 (2024); judge.md says how the numbers are made.",
+    "What papers report of their own networks, at the end, was measured by them and not here.",
+)
+BOARD_SAYS = (
+    "Spearman's correlations over classes with clean accuracy, and means over attacks and corruptions, each at the level at which architectures differ most, with 95%"
+    " intervals over groups of twins; behind: less the best's under attacks, in the same resamples; partial: with the parameters partialled out; top: which share of the"
+    " best 10% is among the best 10% by the proxy. Means of partial and top are over attacks."
+)
+LEARNING_SAYS = (
+    "R² on architectures of which neither they nor a twin were learned from, mean over splits (least and greatest in brackets), from the structure alone; mean and"
+    " parameters are what any must beat. small, which is for few, was judged there only."
+)
+REGRETS_SAYS = (
+    "regret: how much less, measured without noise, the architecture has that a run takes for the best than the best one, mean over runs with its 95% interval; of two"
+    " objectives, the share of the front's hypervolume that is lacking; empty where a search is of one objective. Random search is tested against each other one in runs"
+    f" from the same seeds, by Wilcoxon's test at {LEVEL:.0%} after Holm's correction over all rows."
+)
 PARTS: dict[str, Callable[[RobBench], Any]] = {"proxies": proxies, "predictors": predictors, "searches": searches}
 
 
@@ -106,6 +271,8 @@ def main() -> None:
     os.nice(10)
     bench, start = RobBench(store(), dataset="cifar10"), time.process_time()
     found = {name: measure(bench) for name, measure in PARTS.items() if options.only in (None, name)}
+    if options.only is None:
+        write([composed(bench, found)], options.out)
     print(f"{time.process_time() - start:.0f} s of a core, without what was kept and what workers did", file=sys.stderr)
 
 

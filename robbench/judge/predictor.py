@@ -221,7 +221,7 @@ def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
     short = ("metric", "predictor", "size", "r2", "ceiling", "share", "kendall", "mae", "coverage", "width", "seconds")
     return [
         Section("scores", SCORES_SAYS, largest, short, figure=Dots(("metric",), "predictor", "r2", "ceiling")),
-        Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), CURVES),
+        Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), figure=CURVES),
     ]
 
 

@@ -47,6 +47,8 @@ class Section:
     """The columns that a terminal shows; all of them if empty."""
     across: tuple[str, str] | None = None
     """A column whose values a terminal shows side by side, and the column of which it then shows the values."""
+    intervals: bool = False
+    """Whether these have their intervals behind them."""
     figure: Dots | Lines | None = None
     """What a page draws of it."""
 
@@ -56,19 +58,20 @@ class Section:
         import pandas as pd
 
         if self.across is not None:
-            side_by_side, values = self.across
-            wide = self.table.pivot_table(index=list(self.short), columns=side_by_side, values=values, sort=False).reset_index()
+            side_by_side, value = self.across
+            texts = self.table[[*self.short, side_by_side]].assign(text=self._texts(value, self.intervals))
+            wide = texts.pivot_table(index=list(self.short), columns=side_by_side, values="text", aggfunc="first", sort=False).reset_index()
             return pd.DataFrame({str(name): [_rounded(value) for value in wide[name]] for name in wide})
-        columns = {}
         ends_of_intervals = [f"{name}_{end}" for name in self.table for end in ("low", "high")]
-        for name in self.short or [str(name) for name in self.table if name not in ends_of_intervals]:
-            column = self.table[name]
-            if f"{name}_low" in self.table:
-                ends = zip(column, self.table[f"{name}_low"], self.table[f"{name}_high"], strict=True)
-                columns[name] = [_with_interval(*one) for one in ends]
-            else:
-                columns[name] = [_rounded(value) for value in column]
-        return pd.DataFrame(columns)
+        names = self.short or [str(name) for name in self.table if name not in ends_of_intervals]
+        return pd.DataFrame({name: self._texts(name, intervals=True) for name in names})
+
+    def _texts(self, name: str, intervals: bool) -> list[str]:
+        """A column, with intervals where it has some."""
+        if not intervals or f"{name}_low" not in self.table:
+            return [_rounded(value) for value in self.table[name]]
+        ends = zip(self.table[name], self.table[f"{name}_low"], self.table[f"{name}_high"], strict=True)
+        return [_with_interval(*one) for one in ends]
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,10 @@ class Report:
     def html(self) -> str:
         """A whole page of HTML, with figures; see `robbench.judge.page`."""
         return page(self.title, self._parts())
+
+    def _repr_html_(self) -> str:
+        """The page, in a frame of its own, so that its style and a notebook's leave each other alone."""
+        return f'<iframe srcdoc="{escape(self.html())}" title="{escape(self.title)}" width="100%" height="640"></iframe>'
 
     @property
     def title(self) -> str:

@@ -106,7 +106,7 @@ def judge_search(
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
         Section("tests", TESTS_SAYS.format(method=method), _tests(done, method)),
-        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), CURVES),
+        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), figure=CURVES),
     )
     for run in found:
         for fault in run.faults if run.algorithm != method else ():

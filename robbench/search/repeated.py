@@ -153,7 +153,8 @@ def one_thread() -> AbstractContextManager[object]:
 
     Predictors multiply small matrices, where threads wait for each other, and for a core that another process has, twenty times longer than they work.
     """
-    return _threads().limit(limits=1)
+    limited: AbstractContextManager[object] = _threads().limit(limits=1)
+    return limited
 
 
 @lru_cache(maxsize=1)

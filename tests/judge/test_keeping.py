@@ -112,13 +112,13 @@ def test_another_setting_is_refused_with_what_differs(judged: RobBench, tmp_path
 
 
 @pytest.fixture
-def write_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def write_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
     monkeypatch.chdir(tmp_path)
-    return lambda text: (tmp_path / "kept_method.py").write_text(text) and None
+    return (tmp_path / "kept_method.py").write_text
 
 
 def test_a_method_whose_file_changed_is_refused_and_another_one_comes_to_it(
-    judged: RobBench, tmp_path: Path, write_method: Callable[[str], None]
+    judged: RobBench, tmp_path: Path, write_method: Callable[[str], int]
 ) -> None:
     """What was kept of the others serves every method that is judged beside them."""
     write_method("from tests.judge.test_search import blind as search\n")

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from robbench import RobBench
 from robbench.errors import InvalidArgument, UnknownMetric
 from robbench.judge import Report, from_csv, from_store, judge_proxy, live
-from robbench.judge.ranking import correlations, overlaps, strata
+from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.spaces.nb201 import NB201
 from tests.judge.conftest import clean_of, parameters
 
@@ -286,6 +286,12 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
         found = correlations(one[np.newaxis], other[np.newaxis], columns, held)
         assert found == pytest.approx(correlations(first, second, once, repeated))
     assert overlaps(one, other[np.newaxis], columns, 0.25) == pytest.approx(overlaps(first[0], second, once, 0.25))
+
+
+def test_the_order_of_values_is_kept_in_small_integers() -> None:
+    assert order_of(np.array([0.5, -1, 0.5, 2])).tolist() == [1, 0, 1, 2]
+    assert order_of(np.arange(32768) / 7).dtype.itemsize > 2
+    assert order_of(np.arange(32767) / 7).max() == 32766
 
 
 def test_strata_are_equal_values_or_quantiles() -> None:

@@ -81,7 +81,7 @@ def report() -> Report:
             CURVES,
             ("objective", "algorithm"),
             ("queries", "regret"),
-            Lines(("objective",), "algorithm", "queries", "regret"),
+            figure=Lines(("objective",), "algorithm", "queries", "regret"),
         ),
     )
     faults = (Fault("raised ValueError", 2, 3, HOSTILE),)
@@ -164,6 +164,14 @@ def test_any_number_can_be_drawn(value: float) -> None:
         Reading(svg)
 
 
+def test_values_side_by_side_have_their_intervals_where_they_are_wanted() -> None:
+    for wanted, first in ((False, "0.100"), (True, "0.100 [0.050, 0.200]")):
+        shown = Section("results", "", TABLE, ("algorithm",), ("objective", "regret"), wanted).shown
+        assert shown.columns.tolist() == ["algorithm", "clean", "pgd@1/255"]
+        assert shown["clean"].tolist()[0] == first
+        assert shown["pgd@1/255"].tolist() == ["-0.200", "0.400 [0.400, 0.400]" if wanted else "0.400", ""]
+
+
 def test_a_report_is_written_in_the_form_of_its_name(report: Report, tmp_path: Path) -> None:
     for form in FORMS:
         write([report], tmp_path / f"report{form.upper()}")
@@ -178,6 +186,12 @@ def test_a_report_is_written_in_the_form_of_its_name(report: Report, tmp_path: P
         write([report], tmp_path / "report.csv")
     with pytest.raises(InvalidArgument, match="cannot be written"):
         write([report], tmp_path / "nowhere" / "report.md")
+
+
+def test_a_notebook_shows_the_page_in_a_frame(report: Report) -> None:
+    (frame,) = Reading(report._repr_html_()).found
+    assert frame[0] == "iframe"
+    assert frame[1]["srcdoc"] == report.html()
 
 
 def test_a_real_report_has_its_figures_and_what_made_it(judged: RobBench) -> None:
