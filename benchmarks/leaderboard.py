@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,10 @@ SETTINGS: tuple[tuple[str, str, str | None, list[str]], ...] = (
     ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"]),
 )
 """Of searches: a folder, the training, the noise, and the objectives."""
-RUNS, SPLITS, WORKERS = 20, 3, 2
+RUNS, SPLITS, RESAMPLES, WORKERS = 20, 3, 200, 2
+ONE = "synflow"
+"""Of the published proxies, all of which stand in its report."""
 Proxies = dict[tuple[str, str], dict[str, pd.DataFrame]]
-PREDICTORS = ("ridge", "forest", "process", "networks", "blend")
 
 
 def store() -> Path:
@@ -68,30 +70,27 @@ def store() -> Path:
 
 
 def proxies(bench: RobBench) -> Proxies:
-    """For each data set with published proxies, and each of these and each attribute: the tables of its report."""
-    kept, found = kept_in(FOLDER / "proxies", made_by(bench, 0), []), {}
+    """For each data set with published proxies, and each of these and each attribute: the tables of its report; intervals are in that of `ONE`, which has all of them."""
+    kept = kept_in(FOLDER / "proxies", made_by(bench, 0), [])
+    found: Proxies = {}
     for dataset in bench.measurements.store.datasets():
         held = held_proxies(bench.measurements, dataset)
-        for name in [*held, *bench.space.attributes] if set(held) - {"params", "flops"} else []:
-            tables = kept.done((dataset, name), lambda name=name, dataset=dataset: _tables(bench, name, dataset))
+        for name in [*held, *bench.space.attributes] if ONE in held else []:
+            resamples = RESAMPLES if name == ONE else 1
+            tables = kept.done((dataset, name, resamples), partial(_tables, bench, name, dataset, resamples))
             found[dataset, name] = {title: pd.DataFrame.from_records(rows) for title, rows in tables.items()}
     return found
 
 
-def _tables(bench: RobBench, name: str, dataset: str) -> dict[str, Any]:
-    report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], adds=False)
+def _tables(bench: RobBench, name: str, dataset: str, resamples: int) -> dict[str, Any]:
+    report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], adds=False, resamples=resamples)
     return dict(json.loads(report.json())["sections"])
 
 
 def predictors(bench: RobBench) -> pd.DataFrame:
-    """Learning curves of all kinds of surrogates; of the one for few architectures where there are few."""
+    """Learning curves of the kinds of surrogates that are fitted in seconds; benchmarks/surrogates.py has the others."""
     asked: dict[str, Any] = {"metrics": TARGETS, "splits": SPLITS, "training": STANDARD, "keep": FOLDER / "predictors", "progress": True}
-    reports = [
-        judge_predictor(bench, "boosting", beside=PREDICTORS, **asked),
-        judge_predictor(bench, "small", beside=(), sizes=(50, 200), **asked),
-    ]
-    curves = [report.section("learning curves") for report in reports]
-    return pd.concat([curves[0], curves[1][curves[1]["predictor"] == "small"]], ignore_index=True)
+    return judge_predictor(bench, "boosting", beside=("ridge", "forest"), **asked).section("learning curves")
 
 
 def searches(bench: RobBench) -> dict[str, Report]:
@@ -112,7 +111,7 @@ def board(found: Proxies, dataset: str, training: str) -> Section:
         kind=lambda rows: [KINDS[parse(metric).entry.kind] for metric in rows["metric"]]
     )
     means = ranking.pivot_table(index="proxy", columns="kind", values=["ceiling", "partial", "top"])
-    whole = tables["synflow"]["all proxies"]
+    whole = tables[ONE]["all proxies"]
     whole = whole[whole["training"] == training].drop(columns=["dataset", "training"]).reset_index(drop=True)
     for column in ("partial", "top"):
         whole[column] = [means[column, "attacks"][name] for name in whole["proxy"]]
@@ -231,7 +230,10 @@ def composed(bench: RobBench, found: dict[str, Any]) -> Report:
         *(regrets(found["searches"][folder], title) for folder, title in SEARCHED.items()),
         *papers(),
     ]
-    made = {**made_by(bench, 0, resamples=200, splits=SPLITS, runs=RUNS, budget=100, proxy="synflow"), "store": " and ".join(dict(FILES))}
+    made = {
+        **made_by(bench, 0, resamples=RESAMPLES, splits=SPLITS, runs=RUNS, budget=100, proxy="synflow"),
+        "store": " and ".join(dict(FILES)),
+    }
     return Report("leaderboard", "everything built in, on the published data", SUMMARY, (), tuple(sections), made)
 
 
@@ -253,7 +255,7 @@ BOARD_SAYS = (
 )
 LEARNING_SAYS = (
     "R² on architectures of which neither they nor a twin were learned from, mean over splits (least and greatest in brackets), from the structure alone; mean and"
-    " parameters are what any must beat. small, which is for few, was judged there only."
+    " parameters are what any must beat. surrogates.md has the slower kinds."
 )
 REGRETS_SAYS = (
     "regret: how much less, measured without noise, the architecture has that a run takes for the best than the best one, mean over runs with its 95% interval; of two"
