@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("robbench.version", "robbench.errors"),
-    ("robbench.arguments", "robbench.delegates", "robbench.imported", "robbench.references", "robbench.tabular", "robbench.workers"),
+    ("robbench.arguments", "robbench.delegates", "robbench.imported", "robbench.references", "robbench.text", "robbench.workers"),
     ("robbench.spaces",),
     ("robbench.store",),
     ("robbench.measurements",),
@@ -37,6 +37,7 @@ KNOW = {
         "robbench.spaces",  # the registry
         "robbench.sources",
         "robbench.adapters.natsbench",
+        "robbench.adapters.naslib",
         "robbench.papers",
         "builders.networks.nb201",
         "builders.networks",  # the registry

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import click
 
 from robbench.references import escaped
-from robbench.tabular import shown, text_table
+from robbench.text import shown, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

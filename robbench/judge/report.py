@@ -26,7 +26,7 @@ from robbench.judge.methods import checksum
 from robbench.judge.page import figures_html, made_html, page, table_html
 from robbench.papers.rendering import markdown_table
 from robbench.store.atomic import replacing
-from robbench.tabular import text_table
+from robbench.text import text_table
 from robbench.version import __version__
 
 if TYPE_CHECKING:
