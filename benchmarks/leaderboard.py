@@ -45,13 +45,13 @@ FILES = (
 )
 STANDARD, ADVERSARIAL = "standard", "pgd-8/255"
 OBJECTIVES = [*TARGETS, "clean+pgd@1/255"]
-SETTINGS: tuple[tuple[str, str, str | None, list[str]], ...] = (
-    ("standard", STANDARD, None, OBJECTIVES),
-    ("standard-twin", STANDARD, "twin", OBJECTIVES),
-    ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"]),
+SETTINGS: tuple[tuple[str, str, str | None, list[str], int], ...] = (
+    ("standard", STANDARD, None, OBJECTIVES, 20),
+    ("standard-twin", STANDARD, "twin", OBJECTIVES, 20),
+    ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"], 20),
 )
-"""Of searches: a folder, the training, the noise, and the objectives."""
-RUNS, SPLITS, RESAMPLES, WORKERS = 20, 3, 200, 2
+"""Of searches: a folder, the training, the noise, the objectives, and how many runs."""
+SPLITS, RESAMPLES, WORKERS = 3, 200, 2
 ONE = "synflow"
 """Of the published proxies, all of which stand in its report."""
 Proxies = dict[tuple[str, str], dict[str, pd.DataFrame]]
@@ -95,21 +95,21 @@ def predictors(bench: RobBench) -> pd.DataFrame:
 
 def searches(bench: RobBench) -> dict[str, Report]:
     """A report of random search beside all others, for each setting."""
+    asked: dict[str, Any] = {"workers": WORKERS, "progress": True}
     return {
         name: judge_search(
-            bench, "random", objectives=objectives, runs=RUNS, noise=noise, training=training, workers=WORKERS, keep=FOLDER / "searches" / name, progress=True
+            bench, "random", objectives=objectives, runs=runs, noise=noise, training=training, keep=FOLDER / "searches" / name, **asked
         )
-        for name, training, noise, objectives in SETTINGS
-    }  # fmt: skip
+        for name, training, noise, objectives, runs in SETTINGS
+    }
 
 
 def board(found: Proxies, dataset: str, training: str) -> Section:
     """The proxies of a data set, beside each other and the ceiling."""
     tables = {name: by_title for (of, name), by_title in found.items() if of == dataset}
     ranking = pd.concat([by_title["ranking"].assign(proxy=name) for name, by_title in tables.items()])
-    ranking = ranking[ranking["training"] == training].assign(
-        kind=lambda rows: [KINDS[parse(metric).entry.kind] for metric in rows["metric"]]
-    )
+    kinds = [KINDS.get(parse(metric).entry.kind) for metric in ranking["metric"]]
+    ranking = ranking.assign(kind=kinds)[ranking["training"] == training].dropna(subset="kind")
     means = ranking.pivot_table(index="proxy", columns="kind", values=["ceiling", "partial", "top"])
     whole = tables[ONE]["all proxies"]
     whole = whole[whole["training"] == training].drop(columns=["dataset", "training"]).reset_index(drop=True)
@@ -118,7 +118,7 @@ def board(found: Proxies, dataset: str, training: str) -> Section:
     ceilings = {kind: float(means["ceiling", kind].mean()) for kind in KINDS.values() if ("ceiling", kind) in means}
     whole = pd.concat([pd.DataFrame([{"proxy": CEILING, **ceilings}]), whole], ignore_index=True)
     columns = tuple(name for name in ("proxy", "clean", "attacks", "corruptions", "behind", "partial", "top") if whole[name].notna().any())
-    says = f"{reading_of_proxies(whole, ceilings)} n: {whole['n'].max():.0f} classes. {BOARD_SAYS}"
+    says = f"{reading_of_proxies(whole, ceilings)}\n\nOf {whole['n'].max():.0f} classes. {BOARD_SAYS}"
     return Section(f"proxies of {dataset}, {NAMES[training]}", says, whole, columns, figure=Dots((), "proxy", "attacks"))
 
 
@@ -170,7 +170,7 @@ def learning(curves: pd.DataFrame) -> Section:
         said.append(
             f"from {size} architectures {first} reaches {row[first]:.0%} of the ceiling, mean over metrics, and {least:.0%} where it is least"
         )
-    says = f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}. {LEARNING_SAYS}"
+    says = f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.\n\n{LEARNING_SAYS}"
     figure = Lines(("metric",), "predictor", "size", "r2", "ceiling")
     return Section(
         "predictors of cifar10, standard training", says, table, ("metric", "noise_ceiling", "predictor"), ("size", "r2"), True, figure
@@ -178,30 +178,32 @@ def learning(curves: pd.DataFrame) -> Section:
 
 
 def regrets(report: Report, name: str) -> Section:
-    """Regrets of all searches under all objectives, and which of them random search loses to."""
-    results, tests = report.section("results"), report.section("tests")
-    decided = tests[tests["p_holm"] < LEVEL]
+    """Regrets of all searches under all objectives, the best by mean rank under one objective first."""
+    results = report.section("results")
     single = results[~results["objective"].str.contains("+", regex=False)]
     ranks = single.groupby("algorithm")["rank"].mean().sort_values()
-    count = single["objective"].nunique()
-    beats, loses = (
-        {one: int(((decided["against"] == one) & sign).sum()) for one in ranks.index}
+    table = results.assign(rank=[float(ranks[one]) for one in results["algorithm"]]).sort_values("rank", kind="stable")
+    says = f"{reading_of_searches(ranks, report.section('tests'))}\n\n{REGRETS_SAYS.format(runs=results['runs'].max())}"
+    figure = Dots(("objective",), "algorithm", "regret")
+    return Section(f"searches of {name}", says, table, ("algorithm", "rank"), ("objective", "regret"), True, figure)
+
+
+def reading_of_searches(ranks: pd.Series[float], tests: pd.DataFrame) -> str:
+    """Which search finds more than random search, and where, as far as the tests say it."""
+    tests = tests[~tests["objective"].str.contains("+", regex=False)]
+    decided = tests[tests["p_holm"] < LEVEL]
+    objectives = list(dict.fromkeys(tests["objective"]))
+    said = [f"Mean ranks under one objective: {', '.join(f'{one} {rank:.1f}' for one, rank in ranks.items())}."]
+    better, worse = (
+        {one: rows["objective"].tolist() for one, rows in decided[sign].groupby("against")}
         for sign in (decided["difference"] > 0, decided["difference"] < 0)
     )
-    said = [f"By mean rank under one objective {', '.join(f'{one} {rank:.1f}' for one, rank in ranks.items())}."]
-    better = [f"{one} ({beats[one]} of {count})" for one in ranks.index if beats[one]]
-    worse = [f"{one} ({loses[one]} of {count})" for one in ranks.index if loses[one]]
-    said.append(
-        f"Better than random search by more than luck: {', '.join(better) or 'none'}." + f" Worse: {', '.join(worse)}." * bool(worse)
-    )
-    same = [one for one in ranks.index if one != "random" and not beats[one] and not loses[one]]
-    said += [f"Not told apart from random search under any objective: {listed(same)}."] if same else []
-    table = results.assign(place=[ranks.index.get_loc(one) for one in results["algorithm"]]).sort_values("place", kind="stable")
-    table["rank"] = [float(ranks[one]) for one in table["algorithm"]]
-    says = f"{' '.join(said)} {REGRETS_SAYS}"
-    return Section(
-        f"searches, {name}", says, table, ("algorithm", "rank"), ("objective", "regret"), True, Dots(("objective",), "algorithm", "regret")
-    )
+    for words, found in (("Better than random search by more than luck", better), ("Worse", worse)):
+        where = [f"{one} under {'all' if found[one] == objectives else ', '.join(found[one])}" for one in ranks.index if one in found]
+        said += [f"{words}: {'; '.join(where)}."] if where else []
+    neither = [one for one in ranks.index if one != "random" and one not in better and one not in worse]
+    said += [f"Not told apart from random search under any: {listed(neither)}."] if neither else []
+    return " ".join(said)
 
 
 def papers() -> list[Section]:
@@ -209,14 +211,12 @@ def papers() -> list[Section]:
     found = []
     for name, entry in TABLES.items():
         rows = reported(table=name)
-        rows["metric"] = [" from ".join(filter(None, (row.metric, row.attacker))) for row in rows.itertuples()]
-        rows["metric"] = [f"{row.dataset} {row.metric}" if not entry.dataset else row.metric for row in rows.itertuples()]
-        title = f"as reported: {entry.paper}, {entry.table}"
-        found.append(
-            Section(
-                title, f"{entry.dataset + ': ' if entry.dataset else ''}{entry.protocol}.", rows, ("architecture",), ("metric", "reported")
-            )
-        )
+        rows["metric"] = [
+            " ".join(filter(None, (row.dataset * (not entry.dataset), row.metric, row.attacker))) for row in rows.itertuples()
+        ]
+        rows["text"] = [f"{row.reported:.10g}" + (f" ± {row.sd:.10g}" if row.sd == row.sd else "") for row in rows.itertuples()]
+        title, says = f"as reported: {entry.paper}, {entry.table}", f"{entry.dataset or 'Several data sets'}: {entry.protocol}."
+        found.append(Section(title, says, rows, ("architecture",), ("metric", "text")))
     return found
 
 
@@ -231,7 +231,7 @@ def composed(bench: RobBench, found: dict[str, Any]) -> Report:
         *papers(),
     ]
     made = {
-        **made_by(bench, 0, resamples=RESAMPLES, splits=SPLITS, runs=RUNS, budget=100, proxy="synflow"),
+        **made_by(bench, 0, resamples=RESAMPLES, splits=SPLITS, budget=100, proxy="synflow"),
         "store": " and ".join(dict(FILES)),
     }
     return Report("leaderboard", "everything built in, on the published data", SUMMARY, (), tuple(sections), made)
@@ -241,12 +241,13 @@ CEILING, LEVEL = "(noise ceiling)", 0.05
 NAMES = {STANDARD: "standard training", ADVERSARIAL: "adversarial training (PGD at 8/255)"}
 SEARCHED = {
     "standard": "cifar10, standard training",
-    "standard-twin": "the same, asked with the noise of training",
+    "standard-twin": "cifar10, standard training, asked with the noise of training",
     "pgd-8-255": "cifar10, adversarial training (PGD at 8/255)",
 }
 SUMMARY = (
-    "Written by `benchmarks/leaderboard.py` from Jung et al. (2023), NAS-Bench-Suite-Zero (2022) and NAS-RobBench-201 (2024); judge.md says how the numbers are made.",
-    "What papers report of their own networks, at the end, was measured by them and not here.",
+    "Proxies, predictors and searches beside each other and beside what noise allows, on Jung et al. (2023), NAS-Bench-Suite-Zero (2022) and NAS-RobBench-201 (2024). Written"
+    " by benchmarks/leaderboard.py, its reading, too; docs/judge.md says how the numbers are made. What papers report of the architectures that their searches found"
+    " stands at the end: it was measured by them, and not here.",
 )
 BOARD_SAYS = (
     "Spearman's correlations over classes with clean accuracy, and means over attacks and corruptions, each at the level at which architectures differ most, with 95%"
@@ -258,10 +259,12 @@ LEARNING_SAYS = (
     " parameters are what any must beat. surrogates.md has the slower kinds."
 )
 REGRETS_SAYS = (
-    "regret: how much less, measured without noise, the architecture has that a run takes for the best than the best one, mean over runs with its 95% interval; of two"
-    " objectives, the share of the front's hypervolume that is lacking; empty where a search is of one objective. Random search is tested against each other one in runs"
-    f" from the same seeds, by Wilcoxon's test at {LEVEL:.0%} after Holm's correction over all rows."
+    "regret: how much less, measured without noise, the architecture has that a run of 100 queries takes for the best than the best one, mean over {runs} runs with its 95%"
+    " interval; of two objectives, the share of the front's hypervolume that is lacking; empty where a search is of one objective. rank: mean over objectives, of one each."
+    " Random search is tested against each other one in runs from the same seeds, by Wilcoxon's test at 5% after Holm's correction. Warm-ups are guided by synflow."
 )
+
+
 PARTS: dict[str, Callable[[RobBench], Any]] = {"proxies": proxies, "predictors": predictors, "searches": searches}
 
 

@@ -41,7 +41,7 @@ class Section:
 
     title: str
     says: str
-    """What its columns are."""
+    """What its columns are; paragraphs are set apart by an empty line."""
     table: pd.DataFrame
     short: tuple[str, ...] = ()
     """The columns that a terminal shows; all of them if empty."""
@@ -97,7 +97,13 @@ class Report:
         lines = [f"{self.kind} {self.method}", *self.summary]
         lines += ["", "What went wrong:", *(f"- {fault}" for fault in self.faults)] if self.faults else []
         for section in self.sections:
-            lines += ["", section.title.upper(), textwrap.fill(section.says, width), "", text_table(section.shown)]
+            lines += [
+                "",
+                section.title.upper(),
+                *(textwrap.fill(part, width) for part in section.says.split("\n\n")),
+                "",
+                text_table(section.shown),
+            ]
         return "\n".join([*lines, "", textwrap.fill(f"Made with {self._made}.", width)])
 
     def json(self) -> str:
@@ -112,7 +118,7 @@ class Report:
         if self.faults:
             lines += ["What went wrong:", "", *(f"- {fault}" for fault in self.faults), ""]
         for section in self.sections:
-            lines += [f"## {section.title.capitalize()}", "", section.says, "", *markdown_table(section.shown), ""]
+            lines += [f"## {_capital(section.title)}", "", section.says, "", *markdown_table(section.shown), ""]
         return "\n".join([*lines, f"Made with {self._made}.", ""])
 
     def html(self) -> str:
@@ -126,7 +132,7 @@ class Report:
     @property
     def title(self) -> str:
         """What it is of."""
-        return f"{self.kind.capitalize()}: {self.method}"
+        return f"{_capital(self.kind)}: {self.method}"
 
     @property
     def _made(self) -> str:
@@ -138,7 +144,8 @@ class Report:
             faults = "".join(f"<li>{escape(str(fault))}</li>" for fault in self.faults)
             parts.append(f'<div class="wrong"><p>What went wrong:</p><ul>{faults}</ul></div>')
         for section in self.sections:
-            parts += [f"<h2>{escape(section.title.capitalize())}</h2>", f'<p class="says">{escape(section.says)}</p>']
+            parts += [f"<h2>{escape(_capital(section.title))}</h2>"]
+            parts += [f'<p class="says">{escape(part)}</p>' for part in section.says.split("\n\n")]
             parts += [figures_html(section.figure.drawn(section.table, self.method))] if section.figure is not None else []
             parts.append(table_html(section.shown, self.method))
         made = {name: value for name, value in self.made.items() if value is not None}
@@ -192,6 +199,10 @@ def made_by(bench: RobBench, seed: int, **options: Any) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: found for name in LIBRARIES if (found := _version(name)) is not None},
     }
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _version(library: str) -> str | None:

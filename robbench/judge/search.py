@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 NOT_APPLICABLE = "raised CannotSearch"
 """How an algorithm of the package says that it does not search such objectives."""
+LOST_WORKER = "workers=1 shows in which run, if it was in one; a script that asks for workers does so under if __name__ == '__main__'."
 FEWEST_RUNS = 5
 """For a test: of fewer, no p-value says anything."""
 
@@ -101,7 +102,7 @@ def judge_search(
         try:
             found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
         except BrokenExecutor as error:
-            raise MethodFailed("ended the process that it ran in", f"a run of {' or '.join(algorithms)}; workers=1 shows where") from error
+            raise MethodFailed("ended the process that it ran in", f"{LOST_WORKER} Algorithms: {', '.join(algorithms)}.") from error
     done = [run for run in found if run.asked]
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
