@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-lowest bench store clean
+.PHONY: demo test test-lowest bench docs store clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -30,6 +30,10 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/search.py
 
+# The site, from docs/ and the docstrings, in build/docs: notebooks are run, a warning is an error, nothing is fetched.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --jobs auto --fail-on-warning --keep-going docs build/docs
+
 # Builds the embedded store again, an hour and a half on two cores; stop it whenever you like, and go on with the same command.
 store: $(VENV)/installed-dev
 	$(BIN)/robbench build plan scratch/digits --dataset digits --recipe digits --evaluation digits-light --stack 16
@@ -46,6 +50,10 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: pyproject.toml $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(LOWEST)/installed: pyproject.toml .ci/lowest.py

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from published import REFERENCE, ROOT, TARGETS
 
@@ -108,8 +109,8 @@ def board(found: Proxies, dataset: str, training: str) -> Section:
     """The proxies of a data set, beside each other and the ceiling."""
     tables = {name: by_title for (of, name), by_title in found.items() if of == dataset}
     ranking = pd.concat([by_title["ranking"].assign(proxy=name) for name, by_title in tables.items()])
-    kinds = [KINDS.get(parse(metric).entry.kind) for metric in ranking["metric"]]
-    ranking = ranking.assign(kind=kinds)[ranking["training"] == training].dropna(subset="kind")
+    ranking["kind"] = [KINDS.get(parse(metric).entry.kind, "") for metric in ranking["metric"]]
+    ranking = ranking[(ranking["training"] == training) & (ranking["kind"] != "")]
     means = ranking.pivot_table(index="proxy", columns="kind", values=["ceiling", "partial", "top"])
     whole = tables[ONE]["all proxies"]
     whole = whole[whole["training"] == training].drop(columns=["dataset", "training"]).reset_index(drop=True)
@@ -131,12 +132,12 @@ def reading_of_proxies(whole: pd.DataFrame, ceilings: dict[str, float]) -> str:
     ]
     for kind, words in (("clean", "For clean accuracy"), ("corruptions", "Under corruptions")):
         if kind in ceilings:
-            first = rows.loc[rows[kind].idxmax()]
+            first = rows.iloc[int(rows[kind].to_numpy().argmax())]
             near = rows[(rows[f"{kind}_high"] >= first[f"{kind}_low"]) & (rows["proxy"] != first["proxy"])]
             said.append(f"{words} {first['proxy']} does, {first[kind]:.2f} of {ceilings[kind]:.2f}; {overlapping(near['proxy'])}.")
     wrong = rows[rows["attacks_high"] < 0]
     said += [f"What ranks the wrong way round under attacks: {', '.join(wrong['proxy'])}."] if len(wrong) else []
-    beyond = rows.loc[rows["partial"].idxmax()]
+    beyond = rows.iloc[int(rows["partial"].to_numpy().argmax())]
     said.append(f"Among architectures of as many parameters {beyond['proxy']} says most: {beyond['partial']:.2f} under attacks.")
     return " ".join(said)
 
@@ -164,11 +165,11 @@ def learning(curves: pd.DataFrame) -> Section:
     ours = table[~table["predictor"].isin(["mean", "parameters"])]
     shares = ours.pivot_table(index="size", columns="predictor", values="share")
     said = []
-    for size, row in shares.iterrows():
-        first = row.idxmax()
+    for size, row in zip(shares.index, shares.to_numpy(), strict=True):
+        first, most = str(shares.columns[int(row.argmax())]), float(row.max())
         least = ours[(ours["size"] == size) & (ours["predictor"] == first)]["share"].min()
         said.append(
-            f"from {size} architectures {first} reaches {row[first]:.0%} of the ceiling, mean over metrics, and {least:.0%} where it is least"
+            f"from {size} architectures {first} reaches {most:.0%} of the ceiling, mean over metrics, and {least:.0%} where it is least"
         )
     says = f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.\n\n{LEARNING_SAYS}"
     figure = Lines(("metric",), "predictor", "size", "r2", "ceiling")
@@ -211,10 +212,11 @@ def papers() -> list[Section]:
     found = []
     for name, entry in TABLES.items():
         rows = reported(table=name)
-        rows["metric"] = [
-            " ".join(filter(None, (row.dataset * (not entry.dataset), row.metric, row.attacker))) for row in rows.itertuples()
-        ]
-        rows["text"] = [f"{row.reported:.10g}" + (f" ± {row.sd:.10g}" if row.sd == row.sd else "") for row in rows.itertuples()]
+        if not entry.dataset:
+            rows["metric"] = rows["dataset"] + " " + rows["metric"]
+        rows["metric"] = (rows["metric"] + " " + rows["attacker"].astype(str)).str.strip()
+        values = zip(rows["reported"].to_numpy(np.float64), rows["sd"].to_numpy(np.float64), strict=True)
+        rows["text"] = [f"{value:.10g}" + (f" ± {sd:.10g}" if sd == sd else "") for value, sd in values]
         title, says = f"as reported: {entry.paper}, {entry.table}", f"{entry.dataset or 'Several data sets'}: {entry.protocol}."
         found.append(Section(title, says, rows, ("architecture",), ("metric", "text")))
     return found

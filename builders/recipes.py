@@ -164,7 +164,7 @@ class Recipe:
                         f"the recipe {self.name!r} has {field}={getattr(self, field)!r}, which is of networks of DARTS; say how many layers these have, or leave it out."
                     )
         if len(said := [field for field in SIZES if getattr(self, field) is not None]) > 1:
-            told = " and ".join(f"{field}={getattr(self, field)}, of {SIZES[field]}" for field in said)
+            told = ", and ".join(f"{field}={getattr(self, field)}, of {SIZES[field]}" for field in said)
             raise BuildError(
                 f"the recipe {self.name!r} has {told}; leave one out ({said[0]}=None), and let `like` name a recipe of the same search space."
             )

@@ -72,6 +72,15 @@ def test_a_genotype_is_drawn() -> None:
     assert {"normal cell", "reduction cell"} <= set(texts(shown))
 
 
+def test_a_figure_is_shown_as_a_picture_whatever_backend_there_is(few_bench: RobBench) -> None:
+    pytest.importorskip("matplotlib")
+    figure = few_bench.plot.scatter("clean", "pgd@1/255", width=2.0)
+    shown = figure._repr_png_()
+    assert shown.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(shown[at : at + 4], "big") for at in (16, 20))
+    assert (width, height) == tuple(round(144 * inches) for inches in figure.get_size_inches())
+
+
 def test_an_oracle_and_what_a_search_found_show_architectures(few_bench: RobBench) -> None:
     oracle = few_bench.oracle(["clean", "pgd@1/255"], budget=30)
     assert texts(oracle._repr_html_()) == ["oracle of clean (max), pgd@1/255 (max): 0 spent of 30, 0 architectures asked"]

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import torch
 from torch import Generator, Tensor, nn
@@ -212,29 +213,41 @@ def flops(arch: WideResNet, skeleton: WideSkeleton, image_size: int | tuple[int,
     return _cost(arch, skeleton, size).flops
 
 
-@lru_cache(4096)
 def _cost(arch: WideResNet, skeleton: WideSkeleton, size: tuple[int, int]) -> Cost:
-    return cost.total(_costs(arch, skeleton, *size))
+    return cost.total(_costs(arch, skeleton, size))
 
 
-def _costs(arch: WideResNet, skeleton: WideSkeleton, height: int, width: int) -> Iterator[Cost]:
-    before, pixels = skeleton.stem_channels, height * width
-    yield cost.convolution(skeleton.image_channels, before, 3, pixels)
+def _costs(arch: WideResNet, skeleton: WideSkeleton, size: tuple[int, int]) -> Iterator[Cost]:
+    before = skeleton.stem_channels
+    yield cost.convolution(skeleton.image_channels, before, 3, prod(size))
     for stage, (depth, channels) in enumerate(zip(arch.depths, skeleton.widths(arch), strict=True)):
-        for block in range(depth):
-            yield cost.batch_norm(before, pixels)
-            yield cost.relu(before, pixels)
-            if block == 0:
-                height, width = (-(-side // _stride(stage)) for side in (height, width))
-                pixels = height * width
-                yield cost.convolution(before, channels, 1, pixels)
-            yield cost.convolution(before, channels, 3, pixels)
-            yield cost.batch_norm(channels, pixels)
-            yield cost.relu(channels, pixels)
-            yield cost.convolution(channels, channels, 3, pixels)
-            before = channels
-    yield cost.batch_norm(before, pixels)
-    yield cost.relu(before, pixels)
+        yield _stage_cost(before, channels, depth, _stride(stage), size)
+        before, size = channels, _strided(size, _stride(stage))
+    yield cost.batch_norm(before, prod(size))
+    yield cost.relu(before, prod(size))
     # The published counter takes the window of the last, global pooling to be one pixel higher and wider than the image.
-    yield cost.pooling(before, (height + 1) * (width + 1), 1)
+    yield cost.pooling(before, (size[0] + 1) * (size[1] + 1), 1)
     yield cost.linear(before, skeleton.classes)
+
+
+def _strided(size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Height and width of what a convolution gives."""
+    return -(-size[0] // stride), -(-size[1] // stride)
+
+
+@lru_cache(8192)
+def _stage_cost(inputs: int, channels: int, depth: int, stride: int, size: tuple[int, int]) -> Cost:
+    """Of so many blocks; a space has far fewer stages than networks."""
+    given = prod(_strided(size, stride))
+    first = [*_block(inputs, channels, prod(size), given), cost.convolution(inputs, channels, 1, given)]
+    return cost.total([*first, *(depth - 1) * list(_block(channels, channels, given, given))])
+
+
+def _block(inputs: int, channels: int, taken: int, given: int) -> Iterator[Cost]:
+    """From its channels, and the pixels that its first convolution takes and gives."""
+    yield cost.batch_norm(inputs, taken)
+    yield cost.relu(inputs, taken)
+    yield cost.convolution(inputs, channels, 3, given)
+    yield cost.batch_norm(channels, given)
+    yield cost.relu(channels, given)
+    yield cost.convolution(channels, channels, 3, given)

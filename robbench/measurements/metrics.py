@@ -152,7 +152,6 @@ _ENTRIES: dict[str, Entry] = {
     ),
     "jacov": _proxy("correlations of input Jacobians (Mellor et al., 2020)"),
     "l2_norm": _proxy("norm of the weights (Abdelfattah et al., 2021)"),
-    "macs": _proxy("multiply-accumulates of convolutions and linear layers in one forward pass", "10^6"),
     "nwot": _proxy("NAS without training: overlap of activation patterns (Mellor et al., 2021)"),
     "params": _proxy("trainable parameters", "10^6"),
     "plain": _proxy("weights times their gradients (Abdelfattah et al., 2021)"),
@@ -170,6 +169,7 @@ _ENTRIES: dict[str, Entry] = {
         "bound on the adversarial loss by the robust neural tangent kernel, by the paper's equation (Feng et al., 2025)"
     ),
     "zen": _proxy("Zen-score: expressivity of a network of Gaussian weights (Lin et al., 2021)"),
+    "macs": Entry("cost", None, "10^6", False, "multiply-accumulates of convolutions and linear layers in one forward pass"),
     "training_seconds": Entry("cost", None, "s", False, "wall-clock time of training, a network's share of its stack"),
     "training_loss": Entry("cost", None, "nat", False, "mean loss over the last training epoch"),
     "training_accuracy": Entry("cost", None, "fraction", True, "accuracy on the training images over the last epoch"),

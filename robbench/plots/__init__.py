@@ -7,6 +7,7 @@ curves.py     accuracy over eps of chosen architectures; incumbents of searches
 figures.py    all of these by kind: what `bench.plot` offers
 heatmap.py    rank correlations
 importance.py feature importance
+picture.py    how a figure shows itself in a notebook
 saving.py     PDF, SVG, PNG
 scatter.py    two metrics of every architecture, with their Pareto front
 style.py      sizes, colours and fonts

@@ -65,10 +65,10 @@ def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches, which belongs to no window."""
-    from matplotlib.figure import Figure
+    """An empty figure of that size in inches, which belongs to no window and shows itself in a notebook."""
+    from robbench.plots.picture import Picture
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def panels(width: float, count: int, columns: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -27,6 +27,7 @@ from builders.proxies.jacobians import Hessian
 from builders.proxies.passes import layers, record
 from builders.proxies.rscore import Psi
 from builders.proxies.swap import Swap
+from builders.proxies.zcprob import ZCPRob
 from builders.recipes import RECIPES, Recipe
 from builders.results import shards
 from builders.results.merge import merge
@@ -125,7 +126,7 @@ def test_a_recipe_is_of_one_kind_of_networks(tmp_path: Path, tiny_images: str) -
     assert recipe.skeleton(load(tiny_images)) == WideSkeleton(2, 8, 1, 2)
     assert "cells" not in recipe.settings()
     with pytest.raises(
-        BuildError, match=r"has cells=5, of NAS-Bench-201 and stem_channels=8, of WideResNets; leave one out \(cells=None\)"
+        BuildError, match=r"has cells=5, of NAS-Bench-201, and stem_channels=8, of WideResNets; leave one out \(cells=None\)"
     ):
         replace(recipe, cells=5)
     with pytest.raises(
@@ -158,6 +159,7 @@ QUICK = {
     "hessian": replace(PROXIES["hessian"], compute=Hessian(iterations=2, images=4)),
     "r_score_psi": replace(PROXIES["r_score_psi"], compute=Psi(repeats=1)),
     "r_score_psi_equations": replace(PROXIES["r_score_psi_equations"], compute=Psi(by_layer=True, repeats=1)),
+    "zcprob": replace(KNOWN["zcprob"], compute=ZCPRob(images=12, around=4, t=1.0), images=12),
     "swap": replace(KNOWN["swap"], compute=Swap(repeats=1)),
     "swap_regularised": replace(KNOWN["swap_regularised"], compute=Swap(regularised=True, repeats=1)),
 }

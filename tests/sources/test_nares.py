@@ -221,6 +221,8 @@ def _test(record: dict[str, Any]) -> dict[str, Any]:
         (lambda record: _train(record).update(best_epoch=3), r"best_epoch of line 2 is 3; expected one of its epochs, 0 to 2"),
         (lambda record: _train(record).update(best_epoch=True), r"best_epoch of line 2 is True"),
         (lambda record: _train(record)["val_acc"].__setitem__(1, "x"), r"epoch 1 of val_acc of line 2 is 'x'; expected a number"),
+        (lambda record: _train(record)["cw_loss"].__setitem__(2, 10**400), r"epoch 2 of cw_loss of line 2 is 1000.*; expected a number"),
+        (lambda record: _train(record)["cw_loss"].__setitem__(2, float("nan")), r"epoch 2 of cw_loss of line 2 is nan; expected a number"),
         (
             lambda record: _test(record).update(Linf_pgd_acc=140),
             rf"Linf_pgd_acc of {ARCHS[1]} is 140; expected an accuracy, 0 to 100 percent",
