@@ -1,6 +1,7 @@
 """Report cards of the methods in examples/methods.py on the embedded store, as docs/judge.md shows them; and how long reports take.
 
-With the path of a store as its argument: how long `judge proxy` takes there for a CSV file of all scores of synflow, with what it adds to predictors.
+With the path of a store as its argument: how long `judge proxy` takes there for a CSV file of all scores of synflow, with what it adds to predictors, and `judge search`
+for eight searches, 20 seeds and six objectives; in seconds of a core, whatever else runs.
 
 Cost: two minutes on two cores.
 """
@@ -16,7 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from robbench import RobBench
-from robbench.judge import from_csv, judge_proxy
+from robbench.judge import from_csv, judge_proxy, judge_search
+from robbench.judge.asking import one_level_each
+from robbench.measurements.metrics import parse
+from robbench.search import ALGORITHMS
 
 COMMANDS = (
     "judge proxy methods:convolutions --metric clean --metric pgd@16/255 --metric mean_corruption",
@@ -30,7 +34,7 @@ COMMANDS = (
 def main() -> None:
     """Print Markdown."""
     if len(sys.argv) > 1:
-        print(from_a_file(Path(sys.argv[1])))
+        print(from_a_file(Path(sys.argv[1])), all_searches(Path(sys.argv[1])), sep="\n\n")
         return
     for command in COMMANDS:
         start = time.perf_counter()
@@ -59,6 +63,19 @@ def from_a_file(store: Path) -> str:
     return (
         f"{len(values)} scores of a CSV file, judged by {rows} metrics of {bench.default_dataset}: {wall:.1f} s, {cpu:.1f} s of one core."
     )
+
+
+def all_searches(store: Path) -> str:
+    """One sentence."""
+    bench = RobBench(store)
+    names = one_level_each(bench, bench.default_dataset, "standard")
+    objectives = [*(name for name in names if parse(name).entry.kind != "corruption"), "mean_corruption"][:6]
+    beside = [name for name in ALGORITHMS if name != "tuned-random"][:8]
+    wall, cpu = time.perf_counter(), time.process_time()
+    report = judge_search(bench, beside[0], objectives=objectives, beside=beside, runs=20, training="standard")
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    runs = int(report.section("results")["runs"].sum())
+    return f"{runs} runs of {', '.join(beside)} under {', '.join(objectives)}, 100 queries each: {wall:.0f} s, {cpu:.0f} s of one core."
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ def module_of(spec: str) -> tuple[ModuleType, str]:
         raise InvalidArgument(
             f"{spec!r} cannot be imported ({error}); expected {where.split('.')[0]}.py in {Path.cwd()}, or installed."
         ) from error
+    except (Exception, SystemExit) as error:  # of the module's own
+        raise InvalidArgument(
+            f"{spec!r} cannot be imported: its module raised {type(error).__name__}: {error}".rstrip(": ") + "."
+        ) from error
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def test_what_commands_do_methods_of_the_same_name_do() -> None:
         "import",
         "fit",
         "verify",
+        "reported",
         "fetch",
         "remove",
         "judge",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,10 @@ import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import Function, dataset_options, examples, json_option, store_option
-from robbench.cli.tables import text_table
+from robbench.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from robbench.judge import Report, Scores
-
-WIDTH = 120
-"""Of what is to be read, in characters; tables are as wide as they are."""
 
 
 @click.group(epilog=examples("judge proxy nwot --metric clean --resamples 20 --no-adds"))
@@ -27,11 +25,53 @@ def judge() -> None:
     """
 
 
-def printing_options(function: Function) -> Function:
-    """--markdown and --json."""
-    return click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")(json_option(function))
+def _checked_out(ctx: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse, before anything is computed, a file whose ending is none that reports are written in."""
+    if path is not None:
+        from robbench.judge.report import checked_form
+
+        try:
+            checked_form(path)
+        except InvalidArgument as error:
+            raise click.BadParameter(str(error), ctx, option) from error
+    return path
 
 
+def reporting(judging: Callable[..., Iterable[Report]]) -> Function:
+    """A command that prints or writes the reports that a function gives: --out, --markdown and --json."""
+
+    @wraps(judging)
+    def command(*, out: Path | None, as_json: bool, as_markdown: bool, **options: Any) -> None:
+        from robbench.judge.report import write
+
+        if as_markdown and as_json:
+            raise click.UsageError("--markdown and --json are two ways of printing; give one of them.")
+        made = []
+        for report in judging(**options):
+            made.append(report)
+            if as_json:
+                click.echo(report.json())
+            elif as_markdown:
+                click.echo(report.markdown(), nl=False)
+            elif out is None:
+                click.echo(report.text())
+        if out is not None:
+            write(made, out)
+
+    written = click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_checked_out,
+        help="Write the report here: .html (one page with figures), .md, .json or .txt.",
+    )
+    return written(click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")(json_option(command)))
+
+
+keep_option = click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for what is finished: a report that was cut goes on there, and a larger one takes what is there.",
+)
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
 
 
@@ -48,20 +88,14 @@ seed_option = click.option("--seed", default=0, show_default=True, type=click.In
 @click.option("--resamples", default=200, show_default=True, type=click.IntRange(1), help="Of the bootstraps.")
 @click.option("--no-adds", is_flag=True, help="Leave out what the score adds to predictors, which takes longest.")
 @seed_option
-@printing_options
-def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown: bool, **options: Any) -> None:
+@reporting
+def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator[Report]:
     """How well scores rank architectures: robbench judge proxy mine:score; robbench judge proxy scores.csv; robbench judge proxy synflow nwot.
 
     WHAT is module:name of a function from an architecture to a number; a CSV file with a column arch and one of scores, or FILE.csv:COLUMN; or a metric that the
     store holds.  Several are judged one after the other.
     """
-    from robbench.judge import judge_proxy
-
-    bench = RobBench(store)
-    for one in what:
-        scores = _scores(bench, one, **options)
-        asked = {name: options[name] for name in ("metrics", "datasets", "top", "resamples", "seed")}
-        _show(judge_proxy(bench, scores, adds=not options["no_adds"], **asked), as_json, as_markdown)
+    return _proxies(RobBench(store), what, **options)
 
 
 @judge.command(epilog=examples("judge search local --objective clean --beside random --budget 20 --runs 2"))
@@ -78,19 +112,20 @@ def proxy(what: tuple[str, ...], store: Path | None, as_json: bool, as_markdown:
 @click.option("--runs", default=10, show_default=True, type=click.IntRange(1), help="Of each algorithm under each objective.")
 @click.option("--noise", type=click.Choice(["twin"]), help="Accuracies are asked with the noise of training, and judged without.")
 @click.option("--proxy", help="What guides the algorithms that are guided by a proxy.")
-@click.option("--training", help="The training protocol.")
+@dataset_options
 @click.option("--limit", default=60.0, show_default=True, help="Seconds that a run may take.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@keep_option
 @seed_option
-@printing_options
-def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, beside: tuple[str, ...], **options: Any) -> None:
+@reporting
+def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str, ...], **options: Any) -> Iterator[Report]:
     """How near a search comes to the best: robbench judge search mine:search; robbench judge search evolution --noise twin.
 
     WHAT is module:name of a function of an oracle, a space and a generator, or one of the package's own algorithms; all start from the same seeds.
     """
     from robbench.judge import judge_search
 
-    _show(judge_search(RobBench(store), what, beside=beside or None, progress=True, **options), as_json, as_markdown)
+    yield judge_search(RobBench(store, dataset=dataset), what, beside=beside or None, progress=True, **options)
 
 
 @judge.command(epilog=examples("judge predictor ridge --metric clean --beside ridge --size 100 --splits 1"))
@@ -102,17 +137,32 @@ def search(what: str, store: Path | None, as_json: bool, as_markdown: bool, besi
 @click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
 @click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
 @click.option("--limit", default=300.0, show_default=True, help="Seconds that a fit with its predictions may take.")
+@keep_option
 @dataset_options
 @seed_option
-@printing_options
-def predictor(what: str, store: Path | None, as_json: bool, as_markdown: bool, **options: Any) -> None:
+@reporting
+def predictor(what: str, store: Path | None, **options: Any) -> Iterator[Report]:
     """How well a predictor learns: robbench judge predictor mine:Model; robbench judge predictor forest.
 
     WHAT is module:name of a class with scikit-learn's fit and predict, or a kind of surrogate of the package.
     """
     from robbench.judge import judge_predictor
 
-    _show(judge_predictor(RobBench(store), what, progress=True, **options), as_json, as_markdown)
+    yield judge_predictor(RobBench(store), what, progress=True, **options)
+
+
+def _proxies(bench: RobBench, what: tuple[str, ...], *, no_adds: bool, datasets: tuple[str, ...], **options: Any) -> Iterator[Report]:
+    """One report card after the other; of a metric, which each data set has for itself, one a data set."""
+    from robbench.judge import judge_proxy
+
+    asked = {name: options[name] for name in ("metrics", "top", "resamples", "seed")}
+    for one in what:
+        for some in [(dataset,) for dataset in datasets] if _is_metric(one) and datasets else [datasets]:
+            yield judge_proxy(bench, _scores(bench, one, datasets=some, **options), adds=not no_adds, datasets=some, **asked)
+
+
+def _is_metric(what: str) -> bool:
+    return ":" not in what and not what.endswith(".csv")
 
 
 def _scores(
@@ -132,31 +182,10 @@ def _scores(
     path, _, column = what.partition(".csv:")
     if what.endswith(".csv") or column:
         return from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
-    if ":" not in what:
+    if _is_metric(what):
         return from_store(bench, what, datasets[0] if datasets else None)
     function = Method(what).function
     return live(bench, function, what, sample=sample, seed=seed, limit=limit, batch=batch, lower_is_better=lower_is_better, progress=True)
-
-
-def _show(report: Report, as_json: bool, as_markdown: bool) -> None:
-    if as_markdown and as_json:
-        raise click.UsageError("--markdown and --json are two ways of printing; give one of them.")
-    if as_json:
-        click.echo(report.json())
-    elif as_markdown:
-        click.echo(report.markdown(), nl=False)
-    else:
-        click.echo(_text(report))
-
-
-def _text(report: Report) -> str:
-    from robbench.judge.report import made_text
-
-    lines = [f"{report.kind} {report.method}", *report.summary]
-    lines += ["", "What went wrong:", *(f"- {fault}" for fault in report.faults)] if report.faults else []
-    for section in report.sections:
-        lines += ["", section.title.upper(), textwrap.fill(section.says, WIDTH), "", text_table(section.shown)]
-    return "\n".join([*lines, "", textwrap.fill(f"Made with {made_text(report.made)}.", WIDTH)])
 
 
 COMMANDS = (judge,)

@@ -19,7 +19,7 @@ from robbench.version import __version__
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Ask a store": ("info", "query", "top", "table", "explain", "predict", "show", "explore"),
-    "Compare": ("correlate", "pareto", "best", "neighbors", "anomalies", "importance", "papers"),
+    "Compare": ("correlate", "pareto", "best", "neighbors", "anomalies", "importance", "papers", "reported"),
     "Search and judge": ("search", "judge"),
     "For a paper": ("plot", "cite"),
     "Make a store": ("fetch", "import", "fit", "remove", "verify"),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import BRING, examples, store_option, table_options
-from robbench.cli.tables import text_table, write_table
+from robbench.cli.tables import present, text_table, write_table
 from robbench.papers import compare, overview
+from robbench.papers import reported as what_papers_report
 from robbench.papers.rendering import markdown, markdown_table, readable
+from robbench.papers.reported import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @click.command(epilog=examples(BRING, "papers --store jung2023.h5", "papers jung2023-best --store jung2023.h5", needs="published data"))
@@ -57,4 +63,35 @@ def papers(
         click.echo("\n".join(f"- {sentence}" for sentence in found.differs))
 
 
-COMMANDS = (papers,)
+@click.command(epilog=examples("reported trnas", "reported --table ha2023-table4 --out table4.csv"))
+@click.argument("architecture", required=False)
+@click.option("--table", type=click.Choice(tuple(TABLES)), metavar="TABLE", help=f"Of one table: {', '.join(TABLES)}.")
+@table_options
+def reported(architecture: str | None, table: str | None, out: Path | None, as_json: bool) -> None:
+    """What papers report of architectures that robust NAS found: their numbers, with source and protocol; none is in a store.
+
+    ARCHITECTURE is the paper's name of one, such as trnas; all if left out.
+    """
+    found = what_papers_report(architecture, table=table)
+    present(found, out=out, as_json=as_json, text=lambda: _reported_text(found))
+
+
+def _reported_text(found: pd.DataFrame) -> str:
+    """The numbers, and below them what is the same for many."""
+    numbers = [
+        name
+        for name in ("architecture", "paper", "table", "dataset", "metric", "attacker", "reported", "sd")
+        if found[name].astype(bool).any()
+    ]
+    lines = [text_table(readable(found[numbers].dropna(axis="columns", how="all"))), "", "Protocols:"]
+    lines += [f"- {paper}, {table}: {said}" for paper, table, said in found[["paper", "table", "protocol"]].drop_duplicates().to_numpy()]
+    about = found[["architecture", "genotype", "remark"]].drop_duplicates().to_numpy()
+    lines += [
+        "",
+        "Genotypes:",
+        *(f"- {name}: {'; '.join(filter(None, (genotype, remark)))}" for name, genotype, remark in about if genotype or remark),
+    ]
+    return "\n".join(lines)
+
+
+COMMANDS = (papers, reported)

@@ -76,7 +76,7 @@ def search(
 ) -> None:
     """Search for the best architecture by a METRIC, or for the Pareto front of several.
 
-    ALGORITHM is random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas.
+    ALGORITHM is random, tuned-random, local, evolution, bananas, random-warmup, warmup, warmup-move, nsga2 or trnas.
 
     What is searched are the architectures of which the store holds, or with --on surrogate predicts, every METRIC.  What each run found is printed; --out
     writes every query.

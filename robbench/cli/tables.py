@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import click
 
 from robbench.references import escaped
+from robbench.text import shown, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["as_measured", "checked_out", "present", "records", "text_table", "write_table"]
 
 PACKED: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {".gz": "gzip", ".bz2": "bz2", ".zip": "zip", ".xz": "xz", ".zst": "zstd"}
 """How a CSV file is packed, by the ending of its name."""
@@ -37,13 +40,6 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {str(name): value for name, value in row.items()} for row in finite.astype(object).where(finite.notna(), None).to_dict("records")
     ]
-
-
-def text_table(frame: pd.DataFrame) -> str:
-    """The columns side by side, each as wide as its widest entry; numbers to six digits."""
-    columns = [[str(name), *map(_shown, frame[name])] for name in frame]
-    padded = [[f"{text:<{max(map(len, column))}}" for text in column] for column in columns]
-    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
 
 
 def present(found: pd.DataFrame, *, out: Path | None, as_json: bool, text: Callable[[], str], payload: Any = None) -> None:
@@ -131,7 +127,7 @@ def _tex(frame: pd.DataFrame, file: BinaryIO, packed: None) -> None:
     aligned = "".join("r" if frame[name].dtype.kind in "iuf" else "l" for name in frame)
     rows = [
         [f"{{{escaped(str(name))}}}" for name in frame],
-        *(["--" if value is None or value != value else escaped(_shown(value)) for value in row] for row in frame.itertuples(index=False)),
+        *(["--" if value is None or value != value else escaped(shown(value)) for value in row] for row in frame.itertuples(index=False)),
     ]
     head, *body = [" & ".join(row) + r" \\" for row in rows]
     lines = [rf"\begin{{tabular}}{{{aligned}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", ""]
@@ -152,7 +148,3 @@ def _writer(path: Path) -> Callable[..., None] | None:
         suffixes.pop()
         return _csv if suffixes and suffixes[-1] == ".csv" else None
     return WRITERS.get(suffixes[-1]) if suffixes else None
-
-
-def _shown(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -68,8 +68,12 @@ class MethodFailed(RobBenchError):
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}" if message else kind)
-        self.kind = kind
-        """``raised ValueError``."""
+        self.kind, self.message = kind, message
+        """``raised ValueError``, and what the error said."""
+
+    def about(self, what: str) -> str:
+        """As an example: what the error said, and of what."""
+        return ", ".join(filter(None, (self.message, what)))
 
 
 class TimedOut(BaseException):

@@ -97,7 +97,7 @@ def beside_all(place: Place, compared: Compared) -> Iterator[dict[str, Any]]:
 
 
 def board_of(place: Place, compared: Compared) -> list[dict[str, Any]]:
-    """For each training and proxy, Spearman's ρ, mean over the metrics of a kind; the best by the last kind first."""
+    """For each training and proxy, Spearman's ρ, mean over the metrics of a kind; the best under attacks first, and how far each is behind it."""
     records = []
     for training in dict.fromkeys(training for training, _ in compared.keys):
         kinds: dict[str, list[int]] = {}
@@ -106,10 +106,18 @@ def board_of(place: Place, compared: Compared) -> list[dict[str, Any]]:
                 kinds.setdefault(KINDS[kind], []).append(index)
         if not kinds:
             continue
-        means = {kind: compared.points[:, of_kind].mean(axis=1) for kind, of_kind in kinds.items()}
-        for at in np.argsort(-means.get(KINDS["attack"], next(iter(means.values()))), kind="stable"):
-            values = {kind: float(means[kind][at]) if kind in means else np.nan for kind in KINDS.values()}
-            records.append({"dataset": place.dataset, "training": training, "proxy": compared.names[at], "n": compared.n} | values)
+        points = {kind: compared.points[:, of_kind].mean(axis=1) for kind, of_kind in kinds.items()}
+        drawn = {kind: compared.drawn[:, :, of_kind].mean(axis=2) for kind, of_kind in kinds.items()}
+        ranked = KINDS["attack"] if KINDS["attack"] in kinds else next(iter(kinds))
+        order = np.argsort(-points[ranked], kind="stable")
+        points["behind"], drawn["behind"] = points[ranked] - points[ranked][order[0]], drawn[ranked] - drawn[ranked][:, order[:1]]
+        for at in order:
+            record = {"dataset": place.dataset, "training": training, "proxy": compared.names[at], "n": compared.n}
+            for column in (*KINDS.values(), "behind"):
+                low, high = interval(drawn[column][:, at]) if column in drawn else (np.nan, np.nan)
+                value = float(points[column][at]) if column in points else np.nan
+                record |= {column: value, f"{column}_low": low, f"{column}_high": high}
+            records.append(record)
     return records
 
 

@@ -36,10 +36,13 @@ class Method:
         """What is called so, if it can be called; of a class, one made without arguments.
 
         Raises:
-            InvalidArgument: it cannot be called; otherwise as `found`.
+            InvalidArgument: it cannot be called, or it is a class that cannot be made so; otherwise as `found`.
         """
         found = self.found
-        made = found() if isinstance(found, type) else found
+        try:
+            made = found() if isinstance(found, type) else found
+        except (Exception, SystemExit) as error:  # of the class's own
+            raise InvalidArgument(f"{self.spec} cannot be made without arguments: {type(error).__name__}: {error}.") from error
         if not callable(made):
             raise InvalidArgument(f"{self.spec} is a {type(made).__name__}, which cannot be called; expected a function.")
         return made
@@ -49,6 +52,11 @@ class Method:
         module, _ = module_of(self.spec)
         origin = getattr(module.__spec__, "origin", None)
         return checksum(Path(origin)) if origin is not None and Path(origin).is_file() else None
+
+
+def source_of(method: str) -> str | None:
+    """`Method.source`, of what is called ``module:name``; None of what the package has by a name of its own."""
+    return Method(method).source() if ":" in method else None
 
 
 def checksum(path: Path) -> str:

@@ -21,19 +21,22 @@ from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument, NotMeasured
 from robbench.judge.asking import SUMMARIES, one_level_each
 from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with
+from robbench.judge.figures import Dots
 from robbench.judge.gains import FOLDS, gains
-from robbench.judge.ranking import correlations, overlaps, strata
+from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import Scores
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
 from robbench.measurements.metrics import parse
 from robbench.measurements.question import UNTRAINED, Question
+from robbench.search.repeated import one_thread
 
 RESAMPLES = 200
 KENDALL_RESAMPLES = 100
 """Kendall's τ of a resample takes milliseconds; its interval is from the first of the same resamples."""
 FEWEST = 20
+PANELS = ("dataset", "training")
 RANKING = "ranking"
 BESIDE = "beside the proxies of the store"
 
@@ -90,24 +93,24 @@ def judge_proxy(
     beside: list[dict[str, Any]] = []
     board: list[dict[str, Any]] = []
     added: list[dict[str, Any]] = []
-    for dataset in datasets or [bench.default_dataset]:
-        place = Place(bench, dataset)
-        for rows, wanted in _wanted(bench, dataset, metrics, usable):
-            ranking += _ranking(place, scores.values[rows], rows, wanted, options)
-            compared = compared_with(place, scores, rows, wanted, resamples, seed)
-            beside += beside_all(place, compared)
-            board += board_of(place, compared)
-            if adds:
-                others = {name: place.proxies[name] for name in compared.names[1:]}
-                found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
-                added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
+    with one_thread():
+        for place in [Place(bench, dataset) for dataset in datasets or [bench.default_dataset]]:
+            for rows, wanted in _wanted(bench, place.dataset, metrics, usable):
+                ranking += _ranking(place, scores.values[rows], rows, wanted, options)
+                compared = compared_with(place, scores, rows, wanted, resamples, seed)
+                beside += beside_all(place, compared)
+                board += board_of(place, compared)
+                if adds:
+                    others = {name: place.proxies[name] for name in compared.names[1:]}
+                    found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
+                    added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
     sections = [
-        Section(title, says, pd.DataFrame.from_records(found), short)
-        for title, says, found, short in (
-            (RANKING, _ranking_says(options), ranking, RANKING_SHORT),
-            (BESIDE, BESIDE_SAYS, beside, ()),
-            ("all proxies", BOARD_SAYS, board, ()),
-            ("what it adds to a predictor", ADDS_SAYS, added, ()),
+        Section(title, says, pd.DataFrame.from_records(found), short, figure=figure)
+        for title, says, found, short, figure in (
+            (RANKING, _ranking_says(options), ranking, RANKING_SHORT, Dots(PANELS, "metric", "spearman", "ceiling")),
+            (BESIDE, BESIDE_SAYS, beside, (), None),
+            ("all proxies", BOARD_SAYS, board, (), Dots(PANELS, "proxy", "attacks")),
+            ("what it adds to a predictor", ADDS_SAYS, added, (), Dots(PANELS, "metric", "added_to_structure")),
         )
         if found
     ]
@@ -151,6 +154,7 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
     """For each metric, how far the score ranks as it does: all of ``(rows,)``."""
     groups, targets = place.groups[rows], np.stack(list(wanted.values()))
     control = None if place.control is None else strata(place.proxies[place.control][rows])
+    ours, theirs = order_of(score), [order_of(target) for target in targets]
     drawn: dict[str, list[np.ndarray]] = {"spearman": [], "top": [], "partial": [], "kendall": []}
     for weights in draws(groups, options.resamples, np.random.default_rng(options.seed)):
         drawn["spearman"].append(correlations(score[np.newaxis], targets, weights)[:, 0])
@@ -159,8 +163,8 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
             drawn["partial"].append(correlations(score[np.newaxis], targets, weights, control)[:, 0])
         taken = sum(map(len, drawn["kendall"]))
         for weight in weights.T[: max(KENDALL_RESAMPLES - taken, 0)].astype(np.intp):
-            one = np.repeat(score, weight)
-            drawn["kendall"].append(np.array([[kendall_tau(one, np.repeat(target, weight)) for target in targets]]))
+            one = np.repeat(ours, weight)
+            drawn["kendall"].append(np.array([[kendall_tau(one, np.repeat(target, weight)) for target in theirs]]))
     once = np.ones((len(score), 1))
     points = {
         "spearman": correlations(score[np.newaxis], targets, once)[0, 0],
@@ -216,7 +220,10 @@ def _ranking_says(options: _Options) -> str:
 
 
 BESIDE_SAYS = "Spearman's correlations over the architectures that the proxies of the store score, too: the place among them, the best other, and the difference from it."
-BOARD_SAYS = "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions."
+BOARD_SAYS = (
+    "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions, with 95% intervals"
+    " over groups of twins. behind: less the best's under attacks, in the same resamples; what an interval up to 0 says is that noise may have decided."
+)
 ADDS_SAYS = (
     f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"
     " what the score adds, with 95% intervals over groups of twins."

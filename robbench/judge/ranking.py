@@ -43,6 +43,12 @@ def overlaps(score: np.ndarray, targets: np.ndarray, weights: np.ndarray, share:
     return np.stack([(best * _chance_of_best(target, weights, share)).sum(axis=0) / most for target in targets], axis=1)
 
 
+def order_of(values: np.ndarray) -> np.ndarray:
+    """Small integers in the order of values ``(n,)``, equal where these are: whoever sorts them again and again takes half the time."""
+    different, index = np.unique(values, return_inverse=True)
+    return np.asarray(index, np.int16 if len(different) <= np.iinfo(np.int16).max else np.int64)
+
+
 def strata(values: np.ndarray) -> np.ndarray:
     """Sort values ``(n,)`` into groups, numbered from 0: those that are equal, or quantiles where there are too many different; NaN is a group of its own."""
     different, index = np.unique(values, return_inverse=True)

@@ -131,7 +131,7 @@ def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: st
             faults.note("has two scores for one architecture, of which the first counts", f"{written} after {first[text]}, of {text}")
             continue
         try:
-            parsed = lookup.parse(int(text) if text.isascii() and text.isdigit() else text)
+            parsed = lookup.parse(text)
             row = lookup.row("class", parsed)
         except UnknownArchitecture:
             faults.note("names what is no architecture of the space", text[:100])
@@ -171,7 +171,7 @@ def _scored(
                     called(None if limit is None else limit * len(ahead), function.prepare, ahead)
                 found = _alone(function, some[0], limit) if batch is None else _together(function, some, limit)
             except MethodFailed as error:
-                faults.note(error.kind, f"{error.args[0]}, for {some[0]}", len(some))
+                faults.note(error.kind, error.about(f"for {some[0]}"), len(some))
                 hanging += error.kind.startswith("was still")
                 if hanging == HANGING:
                     faults.note(f"was not asked any more after {HANGING} calls that hung", "", len(archs) - start - len(some))

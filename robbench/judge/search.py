@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from robbench.arguments import checked_choice, checked_count, checked_seed, near
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
-from robbench.judge.calling import Fault, Faults, guarding
-from robbench.judge.methods import Method
+from robbench.judge.calling import Fault, Faults, MethodFailed, guarding
+from robbench.judge.figures import Dots, Lines
+from robbench.judge.keeping import kept_in
+from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
 from robbench.measurements.directions import spelled
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 NOT_APPLICABLE = "raised CannotSearch"
 """How an algorithm of the package says that it does not search such objectives."""
+LOST_WORKER = "workers=1 shows in which run, if it was in one; a script that asks for workers does so under if __name__ == '__main__'."
 FEWEST_RUNS = 5
 """For a test: of fewer, no p-value says anything."""
 
@@ -48,6 +53,7 @@ def judge_search(
     training: str | None = None,
     limit: float | None = 60,
     workers: int = 1,
+    keep: Path | None = None,
     progress: bool = False,
 ) -> Report:
     """The report card of a search.
@@ -66,13 +72,17 @@ def judge_search(
         training: as for a query.
         limit: seconds that a run may take; None for no limit.
         workers: processes; the result does not depend on how many.
+        keep: a folder for finished runs (see `robbench.judge.keeping`): a report that was cut goes on, and one of more runs, objectives or methods in the same
+            setting takes what is there.
         progress: show a bar on stderr.
 
     Returns:
         Sections ``results``, ``tests`` and ``curves``.
 
     Raises:
-        InvalidArgument: a method, algorithm or number that is none; otherwise as for a query and for `RobBench.oracle`.
+        InvalidArgument: a method, algorithm or number that is none, or a folder that keeps runs of another setting; otherwise as for a query and for
+            `RobBench.oracle`.
+        MethodFailed: a worker's process ended in a run.
     """
     from tqdm import tqdm
 
@@ -82,24 +92,29 @@ def judge_search(
     names = ["+".join(map(spelled, one.split("+"))) for one in objectives] or _objectives(bench, training)
     setting = Setting(bench.path, bench.default_dataset, training, budget, checked_seed(seed), noise, proxy or _proxy(bench), limit)
     algorithms = _algorithms(method, beside, setting.proxy)
+    made = made_by(bench, seed, dataset=setting.dataset, training=training, budget=budget, noise=noise, proxy=setting.proxy)
+    kept = kept_in(keep, made | {"limit": limit}, algorithms)
     for name in names:
         best_of(setting, name)
     which = [(algorithm, objective, number) for objective in names for algorithm in algorithms for number in range(runs)]
     faults = Faults()
     with guarding(bench.path, faults), processes(workers) if workers > 1 else nullcontext() as executor:
-        found = list(tqdm(run_all(setting, which, executor), total=len(which), unit="run", disable=None if progress else True))
+        try:
+            found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
+        except BrokenExecutor as error:
+            raise MethodFailed("ended the process that it ran in", f"{LOST_WORKER} Algorithms: {', '.join(algorithms)}.") from error
     done = [run for run in found if run.asked]
     sections = (
-        Section("results", RESULTS_SAYS, _results(done), ()),
-        Section("tests", TESTS_SAYS.format(method=method), _tests(done, method), ()),
-        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret")),
+        Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
+        Section("tests", TESTS_SAYS.format(method=method), _tests(done, method)),
+        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), figure=CURVES),
     )
     for run in found:
         for fault in run.faults if run.algorithm != method else ():
             if fault.what != NOT_APPLICABLE:
                 faults.note(f"was set beside {run.algorithm}, which {fault.what}", fault.example)
     wrong = _faults([run for run in found if run.algorithm == method], faults)
-    made = made_by(bench, seed, method=method, runs=runs, budget=budget, noise=noise, proxy=setting.proxy, training=training)
+    made = {"method": method, "method_sha256": source_of(method), "runs": runs, **made}
     return Report("search", method, _summary(done, found, method), wrong, tuple(one for one in sections if len(one.table)), made)
 
 
@@ -281,6 +296,7 @@ def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[st
     return tuple(said)
 
 
+CURVES = Lines(("objective",), "algorithm", "queries", "regret")
 RESULTS_SAYS = (
     "regret: how much less, measured without noise, the architecture has that a run takes for the best than the best one, mean over runs with its 95% interval;"
     " of several objectives, the share of the front's hypervolume that is lacking. rank: among the algorithms, from the same seed, mean over runs. seconds: that"

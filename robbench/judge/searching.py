@@ -19,6 +19,7 @@ from robbench.analysis.pareto import hypervolume
 from robbench.bench import RobBench
 from robbench.errors import NotMeasured
 from robbench.judge.calling import Fault
+from robbench.judge.keeping import NOTHING_KEPT, Kept
 from robbench.judge.methods import Method
 from robbench.judge.watched import unlike, watch
 from robbench.measurements.question import Question
@@ -26,7 +27,7 @@ from robbench.search.algorithms import ALGORITHMS
 from robbench.search.domination import non_dominated
 from robbench.search.history import Query, values_of
 from robbench.search.oracle import Oracle
-from robbench.search.repeated import noise_seed_of, opened, options_of
+from robbench.search.repeated import noise_seed_of, one_thread, opened, options_of
 from robbench.spaces import Subset
 
 COST = "training_seconds"
@@ -80,20 +81,33 @@ def run_of(setting: Setting, which: tuple[str, str, int]) -> Run:
     bench, seed = opened(setting.path, setting.dataset), (setting.seed, number)
     oracle, space = _oracle(bench, setting, objective, seed), _space(setting, objective)
     function = _function(bench, setting, algorithm)
-    asked = watch(function, oracle, space, np.random.default_rng(seed), setting.limit)
+    with one_thread():
+        asked = watch(function, oracle, space, np.random.default_rng(seed), setting.limit)
     faults = asked.faults
     if number == 0 and ":" in algorithm:
-        again = watch(function, _oracle(bench, setting, objective, seed), space, np.random.default_rng(seed), setting.limit)
+        with one_thread():
+            again = watch(function, _oracle(bench, setting, objective, seed), space, np.random.default_rng(seed), setting.limit)
         if at := unlike(asked.queries, again.queries):
             faults.note("asked otherwise when run again from the same seed", f"query {at} under {objective}")
     regret, costs = _worth(bench, setting, objective, asked.queries)
     return Run(algorithm, objective, number, regret, costs, len(asked.queries), asked.seconds, faults.of(1))
 
 
-def run_all(setting: Setting, which: Sequence[tuple[str, str, int]], executor: Executor | None) -> Iterator[Run]:
-    """The runs, in order, here or in other processes."""
-    run = partial(run_of, setting)
+def run_all(setting: Setting, which: Sequence[tuple[str, str, int]], executor: Executor | None, kept: Kept = NOTHING_KEPT) -> Iterator[Run]:
+    """The runs, in order, here or in other processes; those that are kept are not made again."""
+    run = partial(_kept, kept, setting)
     return map(run, which) if executor is None else executor.map(run, which, chunksize=4)
+
+
+def _kept(kept: Kept, setting: Setting, which: tuple[str, str, int]) -> Run:
+    found = kept.done(which, lambda: _said(run_of(setting, which)))
+    faults = tuple(Fault(*fault) for fault in found["faults"])
+    return Run(*which, np.array(found["regret"]), np.array(found["costs"]), found["asked"], found["seconds"], faults)
+
+
+def _said(run: Run) -> dict[str, Any]:
+    """What a run found, as JSON can say it."""
+    return {**run._asdict(), "regret": run.regret.tolist(), "costs": run.costs.tolist()}
 
 
 def checkpoints(budget: int) -> np.ndarray:

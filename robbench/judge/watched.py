@@ -99,7 +99,7 @@ def watch(function: Callable[..., Any], oracle: Oracle, space: Moves[Any], rng: 
         returned = called(limit, function, Watched(oracle, faults, patience), space, rng)
     except MethodFailed as error:
         if not isinstance(error.__cause__, BudgetExhausted):
-            faults.note(error.kind, str(error))
+            faults.note(error.kind, error.message)
     seconds = time.perf_counter() - start
     if isinstance(returned, Result):
         asked = {oracle.identity_of(query.arch) for query in oracle.queries}

@@ -4,6 +4,7 @@
     entry.py          Entry, Need, Comparison: what a table of a paper takes, and what comes of it
     jung2023.py …     one paper a file
     numbers/          what the papers report: a CSV a table, label columns and ``paper``; accuracies are fractions
+    reported.py       what they report of architectures that searches found, which no store has: its numbers are in found/
 
 compare("jung2023-best", bench).table      labels … | paper | ours | difference | …
 """
@@ -16,13 +17,14 @@ from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import InvalidArgument
 from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025, zheng2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
+from robbench.papers.reported import reported
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from robbench.bench import RobBench
 
-__all__ = ["PAPERS", "Comparison", "Entry", "Need", "compare", "overview", "papers"]
+__all__ = ["PAPERS", "Comparison", "Entry", "Need", "compare", "overview", "papers", "reported"]
 
 PAPERS: dict[str, Entry] = {
     "jung2023-table1": jung2023.TABLE_1,

@@ -27,8 +27,8 @@ CONTENTS: dict[str, dict[str, str]] = {
     "Ha, Kim, Hwang (NeurIPS 2023)": {
         "Table 1": "robbench papers ha2023-table1; missing: cw, deepfool, spsa and lgv of adversarially trained networks",
         "Table 2": "robbench papers ha2023-table2",
-        "Table 3": DARTS_TRAINED,
-        "Table 4": DARTS_TRAINED,
+        "Table 3": f"robbench reported --table ha2023-table3; {DARTS_TRAINED}",
+        "Table 4": f"robbench reported --table ha2023-table4; {DARTS_TRAINED}",
         "Table 5": f"{DARTS_TRAINED}; of NAS-Bench-201, robbench top croze_features_parameters (or another of CRoZe's parts and products: croze_features,"
         " croze_features_gradients, croze_parameters_gradients, croze) names the first cell of a store that has it",
         "Table 6": "robbench papers ha2023-table6",
@@ -39,7 +39,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 11": 'python benchmarks/fidelity.py run --parts "of every cell" "kaiming of every cell" "xavier of every cell"; python benchmarks/fidelity.py table; docs/fidelity.md;'
         " of single cells: robbench proxies ARCH… --dataset cifar10 --proxy croze --init kaiming; missing: cw, deepfool, spsa and lgv of adversarially trained networks",
         "Table 12": "robbench papers ha2023-table12; from Python: robbench.analysis.ensemble",
-        "Table 13": DARTS_TRAINED,
+        "Table 13": f"robbench reported --table ha2023-table13; {DARTS_TRAINED}",
         "Figure 1": ILLUSTRATION,
         "Figure 2": DARTS_TRAINED,
         "Figure 3": "robbench plot search fgsm@8/255 random evolution --out FILE; with CRoZe: robbench search random-warmup fgsm@8/255 --proxy croze --pool 3000,"
@@ -93,11 +93,11 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
     "Yang et al. (2025)": {
         "Table 1": ILLUSTRATION,
-        "Table 2": DARTS_TRAINED,
-        "Table 3": DARTS_TRAINED,
-        "Table 4": f"robbench build transfer CHECKPOINT… --dataset cifar10 --data PATH --out FILE; {DARTS_SEARCHED}; {DARTS_TRAINED}",
-        "Table 5": "as Table 4, with --dataset cifar100",
-        "Table 6": "missing: trained networks of DARTS, and ImageNet",
+        "Table 2": f"robbench reported --table yang2025-table2; {DARTS_TRAINED}",
+        "Table 3": f"robbench reported --table yang2025-table3; {DARTS_TRAINED}",
+        "Table 4": f"robbench reported --table yang2025-table4; robbench build transfer CHECKPOINT… --dataset cifar10 --data PATH --out FILE; {DARTS_SEARCHED}; {DARTS_TRAINED}",
+        "Table 5": "robbench reported --table yang2025-table5; as Table 4, with --dataset cifar100",
+        "Table 6": "robbench reported --table yang2025-table6; missing: trained networks of DARTS, and ImageNet",
         "Table 7": "robbench papers yang2025-table7; by R-Score itself: python benchmarks/trnas.py run; python benchmarks/trnas.py table; docs/fidelity.md",
         "Table 8": "robbench papers yang2025-table8; python benchmarks/tiny_robustbench.py run --of drawn; python benchmarks/tiny_robustbench.py table; docs/darts.md has"
         " what was run; seconds of single proxies: python benchmarks/proxies.py",

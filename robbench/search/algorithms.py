@@ -14,6 +14,7 @@ from robbench.search.random_search import random_search
 from robbench.search.random_warmup import random_warmup
 from robbench.search.result import Result
 from robbench.search.trnas import trnas
+from robbench.search.tuned_random import tuned_random_search
 from robbench.search.warmup import proxy_warmup
 from robbench.search.warmup_move import warmup_move
 
@@ -22,6 +23,7 @@ Algorithm = Callable[..., Result]
 
 ALGORITHMS: dict[str, Algorithm] = {
     "random": random_search,
+    "tuned-random": tuned_random_search,
     "local": local_search,
     "evolution": regularized_evolution,
     "bananas": bananas,

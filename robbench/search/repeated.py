@@ -32,8 +32,11 @@ from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from multiprocessing.synchronize import Event
     from pathlib import Path
+
+    from threadpoolctl import ThreadpoolController
 
 CHUNKS = 8
 """How many parts the runs are cut into for other processes: enough to keep several busy, few enough to send little."""
@@ -167,12 +170,26 @@ class _Processes(ProcessPoolExecutor):
 
 
 def _start_worker(given_up: Event) -> None:
-    from threadpoolctl import threadpool_limits
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; what becomes of the runs, the first one says
     end_with_parent(given_up)
-    # Predictors multiply small matrices: the threads of several workers' BLAS would wait for each other, twenty times longer than they work.
-    threadpool_limits(1)
+    _threads().limit(limits=1)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """A block in which linear algebra takes one thread.
+
+    Predictors multiply small matrices, where threads wait for each other, and for a core that another process has, twenty times longer than they work.
+    """
+    limited: AbstractContextManager[object] = _threads().limit(limits=1)
+    return limited
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    """Of the libraries that are loaded, numpy's among them; looking for them takes as long as a random search."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def options_of(algorithm: str) -> list[str]:
@@ -216,7 +233,8 @@ class _Task:
         if self.proxy is not None:
             options["proxy"] = bench.oracle(self.proxy, missing="nan", dataset=self.oracle.get("dataset"))
         asked = bench.oracle(self.objectives, budget=self.budget, noise_seed=noise_seed, **self.oracle)
-        return algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
+        with one_thread():
+            return algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
 
 
 def _task(

@@ -64,6 +64,25 @@ class Moves(ABC, Generic[A]):
             if mutant is not None:
                 return mutant
 
+    def sample_each(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A:
+        """Each variable takes a choice by its share, drawn again until the result is one of these architectures.
+
+        Arguments:
+            shares: for each variable, ``(choices,)``, all above 0, with the sum 1.
+            rng: of the draws.
+        """
+        while True:
+            arch = self._drawn(shares, rng)
+            if arch is not None:
+                return arch
+
+    def _drawn(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A | None:
+        """One draw, if it is one of these architectures."""
+        at = rng.random(len(shares)).tolist()
+        return self._admitted(
+            [int(np.searchsorted(np.cumsum(share)[:-1], place, side="right")) for share, place in zip(shares, at, strict=True)]
+        )
+
     def crossover(self, one: A, other: A, rng: np.random.Generator) -> A:
         """Each variable from one of two parents, at random, drawn again until the child is one of these architectures (a parent, at least)."""
         mine, theirs = self.space.encode(one), self.space.encode(other)

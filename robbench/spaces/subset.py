@@ -13,6 +13,8 @@ from robbench.spaces.moves import Moves, checked_rate
 from robbench.spaces.space import SearchSpace
 
 A = TypeVar("A")
+DRAWS = 30
+"""From the whole space, until what is one of a subset is drawn otherwise, which takes as long as many of these."""
 
 
 class Subset(Moves[A]):
@@ -83,6 +85,16 @@ class Subset(Moves[A]):
         others = np.array([len(variable.choices) - 1 for variable in self._space.variables])
         changed = np.log(checked_rate(rate) / np.maximum(others, 1))
         logs = np.where(self._codes == np.array(self._space.encode(arch)), np.log1p(-rate), changed).sum(axis=1)
+        upto = np.cumsum(np.exp(logs - logs.max()))
+        return self._archs[int(np.searchsorted(upto, rng.random() * upto[-1], side="right"))]
+
+    def sample_each(self, shares: Sequence[np.ndarray], rng: np.random.Generator) -> A:
+        """As of the whole space, given that the result is one of these: drawn among these at once where it hardly ever is."""
+        for _ in range(DRAWS):
+            arch = self._drawn(shares, rng)
+            if arch is not None:
+                return arch
+        logs = np.sum([np.log(share)[column] for share, column in zip(shares, self._codes.T, strict=True)], axis=0)
         upto = np.cumsum(np.exp(logs - logs.max()))
         return self._archs[int(np.searchsorted(upto, rng.random() * upto[-1], side="right"))]
 

@@ -39,6 +39,7 @@ COMMANDS = [
     "judge",
     "search",
     "papers",
+    "reported",
     "plot",
     "explore",
 ]

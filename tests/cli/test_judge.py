@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from robbench import RobBench
+from robbench.store.rows import Rows
+from robbench.store.writing import extend
 from tests.cli.running import Run, answer, refusal
-from tests.judge.conftest import write_judged
+from tests.judge.conftest import clean_of, write_judged
+from tests.synthetic import array
 
 MINE = """
 def convolutions(arch):
@@ -50,6 +55,10 @@ def test_files_and_metrics_are_proxies_too(run: Run, store: Path, tmp_path: Path
 def test_what_is_not_there_is_refused(run: Run, store: Path) -> None:
     assert "no 'convolution'. Did you mean" in refusal(run("judge", "proxy", "brought:convolution", "--store", store))
     assert "cannot be imported" in refusal(run("judge", "proxy", "bought:convolutions", "--store", store))
+    Path("failing.py").write_text("raise RuntimeError('no licence')")
+    assert "cannot be imported: its module raised RuntimeError: no licence." in refusal(
+        run("judge", "proxy", "failing:score", "--store", store)
+    )
     assert "two_many" not in refusal(run("judge", "proxy", "synflo", "--store", store))
 
 
@@ -74,3 +83,41 @@ def test_a_search(run: Run, store: Path) -> None:
     said = json.loads(answer(run(*asked, "--json")))
     assert said["made"] | {"seed": 0, "runs": 5, "budget": 10} == said["made"]
     assert [one["queries"] for one in said["sections"]["curves"]] == [1, 2, 5, 10] * 2
+
+
+def test_a_report_is_written_as_its_name_says_and_goes_on_from_what_is_kept(run: Run, store: Path, tmp_path: Path) -> None:
+    asked = ("--store", store, "--objective", "clean", "--beside", "random", "--budget", 5, "--runs", 2, "--keep", "kept")
+    assert answer(run("judge", "search", "brought:search", *asked, "--out", "report.html")) == ""
+    assert Path("report.html").read_text("utf-8").count("<svg") == 2
+    assert len(list(Path("kept").iterdir())) == 1 + 4
+    text = answer(run("judge", "search", "brought:search", *asked))
+    assert "seconds" in text
+    assert answer(run("judge", "search", "brought:search", *asked)) == text, "seconds, too, are those of the first time"
+    assert "seed (was 0, is 1)" in refusal(run("judge", "search", "brought:search", *asked, "--seed", 1))
+    assert "'report.csv' does not end in one of" in refusal(
+        run("judge", "search", "brought:search", *asked, "--out", "report.csv"), 2
+    ).replace("report.csv does", "'report.csv' does")
+    assert not Path("report.csv").exists()
+
+
+def test_a_proxy_of_the_store_is_judged_on_each_data_set_by_its_own_values(run: Run, store: Path) -> None:
+    extend_with_another(store)
+    asked = ("judge", "proxy", "synflow", "--store", store, "--no-adds", "--resamples", 5, "--metric", "clean", "--json")
+    both = [json.loads(line) for line in answer(run(*asked, "--dataset", "made", "--dataset", "other")).splitlines()]
+    for dataset, report in zip(("made", "other"), both, strict=True):
+        (alone,) = (json.loads(line) for line in answer(run(*asked, "--dataset", dataset)).splitlines())
+        assert report["sections"]["ranking"] == alone["sections"]["ranking"]
+    assert both[0]["sections"]["ranking"][0]["spearman"] > 0 > both[1]["sections"]["ranking"][0]["spearman"]
+
+
+def extend_with_another(path: Path) -> None:
+    """A data set on which synflow ranks the other way round."""
+    bench = RobBench(path)
+    rng = np.random.default_rng(0)
+    clean = np.array([clean_of(arch) for arch in bench.classes]) + rng.normal(scale=0.01, size=len(bench.classes))
+    synflow = -np.array([clean_of(arch) for arch in bench.architectures])
+    extend(
+        path,
+        Rows.of(bench.space, bench.architectures),
+        [array("other standard clean accuracy", clean), array("other untrained synflow value", synflow, rows="exact", unit="1")],
+    )

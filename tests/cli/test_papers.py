@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -44,3 +45,27 @@ def test_the_command_refuses_in_one_line(small_store: Path) -> None:
     result = CliRunner().invoke(main, ["papers", "--json", "--markdown", "--store", str(small_store)])
     assert result.exit_code == 2
     assert "--markdown and --json are two ways of printing" in result.stderr
+
+
+def test_what_papers_report_is_printed_with_its_protocol(tmp_path: Path) -> None:
+    def reported(*arguments: str) -> str:
+        result = CliRunner().invoke(main, ["reported", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    text = reported("trnas", "--table", "yang2025-table2")
+    assert re.search(r"^trnas +Yang et al. \(2025\) +Table 2 +cifar10 +autoattack@8/255 +0\.5176$", text, re.MULTILINE)
+    assert "\nProtocols:\n- Yang et al. (2025), Table 2: 20 cells; adversarial training by PGD" in text
+    assert "\n- trnas: sep5~0+sep5~1|" in text
+    assert {row["attacker"] for row in json.loads(reported("--table", "yang2025-table4", "--json"))} == {
+        "swap",
+        "robot",
+        "croze",
+        "zcprob",
+        "trnas",
+    }
+    reported("--table", "ha2023-table4", "--out", str(tmp_path / "four.csv"))
+    assert len((tmp_path / "four.csv").read_text().splitlines()) == 50
+    refused = CliRunner().invoke(main, ["reported", "trnass"])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "Did you mean 'trnas'" in refused.stderr

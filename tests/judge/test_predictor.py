@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,27 @@ class Ordered(Mean):
         return np.arange(len(features), dtype=float)
 
 
+class Reversed(Mean):
+    def predict_interval(self, features: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones(len(features)), np.zeros(len(features))
+
+
+class Unknown(Mean):
+    def predict_interval(self, features: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(len(features)), np.full(len(features), np.nan)
+
+
+class Writing(Mean):
+    """It writes to the store that it is judged by."""
+
+    path = Path()
+
+    def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
+        with self.path.open("ab") as file:
+            file.write(b"x")
+        return super().fit(features, y)
+
+
 class Hanging(Mean):
     def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
         while True:
@@ -125,6 +148,8 @@ FAULTS = {
     "Broken": "raised MemoryError",
     "Short": "predict returned another number of values than of architectures",
     "Silent": "predicted NaN, or infinite values",
+    "Reversed": "gave intervals that hold nothing",
+    "Unknown": "gave intervals that hold nothing",
     "Ordered": "predicted otherwise when asked in another order",
     "Hanging": "was still at work after 0.05 s",
 }
@@ -135,6 +160,13 @@ def test_what_goes_wrong_is_named(judged: RobBench, name: str) -> None:
     report = card(judged, name, sizes=[30], limit=0.05 if name == "Hanging" else 60)
     assert (report.faults[0].what, report.faults[0].times, report.faults[0].of) == (FAULTS[name], 2, 2)
     assert row(report, "ridge")["r2"] > 0
+
+
+def test_a_store_that_was_written_to_is_named(judged_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shutil.copy(judged_store, tmp_path / "mine.h5")
+    monkeypatch.setattr(Writing, "path", path)
+    report = card(RobBench(path), "Writing", sizes=[30], splits=1)
+    assert [(fault.what, fault.example) for fault in report.faults] == [("changed the store", "mine.h5")]
 
 
 def test_bad_options_are_refused(judged: RobBench) -> None:

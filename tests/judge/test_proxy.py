@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from robbench import RobBench
 from robbench.errors import InvalidArgument, UnknownMetric
 from robbench.judge import Report, from_csv, from_store, judge_proxy, live
-from robbench.judge.ranking import correlations, overlaps, strata
+from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.spaces.nb201 import NB201
 from tests.judge.conftest import clean_of, parameters
 
@@ -251,6 +251,13 @@ def test_a_report_says_what_made_it(judged: RobBench) -> None:
     assert said["made"]["store_sha256"] in report.markdown()
 
 
+def test_digits_that_are_no_index_are_no_architecture(judged: RobBench, tmp_path: Path) -> None:
+    """Python reads no integer of 5,000 digits."""
+    (tmp_path / "scores.csv").write_text(f"arch,score\n{'9' * 5000},1\n")
+    scores = from_csv(judged, tmp_path / "scores.csv")
+    assert [fault[:2] for fault in scores.faults] == [("names what is no architecture of the space", 1)]
+
+
 def test_bad_options_are_refused(judged: RobBench) -> None:
     with pytest.raises(UnknownMetric):
         card(judged, clean_of, metrics=["cleen"])
@@ -279,6 +286,12 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
         found = correlations(one[np.newaxis], other[np.newaxis], columns, held)
         assert found == pytest.approx(correlations(first, second, once, repeated))
     assert overlaps(one, other[np.newaxis], columns, 0.25) == pytest.approx(overlaps(first[0], second, once, 0.25))
+
+
+def test_the_order_of_values_is_kept_in_small_integers() -> None:
+    assert order_of(np.array([0.5, -1, 0.5, 2])).tolist() == [1, 0, 1, 2]
+    assert order_of(np.arange(32768) / 7).dtype.itemsize > 2
+    assert order_of(np.arange(32767) / 7).max() == 32766
 
 
 def test_strata_are_equal_values_or_quantiles() -> None:

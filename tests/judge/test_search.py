@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, InvalidArgument
 from robbench.judge import Report, judge_search
-from robbench.judge.calling import Faults
+from robbench.judge.calling import Faults, MethodFailed
 from robbench.judge.search import holm, paired
 from robbench.judge.searching import Setting, checkpoints, run_of
 from robbench.judge.watched import READABLE, Watched
@@ -96,6 +98,14 @@ def hanging(oracle: Any, space: Any, rng: np.random.Generator) -> None:
 
 def idle(oracle: Any, space: Any, rng: np.random.Generator) -> None:
     """Asks for nothing."""
+
+
+class Needing:
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+
+    def __call__(self, oracle: Any, space: Any, rng: np.random.Generator) -> None:
+        """Never asked."""
 
 
 not_a_function = 3
@@ -208,6 +218,8 @@ def test_bad_options_are_refused(judged: RobBench) -> None:
         card(judged, "blind", beside=["evolutoin"])
     with pytest.raises(InvalidArgument, match="cannot be called"):
         card(judged, "not_a_function")
+    with pytest.raises(InvalidArgument, match=r"Needing cannot be made without arguments: TypeError: .*'depth'"):
+        card(judged, "Needing")
     with pytest.raises(InvalidArgument, match="runs=0"):
         card(judged, "blind", runs=0)
 
@@ -229,6 +241,22 @@ def test_an_algorithm_of_the_package_that_fails_is_named(judged: RobBench, monke
     monkeypatch.setitem(ALGORITHMS, "random", broken)
     report = card(judged, "blind", runs=1)
     assert [fault.what for fault in report.faults] == ["was set beside random, which raised KeyError"]
+
+
+class Dying:
+    """An executor of a process that ends in a run."""
+
+    def map(self, *given: Any, chunksize: int) -> Iterator[Any]:
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+
+def test_a_run_that_ends_its_process_is_named(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robbench.judge.search.processes", lambda workers: nullcontext(Dying()))
+    with pytest.raises(
+        MethodFailed,
+        match=r"ended the process that it ran in: workers=1 shows in which run.* Algorithms: tests.judge.test_search:blind, random\.",
+    ):
+        card(judged, "blind", workers=2)
 
 
 def test_holm_by_hand() -> None:

@@ -171,7 +171,7 @@ def test_an_algorithm_of_one_objective_refuses_several(name: str, landscape: Rob
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("local", {"initial": 0}), ("evolution", {"population": 0}), ("evolution", {"sample": 2.5}), ("bananas", {"batch": 0}),
+    [("local", {"initial": 0}), ("evolution", {"population": 0}), ("evolution", {"sample": 2.5}), ("bananas", {"batch": 0}), ("tuned-random", {"best": 0}),
      ("nsga2", {"population": -1}), ("trnas", {"population": True})],
 )  # fmt: skip
 def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], landscape: RobBench, space: Moves[Any]) -> None:
@@ -180,6 +180,23 @@ def test_sizes_that_are_none_are_refused(name: str, options: dict[str, Any], lan
         algorithm(name)(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), **options)
 
 
+@pytest.mark.parametrize("explore", [0, -0.1, 1.1, float("nan")])
+def test_what_is_no_probability_is_refused(explore: float, landscape: RobBench, space: Moves[Any]) -> None:
+    with pytest.raises(InvalidArgument, match=r"explore=\S+ is not a probability; expected a number above 0, and at most 1"):
+        algorithm("tuned-random")(landscape.oracle("clean", budget=9), space, np.random.default_rng(0), explore=explore)
+
+
+def test_tuned_random_search_that_only_explores_is_random_search(landscape: RobBench, space: Moves[Any]) -> None:
+    """Every operation is drawn as often as any other, whatever was good."""
+    oracle = landscape.oracle("clean", budget=600, on_repeat="charge")
+    algorithm("tuned-random")(oracle, NB201, np.random.default_rng(0), explore=1.0)
+    drawn = np.array([NB201.encode(query.arch) for query in oracle.queries])
+    shares = np.stack([np.bincount(column, minlength=5) / len(drawn) for column in drawn.T])
+    np.testing.assert_allclose(shares, 0.2, atol=0.06)
+
+
 def test_a_name_misspelt_gets_the_nearest() -> None:
-    with pytest.raises(CannotSearch, match=r"'evolutoin' is not a search algorithm. Did you mean 'evolution'\? Known: random, local"):
+    with pytest.raises(
+        CannotSearch, match=r"'evolutoin' is not a search algorithm. Did you mean 'evolution'\? Known: random, tuned-random, local"
+    ):
         algorithm("evolutoin")

@@ -45,6 +45,21 @@ PINNED: dict[str, tuple[Pin, ...]] = {
         ),
         Pin("|nor_conv_1x1~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|none~2|", 98 / 120, 1, "e2bf27deb6aeec06"),
     ),
+    "tuned-random": (
+        Pin(
+            "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_1x1~2|",
+            102 / 120,
+            1,
+            "e24760dad7be54e6",
+        ),
+        Pin("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", 102 / 120, 1, "5090f909967d0b2f"),
+        Pin(
+            "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_1x1~2|",
+            102 / 120,
+            1,
+            "0002c7bccd5af761",
+        ),
+    ),
     "local": (
         Pin("|skip_connect~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|nor_conv_3x3~0|none~1|nor_conv_1x1~2|", 98 / 120, 1, "ac7f2b3d71995f9b"),
         Pin(

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_info
 
 from robbench import RobBench
 from robbench.errors import CannotSearch, InvalidArgument, NotMeasured
-from robbench.search import ALGORITHMS
+from robbench.search import ALGORITHMS, Result, repeated
+from robbench.search.random_search import random_search
 from robbench.search.repeated import processes, repeat
 from robbench.spaces import Subset
 from robbench.spaces.moves import Moves
@@ -62,6 +63,20 @@ def test_what_is_interrupted_is_not_waited_for() -> None:
 
 def threads(_: int) -> int:
     return max(int(library["num_threads"]) for library in threadpool_info())
+
+
+def test_in_this_process_too_a_run_has_one_thread(landscape: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def counting(oracle: Any, space: Any, rng: Any) -> Result:
+        seen.append(threads(0))
+        return random_search(oracle, space, rng)
+
+    monkeypatch.setitem(ALGORITHMS, "random", counting)
+    repeated._threads.cache_clear()  # what the process has loaded since is among the libraries that are looked at, too
+    before = threads(0)
+    list(repeat("random", landscape, "clean", budget=2, runs=2))
+    assert (seen, threads(0)) == ([1, 1], before)
 
 
 def test_noise_is_another_in_each_run(landscape: RobBench) -> None:

@@ -336,6 +336,20 @@ def part(space: Space) -> Subset[Any]:
     return Subset(space, apart[:: max(1, len(apart) // 400)])
 
 
+def uneven(space: Space) -> list[np.ndarray]:
+    """Of each variable's choices the shares 1 : 2 : 3 : …"""
+    counts = [np.arange(1.0, len(variable.choices) + 1) for variable in space.variables]
+    return [count / count.sum() for count in counts]
+
+
+@every
+def test_choices_are_drawn_by_their_shares(space: Space) -> None:
+    rng, shares = np.random.default_rng(0), uneven(space)
+    codes = np.array([space.encode(space.sample_each(shares, rng)) for _ in range(2000)])
+    for share, column in zip(shares, codes.T, strict=True):
+        np.testing.assert_allclose(np.bincount(column, minlength=len(share)) / len(codes), share, atol=0.05)
+
+
 @every
 @pytest.mark.parametrize("of", [lambda space: space, part], ids=["whole", "part"])
 def test_no_step_leaves(space: Space, of: Callable[[Space], Any]) -> None:
@@ -346,7 +360,8 @@ def test_no_step_leaves(space: Space, of: Callable[[Space], Any]) -> None:
         other = moves.sample(rng)
         near, each = moves.mutate(arch, rng), moves.mutate_each(arch, rng, 0.5)
         children = moves.crossover(arch, other, rng), moves.crossover_at(arch, other, rng, 2)
-        assert all(is_one(step) for step in {arch, other, near, each, *children, *moves.neighbors(arch)})
+        drawn = moves.sample_each(uneven(space), rng)
+        assert all(is_one(step) for step in {arch, other, near, each, drawn, *children, *moves.neighbors(arch)})
         assert near in moves.neighbors(arch)
         for child in children:
             assert not set(differences(space, arch, child)) & set(differences(space, other, child))
@@ -364,6 +379,7 @@ def test_moves_follow_their_generator_and_nothing_else(space: Space, of: Callabl
             moves.mutate_each(one, rng, 0.4),
             moves.crossover(one, other, rng),
             moves.crossover_at(one, other, rng, 3),
+            moves.sample_each(uneven(space), rng),
         )
         return [one, other, *steps, *(moves.sample(rng) for _ in range(20))]
 
@@ -384,7 +400,7 @@ def test_a_space_and_the_subset_of_all_of_it_move_alike(space: Space, seed: int)
     assert subset.sample(theirs) == one
     for _ in range(200):
         walk = [
-            (moves.sample(rng), moves.mutate(one, rng), moves.mutate_each(one, rng, 0.4))
+            (moves.sample(rng), moves.mutate(one, rng), moves.mutate_each(one, rng, 0.4), moves.sample_each(uneven(space), rng))
             for moves, rng in ((space, mine), (subset, theirs))
         ]
         assert walk[0] == walk[1]

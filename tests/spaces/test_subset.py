@@ -78,9 +78,19 @@ def test_in_a_space_too_large_to_list_moves_are_drawn_among_the_subset_with_the_
     draws: tuple[Callable[[Subset[Chain]], Chain], ...] = (
         lambda subset: subset.mutate_each(few[0], rng, 0.4),
         lambda subset: subset.crossover(few[0], few[4], rng),
+        lambda subset: subset.sample_each([np.array([0.2, 0.3, 0.5]), np.array([0.6, 0.4]), np.array([0.1, 0.9])], rng),
     )
     for draw in draws:
         shares = [[sum(draw(subset) == arch for _ in range(1000)) / 1000 for arch in few] for subset in (listed, unlisted)]
         np.testing.assert_allclose(shares[1], shares[0], atol=0.06)
+    thrown, shares = (
+        [
+            arch
+            for arch in (TOY.sample_each([np.array([0.2, 0.3, 0.5]), np.array([0.6, 0.4]), np.array([0.1, 0.9])], rng) for _ in range(3000))
+            if arch in few
+        ],
+        shares,
+    )
+    np.testing.assert_allclose(shares[0], [thrown.count(arch) / len(thrown) for arch in few], atol=0.06)
     with pytest.raises(InvalidArgument, match="expected parents that are"):
         Subset(Unlisted(), few[:1]).crossover(TOY.members[7], TOY.members[10], rng)

@@ -1,0 +1,114 @@
+"""What a report took, kept as files of a folder while it is made, so that a report that was cut goes on, and a larger one takes what is there.
+
+FOLDER/
+    setting.json                          {"setting": {"store_sha256": …, "seed": 0, …}, "methods": {"mine:search": checksum of mine.py}}
+    random pgd@1-255 3 0f8d6c21.json      {"of": ["random", "pgd@1/255", 3], "found": {…}}: one run
+
+kept = kept_in(Path("FOLDER"), {"store_sha256": …, "seed": 0}, ["mine:search"])
+kept.done(("random", "pgd@1/255", 3), function)     what function() returns, now or in an earlier sitting
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robbench.errors import InvalidArgument
+from robbench.judge.methods import source_of
+from robbench.store.atomic import replacing
+
+SETTING = "setting.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Results in a folder, each a file that appears whole or not at all; without a folder nothing is kept."""
+
+    folder: Path | None
+
+    def done(self, of: Sequence[str | int], function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What the function returns, as JSON keeps it: from the folder, where it is there.
+
+        Raises:
+            InvalidArgument: its file is there and cannot be read.
+        """
+        if self.folder is None:
+            return function()
+        path = self.folder / _name(of)
+        if not path.exists():
+            found = function()
+            _write(path, {"of": list(of), "found": found})
+        return dict(_read(path, "found")["found"])
+
+
+NOTHING_KEPT = Kept(None)
+
+
+def kept_in(folder: Path | None, setting: Mapping[str, Any], methods: Sequence[str]) -> Kept:
+    """The results of one setting.
+
+    Arguments:
+        folder: made if it is not there; None keeps nothing.
+        setting: all that every result depends on, as a report says what made it; what is None is left out, and what the store is called, since its checksum is there.
+        methods: those that results are of; of each that is ``module:name``, the module's file is remembered as it is.
+
+    Raises:
+        InvalidArgument: the folder is of another setting, or of another version of a method's file; the message says what differs.  Or it is not a folder of such
+            results, or cannot be written.
+    """
+    if folder is None:
+        return NOTHING_KEPT
+    here = {name: value for name, value in setting.items() if value is not None and name != "store"}
+    files = {name: source_of(name) for name in methods if ":" in name}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / SETTING).exists():
+            before = _read(folder / SETTING, "methods")
+            _refuse_another(
+                folder, before["setting"] | before["methods"], here | {name: files[name] for name in before["methods"] if name in files}
+            )
+            files = before["methods"] | files
+        elif any(folder.iterdir()):
+            raise InvalidArgument(f"{folder} holds other files; name a new folder to keep results in, or one that has some.")
+        _write(folder / SETTING, {"setting": here, "methods": files})
+    except OSError as error:
+        raise InvalidArgument(f"{folder} cannot keep results: {error}.") from error
+    return Kept(folder)
+
+
+def _refuse_another(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise InvalidArgument if the setting, or the file of a method that is there again, is not what it was."""
+    methods = [name for name in before if ":" in name and name not in now]
+    differing = [name for name in dict.fromkeys([*before, *now]) if name not in methods and before.get(name) != now.get(name)]
+    if differing:
+        said = ", ".join(f"{'the file of ' * (':' in name)}{name} (was {before.get(name)}, is {now.get(name)})" for name in differing)
+        raise InvalidArgument(
+            f"{folder} keeps results of another setting, which differs in {said}; name another folder, or remove this one."
+        )
+
+
+def _name(of: Sequence[str | int]) -> str:
+    """A file's name that people can read, and that no other result has."""
+    digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()[:8]
+    readable = re.sub(r"[^\w @+.-]", "-", " ".join(map(str, of)))
+    return f"{readable[:80]} {digest}.json"
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with replacing(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False).encode())
+
+
+def _read(path: Path, holds: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InvalidArgument(f"{path} is no result that was kept ({error}); remove it, and it is computed again.") from error
+    if not isinstance(found, dict) or not isinstance(found.get(holds), dict):
+        raise InvalidArgument(f"{path} is no result that was kept: it has no {holds!r}; remove it, and it is computed again.")
+    return found
