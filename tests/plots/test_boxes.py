@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robbench import CannotPlot, InvalidArgument, RobBench, UnknownMetric
-from robbench.plots import COLUMN, FULL, accuracy_boxes, threats_of
+from robbench.plots import COLUMN, PAGE, accuracy_boxes, threats_of
 from tests.plots.legible import assert_legible
 
 
@@ -27,7 +27,7 @@ def test_boxes_are_the_quartiles_at_each_level(bench: RobBench) -> None:
         assert np.asarray(medians[position].get_ydata())[0] == pytest.approx(np.nanmedian(values))
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_every_threat_has_a_panel_and_every_text_is_legible(bench: RobBench, width: float) -> None:
     figure = accuracy_boxes(bench, ["fgsm", "pgd", "fog"], width=width)
     assert [ax.get_title() for ax in figure.axes] == ["fgsm", "pgd", "fog"]
@@ -35,7 +35,7 @@ def test_every_threat_has_a_panel_and_every_text_is_legible(bench: RobBench, wid
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_published_threats_are_legible(published: RobBench, width: float) -> None:
     assert_legible(accuracy_boxes(published, width=width))
     assert_legible(accuracy_boxes(published, threats_of(published, "corruption"), width=width))

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from robbench import CannotPlot, InvalidArgument, RobBench
-from robbench.plots import COLUMN, FULL, eps_curves, search_curves
+from robbench.plots import COLUMN, PAGE, eps_curves, search_curves
 from tests.plots.legible import assert_clear_of, assert_legible
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_curves_are_the_measurements_from_clean_on(bench: RobBench, width: float) -> None:
     archs = {"one": bench.classes[0], "another": bench.classes[9]}
     figure = eps_curves(bench, archs, "pgd", width=width)
@@ -46,7 +46,7 @@ def test_options_are_spelled(bench: RobBench) -> None:
         search_curves({"a": np.zeros((1, 2))}, bset=1.0)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_the_band_is_of_the_runs(width: float) -> None:
     runs = np.maximum.accumulate(np.random.default_rng(0).random((20, 50)), axis=1)
     figure = search_curves({"random search": runs, "regularized evolution": runs**0.5}, best=1.0, width=width)

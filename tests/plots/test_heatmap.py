@@ -6,7 +6,7 @@ import pytest
 
 from robbench import CannotPlot, RobBench
 from robbench.analysis import correlation_matrix
-from robbench.plots import COLUMN, FULL, correlation_heatmap
+from robbench.plots import COLUMN, PAGE, correlation_heatmap
 from tests.plots.legible import assert_legible
 
 
@@ -17,7 +17,7 @@ def matrix(size: int) -> pd.DataFrame:
     return pd.DataFrame(values, index=names, columns=names)
 
 
-@pytest.mark.parametrize(("size", "width", "numbers"), [(5, COLUMN, True), (12, COLUMN, False), (13, FULL, True), (30, FULL, False)])
+@pytest.mark.parametrize(("size", "width", "numbers"), [(5, COLUMN, True), (12, COLUMN, False), (13, PAGE, True), (30, PAGE, False)])
 def test_fields_are_the_correlations_and_numbers_stand_where_they_fit(size: int, width: float, numbers: bool) -> None:
     table = matrix(size)
     figure = correlation_heatmap(table, width=width, title="Kendall τ")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from robbench import CannotPlot, InvalidArgument
-from robbench.plots import COLUMN, FULL, importance_bars, importance_groups
+from robbench.plots import COLUMN, PAGE, importance_bars, importance_groups
 from tests.plots.legible import assert_legible
 
 TABLE = pd.DataFrame(
@@ -13,7 +13,7 @@ TABLE = pd.DataFrame(
 )
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_bars_are_the_values_most_important_on_top(width: float) -> None:
     figure = importance_bars(TABLE, width=width, title="clean")
     (ax,) = figure.axes

@@ -6,7 +6,7 @@ import pytest
 from robbench import CannotPlot, InvalidArgument, RobBench
 from robbench.analysis import pareto_front
 from robbench.measurements.joining import join
-from robbench.plots import COLUMN, FULL, scatter
+from robbench.plots import COLUMN, PAGE, scatter
 from tests.plots.legible import assert_clear_of, assert_legible
 from tests.synthetic import CLASSES
 
@@ -31,7 +31,7 @@ def test_points_are_the_architectures_and_the_line_is_the_front(bench: RobBench)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("clean accuracy", "pgd@1/255 accuracy")
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_the_front_is_inside_and_what_is_outside_is_counted(published: RobBench, width: float) -> None:
     figure = scatter(published, "clean", "pgd@1/255", width=width)
     ax = figure.axes[0]

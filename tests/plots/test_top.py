@@ -4,14 +4,14 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from robbench import CannotPlot, InvalidArgument, RobBench
-from robbench.plots import COLUMN, FULL, top_choices
+from robbench.plots import COLUMN, PAGE, top_choices
 from robbench.plots.cells import STYLES
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import OPERATIONS
 from tests.plots.legible import assert_legible
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_tiles_are_the_operations_of_the_best_in_order(bench: RobBench, width: float) -> None:
     figure = top_choices(bench, "pgd@1/255", 3, width=width)
     (ax,) = figure.axes
