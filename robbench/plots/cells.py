@@ -199,8 +199,14 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style], height: float) -> No
         if not arrow.height:
             up += _lift(arrow, hypot(to_x - x, to_y - y) * height / (top - bottom), height / (top - bottom))
         blank = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height or y != to_y else {}
-        text: Style = {"ha": "center", "va": "center" if arrow.height else "bottom", "fontsize": SMALL, "color": style["color"], **blank}
-        ax.text(across, up, arrow.label, zorder=2, **text)
+        style_of_text: Style = {
+            "ha": "center",
+            "va": "center" if arrow.height else "bottom",
+            "fontsize": SMALL,
+            "color": style["color"],
+            **blank,
+        }
+        ax.text(across, up, arrow.label, zorder=2, **style_of_text)
     _name_parts(ax, graph)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
 from robbench.measurements.wording import feature
-from robbench.plots.style import DIVERGING, MAP, PAGE, SMALL, UNDEFINED, breadth, new_figure, scale, styled
+from robbench.plots.style import DIVERGING, MAP, PAGE, SMALL, UNDEFINED, breadth, fitted, new_figure, scale, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ def correlation_heatmap(
             if not np.isnan(value):
                 bright = np.dot(colours((value - lowest) / (1 - lowest))[:3], (0.299, 0.587, 0.114)) > 0.5
                 ax.text(column, row, _short(value), ha="center", va="center", fontsize=SMALL, color="black" if bright else "white")
-    scale(figure, ax, image, f"{label} (grey: undefined)" if np.isnan(values).any() else label)
+    scale(figure, ax, image, fitted(f"{label} (grey: undefined)" if np.isnan(values).any() else label, height * len(values)))
     return figure
 
 

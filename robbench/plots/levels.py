@@ -57,7 +57,7 @@ def dress(ax: Axes, levels: Iterable[float], width: float, *, zero: bool = True)
         middle = float(at[-2] + at[-1]) / 2
         blank = {"facecolor": "white", "edgecolor": "none", "pad": 0}
         ax.text(middle, 0, "//", ha="center", va="center", fontsize=SMALL, transform=ax.get_xaxis_transform(), zorder=5, bbox=blank)
-        ax.axvline(middle, color=GREY, linewidth=0.5, linestyle=":")
+        ax.vlines(middle, 0, 1, colors=GREY, linewidths=0.5, linestyles=":", transform=ax.get_xaxis_transform())
 
 
 def _with_room(texts: Mapping[float, str], an_inch: float) -> set[float]:
