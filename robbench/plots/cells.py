@@ -16,7 +16,21 @@ from robbench.measurements.directions import direction_as_cost, listed
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Where
 from robbench.measurements.wording import setting, unit, words
-from robbench.plots.style import COLUMN, GREY, HIGHEST, LINE_HEIGHT, LINES, OKABE_ITO, PAGE, SMALL, breadth, fitted, panels, styled
+from robbench.plots.style import (
+    COLUMN,
+    GREY,
+    HIGHEST,
+    LINE_HEIGHT,
+    LINES,
+    OKABE_ITO,
+    PAGE,
+    SMALL,
+    TOGETHER,
+    breadth,
+    fitted,
+    panels,
+    styled,
+)
 from robbench.spaces.space import Arrow, Graph
 
 if TYPE_CHECKING:
@@ -123,7 +137,7 @@ def _below(bench: RobBench, arch: Any, names: Sequence[str], room: float, where:
     values = [(name, bench.query_many([arch], name, missing="nan", **where)[0]) for name in names]
     values += [(attribute, of(arch)) for attribute, of in bench.space.attributes.items()]
     texts = [f"{words(name, brief=True)}: {value:.3g} {unit(name)}".strip() for name, value in values]
-    return fitted("; ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in texts), room, SMALL)
+    return fitted("; ".join(text.replace(" ", TOGETHER) for text in texts), room, SMALL)
 
 
 def _best(bench: RobBench, name: str, where: Where) -> Any:

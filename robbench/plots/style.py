@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from numbers import Real
@@ -25,6 +26,8 @@ LINES = ("-", "--", "-.", ":")
 MAP, DIVERGING = "viridis", "RdBu_r"
 """Of magnitudes, and of what has a sign; the colour-blind read both."""
 GREY, UNDEFINED = "#666666", "#CCCCCC"
+TOGETHER = "\N{NO-BREAK SPACE}"
+"""A space at which `fitted` ends no line."""
 SMALL = 7
 """Points: the smallest text."""
 LINE_HEIGHT = 0.15
@@ -122,8 +125,9 @@ def heighten(figure: Figure, lines: int) -> None:
 
 
 def fitted(text: str, room: float, size: float = 8) -> str:
-    """A text in lines that are not longer than so many inches, in letters of so many points."""
-    return fill(text, max(int(room / breadth(1, size)), 8), break_long_words=False, break_on_hyphens=False)
+    """A text in lines that are not longer than so many inches, in letters of so many points; a level stays with its name."""
+    whole = re.sub(r"\b(eps|severity) (?=[0-9])", "\\1" + TOGETHER, text)
+    return fill(whole, max(int(room / breadth(1, size)), 8), break_long_words=False, break_on_hyphens=False).replace(TOGETHER, " ")
 
 
 def breadth(letters: int, size: float = SMALL) -> float:

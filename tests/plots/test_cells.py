@@ -52,7 +52,7 @@ def test_the_best_cells_stand_side_by_side(bench: RobBench, width: float) -> Non
     assert figure.get_suptitle() == "toy10"
     for ax, metric in zip(figure.axes, metrics, strict=True):
         best = bench.top(metric, 1).iloc[0]
-        below = ax.get_xlabel().replace("\N{NO-BREAK SPACE}", " ")
+        below = ax.get_xlabel()
         assert f"{words(metric, brief=True)}: {best[metric]:.3g}" in below
         assert f"kernel parameters: {Cell.parse(best['arch']).kernel_parameters}" in below
     assert_legible(figure)

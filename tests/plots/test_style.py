@@ -100,4 +100,5 @@ def test_lines_of_text_are_no_longer_than_they_may_be() -> None:
     for room in (1.0, 1.5, 2.0):
         assert all(breadth(len(line), 8) <= room for line in fitted(text, room).split("\n"))
     assert fitted(text, 10) == text
+    assert [fitted(text, room).split("\n")[-1] for room in (1.2, 2.2, 2.4)] == ["eps 16/255"] * 3
     assert breadth(10, 14) == 2 * breadth(10, SMALL)
