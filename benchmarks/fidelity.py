@@ -38,7 +38,9 @@ from builders.proxies.rscore import Psi
 from robbench import RobBench
 from robbench.measurements.rscore import r_scores
 from robbench.papers.entry import published as numbers
+from robbench.papers.ha2023 import EVERY_CORRUPTION
 from robbench.sources import import_source
+from robbench.sources.nasrobbench201 import TRAINING as ADVERSARIAL
 from robbench.spaces.nb201 import Cell, cells
 from robbench.spaces.nb201.identity import class_partition
 from robbench.store.atomic import replacing
@@ -95,6 +97,8 @@ class Part:
     images: int = BATCH
     one_of_a_class: bool = True
     """Or drawn from all cells, among which the largest classes weigh most."""
+    init: str = "random"
+    """How weights are drawn: one of `builders.proxies.initialise.INITIALISATIONS`."""
 
 
 def some(*names: str) -> dict[str, Proxy]:
@@ -104,6 +108,8 @@ def some(*names: str) -> dict[str, Proxy]:
 PARTS = {
     "of every cell": Part(some("params", "flops", *RELEASED_FORMS), images=8, one_of_a_class=False),
     "products of every cell": Part(some(*PRODUCTS, "croze_gaussian_input"), images=8, one_of_a_class=False),
+    "kaiming of every cell": Part(some("croze"), images=8, one_of_a_class=False, init="kaiming"),
+    "xavier of every cell": Part(some("croze"), images=8, one_of_a_class=False, init="xavier"),
     "released": Part(some(*RELEASED_FORMS), images=8),
     "published": Part(some(*NOT_DATA, *NOISY)),
     "regions": Part(REGIONS, images=16),
@@ -155,7 +161,7 @@ def run(n: int, names: Sequence[str], reference: Path) -> None:
                 continue
             found = {}
             for cell in sample[start : start + UNIT]:  # one by one, which is the fastest way on a CPU
-                stack = initialised([cell], Skeleton(), data.mean, data.std, seed=part.seed)
+                stack = initialised([cell], Skeleton(), data.mean, data.std, seed=part.seed, init=part.init)
                 scores = score(stack, images, labels, seed=part.seed, proxies=part.proxies)
                 found[str(cell)] = {key: None if np.isnan(value[0]) else float(value[0]) for key, value in scores.values.items()}
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,6 +187,7 @@ def published(reference: Path) -> RobBench:
         FOLDER.mkdir(parents=True, exist_ok=True)
         import_source("jung2023", reference / "jung2023", path)
         import_source("nbsuite_zero", reference / "nbsuite_zero" / "zc_nasbench201_cifar10.csv", path)
+        import_source("nasrobbench201", next((reference / "nasrobbench201").glob("*.json")), path)
     return RobBench(path, dataset="cifar10")
 
 
@@ -238,6 +245,45 @@ def ha2023() -> dict[str, list[str]]:
     return {str(proxy): [written(value) for value in row] for proxy, row in zip(table.index, table.to_numpy(), strict=True)}
 
 
+INITIALISATIONS = {"random": "of every cell", "kaiming": "kaiming of every cell", "xavier": "xavier of every cell"}
+"""Initialisation → the part that has CRoZe by it, of the same cells."""
+TABLE_11 = {
+    "random": ("0.823", "0.826", "0.188", "0.436", "0.441", "0.532", "0.458"),
+    "kaiming": ("0.812", "0.818", "0.189", "0.430", "0.428", "0.512", "0.436"),
+    "xavier": ("0.816", "0.822", "0.190", "0.433", "0.428", "0.513", "0.436"),
+}
+"""Of Ha et al. (2023): by initialisation, the columns that published accuracies have."""
+TABLE_11_TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "clean": ("standard", ("clean",)),
+    "fgsm@8/255": ("standard", ("fgsm@8/255",)),
+    "pgd@1/255": ("standard", ("pgd@1/255",)),
+    "corruptions": ("standard", EVERY_CORRUPTION["cc"]),
+    "adversarially trained: fgsm@8/255": (ADVERSARIAL, ("fgsm@8/255",)),
+    "pgd@8/255": (ADVERSARIAL, ("pgd@8/255",)),
+    "autoattack@8/255": (ADVERSARIAL, ("autoattack@8/255",)),
+}
+"""Column → the training, and the metrics whose correlations it is the mean of."""
+
+
+def initialisation_table(bench: RobBench) -> Iterator[str]:
+    """CRoZe by each initialisation against accuracies after both trainings, over the cells that all were run of; under each the paper's row."""
+    found = {init: results(part)["croze"] for init, part in INITIALISATIONS.items()}
+    sample = [cell for cell in found["random"] if all(np.isfinite(values.get(cell, np.nan)) for values in found.values())]
+    if len(sample) < FEWEST:
+        return
+    yield f"| CRoZe by | cells | {' | '.join(TABLE_11_TARGETS)} |"
+    yield "|---" * (2 + len(TABLE_11_TARGETS)) + "|"
+    accuracies = {
+        title: [bench.query_many(sample, metric, training=training, missing="nan") for metric in metrics]
+        for title, (training, metrics) in TABLE_11_TARGETS.items()
+    }
+    for init, values in found.items():
+        ours = np.array([values[cell] for cell in sample])
+        cells_of_row = [np.mean([correlation(ours, accuracy)[0] for accuracy in each]) for each in accuracies.values()]
+        yield f"| {init} | {len(sample)} | {' | '.join(written(float(value)) for value in cells_of_row)} |"
+        yield f"| *{init}, in the paper* | 15625; 300 | {' | '.join(TABLE_11[init])} |"
+
+
 def ha2023_products() -> dict[str, list[str]]:
     """Tables 7 and 9 of Ha et al. (2023), of networks trained in the standard way, as `ha2023`; Table 7 has no FGSM at 4/255."""
     parts, noises = numbers("ha2023-table7"), numbers("ha2023-table9")
@@ -262,6 +308,8 @@ def with_r_scores(found: dict[str, dict[Cell, float]]) -> dict[str, dict[Cell, f
     return made
 
 
+TRNAS_TITLE = "TRNAS's search by R-Score on NAS-RobBench-201, cifar10 (Table 7 of Yang et al., 2025)"
+"""Written by benchmarks/trnas.py."""
 TITLES = (
     "Our proxies and the published ones, cifar10",
     "Robust proxies: Spearman correlation with the published accuracies, cifar10",
@@ -270,6 +318,8 @@ TITLES = (
     "Common proxies: the same",
     "CRoZe: what separates the released form from the equations",
     "Robust proxies with themselves: Spearman, other seed and images",
+    "CRoZe by initialisation: Spearman correlation with accuracies after standard and adversarial training, cells drawn from all",
+    TRNAS_TITLE,
 )
 
 
@@ -293,7 +343,7 @@ def sections(reference: Path) -> dict[str, list[str]]:
         value, n = correlation(np.array(list(scores.values())), repeat)
         if n >= FEWEST:
             lines.append(f"{name}: {written(value)} ({n} cells).")
-    return {**found, TITLES[6]: lines}
+    return {**found, TITLES[6]: lines, TITLES[7]: list(initialisation_table(bench))}
 
 
 def updated(document: str, found: dict[str, list[str]], titles: Sequence[str] = TITLES, mark: str = MARK) -> str:

@@ -18,7 +18,7 @@ from robbench.cli.options import SECONDS_BEFORE_A_BAR
 if TYPE_CHECKING:
     from builders.datasets import Dataset
 
-_SPELLED = {"stem": "--no-stem"}
+_SPELLED = {"stem": "--no-stem", "stem_channels": "--stem-channels"}
 """Fields of skeletons whose option is called otherwise."""
 
 
@@ -41,6 +41,7 @@ _SPELLED = {"stem": "--no-stem"}
 @click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
 @click.option("--cells", type=click.IntRange(1), help="N of the macro skeleton of NAS-Bench-201; 5 if left out.")
 @click.option("--layers", type=click.IntRange(1), help="Cells of a network of DARTS; 8 if left out.")
+@click.option("--stem-channels", type=click.IntRange(1), help="Of the stem of WideResNets; 16 if left out.")
 @click.option("--no-stem", is_flag=True, help="Of DARTS: images are the inputs of the first cell, as SWAP and R-Score are released.")
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
@@ -56,6 +57,7 @@ def proxies(
     channels: int,
     cells: int | None,
     layers: int | None,
+    stem_channels: int | None,
     no_stem: bool,
     **options: str | int,
 ) -> None:
@@ -71,6 +73,7 @@ def proxies(
     from builders.proxies import KNOWN, PROXIES, score_untrained
     from robbench.spaces import parse, space_named
 
+    sizes = {"channels": channels, "cells": cells, "layers": layers, "stem_channels": stem_channels}
     parsed = [parse(space_named(space), arch) for arch in archs]
     images = load(dataset, data)
     with tqdm(total=len(set(names or PROXIES)), unit="proxy", delay=SECONDS_BEFORE_A_BAR, leave=False, file=sys.stderr) as bar:
@@ -79,7 +82,7 @@ def proxies(
             images,
             names or list(PROXIES),
             proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
-            skeleton=_skeleton(space, images, {"channels": channels, "cells": cells, "layers": layers, "stem": False if no_stem else None}),
+            skeleton=_skeleton(space, images, {**sizes, "stem": False if no_stem else None}),
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]

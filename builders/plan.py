@@ -20,7 +20,7 @@ from builders.datasets import Dataset, load
 from builders.errors import BuildError, DatasetError
 from builders.evaluations import EVALUATIONS, Evaluation, find_evaluation
 from builders.networks import CELLS, OTHERS
-from builders.networks.families import kind_of, refuse_unstackable, skeleton_from, spaces_of
+from builders.networks.families import alike, kind_of, skeleton_from, spaces_of
 from builders.recipes import RECIPES, digest
 from builders.weights.folder import refuse_absent
 from builders.weights.planned import Source, Weights, put_through, source_of
@@ -91,7 +91,7 @@ class Plan:
             architectures; drawn at random without replacement.  None where architectures are given.
         sample_seed: of that draw.
         seeds: of the training; each network is trained once for each.
-        stack: networks a unit.
+        stack: networks a unit, at the most: those that cannot be stacked are in units of their own.
         space: a search space that networks can be built of (in `builders.networks`, one of `CELLS` or `OTHERS`), and in the recipe's skeleton; to draw
             classes, one whose architectures can be listed.
         archs: the architectures to build, in any spelling that the space takes, in this order; in place of classes.
@@ -101,7 +101,7 @@ class Plan:
 
     Raises:
         BuildError: a name that is not known or is taken, more classes than there are, an architecture twice, a recipe of another search space's
-            networks, or architectures in one unit that cannot be stacked.
+            networks, or an architecture that makes no network.
         UnknownArchitecture: an architecture that is none of the space.
         InvalidArgument: a number that makes no sense.
         WeightsError: no file has the weights of one of the networks.
@@ -141,8 +141,7 @@ class Plan:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise BuildError(f"seeds={self.seeds}; expected at least one, and each once.")
         self._check_archs()
-        for archs in self._stacks(list(self.archs)):
-            refuse_unstackable(map(space_named(self.space).parse, archs), skeleton_from(recipe.size))
+        self._stacks(list(self.archs))
         if isinstance(recipe, Weights):
             for seed in self.seeds:
                 recipe.of(self.architectures(), seed)
@@ -197,7 +196,11 @@ class Plan:
         ]
 
     def _stacks(self, archs: list[str]) -> list[tuple[str, ...]]:
-        return [tuple(archs[start : start + self.stack]) for start in range(0, len(archs), self.stack)]
+        """So many at once, of those whose networks can be stacked; raises BuildError where one makes no network."""
+        groups = alike(map(space_named(self.space).parse, archs), skeleton_from(source_of(self.recipe).size))
+        return [
+            tuple(archs[k] for k in group[start : start + self.stack]) for group in groups for start in range(0, len(group), self.stack)
+        ]
 
     def load(self, data: Path | None = None) -> Dataset:
         """The data set.

@@ -32,6 +32,8 @@ FAST_STEP = 1.25
 ANNEALED = HalfCosine()
 CELLS = 5
 """Cells a stage of NAS-Bench-201's networks."""
+SIZES = {"cells": "NAS-Bench-201", "layers": "DARTS", "stem_channels": "WideResNets"}
+"""The fields of a recipe of which one is said, and whose networks it is of."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,13 @@ class Recipe:
     """Weight of the loss of DARTS' auxiliary head, which only training has; 0 for networks without one."""
     drop_path: float = 0.0
     """Probability of DARTS' drop path, towards which it grows with the epochs: in epoch e of E, counted from 0, it is e/E of this."""
+    stem_channels: int | None = None
+    """Channels of the stem of a WideResNet, in place of `cells`; its first stage has `channels` for each unit of its width factor."""
 
     def __post_init__(self) -> None:
-        if self.cells is None and self.layers is None:
+        if all(getattr(self, field) is None for field in SIZES):
             object.__setattr__(self, "cells", CELLS)
-        for field in ("epochs", "channels", "cells", "layers", "batch_size"):
+        for field in ("epochs", "channels", *SIZES, "batch_size"):
             if getattr(self, field) is not None:
                 checked_count(getattr(self, field), field)
         self._check_layers()
@@ -159,10 +163,10 @@ class Recipe:
                     raise BuildError(
                         f"the recipe {self.name!r} has {field}={getattr(self, field)!r}, which is of networks of DARTS; say how many layers these have, or leave it out."
                     )
-        elif self.cells is not None:
+        if len(said := [field for field in SIZES if getattr(self, field) is not None]) > 1:
+            told = ", and ".join(f"{field}={getattr(self, field)}, of {SIZES[field]}" for field in said)
             raise BuildError(
-                f"the recipe {self.name!r} has cells={self.cells}, of NAS-Bench-201, and layers={self.layers}, of DARTS; leave one out (cells=None),"
-                " and let `like` name a recipe of the same search space."
+                f"the recipe {self.name!r} has {told}; leave one out ({said[0]}=None), and let `like` name a recipe of the same search space."
             )
         skeleton_from(self.size)
         for field, expected in (("auxiliary", "a weight of at least 0"), ("drop_path", "a probability below 1")):
@@ -172,9 +176,9 @@ class Recipe:
     @property
     def size(self) -> dict[str, Any]:
         """The fields of the skeleton that the recipe says; the data set says the others."""
-        if self.layers is None:
-            return {"channels": self.channels, "cells": self.cells}
-        return {"channels": self.channels, "layers": self.layers, "auxiliary": self.auxiliary > 0}
+        (field,) = (field for field in SIZES if getattr(self, field) is not None)
+        head = {"auxiliary": self.auxiliary > 0} if field == "layers" else {}
+        return {"channels": self.channels, field: getattr(self, field), **head}
 
     def skeleton(self, dataset: Dataset) -> Any:
         """The macro skeleton of this recipe's networks on a data set; one of `builders.networks.families.FAMILIES`.
@@ -215,7 +219,7 @@ class Recipe:
         fields["schedule"] = {"kind": self.schedule.kind, **fields["schedule"]}
         if self.adversary is not None and self.adversary.random_start:
             del fields["adversary"]["random_start"]
-        for field in ("schedule", "nesterov", "mean", "std", "training", "cells", "layers", "auxiliary", "drop_path"):
+        for field in ("schedule", "nesterov", "mean", "std", "training", "auxiliary", "drop_path", *SIZES):
             if getattr(self, field) == getattr(Recipe, field):
                 del fields[field]
         plain: dict[str, Any] = json.loads(json.dumps(fields))
@@ -243,6 +247,8 @@ _HA = Recipe("ha2023", epochs=200, batch_size=64, weight_decay=1e-4, nesterov=Fa
 _HA_DARTS = replace(_HA, name="darts-ha2023", cells=None, channels=36, layers=20)
 # Each of normal cell, reduction and normal cell after a reduction is there; a network takes a few seconds on one core.
 _DIGITS_DARTS = replace(_DIGITS, name="darts-digits", cells=None, channels=4, layers=5)
+# A width factor is so many channels: 8 to 16, then twice and four times as many.
+_DIGITS_WRN = replace(_DIGITS, name="wrn-digits", cells=None, channels=1, stem_channels=8)
 
 RECIPES: dict[str, Recipe] = {
     "nb201-200": _NB201,
@@ -268,6 +274,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "darts-digits": _DIGITS_DARTS,
     "darts-digits-pgd": replace(_DIGITS_DARTS, name="darts-digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
+    "wrn-digits": _DIGITS_WRN,
+    "wrn-digits-pgd": replace(_DIGITS_WRN, name="wrn-digits-pgd", adversary=Adversary(eps=0.1, step=0.025, steps=7)),
 }
 """
 nb201-200       Dong and Yang (2020), table 1: the networks that Jung et al. (2023) attack

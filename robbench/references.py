@@ -118,6 +118,14 @@ SOURCES: dict[str, Reference] = {
         *_ICLR,
         2025,
     ),
+    "nares": Reference(
+        "zheng2025nares",
+        ("Zheng, Bowen", "Cheng, Ran", "Huang, Shihua", "Lu, Zhichao", "Boddeti, Vishnu"),
+        "A Neural Architecture Dataset for Adversarial Robustness",
+        "OpenReview, submitted to the International Conference on Learning Representations",
+        "OpenReview",
+        2025,
+    ),
 }
 """By the name of the source, as `robbench import` and the provenance of an array have it."""
 
@@ -131,6 +139,15 @@ SPACES: dict[str, Reference] = {
     ),
     "darts": Reference(
         "liu2019darts", ("Liu, Hanxiao", "Simonyan, Karen", "Yang, Yiming"), "DARTS: Differentiable Architecture Search", *_ICLR, 2019
+    ),
+    "wrn": Reference(
+        "zagoruyko2016wide",
+        ("Zagoruyko, Sergey", "Komodakis, Nikos"),
+        "Wide Residual Networks",
+        "British Machine Vision Conference",
+        "BMVC",
+        2016,
+        "10.5244/C.30.87",
     ),
 }
 """By the name of the search space."""

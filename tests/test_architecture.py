@@ -37,6 +37,7 @@ KNOW = {
         "robbench.spaces",  # the registry
         "robbench.sources",
         "robbench.adapters.natsbench",
+        "robbench.adapters.naslib",
         "robbench.papers",
         "builders.networks.nb201",
         "builders.networks",  # the registry

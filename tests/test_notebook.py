@@ -51,7 +51,7 @@ def test_none_is_no_arrow() -> None:
     assert not [path for path in page.iter("{http://www.w3.org/2000/svg}path") if path.get("marker-end")]
 
 
-@pytest.mark.parametrize("space", [SPACES["nb201"], SPACES["darts"]], ids=lambda space: space.name)
+@pytest.mark.parametrize("space", [SPACES["nb201"], SPACES["darts"], SPACES["wrn"]], ids=lambda space: space.name)
 def test_all_that_is_drawn_is_inside_the_picture(space: SearchSpace[object]) -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):

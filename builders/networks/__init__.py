@@ -9,10 +9,11 @@
     stacked.py      many networks as one module; layers.py and gather.py are its parts
     frozen.py       a stack for evaluation only
     darts/          the networks of DARTS, in a skeleton of their own
+    wrn.py          WideResNets, in a skeleton of their own
     families.py     which networks belong to a skeleton
 
 A search space whose networks are in the skeleton of NAS-Bench-201 is added by a module like nb201.py and a line in `CELLS`; one with a skeleton of its own
-by a folder like darts, a line in `families.FAMILIES`, and its name in `OTHERS`.
+by a module like wrn.py or a folder like darts, a line in `families.FAMILIES` and in `builders.proxies.anatomy`, and its name in `OTHERS`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from robbench.spaces.space import SearchSpace
 CELLS: dict[str, Callable[[Any], CellGraph]] = {"nb201": nb201.cell}
 """By the name of a search space, what makes a cell of one of its architectures."""
 
-OTHERS = ("darts",)
+OTHERS = ("darts", "wrn")
 """Search spaces whose networks are in a skeleton of their own."""
 
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 from torch import Generator
 
 from builders.errors import BuildError
-from builders.networks import CELLS, OTHERS, cell_of, darts, space_of
+from builders.networks import CELLS, OTHERS, cell_of, darts, space_of, wrn
 from builders.networks import plain as cells
 from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
 from builders.networks.plain import Network, Skeleton
 from builders.networks.stacked import Stack, StackedNetwork
+from builders.networks.wrn import StackedWide, WideNetwork, WideSkeleton
 from robbench.spaces import SPACES, SearchSpace
+from robbench.spaces.wrn import DEPTHS, WIDTHS
 
 
 class Family(NamedTuple):
@@ -30,8 +32,8 @@ class Family(NamedTuple):
     flops: Callable[[Any, Any, int | tuple[int, int]], int]
     of: Callable[[str], bool]
     """Whether a search space, by its name, has its networks in such a skeleton."""
-    cells: Callable[[Any], str]
-    """What of an architecture's cells all networks of a stack share, in words; raises BuildError where they make no network."""
+    shared: Callable[[Any], str]
+    """What of an architecture all networks of a stack share, in words; raises BuildError where it makes no network."""
     activations: Callable[[Any], int]
     """How many activations, each as large as the first stage's, a step of training keeps there in a skeleton; of the others as many, of half the size each."""
 
@@ -42,8 +44,8 @@ FAMILIES: dict[type, Family] = {
         StackedNetwork,
         cells.parameters,
         cells.flops,
-        of=lambda space: space != "darts",
-        cells=lambda arch: f"{cell_of(arch).nodes} nodes",
+        of=lambda space: space in CELLS,
+        shared=lambda arch: f"{cell_of(arch).nodes} nodes",
         activations=lambda skeleton: 3 * 6 * int(skeleton.cells),  # all six edges of every cell keep three
     ),
     DartsSkeleton: Family(
@@ -52,8 +54,17 @@ FAMILIES: dict[type, Family] = {
         darts.parameters,
         darts.flops,
         of=lambda space: space == "darts",
-        cells=lambda arch: "outputs of {} and {} nodes".format(*map(darts.concatenated, (arch.normal, arch.reduce))),
+        shared=lambda arch: "outputs of {} and {} nodes".format(*map(darts.concatenated, (arch.normal, arch.reduce))),
         activations=lambda skeleton: 8 * 8 * -(-int(skeleton.layers) // 3),  # all eight edges of every cell are separable convolutions
+    ),
+    WideSkeleton: Family(
+        WideNetwork,
+        StackedWide,
+        wrn.parameters,
+        wrn.flops,
+        of=lambda space: space == "wrn",
+        shared=lambda arch: "depths of {}, {} and {}".format(*arch.depths),
+        activations=lambda skeleton: 5 * DEPTHS[-1] * WIDTHS[-1],  # of the deepest and widest; every block keeps five
     ),
 }
 
@@ -71,16 +82,16 @@ def skeleton_from(fields: Mapping[str, Any]) -> Any:
     raise BuildError(f"no skeleton has the fields {', '.join(fields)}; expected {known}.")
 
 
-def refuse_unstackable(archs: Iterable[Any], skeleton: Any) -> None:
-    """Raise BuildError where the cells of architectures make no network, or differ in what a stack's share."""
-    first: dict[str, Any] = {}
-    for arch in archs:
-        first.setdefault(FAMILIES[type(skeleton)].cells(arch), arch)
-        if len(first) > 1:
-            (one, here), (other, there) = first.items()
-            raise BuildError(
-                f"cells of {one} ({here}) and of {other} ({there}) cannot be stacked; build them one at a time (--stack 1), or in plans of their own."
-            )
+def alike(archs: Iterable[Any], skeleton: Any) -> list[list[int]]:
+    """Which architectures have networks that go into one stack: their positions, group by group as they first appear, each in its order.
+
+    Raises:
+        BuildError: one makes no network, or none in such a skeleton.
+    """
+    groups: dict[str, list[int]] = {}
+    for position, arch in enumerate(archs):
+        groups.setdefault(_family(arch, skeleton).shared(arch), []).append(position)
+    return list(groups.values())
 
 
 def plain(

@@ -76,6 +76,11 @@ class Stack(nn.Module, Generic[N]):
         """How many networks: `stack`."""
         return len(self.archs)
 
+    @property
+    def alike(self) -> bool:
+        """Whether no network has fewer channels anywhere than the stack; where one has, what layers take and give is not the networks' own."""
+        return True
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(stack, batch, classes)`` of all networks.
 

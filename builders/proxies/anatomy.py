@@ -7,9 +7,11 @@
                         with its own cell
     the classifier's    the pooled vector                               the pooled vector
 
+Those of a WideResNet are as those of NAS-Bench-201: after the stem, after each stage, the pooled vector; a layer's is that after its own stage.
+
 An auxiliary head is part of training, not of the network: proxies do not see it.
 
-Source of both: the released code of Ha, Kim and Hwang (2023), which tells these two spaces apart.
+Source of the table: the released code of Ha, Kim and Hwang (2023), which tells these two spaces apart.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from builders.networks.darts import StackedDarts
 from builders.networks.darts.operations import StackedDepthwise, StackedFactorizedReduction
 from builders.networks.layers import StackedConv, StackedReLUConvBN
 from builders.networks.stacked import Stack, StackedNetwork
+from builders.networks.wrn import StackedWide
 
 AnyStack = Stack[Any]
 RECTIFIED = (StackedReLUConvBN, StackedDepthwise, StackedFactorizedReduction)
@@ -64,9 +67,16 @@ def _cell_of(stack: StackedDarts, path: str) -> int:
     return int(path.split(".")[1]) + 1 if path.startswith("body.") else 0
 
 
+def _wide_stage_of(stack: StackedWide, path: str) -> int:
+    if path == "classifier":
+        return len(stack.stages) + 1
+    return int(path.split(".")[1]) + 1 if path.startswith("stages.") else 0
+
+
 _ANATOMIES: dict[type, Anatomy] = {
     StackedNetwork: Anatomy(_stages, lambda stack: stack.head, _stage_of, rectified=True),
     StackedDarts: Anatomy(lambda stack: [stack.stem, *stack.body], lambda stack: stack.body[-1], _cell_of, rectified=False),
+    StackedWide: Anatomy(lambda stack: [stack.stem, *stack.stages], lambda stack: stack.head, _wide_stage_of, rectified=True),
 }
 
 

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from builders.errors import ProxyError
-from builders.networks.layers import Stacked
 from builders.proxies.jacobians import JacobFro, eigenvalues_of_images
-from builders.proxies.passes import Members, Passes, losses, own, summed
+from builders.proxies.passes import Members, Passes, every_parameter, losses, own, summed
 from builders.train import generator
 from robbench.arguments import checked_count
 
@@ -122,12 +121,7 @@ def _of_images(passes: Passes) -> Tensor:
 
 def _of_weights(passes: Passes, iterations: int) -> Tensor:
     stack = passes.stack
-    of = {
-        f"{path}.{name}": (module.members, parameter)
-        for path, module in stack.named_modules()
-        if isinstance(module, Stacked)
-        for name, parameter in module.named_parameters()
-    }
+    of = every_parameter(stack)
     with torch.enable_grad():
         product = _hessian(losses(stack(passes.images), passes.labels).mean(1).sum(), [parameter for _, parameter in of.values()])
     # By name, so that a network's start does not depend on the others of the stack.

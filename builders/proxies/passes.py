@@ -77,6 +77,16 @@ def batch_norms(stack: AnyStack) -> dict[str, StackedBatchNorm]:
     return {path: module for path, module in stack.named_modules() if isinstance(module, StackedBatchNorm)}
 
 
+def every_parameter(stack: AnyStack) -> dict[str, tuple[Members, Tensor]]:
+    """All parameters, ``(members, …)``, with the networks that have each; by name, in the order of a plain network's."""
+    return {
+        f"{path}.{name}": (module.members, parameter)
+        for path, module in stack.named_modules()
+        if isinstance(module, Stacked)
+        for name, parameter in module.named_parameters()
+    }
+
+
 def weights(stack: AnyStack) -> dict[str, Tensor]:
     """The weights of `layers`, by path."""
     return {path: module.get_parameter("weight") for path, module in layers(stack).items()}

@@ -16,7 +16,7 @@ from torch import Tensor
 from builders.datasets import Dataset
 from builders.errors import ProxyError
 from builders.networks import space_of
-from builders.networks.families import stacked
+from builders.networks.families import alike, stacked
 from builders.networks.plain import Skeleton
 from builders.precision import exact_convolutions
 from builders.proxies.anatomy import AnyStack
@@ -74,6 +74,12 @@ def score(
     known = KNOWN if proxies is None else proxies
     chosen = list(PROXIES if proxies is None else proxies) if names is None else list(dict.fromkeys(names))
     _check(chosen, known, stack.skeleton, images, labels)
+    if not stack.alike:
+
+        def alone(group: Sequence[int], notice: Notice) -> Scores:
+            return score(stacked([stack.extract(k) for k in group]), images, labels, chosen, seed=seed, proxies=known, notice=notice)
+
+        return _together([[k] for k in range(len(stack))], alone, notice)
     missing = {name: _not_applicable(known[name], stack, images, labels) for name in chosen}
     applicable = [name for name in chosen if missing[name] is None]
     passes = Passes(stack, images, labels, seed, order=max((known[name].order for name in applicable), default=0))
@@ -127,13 +133,31 @@ def score_untrained(
     if skeleton is None:
         skeleton = Skeleton(channels, cells_a_stage, dataset.image_shape[0], dataset.num_classes)
     mean, std = normalisation or (dataset.mean, dataset.std)
-    stack = initialised(archs, skeleton, mean, std, seed=seed, init=init).to(device)
     images, labels = (tensor.to(device) for tensor in batch_of(dataset, batch_size, seed=seed, part=part))
-    found = score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
+
+    def stacked_alike(group: Sequence[int], notice: Notice) -> Scores:
+        stack = initialised([archs[k] for k in group], skeleton, mean, std, seed=seed, init=init).to(device)
+        return score(stack, images, labels, names, seed=seed, proxies=proxies, notice=notice)
+
+    groups = alike(archs, skeleton) if len(archs) > 1 else [list(range(len(archs)))]
+    found = _together(groups, stacked_alike, notice)
     drawn = {"init": init, **size_of(skeleton), "dataset": dataset.name}
     if part != "train":
         drawn["part"] = part
     return replace(found, settings={name: {**drawn, **settings} for name, settings in found.settings.items()})
+
+
+def _together(groups: Sequence[Sequence[int]], scored: Callable[[Sequence[int], Notice], Scores], notice: Notice) -> Scores:
+    """The scores of groups of networks, given by their positions, as those of all; the last group's are noticed."""
+    found = [scored(group, (lambda name: None) if number < len(groups) else notice) for number, group in enumerate(groups, 1)]
+    if len(found) == 1:
+        return found[0]
+    where = np.argsort([k for group in groups for k in group])
+    values = {name: np.concatenate([each.values[name] for each in found])[where] for name in found[0].values}
+    whys = {name: [why for each in found for why in each.reasons[name]] for name in values}
+    reasons = {name: tuple(why[k] for k in where) for name, why in whys.items()}
+    failures = {name: dict(Counter(why for why in each if why)) for name, each in reasons.items() if any(each)}
+    return Scores(values, failures, found[0].settings, reasons)
 
 
 def size_of(skeleton: Any) -> dict[str, Any]:

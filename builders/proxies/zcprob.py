@@ -22,9 +22,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from builders.networks.layers import Stacked
 from builders.proxies.anatomy import AnyStack
-from builders.proxies.passes import Members, Passes, layers, losses, own, summed, total, unstandardised
+from builders.proxies.passes import Members, Passes, every_parameter, layers, losses, own, summed, total, unstandardised
 from robbench.arguments import checked_count
 
 _TINY = 1e-30
@@ -103,12 +102,7 @@ def _corner(stack: int, parts: _Parts) -> Tensor:
 
 def _parts(passes: Passes, h: float, images: int, around: int) -> _Parts:
     stack = passes.untouched().requires_grad_().eval()
-    named = {
-        f"{path}.{name}": (module.members, parameter)
-        for path, module in stack.named_modules()
-        if isinstance(module, Stacked)
-        for name, parameter in module.named_parameters()
-    }
+    named = every_parameter(stack)
     with torch.enable_grad():
         loss = losses(stack(unstandardised(stack, passes.images[:images])), passes.labels[:images]).sum()
         parameters = [parameter for _, parameter in named.values()]

@@ -100,7 +100,7 @@ def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisatio
     if entry.kept is not None and entry.kept.training.diverged is not None:
         raise WeightsError(f"{where} is of a training that diverged: {entry.kept.training.diverged}.")
     tensors = entry.tensors()
-    own = skeleton_of(tensors, where, checkpoint.space) if entry.kept is None else entry.kept.skeleton
+    own = skeleton_of(tensors, where, checkpoint.arch) if entry.kept is None else entry.kept.skeleton
     skeleton = replace(own, image_channels=channels, classes=dataset.num_classes)
     mean, std = _normalisation(entry, dataset, normalisation)
     return network_of(checkpoint.arch, tensors, where, skeleton=skeleton, mean=mean, std=std)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from builders.datasets import Dataset
 from builders.evaluations import Evaluation
 from builders.measure import measure
-from builders.networks.families import stacked
+from builders.networks.families import alike, skeleton_from, stacked
 from builders.networks.frozen import FrozenStack
 from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
 from builders.units import environment_of
@@ -61,18 +62,20 @@ def evaluate(
     refuse_twice(origins)
     done = stored(into, origins, about)
     yield from (one for one, is_done in zip(checkpoints, done, strict=True) if is_done)
-    for some in _stacks([one for one, is_done in zip(checkpoints, done, strict=True) if not is_done], stack):
+    skeleton = skeleton_from(settings["skeleton"])
+    for some in _stacks([one for one, is_done in zip(checkpoints, done, strict=True) if not is_done], skeleton, stack):
         networks = stacked([loaded(one, dataset, normalisation) for one in some]).to(device).eval()
         measured = measure(FrozenStack(networks), dataset, evaluation, seed=some[0].seed, device=device, notice=notice)
         store_measured(into, measured, [_origin(one) for one in some], about)
         yield from some
 
 
-def _stacks(checkpoints: Sequence[Checkpoint], stack: int) -> Iterator[list[Checkpoint]]:
-    """In their order, those of one seed together: the seed draws the attacks' random numbers, too."""
+def _stacks(checkpoints: Sequence[Checkpoint], skeleton: Any, stack: int) -> Iterator[list[Checkpoint]]:
+    """In their order, those of one seed together that can be stacked: the seed draws the attacks' random numbers, too."""
     for seed in dict.fromkeys(one.seed for one in checkpoints):
         mine = [one for one in checkpoints if one.seed == seed]
-        yield from (mine[start : start + stack] for start in range(0, len(mine), stack))
+        for group in alike([one.arch for one in mine], skeleton):
+            yield from ([mine[k] for k in group[start : start + stack]] for start in range(0, len(group), stack))
 
 
 def _origin(checkpoint: Checkpoint) -> Origin:

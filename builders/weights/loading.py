@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,9 @@ from builders.networks.darts import DartsSkeleton
 from builders.networks.darts.network import STEM_MULTIPLIER
 from builders.networks.families import kind_of, plain
 from builders.networks.plain import Network, Skeleton
+from builders.networks.wrn import WideSkeleton
 from builders.weights import published
+from robbench.spaces.wrn import WideResNet
 
 COUNTER = "num_batches_tracked"
 """Batch norm's count of batches, which nothing is computed of: it may be there, and is not read."""
@@ -50,7 +52,7 @@ def network_of(
     Raises:
         WeightsError: tensors that are missing, too many, of another shape or type, or not finite: by name, with what was expected.
     """
-    skeleton = skeleton_of(tensors, where, space_of(arch).name) if skeleton is None else skeleton
+    skeleton = skeleton_of(tensors, where, arch) if skeleton is None else skeleton
     with torch.device("meta"):  # shapes without memory: what the tensors say of the skeleton may be anything
         places = plain(arch, skeleton, mean, std)
     if published.is_published(tensors) and isinstance(places, Network):
@@ -67,17 +69,17 @@ def network_of(
     return network
 
 
-def skeleton_of(tensors: Mapping[str, Tensor], where: str, space: str) -> Any:
-    """The skeleton of a search space's networks that tensors are of.
+def skeleton_of(tensors: Mapping[str, Tensor], where: str, arch: Any) -> Any:
+    """The skeleton of an architecture's network that tensors are of.
 
     Raises:
         WeightsError: the tensors that tell are not there, or are no weights of a convolution and of a linear layer.
     """
     _refuse_without_ends(tensors, where)
-    return _of_layers(tensors, where) if kind_of(space) is DartsSkeleton else _of_stages(tensors, where)
+    return _TOLD[kind_of(space_of(arch).name)](tensors, where, arch)
 
 
-def _of_stages(tensors: Mapping[str, Tensor], where: str) -> Skeleton:
+def _of_stages(tensors: Mapping[str, Tensor], where: str, arch: Any) -> Skeleton:
     """Of N cells a stage, the first reduction has the number N."""
     reductions = [int(match[1]) for name in tensors if (match := _SHORTCUT.fullmatch(name))]
     if not 0 < min(reductions, default=0) <= MOST_CELLS:
@@ -86,7 +88,7 @@ def _of_stages(tensors: Mapping[str, Tensor], where: str) -> Skeleton:
     return Skeleton(channels, min(reductions), image_channels, classes)
 
 
-def _of_layers(tensors: Mapping[str, Tensor], where: str) -> DartsSkeleton:
+def _of_layers(tensors: Mapping[str, Tensor], where: str, arch: Any) -> DartsSkeleton:
     """As many cells as the body has numbers; the stem is of three times the channels."""
     numbers = {int(match[1]) for name in tensors if (match := _BODY.match(name))}
     if not 3 <= len(numbers) <= 3 * MOST_CELLS:
@@ -98,6 +100,27 @@ def _of_layers(tensors: Mapping[str, Tensor], where: str) -> DartsSkeleton:
     return DartsSkeleton(
         stem // STEM_MULTIPLIER, len(numbers), image_channels, classes, any(name.startswith("auxiliary.") for name in tensors)
     )
+
+
+def _of_widths(tensors: Mapping[str, Tensor], where: str, arch: WideResNet) -> WideSkeleton:
+    """The first stage has so many channels for each unit of the architecture's width factor."""
+    name = "stages.0.0.conv_1.weight"
+    channels, beyond = divmod(len(tensors[name]) if name in tensors and tensors[name].ndim == 4 else 0, arch.widths[0])
+    if beyond or not channels:
+        raise WeightsError(
+            f"{where} has no {name} of a multiple of {arch.widths[0]} channels; expected the weights of the network of {arch}, named as"
+            " `builders.networks.wrn` names them: as a build keeps them (--keep-weights), or as saved from such a network."
+        )
+    (stem, image_channels), classes = tensors["stem.0.weight"].shape[:2], len(tensors["classifier.weight"])
+    return WideSkeleton(channels, stem, image_channels, classes)
+
+
+_TOLD: dict[type, Callable[[Mapping[str, Tensor], str, Any], Any]] = {
+    Skeleton: _of_stages,
+    DartsSkeleton: _of_layers,
+    WideSkeleton: _of_widths,
+}
+"""By the kind of skeleton, how tensors tell its size."""
 
 
 def _refuse_without_ends(tensors: Mapping[str, Tensor], where: str) -> None:

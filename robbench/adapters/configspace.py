@@ -34,7 +34,7 @@ def config_space(space: SearchSpace[Any], *, seed: int | None = None) -> Configu
     try:
         from ConfigSpace import Categorical, ConfigurationSpace
     except ImportError as error:
-        raise needs("ConfigSpace", "configspace", error) from error
+        raise needs("ConfigSpace", "'robbench[configspace]'", error) from error
     config = ConfigurationSpace(name=space.title, seed=seed)
     config.add(Categorical(variable.name, variable.choices) for variable in space.variables)
     return config

@@ -20,7 +20,7 @@ networks: the exact cell's, and the one that was evaluated for its class; so a `
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from robbench.errors import InvalidArgument, NotMeasured, UnknownArchitecture
 from robbench.measurements.lookup import Architecture
@@ -31,6 +31,7 @@ from robbench.store.arrays import Name
 if TYPE_CHECKING:
     from robbench.bench import RobBench
 
+V = TypeVar("V")
 EPOCHS = 200
 KEYS = {
     "cifar10": {"ori-test": "test-accuracy"},
@@ -42,10 +43,10 @@ _TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "ImageNet16-120": 6_000}
 _PROTOCOLS = (TRAINING, "standard")
 
 
-class Info(dict[str, float]):
+class Info(dict[str, V]):
     """What the store can answer; any other key raises NotMeasured."""
 
-    def __missing__(self, key: str) -> float:
+    def __missing__(self, key: str) -> V:
         raise NotMeasured(f"{key!r} is not in the store, and is not made up; it has {', '.join(self) or 'nothing'}.")
 
 
@@ -113,7 +114,7 @@ class NATSBench:
 
     def get_more_info(
         self, index: Architecture, dataset: str, iepoch: int | None = None, hp: str | int = EPOCHS, is_random: bool = False
-    ) -> Info:
+    ) -> Info[float]:
         """What the store holds of a network: its accuracies on test images, in percent, under the keys of `KEYS`.
 
         Arguments:
@@ -137,7 +138,7 @@ class NATSBench:
                 f"the store has no test accuracy of {dataset!r}; it has those of {', '.join(self._protocol) or 'no dataset'}."
             )
         cell = self._bench.parse(self.query_index_by_arch(index))
-        found, refusal = Info(), None
+        found, refusal = Info[float](), None
         for key, protocol in self._protocol[dataset].items():
             try:
                 found[key] = 100 * self._bench.query(cell, "clean", dataset=dataset, training=protocol)

@@ -34,7 +34,7 @@ def objective(oracle: Oracle) -> Callable[[optuna.Trial], Value]:
     try:
         from optuna import TrialPruned
     except ImportError as error:
-        raise needs("Optuna", "optuna", error) from error
+        raise needs("Optuna", "'robbench[optuna]'", error) from error
     space = oracle.space
 
     def value(trial: optuna.Trial) -> Value:

@@ -21,7 +21,7 @@ try:
     from pymoo.core.problem import ElementwiseProblem
     from pymoo.core.termination import Termination
 except ImportError as error:
-    raise needs("pymoo", "pymoo", error) from error
+    raise needs("pymoo", "'robbench[pymoo]'", error) from error
 
 
 class OracleProblem(ElementwiseProblem):  # type: ignore[misc]  # pymoo has no types

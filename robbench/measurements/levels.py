@@ -12,6 +12,9 @@ from robbench.measurements.metrics import Metric, level_text, same_level
 from robbench.measurements.question import Question
 from robbench.store.arrays import Header
 
+EPOCHS_FROM_0 = "counted from 0"
+"""What provenance says under ``epochs`` where 0 is after the first epoch of training, not before it."""
+
 
 def position(metric: Metric, header: Header) -> int | None:
     """Where the level of a metric stands on an array's level axis; None if it was not measured, or none was asked for."""

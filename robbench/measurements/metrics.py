@@ -28,6 +28,8 @@ PUBLISHED_EPS: dict[str, tuple[float, ...]] = {
 }
 """The attacks of the published dataset and their levels (Jung et al., 2023, section 3.2).  Their Table 2 lists 255/255 for all four, which the data have of
 FGSM alone."""
+EXTRA_CORRUPTIONS = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+"""Those that Hendrycks and Dietterich (2019) publish beside the fifteen that are usually evaluated."""
 LEVEL_TOLERANCE = 1e-6
 """Relative: two eps are the same level when they agree so far (so 0.003921569 is 1/255, and 0.0039 is not)."""
 
@@ -103,6 +105,10 @@ _ENTRIES: dict[str, Entry] = {
     "elastic_transform": _corruption("digital"),
     "pixelate": _corruption("digital"),
     "jpeg_compression": _corruption("digital"),
+    "speckle_noise": _corruption("noise"),
+    "gaussian_blur": _corruption("blur"),
+    "spatter": _corruption("weather"),
+    "saturate": _corruption("digital"),
     "mean_adversarial": _derived(None, "mean over the attacks and levels of the published dataset (Jung et al., 2023, section 3.2)"),
     "mean_adversarial_measured": _derived(None, "mean over all attacks and levels in the store"),
     "mean_corruption": _derived(None, "mean over all corruptions and severities in the store (Jung et al., 2023)"),
@@ -163,6 +169,7 @@ _ENTRIES: dict[str, Entry] = {
         "bound on the adversarial loss by the robust neural tangent kernel, by the paper's equation (Feng et al., 2025)"
     ),
     "zen": _proxy("Zen-score: expressivity of a network of Gaussian weights (Lin et al., 2021)"),
+    "macs": Entry("cost", None, "10^6", False, "multiply-accumulates of convolutions and linear layers in one forward pass"),
     "training_seconds": Entry("cost", None, "s", False, "wall-clock time of training, a network's share of its stack"),
     "training_loss": Entry("cost", None, "nat", False, "mean loss over the last training epoch"),
     "training_accuracy": Entry("cost", None, "fraction", True, "accuracy on the training images over the last epoch"),
@@ -184,6 +191,9 @@ _ENTRIES: dict[str, Entry] = {
         "attribute", None, "1", True, "inner nodes of the normal cell, by their share of edges from its inputs (Shu et al., 2020)"
     ),
     "skip_connections": Entry("attribute", None, "1", True, "skip connections in the normal cell of DARTS"),
+    "network_depth": Entry("attribute", None, "1", True, "layers of a WideResNet, as its name counts them: 34 of WRN-34-10"),
+    **{f"depth_{stage}": Entry("attribute", None, "1", True, f"residual blocks of stage {stage} of a WideResNet") for stage in (1, 2, 3)},
+    **{f"width_{stage}": Entry("attribute", None, "1", True, f"width factor of stage {stage} of a WideResNet") for stage in (1, 2, 3)},
 }
 _OWN = re.compile(r"(attack|proxy)-[a-z0-9][a-z0-9_.-]*")
 
@@ -217,9 +227,13 @@ MEASURES: dict[str, str] = {
     "training_curve": "fraction of the training images classified correctly over each epoch of training",
     "loss_curve": "mean loss on the test images after each epoch of training",
     "training_loss_curve": "mean loss on the training images over each epoch of training",
+    "validation_curve": "fraction of the validation images classified correctly after each epoch of training",
+    "validation_loss_curve": "mean loss on the validation images after each epoch of training",
 }
-CURVES = ("learning_curve", "training_curve", "loss_curve", "training_loss_curve")
+CURVES = ("learning_curve", "training_curve", "loss_curve", "training_loss_curve", "validation_curve", "validation_loss_curve")
 """Measures with a value for each epoch; `epoch` picks one."""
+CURVE_OF = {"accuracy": "learning_curve", "validation_accuracy": "validation_curve"}
+"""Of an accuracy after the last epoch, or the chosen one: where it stands epoch by epoch."""
 
 CONFIDENCES = {scheme: f"confidence_{scheme}" for scheme in ("label", "argmax", "prediction")}
 """The measure of each scheme of Jung et al. (2023), appendix A.5."""

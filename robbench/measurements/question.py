@@ -6,7 +6,7 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from robbench.arguments import checked_count, refuse_unknown_options
 from robbench.errors import InvalidArgument
-from robbench.measurements.metrics import CURVES, Metric, parse
+from robbench.measurements.metrics import CURVE_OF, CURVES, Metric, parse
 from robbench.store.arrays import Name
 
 STANDARD = "standard"
@@ -65,7 +65,7 @@ class Question(NamedTuple):
 
 def _curve_at(metric: Metric, epoch: int) -> str:
     """The measure that has a value for each epoch: the learning curve, of an accuracy."""
-    measure = "learning_curve" if metric.measure == "accuracy" and metric.entry.kind != "derived" else metric.measure
+    measure = metric.measure if metric.entry.kind == "derived" else CURVE_OF.get(metric.measure, metric.measure)
     if measure not in CURVES:
         raise InvalidArgument(f"{metric} has no learning curve, so epoch={epoch} has no meaning; leave it out.")
     return measure

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import InvalidArgument
-from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025
+from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025, zheng2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ PAPERS: dict[str, Entry] = {
     "wu2024": wu2024.STORE,
     "yang2025-table7": yang2025.TABLE_7,
     "yang2025-table8": yang2025.TABLE_8,
+    "zheng2025-searches": zheng2025.SEARCHES,
 }
 
 

@@ -36,7 +36,8 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 8": "as Table 5, its first cell and its first three",
         "Table 9": "robbench papers ha2023-table9; of cells drawn from all, cifar10: python benchmarks/fidelity.py",
         "Table 10": "robbench papers ha2023-table10; the paper's numbers are missing in its text",
-        "Table 11": "robbench proxies ARCH… --dataset cifar10 --proxy croze --init kaiming; missing: a store of CRoZe by initialisation",
+        "Table 11": 'python benchmarks/fidelity.py run --parts "of every cell" "kaiming of every cell" "xavier of every cell"; python benchmarks/fidelity.py table; docs/fidelity.md;'
+        " of single cells: robbench proxies ARCH… --dataset cifar10 --proxy croze --init kaiming; missing: cw, deepfool, spsa and lgv of adversarially trained networks",
         "Table 12": "robbench papers ha2023-table12; from Python: robbench.analysis.ensemble",
         "Table 13": DARTS_TRAINED,
         "Figure 1": ILLUSTRATION,
@@ -97,7 +98,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Table 4": f"robbench build transfer CHECKPOINT… --dataset cifar10 --data PATH --out FILE; {DARTS_SEARCHED}; {DARTS_TRAINED}",
         "Table 5": "as Table 4, with --dataset cifar100",
         "Table 6": "missing: trained networks of DARTS, and ImageNet",
-        "Table 7": "robbench papers yang2025-table7; missing: R-Score of the cells of NAS-Bench-201, for which other proxies stand",
+        "Table 7": "robbench papers yang2025-table7; by R-Score itself: python benchmarks/trnas.py run; python benchmarks/trnas.py table; docs/fidelity.md",
         "Table 8": "robbench papers yang2025-table8; python benchmarks/tiny_robustbench.py run --of drawn; python benchmarks/tiny_robustbench.py table; docs/darts.md has"
         " what was run; seconds of single proxies: python benchmarks/proxies.py",
         "Figure 1": DARTS_TRAINED,

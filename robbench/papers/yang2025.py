@@ -104,7 +104,7 @@ TABLE_7 = Entry(
     table_7,
     (
         "R-Score is not among the published proxies: TRNAS's search runs by others, and by pgd@8/255 itself, a perfect proxy; with 130"
-        " evaluations, as in the paper, and with the 1,000 of the other methods.",
+        " evaluations, as in the paper, and with the 1,000 of the other methods.  benchmarks/trnas.py searches by R-Score itself (docs/fidelity.md).",
         "TRNAS's search has the paper's sizes (50 survive, 20 of them by clusters); what it does not say is ours: see robbench.search.trnas."
         " Of its front, the network that is best by the proxy counts, a mean over runs.",
         "TRNAS's search is among the cells that the proxies were published for; by FLOPs and by pgd@8/255, which are known of all, it is among all, as"

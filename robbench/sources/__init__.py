@@ -19,13 +19,14 @@ import numpy as np
 
 from robbench.arguments import nearest, options_checked
 from robbench.errors import InvalidArgument, SourceError, StoreError, UnknownArchitecture
-from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero, table, tiny_robustbench
+from robbench.sources import hwnasbench, jung2023, nares, nasrobbench201, natsbench, nbsuite_zero, table, tiny_robustbench
 from robbench.sources.cells import CellReading
 from robbench.sources.reading import Reading
 from robbench.sources.table import Description
 from robbench.spaces import SearchSpace, space_named
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
+from robbench.spaces.wrn import WRN
 from robbench.store import Store
 from robbench.store.arrays import Array
 from robbench.store.rows import Rows
@@ -91,6 +92,13 @@ SOURCES: dict[str, Source] = {
         tiny_robustbench.read,
         architectures=tiny_robustbench.architectures,
         is_folder=True,
+    ),
+    "nares": Source(
+        "JSON Lines: accuracies under attacks and corruptions, and learning curves, of 15,625 WideResNets after adversarial training",
+        "cifar10.jsonl, unpacked from nares.txz",
+        WRN,
+        nares.read,
+        architectures=nares.architectures,
     ),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from robbench.errors import SourceError
@@ -15,6 +16,8 @@ from robbench.store.atomic import replacing
 
 MOST = 64 << 30
 """Bytes that the members of one archive may have in all."""
+
+NARES = "cifar10.jsonl"
 
 _FILE = re.compile(rf"[a-z0-9_@-]+_(?:{'|'.join(MEASURES)})\.json", re.IGNORECASE)
 
@@ -54,6 +57,31 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{archive} is not a whole zip archive: {error}. Download it again.") from error
     return [folder / place for place in wanted]
+
+
+def unpack_nares(archive: Path, folder: Path) -> list[Path]:
+    """Unpack cifar10.jsonl from nares.txz; what is there, and is as long, stays.  Arguments, result and errors as of `unpack`."""
+    import lzma
+    import tarfile
+
+    path = folder / NARES
+    try:
+        with tarfile.open(archive, "r:xz") as opened:
+            member = next((one for one in opened if one.isfile() and PurePosixPath(one.name).name == NARES), None)
+            if member is None or (source := opened.extractfile(member)) is None:
+                raise SourceError(f"{archive} holds no {NARES}; expected the archive of NARes.")
+            if member.size > MOST:
+                raise SourceError(f"{archive} would take more than {MOST >> 30} GiB; expected the archive of NARes.")
+            if not path.exists() or path.stat().st_size != member.size:
+                with source, replacing(path) as file:
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+        raise SourceError(f"{archive} is not a whole tar.xz archive: {error}. Download it again.") from error
+    return [path]
+
+
+UNPACKED: dict[str, Callable[[Path, Path], list[Path]]] = {".zip": unpack, ".txz": unpack_nares}
+"""By the ending of a fetched archive's name, what unpacks it."""
 
 
 def is_archive(path: Path) -> bool:

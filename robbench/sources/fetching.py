@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robbench.arguments import nearest, options_checked
 from robbench.errors import CannotFetch, InvalidArgument, MissingLibrary, SourceError
-from robbench.sources.archives import unpack
+from robbench.sources.archives import UNPACKED
 from robbench.sources.downloading import DownloadError, download, page_title, session, version_path
 from robbench.sources.published import PUBLISHED, File, Published
 from robbench.store.atomic import replacing
@@ -37,6 +37,7 @@ _BEGINNINGS = {
     ".json": (b"{", b"[", b"acc="),
     ".zip": (b"PK\x03\x04",),
     ".gz": (b"\x1f\x8b",),
+    ".txz": (b"\xfd7zXZ\x00",),
 }
 """By the ending of a name, how such files begin."""
 _ENDINGS = {".json": (b"}", b"]", b"};", b"}\n"), ".csv": (b"\n",)}
@@ -147,8 +148,8 @@ def _fetched(asking: Session, file: File, folder: Path, name: str, progress: boo
         if found is None:
             with only_writer(path):
                 found = _present(file, path, name) or _come(asking, file, path, name, progress)
-        if path.suffix == ".zip":
-            unpack(path, folder)
+        if path.suffix in UNPACKED:
+            UNPACKED[path.suffix](path, folder)
     except OSError as error:
         raise CannotFetch(
             f"{name} cannot be kept in {folder}: {error.strerror or error}. Make room there, or name another folder: --cache FOLDER, or ROBBENCH_CACHE."

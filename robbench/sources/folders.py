@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -147,12 +148,16 @@ def _in_order(known: list[Recognised], room: Path) -> Iterator[tuple[Path, Recog
         dataset = next((place for place, name in enumerate(DATASETS) if f"_{name}." in one.name), len(DATASETS))
         return ranks[str(one.source)], one.name.endswith(".json"), dataset, one.name
 
-    genotypes = sorted((one for one in known if one.source == "tiny_robustbench"), key=rank)
-    for number, one in enumerate(sorted((one for one in known if one not in genotypes), key=rank)):
-        named = one if one.path.name == one.name else one._replace(path=_linked([one], room / str(number)) / one.name)
-        yield one.origin or one.path, named
-    if genotypes:  # whose files are parts of one table
-        yield genotypes[0].path.parent, genotypes[0]._replace(path=_linked(genotypes, room / "genotypes"))
+    parts = {name for name, source in SOURCES.items() if source.is_folder}  # files of one of these are parts of one table
+    for number, (together, found) in enumerate(
+        groupby(sorted(known, key=rank), lambda one: one.source if one.source in parts and not one.path.is_dir() else one)
+    ):
+        files = list(found)
+        if isinstance(together, str):
+            yield files[0].path.parent, files[0]._replace(path=_linked(files, room / str(number)))
+            continue
+        (one,) = files
+        yield one.origin or one.path, one if one.path.name == one.name else one._replace(path=_linked([one], room / str(number)) / one.name)
 
 
 def _linked(files: list[Recognised], folder: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from robbench.errors import SourceError
-from robbench.measurements.metrics import CONFIDENCES, GREY_LEVELS, SEVERITIES, TABLE, canonical_name
+from robbench.measurements.metrics import CONFIDENCES, EXTRA_CORRUPTIONS, GREY_LEVELS, SEVERITIES, TABLE, canonical_name
 from robbench.references import SOURCES as REFERENCES
 from robbench.sources.cells import CellReading, published_index
 from robbench.sources.reading import ARRAY_BYTES, check_size, checked_levels, filled, number, shown
@@ -30,7 +30,7 @@ from robbench.store.blockwise import Blocks, OnDisk
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 ATTACKS = ("fgsm@Linf", "pgd@Linf", "aa_apgd-ce@Linf", "aa_square@Linf")
-CORRUPTIONS = tuple(name for name, entry in TABLE.items() if entry.kind == "corruption")
+CORRUPTIONS = tuple(name for name, entry in TABLE.items() if entry.kind == "corruption" and name not in EXTRA_CORRUPTIONS)
 ACCURACY, CONFIDENCE, CONFUSION = "accuracy", "confidence", "cm"
 MEASURES = (ACCURACY, CONFIDENCE, CONFUSION)
 """As the files are named."""

@@ -55,6 +55,25 @@ def members(file: BinaryIO, depth: int) -> Iterator[tuple[tuple[str, ...], Any]]
         raise ValueError(f"something follows its end, at byte {scanner.position}")
 
 
+def documents(file: BinaryIO) -> Iterator[tuple[int, Any]]:
+    """The values of a file that has one a line, as JSON Lines, each with the number of its line; empty lines are left out.
+
+    Raises:
+        ValueError: a line is no JSON in UTF-8, has a key twice in one object, or is longer than `MEMBER_BYTES`; the message says which line.
+    """
+    number = 0
+    while line := file.readline(MEMBER_BYTES + 1):
+        number += 1
+        if len(line) > MEMBER_BYTES:
+            raise ValueError(f"line {number} is longer than {MEMBER_BYTES} bytes")
+        if not line.strip():
+            continue
+        try:
+            yield number, _decoded(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+
+
 def _members_of(value: Any, above: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:
     """As `members`, of what was read whole."""
     if depth == 0 or not isinstance(value, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from robbench.sources import hwnasbench, jung2023, nasrobbench201, natsbench, nbsuite_zero, tiny_robustbench
+from robbench.sources import hwnasbench, jung2023, nares, nasrobbench201, natsbench, nbsuite_zero, tiny_robustbench
 
 
 class Drive(NamedTuple):
@@ -162,6 +162,19 @@ PUBLISHED: dict[str, Published] = {
             _github("fyqsama/Robust_ZCP", f"{_TINY}1000_2000.json", "md5:df4df7f9c9773dc80c9620ceb3d81051", 441_732),
             _github("fyqsama/Robust_ZCP", f"{_TINY}2000_3000.json", "md5:df06f0a76b3c6e6663a3c113afdd99ac", 450_108),
             _github("fyqsama/Robust_ZCP", f"{_TINY}3000_4000.json", "md5:69512b79c1fc8e24369c5e4d8cd5d82c", None),
+        ),
+    ),
+    "nares": Published(
+        "15,625 WideResNets after adversarial training on cifar10",
+        "MIT",
+        nares.CITATION,
+        "nares",
+        (
+            File(
+                "nares.txz",
+                "https://github.com/zhichao-lu/arch-dataset-adv-robustness/releases/download/v1.0/nares.txz",
+                "https://github.com/zhichao-lu/arch-dataset-adv-robustness/releases",
+            ),
         ),
     ),
     "cifar10": Published(

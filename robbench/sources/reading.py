@@ -22,7 +22,7 @@ from robbench.errors import SourceError
 from robbench.measurements.metrics import TABLE, same_level
 from robbench.sources.formats import opened
 from robbench.sources.lines import Line, lines
-from robbench.sources.members import DoubledKey, members
+from robbench.sources.members import DoubledKey, documents, members
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -91,6 +91,21 @@ class Reading:
                 if member is None:
                     return
                 yield member
+
+    def documents(self, path: Path) -> Iterator[tuple[int, Any]]:
+        """The values of a JSON Lines file, each with the number of its line; see `members.documents`."""
+        with self._open(path) as file:
+            found = documents(file)
+            while True:
+                try:
+                    document = next(found, None)
+                except ValueError as error:
+                    raise SourceError(
+                        f"{path} is not whole, valid JSON Lines: {error}. Download it again, or ask whoever made it."
+                    ) from error
+                if document is None:
+                    return
+                yield document
 
     def begins_with(self, path: Path, prefix: bytes) -> bool:
         """Whether these are the first bytes of a file."""

@@ -22,9 +22,10 @@ from robbench.sources.published import PUBLISHED
 
 LONGEST_HASHED = 64 << 20
 """Bytes of a file that is compared with known checksums; no known one is longer."""
-DATA = (".json", ".csv", ".txt", "")
+DATA = (".json", ".jsonl", ".csv", ".txt", "")
 """Endings of files that may be published text."""
 
+_NARES = (b'"D1"', b'"W3"', b'"train"')
 _TUPLE = re.compile(r"\([0-9](?:, [0-9]){5}\)")
 _NOT_DATA = (".part", ".version", ".unexpected", ".md", ".h5")
 _KNOWN = {file.checksum: (name, file.name) for name, published in PUBLISHED.items() for file in published.files if file.checksum}
@@ -89,6 +90,8 @@ def _by_checksum(path: Path) -> Recognised | None:
 def _by_form(path: Path, head: bytes) -> Recognised:
     if head.startswith(b"acc="):
         return Recognised(path, "nasrobbench201", path.name)
+    if head.startswith(b"{") and all(field in head.partition(b"\n")[0] for field in _NARES):
+        return Recognised(path, "nares", path.name)
     if head.lstrip()[:1] in (b"{", b"["):
         return _json(path)
     line = head.partition(b"\n")[0].decode("utf-8-sig", "replace")

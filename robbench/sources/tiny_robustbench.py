@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robbench.errors import SourceError, UnknownArchitecture
+from robbench.measurements.levels import EPOCHS_FROM_0
 from robbench.measurements.metrics import GREY_LEVELS
 from robbench.references import SOURCES as REFERENCES
 from robbench.sources.reading import LEVELS, Reading, fraction, number, shown
@@ -154,7 +155,7 @@ def _protocol(records: Sequence[Record]) -> dict[str, Any]:
         "augmentation": f"cutout {'on' if said[0]['cutout'] else 'off'}; others not said",
         "test_attack": "not said; taken to be the PGD of training",
         "seeds": "one training a network; its seed is not said",
-        "epochs": "counted from 0",
+        "epochs": EPOCHS_FROM_0,
     }
 
 

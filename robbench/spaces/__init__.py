@@ -6,6 +6,7 @@
     groups.py    architectures sorted into groups by a key
     nb201/       NAS-Bench-201
     darts/       DARTS
+    wrn/         the WideResNets of NARes
 
 A space is a folder; its module `__init__` makes the one instance, which `SPACES` names, and loads when it is first asked for.
 """
@@ -68,7 +69,13 @@ def _darts() -> SearchSpace[Any]:
     return DARTS
 
 
-SPACES = Spaces({"nb201": _nb201, "darts": _darts})
+def _wrn() -> SearchSpace[Any]:
+    from robbench.spaces.wrn import WRN
+
+    return WRN
+
+
+SPACES = Spaces({"nb201": _nb201, "darts": _darts, "wrn": _wrn})
 
 
 def space_named(name: str) -> SearchSpace[Any]:

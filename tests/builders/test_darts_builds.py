@@ -312,11 +312,14 @@ def test_a_recipe_that_makes_no_sense_is_named_by_line(tmp_path: Path, text: str
         read_recipe(path)
 
 
+def test_other_numbers_of_nodes_are_in_units_of_their_own(tiny_images: str) -> None:
+    other = SPECS[0].replace("//", "@4,5//")
+    archs = (SPECS[0], other, *SPECS[1:])
+    assert [unit.archs for unit in plan(tiny_images, archs=archs, seeds=(0,), stack=2).units()] == [SPECS[:2], SPECS[2:], (other,)]
+    assert [unit.archs for unit in plan(tiny_images, archs=archs, seeds=(0,), stack=1).units()] == [*((arch,) for arch in SPECS), (other,)]
+
+
 # ---- what does not belong together, refused before anything is trained
-
-
-def of_other_cells() -> tuple[str, str]:
-    return SPECS[0], SPECS[0].replace("//", "@4,5//")
 
 
 REFUSED: dict[str, tuple[Callable[[str], object], str]] = {
@@ -331,10 +334,6 @@ REFUSED: dict[str, tuple[Callable[[str], object], str]] = {
     "an auxiliary head for small images": (
         lambda images: plan(images, recipe=replace(TINY, name="with-a-head", auxiliary=0.4)),
         r"'with-a-head' has an auxiliary head, which takes images of 32×32 pixels, and those of .* are of 8×8; set auxiliary to 0",
-    ),
-    "other numbers of nodes in one stack": (
-        lambda images: plan(images, archs=of_other_cells()),
-        r"cells of outputs of 4 and 4 nodes \(.*\) and of outputs of 2 and 4 nodes \(.*\) cannot be stacked; build them one at a time \(--stack 1\)",
     ),
     "an edge twice": (
         lambda images: plan(images, archs=[SPECS[0].replace("sep3~0+sep3~1", "sep3~0+sep3~0", 1)]),
@@ -352,12 +351,6 @@ def test_a_wrong_combination_is_refused_when_it_is_planned(what: str, tiny_image
     make, message = REFUSED[what]
     with pytest.raises(BuildError, match=message):
         make(tiny_images)
-
-
-def test_architectures_that_cannot_be_stacked_are_built_one_at_a_time(tiny_images: str) -> None:
-    assert [unit.archs for unit in plan(tiny_images, archs=of_other_cells(), stack=1, seeds=(0,)).units()] == [
-        (one,) for one in of_other_cells()
-    ]
 
 
 def test_a_wrong_combination_is_refused_from_python(tmp_path: Path) -> None:

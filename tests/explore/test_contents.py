@@ -134,10 +134,10 @@ def test_of_a_space_without_drawings_the_page_has_none(toy_bench: RobBench) -> N
     assert text["variables"][0] == ["edge_0_1", "none", "skip_connect", "nor_conv_1x1"]
 
 
-@pytest.mark.parametrize("space", ["nb201", "darts"])
+@pytest.mark.parametrize("space", ["nb201", "darts", "wrn"])
 def test_drawings_are_the_graphs_of_the_space(space: str) -> None:
     of: SearchSpace[Any] = SPACES[space]
-    archs: tuple[Any, ...] = NB201.members[::1000] if space == "nb201" else tuple(drawn(5))
+    archs: tuple[Any, ...] = of.members[::1000] if of.members else tuple(drawn(5))
     found = drawings(of, archs)
     assert found is not None
     assert len(found.layouts) == 1

@@ -26,6 +26,7 @@ from robbench.papers.rendering import markdown_table, readable
 from robbench.sources import import_source
 from robbench.spaces import SPACES
 from robbench.spaces.nb201 import EDGES, NB201, NASBench201, cells
+from robbench.spaces.wrn import WRN
 from robbench.store.arrays import Array, Name
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
@@ -140,7 +141,7 @@ def test_numbers_are_those_of_the_tables_as_first_read(reference: Path) -> None:
         assert not Counter(np.round(numbers, 4)) - ours, "those that were added later are not in that folder"
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", [name for name, entry in PAPERS.items() if entry.space is not WRN])
 def test_every_entry_is_computed_and_shows_the_papers_numbers(name: str, whole: RobBench, computed: Callable[[str], Comparison]) -> None:
     if "lukasik" in name:
         pytest.importorskip("sklearn")
@@ -154,7 +155,8 @@ def test_every_entry_is_computed_and_shows_the_papers_numbers(name: str, whole: 
         labels = list(paper.columns.drop("paper"))
         shown = table.dropna(subset="paper")[[*labels, "paper"]].drop_duplicates().sort_values(labels)
         pd.testing.assert_frame_equal(shown.reset_index(drop=True), paper.sort_values(labels).reset_index(drop=True))
-    assert not overview(whole)["lacks"].any()
+    lacks = overview(whole).set_index("name")["lacks"]
+    assert {one for one in PAPERS if lacks[one]} == {"zheng2025-searches"}
 
 
 def test_the_best_networks_are_the_published_ones(published: RobBench) -> None:
@@ -466,7 +468,7 @@ def test_a_store_of_another_space_is_not_compared(tmp_path: Path, monkeypatch: p
     rows = Rows.of(other, (other.members or ())[:9])
     extend(tmp_path / "other.h5", rows, [array("cifar10 standard clean accuracy", np.zeros(len(rows.keys)))])
     bench = RobBench(tmp_path / "other.h5")
-    lacks = overview(bench).set_index("name")["lacks"].drop("yang2025-table8")
+    lacks = overview(bench).set_index("name")["lacks"].drop(["yang2025-table8", "zheng2025-searches"])
     assert set(lacks) == {"architectures of NAS-Bench-201: it holds those of another space"}
     with pytest.raises(NotMeasured, match=r"from other\.h5, which lacks architectures of NAS-Bench-201: it holds those of another space\."):
         compare("wu2024", bench)

@@ -21,6 +21,7 @@ from robbench.sources.archives import unpack
 from robbench.sources.fetching import Failed, Fetched, cache_folder, chosen, fetch, fetch_each
 from robbench.sources.published import PUBLISHED, Drive, File, Published, Share
 from tests.sources.serving import Answer, Serving, serving
+from tests.sources.test_nares import archive
 
 BODY = b"net,zen\n" + b'"(4, 0, 3, 1, 4, 3)",0.5\n' * 400
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -174,6 +175,17 @@ def test_archives_are_unpacked_to_where_importers_look(server: Serving, cache: P
         made.writestr("readme.txt", "no")
     with pytest.raises(SourceError, match=r"made\.zip holds neither meta\.json nor"):
         unpack(archive, cache)
+
+
+def test_the_archive_of_nares_is_unpacked_beside_itself(server: Serving, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answers["/a"] = Answer(archive(cache.parent, b"{}\n").read_bytes())
+    publish(monkeypatch, table(f"{server.url}/a", name="nares.txz"))
+    assert isinstance(one(cache), Fetched)
+    assert names(cache) == ["cifar10.jsonl", "nares.txz", "seen.json"]
+    assert (cache / "mine" / "cifar10.jsonl").read_bytes() == b"{}\n"
+    server.answers["/a"] = Answer(b"no archive")
+    publish(monkeypatch, table(f"{server.url}/a", name="other.txz"))
+    assert "it begins with b'no archive', as no txz file does" in why(cache)
 
 
 # What does not come

@@ -273,7 +273,9 @@ def test_an_official_pickle_is_refused_by_name_and_never_opened(
 ) -> None:
     path = official(kind, tmp_path, tmp_path / "trace")
     if disguise:  # under the name of the source's own file, it is known by its first bytes
-        path = path.rename(tmp_path / Path({**NAMES, "tiny_robustbench": "robust_bench_seed_0_1000.json"}[source]).name)
+        path = path.rename(
+            tmp_path / Path({**NAMES, "tiny_robustbench": "robust_bench_seed_0_1000.json", "nares": "cifar10.jsonl"}[source]).name
+        )
     before = snapshot(store.parent)
     with pytest.raises(SourceError) as caught:
         _import(source, path, store)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from robbench import InvalidArgument, NotMeasured, RobBench
+from robbench.adapters.tabular import tabulate
 from robbench.cli import main
 from robbench.errors import SourceError, StoreError
 from robbench.sources import import_source
@@ -82,6 +83,15 @@ def test_every_accuracy_comes_back_of_the_right_genotype(store: Path) -> None:
         assert bench.query(same, "pgd", eps=8 / 255) == (4001 + 100 * number) / 10000
     with pytest.raises(NotMeasured, match=r"nothing was measured of sep3~0.*: no architecture of its class is among the 3 of "):
         bench.query("darts-v2", "clean")
+
+
+def test_tables_for_others_count_the_epochs_of_training(store: Path) -> None:
+    bench = RobBench(store)
+    table = tabulate(bench, ["clean", "pgd@8/255"], epochs="all")
+    assert (table.epochs, table.length) == ((3, 4), EPOCHS)
+    assert table.values[0, :, 0, 0].tolist() == [
+        [bench.query(arch, name, epoch=2) for name in ("clean", "pgd@8/255")] for arch in GENOTYPES
+    ]
 
 
 def test_learning_curves_are_arrays_and_an_epoch_is_a_number(store: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from robbench import NotAStore, RobBench
 from robbench.measurements.metrics import SEVERITIES, TABLE
+from robbench.sources.jung2023 import CORRUPTIONS
 from robbench.spaces.nb201 import cells
 from robbench.store import embedded, verify
 from robbench.store.embedded import embedded_store
@@ -38,7 +39,7 @@ def test_its_table_of_one_seed_has_what_was_measured_before_training_too(bench: 
 def test_it_holds_all_classes_under_every_attack_and_corruption(bench: RobBench) -> None:
     assert bench.datasets == ["digits"]
     every = ["clean", *(f"{attack}@{eps}" for attack in ATTACKS for eps in GRID)]
-    every += [f"{name}@{severity}" for name, entry in TABLE.items() if entry.kind == "corruption" for severity in SEVERITIES]
+    every += [f"{name}@{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
     assert len(every) == 1 + 4 * 4 + 15 * 5
     accuracies = bench.table(metrics=every)
     assert accuracies.shape == (CLASSES, len(every))

@@ -18,7 +18,7 @@ from builders.corruptions.weather import plasma
 from builders.datasets import load
 from builders.errors import CorruptionError
 from robbench.errors import InvalidArgument, RobBenchError
-from robbench.measurements.metrics import SEVERITIES, TABLE
+from robbench.measurements.metrics import EXTRA_CORRUPTIONS, SEVERITIES, TABLE
 from tests.builders.corruptions.plain import NEEDS_PIL, PLAIN, levels
 
 each_corruption = pytest.mark.parametrize("name", CORRUPTIONS)
@@ -37,7 +37,7 @@ PHOTOGRAPHS = photographs()
 
 
 def test_the_names_are_those_of_the_store_in_its_order() -> None:
-    assert list(CORRUPTIONS) == [name for name, entry in TABLE.items() if entry.kind == "corruption"]
+    assert [*CORRUPTIONS, *EXTRA_CORRUPTIONS] == [name for name, entry in TABLE.items() if entry.kind == "corruption"]
     for name, corruption in CORRUPTIONS.items():
         assert corruption.settings()["corruption"] == name
         assert len(corruption.settings()["parameters"]) == len(SEVERITIES)

@@ -30,6 +30,6 @@ def test_the_space_is_told_by_the_architecture(monkeypatch: pytest.MonkeyPatch) 
     assert space_of(toy.members[0]) is toy
     assert space_of(NB201.decode((0,) * 6)) is NB201
     with pytest.raises(
-        BuildError, match=r"'\|none~0\|' is a str; expected an architecture of NAS-Bench-201, the toy space, DARTS, parsed by"
+        BuildError, match=r"'\|none~0\|' is a str; expected an architecture of NAS-Bench-201, the toy space, DARTS, NARes, parsed by"
     ):
         space_of("|none~0|")
