@@ -96,6 +96,8 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "cell_depth": "depth of the normal cell",
         "cell_width": "width of the normal cell",
         "skip_connections": "skip connections of the normal cell",
+        "macs": "MACs",
+        **{f"{size}_{stage}": f"{size} of stage {stage}" for size in ("depth", "width") for stage in (1, 2, 3)},
     }
 )
 """What papers call a metric, where that is not its name with spaces."""
