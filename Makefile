@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-lowest bench store clean
+.PHONY: demo test test-lowest wheel bench docs store clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -24,11 +24,19 @@ test-lowest: $(LOWEST)/installed
 	ROBBENCH_REFERENCE=none $(LOWEST)/bin/pytest -n $(WORKERS) --dist loadfile --ignore tests/builders -p no:cacheprovider \
 	    -k "not killed and not processes and not threads and not random_search and not development_groups"
 
+# The sdist and the wheel that are released, in dist: built, looked at, installed where nothing else is, and asked. With TAG=v1.2.3 the version must be that.
+wheel:
+	$(PYTHON) .ci/release.py --dist dist $(if $(TAG),--tag $(TAG))
+
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/query.py
 	$(BIN)/python benchmarks/stacked.py
 	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/search.py
+
+# The site, from docs/ and the docstrings, in build/docs: notebooks are run, a warning is an error, nothing is fetched.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --jobs auto --fail-on-warning --keep-going docs build/docs
 
 # Builds the embedded store again, an hour and a half on two cores; stop it whenever you like, and go on with the same command.
 store: $(VENV)/installed-dev
@@ -46,6 +54,10 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: pyproject.toml $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(LOWEST)/installed: pyproject.toml .ci/lowest.py

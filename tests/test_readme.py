@@ -1,4 +1,4 @@
-"""The README's tour prints what it says."""
+"""The examples of README and of the pages print what they say."""
 
 import doctest
 import re
@@ -11,57 +11,55 @@ import pytest
 from click.testing import CliRunner
 
 from robbench.cli import main
+from tests.pages import DOCS, PAGES, README, commands, name_of
 
-README = Path(__file__).parents[1] / "README.md"
+PUBLISHED = "jung2023.h5"
+"""What pages call the store of published data."""
+EXAMPLES = {page: page.read_text("utf-8") for page in PAGES if ">>> " in page.read_text("utf-8") and page.stem not in ("adapters", "wrn")}
+"""Pages with examples in Python; tests/adapters/test_page.py and tests/spaces/test_wrn.py run those of the two that are left out."""
+SHELL = (README, DOCS / "asking.md", DOCS / "searching.md")
+"""Pages whose commands are run on the embedded store."""
 
 
 @pytest.fixture
 def in_tour(published_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder of the tour: the imported store under the name that the README gives it."""
-    (tmp_path / "jung2023.h5").symlink_to(published_store)
+    (tmp_path / PUBLISHED).symlink_to(published_store)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ROBBENCH_STORE", raising=False)
 
 
-def run_examples(text: str) -> int:
-    """Run the Python examples of a text; returns how many there were, all of which printed what is shown."""
-    test = doctest.DocTestParser().get_doctest(text, {}, "README.md", str(README), 0)
+def run_examples(page: Path) -> int:
+    """Run the Python examples of a page; returns how many there were, all of which printed what is shown."""
+    test = doctest.DocTestParser().get_doctest(EXAMPLES[page], {}, page.name, str(page), 0)
     assert doctest.DocTestRunner().run(test).failed == 0
     return len(test.examples)
 
 
-def test_the_embedded_stores_tour_prints_what_the_readme_shows() -> None:
-    tour, rest = README.read_text("utf-8").split("The field's own numbers come from published data.")
-    assert run_examples(tour) >= 8
-    assert ">>>" in rest
+@pytest.mark.parametrize("page", [page for page, text in EXAMPLES.items() if PUBLISHED not in text], ids=name_of)
+def test_a_page_prints_what_it_shows(page: Path) -> None:
+    assert run_examples(page) >= 4
 
 
 @pytest.mark.usefixtures("in_tour")
-def test_the_whole_tour_prints_what_the_readme_shows() -> None:
-    assert run_examples(README.read_text("utf-8")) >= 18
-
-
-def commands(text: str) -> list[str]:
-    """The commands of its shell blocks, without what they print and without comments."""
-    return [re.sub(r"\s{2,}#.*", "", line) for line in re.findall(r"^\$ robbench (.*)$", text.replace("\\\n", " "), re.MULTILINE)]
+@pytest.mark.parametrize("page", [page for page, text in EXAMPLES.items() if PUBLISHED in text], ids=name_of)
+def test_a_page_of_published_data_prints_what_it_shows(page: Path) -> None:
+    assert run_examples(page) >= 10
 
 
 def test_shell_blocks_of_the_embedded_store_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ROBBENCH_STORE", raising=False)
-    asked = [
-        line
-        for line in commands(README.read_text("utf-8"))
-        if not re.match("import|fit|build|fetch|judge", line) and "jung2023.h5" not in line
-    ]
-    assert len(asked) >= 10
+    told = dict.fromkeys(line for page in SHELL for line in commands(page.read_text("utf-8")))
+    asked = [line for line in told if not re.match("import|fit|build|fetch|judge", line) and ".h5" not in line]
+    assert len(asked) >= 12
     for line in asked:
         result = CliRunner().invoke(main, shlex.split(line))
         assert result.exit_code == 0, f"robbench {line}\n{result.output}"
 
 
-@pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_that_a_page_shows_can_be_given(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that train, or need files of the reader's, are parsed, and not run."""
     monkeypatch.setattr(click.Command, "invoke", lambda command, ctx: None)
@@ -77,14 +75,9 @@ def test_every_command_that_a_page_shows_can_be_given(page: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("in_tour")
-def test_shell_blocks_print_what_the_readme_shows() -> None:
-    printing = re.findall(r"^\$ robbench ((?:query|top|show) .*)\n((?:(?![$`]).*\n)+)", README.read_text("utf-8"), re.MULTILINE)
+def test_shell_blocks_print_what_is_shown() -> None:
+    printing = re.findall(r"^\$ robbench ((?:query|top|show) .*)\n((?:(?![$`]).*\n)+)", (DOCS / "asking.md").read_text("utf-8"), re.M)
     assert len(printing) == 3
     for command, shown in printing:
         printed = CliRunner().invoke(main, shlex.split(command)).output
         assert printed.startswith(shown.removesuffix("…\n")), command
-
-
-@pytest.mark.parametrize(("page", "examples"), [("darts", 4), ("commands", 7)])
-def test_a_page_prints_what_it_shows(page: str, examples: int) -> None:
-    assert run_examples((README.parent / "docs" / f"{page}.md").read_text("utf-8")) >= examples

@@ -8,6 +8,7 @@ figures.py    all of these by kind: what `bench.plot` offers
 heatmap.py    rank correlations
 importance.py feature importance, with errors
 levels.py     eps on an axis
+picture.py    how a figure shows itself in a notebook
 saving.py     PDF, SVG, PNG
 scatter.py    two metrics of every architecture, how many lie where, and their Pareto front
 style.py      sizes, colours, lines and headings

@@ -101,7 +101,7 @@ def proxies(
     dataset: str | None = None,
     training: str | None = None,
 ) -> Figure:
-    """Heatmap of the store's proxies against metrics: |Kendall's τ|, without its sign, over the evaluated architectures.
+    """Heatmap of the store's proxies against metrics: the size of Kendall's τ, without its sign, over the evaluated architectures.
 
     Arguments:
         bench: where the measurements are.

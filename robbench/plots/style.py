@@ -98,10 +98,10 @@ def inches(width: object) -> float:
 
 
 def new_figure(width: float, height: float, heading: str = "") -> Figure:
-    """An empty figure of that size in inches, which belongs to no window; a heading, at the upper left, takes room of its own above."""
-    from matplotlib.figure import Figure
+    """An empty figure of that size in inches, which belongs to no window and shows itself in a notebook; a heading takes room of its own above."""
+    from robbench.plots.picture import Picture
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     if heading:
         text = fitted(heading, width)
         figure.suptitle(text, x=0.03 / width, ha="left")

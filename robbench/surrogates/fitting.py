@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from robbench.arguments import checked_choice, options_checked
+from robbench.clock import clock
 from robbench.errors import CannotFit
 from robbench.measurements.measurements import Bench, Measurements
 from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
-from robbench.surrogates.clock import clock
 from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
