@@ -197,7 +197,12 @@ for _command in (*map(_import_command, SOURCES), import_table):
 )
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--target", "targets", multiple=True, required=True, help="A metric, or several joined by '+'; may be given again.")
-@click.option("--model", default="blend", show_default=True, help="forest, boosting, networks, or blend; of few: ridge, process, small.")
+@click.option(
+    "--model",
+    default="blend",
+    show_default=True,
+    help="forest, boosting, networks, blend; graph or ensemble, which take torch; of few: ridge, process, small.",
+)
 @click.option("--features", default="structure", show_default=True, help="Feature sets, joined by '+'.")
 @click.option(
     "--split", default="twin", show_default=True, help="twin; of few architectures folds: learn from all, judge by folds left out."

@@ -21,6 +21,7 @@ from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import HANGING
 from robbench.measurements.directions import spelled
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
+from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.splits import TWIN, split
 
 if TYPE_CHECKING:
@@ -73,15 +74,22 @@ def judge_predictor(
     from tqdm import tqdm
 
     checked_count(splits, "splits")
-    predictors = {method: brought(Method(method).found) if ":" in method else ours(method)}
-    predictors |= {name: ours(name) for name in beside}
+    others = {method: brought(Method(method).found)} if ":" in method else {}
+    of_ours = [name for name in dict.fromkeys((method, *beside)) if name not in others]
+    for name in of_ours:
+        kind_of(name)
     names = list(dict.fromkeys(map(spelled, metrics))) or clean_and_robust(bench, training)
     faults, asked, hanging = Faults(), 0, 0
     records: list[dict[str, Any]] = []
     for name in tqdm(names, unit="metric", disable=None if progress else True):
         data = gather(bench.measurements, name, features, dataset=dataset, training=training)
         control = _control(bench, data)
-        contestants: dict[str, Predictor] = {**predictors, "mean": mean, **({} if control is None else {"parameters": line})}
+        contestants: dict[str, Predictor] = {
+            **others,
+            **{name: ours(name, data.names) for name in of_ours},
+            "mean": mean,
+            **({} if control is None else {"parameters": line}),
+        }
         for number in range(checked_seed(seed), seed + splits):
             train_side = _split(data, number)
             for size in sizes or [size for size in SIZES if size <= train_side.sum()] or [int(train_side.sum())]:
