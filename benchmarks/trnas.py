@@ -94,7 +94,7 @@ def searched(bench: RobBench, scores: Scores, seed: int) -> list[Cell]:
 def best(cells: Sequence[Cell], scores: Scores, names: Sequence[str]) -> Cell:
     """The cell with the highest R-Score over what was evaluated, or with the highest of one of its parts."""
     columns = [np.array([scores.of(cell)[name] for cell in cells]) for name in names]
-    return cells[int(np.argmax(r_scores(*columns) if len(columns) > 1 else columns[0]))]
+    return cells[int(np.nanargmax(r_scores(*columns) if len(columns) > 1 else columns[0]))]  # networks whose output is constant have no Φ
 
 
 def table(bench: RobBench, found: Sequence[Sequence[Cell]], scores: Scores) -> Iterator[str]:
