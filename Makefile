@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-lowest bench docs store clean
+.PHONY: demo test test-lowest wheel bench docs store clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -23,6 +23,10 @@ test: $(VENV)/installed-dev
 test-lowest: $(LOWEST)/installed
 	ROBBENCH_REFERENCE=none $(LOWEST)/bin/pytest -n $(WORKERS) --dist loadfile --ignore tests/builders -p no:cacheprovider \
 	    -k "not killed and not processes and not threads and not random_search and not development_groups"
+
+# The sdist and the wheel that are released, in dist: built, looked at, installed where nothing else is, and asked. With TAG=v1.2.3 the version must be that.
+wheel:
+	$(PYTHON) .ci/release.py --dist dist $(if $(TAG),--tag $(TAG))
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/query.py

@@ -95,14 +95,15 @@ On the development groups, with figures in [selection.md](selection.md): fewer a
 longer training, widths, rates, decay, and the settings of boosting.  There too, in single trials of three folds of which no figures were kept:
 corruptions as further targets changed little; the operations on the edges, beside the structure, made networks worse; networks that run
 along the cell's graph, each operation a small network and each node the sum of what arrives, with the same features beside them, were better for
-PGD, APGD and Square than as many without the graph.  These are not built, and are the next thing to try.
+PGD, APGD and Square than as many without the graph.  These are built since, as the kinds `graph` and `ensemble`, and so are features of how signals
+grow in the untrained network (`signal`); [ceiling.md](ceiling.md) has them beside the blend.
 
 The features and the kinds of model were settled before there were development groups, and so in part on architectures that are on test sides here;
 then, Gaussian processes on the same features (four kernels) were well behind.  Not tried: pretraining on other spaces.
 
 The curves still rise with the number of architectures.  The ceiling takes twins of different classes for repeated measurements of one
-thing.  Where training tells them apart (a convolution of zeros learns an offset; duplicates share weights or do not), it is too low; by its
-interval, it is not known better than about 0.01.
+thing.  Where training tells them apart (a convolution of zeros learns an offset; duplicates share weights or do not), it is too low:
+[twins.md](twins.md) says by how much.  By its interval, it is not known better than about 0.01.
 """
 
 

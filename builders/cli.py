@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict, fields
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +15,9 @@ from tqdm import tqdm
 
 from builders.cli_proxies import proxies
 from builders.cli_weights import evaluate, transfer
-from builders.options import checked_name, data_option, device_option, folder_argument, space_option
+from builders.options import BUILT, checked_name, data_option, device_option, folder_argument, say, space_option
 from robbench import RobBench
+from robbench.cli.options import examples, json_option
 
 if TYPE_CHECKING:
     from builders.log import Event
@@ -25,7 +27,7 @@ __all__ = ["build", "proxies"]
 _BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 
 
-@click.group()
+@click.group(epilog=examples(*BUILT))
 def build() -> None:
     """Measure it yourself: train, attack, store."""
     if find_spec("torch") is None:
@@ -36,7 +38,7 @@ build.add_command(evaluate)
 build.add_command(transfer)
 
 
-@build.command()
+@build.command(epilog=examples(BUILT[0], "build status tiny"))
 @folder_argument
 @space_option
 @click.option(
@@ -74,6 +76,7 @@ build.add_command(transfer)
 @click.option("--stack", type=int, help="Networks trained at once; chosen by the kind of device and the size of images if left out.")
 @device_option
 @data_option
+@json_option
 def plan(
     folder: Path,
     recipe: str | None,
@@ -88,6 +91,7 @@ def plan(
     training: str | None,
     normalise: str | None,
     indexed_by: Path | None,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Write down what is to be built, in FOLDER/plan.json."""
@@ -119,10 +123,19 @@ def plan(
         made = plan_of(recipe=recipe, seeds=seeds or (0,), **options)
     write_plan(folder, made)
     what = f"{made.classes} classes" if made.classes is not None else f"{len(made.archs)} architectures"
-    click.echo(f"{folder}: {what} × {len(made.seeds)} seeds in {len(made.units())} units of {made.stack}")
+    units = len(made.units())
+    say(
+        f"{folder}: {what} × {len(made.seeds)} seeds in {units} units of {made.stack}",
+        as_json,
+        folder=folder,
+        architectures=len(made.archs) if made.classes is None else made.classes,
+        seeds=made.seeds,
+        units=units,
+        stack=made.stack,
+    )
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT[:2]))
 @folder_argument
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Processes, one CPU thread each; 1 if left out.")
@@ -170,15 +183,22 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, k
     click.echo(f"{folder}: all {begun.total} units are done; next: robbench build merge {folder} --into STORE")
 
 
-@build.command()
+@build.command(epilog=examples(BUILT[0], "build status tiny", "build status tiny --json"))
 @folder_argument
-def status(folder: Path) -> None:
+@json_option
+def status(folder: Path, as_json: bool) -> None:
     """How much of FOLDER's plan is done, how fast, what it took, and what went wrong."""
     from builders.results.status import Status
 
     found = Status.of(folder)
     made = found.plan
     first = made.units()[0]
+    if as_json:
+        about = {"dataset": made.dataset, "recipe": first.recipe, "evaluation": first.evaluation, "stack": made.stack}
+        found_here = {field.name: getattr(found, field.name) for field in fields(found) if field.name not in ("plan", "running", "failed")}
+        events = {name: [asdict(event) for event in getattr(found, name)] for name in ("running", "failed")}
+        say("", as_json, folder=folder, **about, **found_here, **events)
+        return
     what = f"{made.dataset}, {first.recipe}, {first.evaluation}, stacks of {made.stack}"
     click.echo(f"{folder}: {found.done} of {found.total} units done ({what})")
     if found.seconds_a_unit is not None and found.done < found.total:
@@ -202,39 +222,48 @@ def _ago(event: Event) -> timedelta:
     return timedelta(seconds=round(time.time() - event.time))
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT))
 @folder_argument
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--training", help="What the store is to call the training; the recipe's own name for it if left out.")
 @click.option("--partial", is_flag=True, help="Leave out architectures that are not done with every seed; they can join later.")
-def merge(folder: Path, into: Path, training: str | None, partial: bool) -> None:
+@json_option
+def merge(folder: Path, into: Path, training: str | None, partial: bool, as_json: bool) -> None:
     """Put all of FOLDER's shards into a store: all of them, or nothing.  Other classes, seeds and attacks of one training join."""
     from builders.results.merge import merge as merge_shards
 
     changes = merge_shards(folder, into, training=training, partial=partial)
-    click.echo(f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there")
+    arrays = {name: list(map(str, getattr(changes, name))) for name in ("added", "filled", "unchanged")}
+    text = f"{into}: {len(changes.added)} arrays added, {len(changes.filled)} filled, {len(changes.unchanged)} already there"
+    say(text, as_json, folder=folder, into=into, **arrays)
 
 
-@build.command()
+@build.command(epilog=examples(*BUILT, "build verify tiny.h5"))
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sample", default=1, show_default=True, help="How many units.")
 @click.option("--seed", default=0, show_default=True, help="Which units.")
 @click.option("--weights", type=click.Path(path_type=Path), help="The folder of the weights, of networks that were not trained here.")
 @device_option
 @data_option
-def verify(store: Path, sample: int, seed: int, weights: Path | None, device: str, data: Path | None) -> None:
+@json_option
+def verify(store: Path, sample: int, seed: int, weights: Path | None, device: str, data: Path | None, as_json: bool) -> None:
     """Build some units of STORE again and compare every outcome with what it holds."""
     from builders.results.verify import TOLERANCE
     from builders.results.verify import verify as verify_units
 
-    failed = False
+    failed, units = False, []
     for found in verify_units(store, sample=sample, seed=seed, device=device, data=data, weights=weights):
         failed |= not found.succeeded
+        units.append({**found._asdict(), "unit": found.unit.key, "succeeded": found.succeeded})
+        if as_json:
+            continue
         where = "in the same environment" if found.same_environment else f"in another environment, where means may move by {TOLERANCE}"
         more = f", and {found.differing_summaries} confidences and counts" if found.differing_summaries else ""
         click.echo(
             f"unit {found.unit.key}, {where}: {found.differing_outcomes} of {found.outcomes} outcomes and {found.differing_proxies} proxies differ{more}; accuracies move by at most"
             f" {found.largest_change:.3f}, their means over the unit by {found.mean_change:.3f}"
         )
+    if as_json:
+        say("", as_json, store=store, units=units)
     if failed:
         raise click.ClickException(f"{store} could not be built again as it is.")

@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from builders.options import data_option, device_option, space_option
-from robbench.cli.options import SECONDS_BEFORE_A_BAR
+from robbench.cli.options import ARCH, SECONDS_BEFORE_A_BAR, examples
 
 if TYPE_CHECKING:
     from builders.datasets import Dataset
@@ -22,7 +22,7 @@ _SPELLED = {"stem": "--no-stem", "stem_channels": "--stem-channels"}
 """Fields of skeletons whose option is called otherwise."""
 
 
-@click.command()
+@click.command(epilog=examples(f"proxies {ARCH} --dataset digits --proxy synflow --proxy nwot"))
 @click.argument("archs", nargs=-1, required=True, metavar="ARCH…")
 @space_option
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")

@@ -9,10 +9,16 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from builders.options import checked_name, data_option, device_option, space_option
+from builders.options import checked_name, data_option, device_option, say, space_option
+from robbench.cli.options import ARCH, examples, json_option
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        f"build evaluate cell.pth --arch {ARCH} --dataset cifar10 --data path/to/cifar10 --evaluation published --into mine.h5",
+        needs="a checkpoint and CIFAR-10",
+    )
+)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The store to make or extend.")
 @click.option("--dataset", required=True, help="digits, cifar10, cifar100, ImageNet16-120, or npz:PATH.")
@@ -28,6 +34,7 @@ from builders.options import checked_name, data_option, device_option, space_opt
 @click.option("--stack", default=1, show_default=True, type=click.IntRange(1), help="Networks evaluated at once.")
 @device_option
 @data_option
+@json_option
 def evaluate(
     checkpoints: tuple[Path, ...],
     into: Path,
@@ -44,6 +51,7 @@ def evaluate(
     stack: int,
     device: str,
     data: Path | None,
+    as_json: bool,
 ) -> None:
     """Attack and corrupt networks whose weights are in files, and put the results into a store.
 
@@ -78,10 +86,14 @@ def evaluate(
         )  # fmt: skip
         for _ in done:
             bar.update()
-    click.echo(f"{into}: {len(networks)} networks evaluated")
+    say(f"{into}: {len(networks)} networks evaluated", as_json, into=into, networks=len(networks))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "build transfer one.npz another.npz --dataset cifar10 --data path/to/cifar10 --out matrix.json", needs="checkpoints and CIFAR-10"
+    )
+)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT…")
 @click.option(
     "--out",

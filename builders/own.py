@@ -72,6 +72,11 @@ class OwnProxy:
     source: str
     """As of `OwnAttack`."""
 
+    def settings(self) -> dict[str, str]:
+        """Its module and name, and its source: as those of an attack, once the module is found to be the one that is meant."""
+        _found(self.proxy, self.source)
+        return {"proxy": self.proxy, "source": self.source}
+
     def __call__(self, passes: Passes) -> Tensor:
         """``(stack,)``."""
         found = _found(self.proxy, self.source)

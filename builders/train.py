@@ -25,6 +25,7 @@ from builders.networks.families import plain, stacked
 from builders.networks.stacked import Stack
 from builders.precision import products
 from builders.recipes import Adversary, Recipe
+from robbench.arguments import checked_seed
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,12 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
 
 
 def generator(seed: int, purpose: str) -> Generator:
-    """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers."""
-    return Generator().manual_seed(_derived(seed, purpose))
+    """A random number generator, on the CPU, for one purpose under one seed: purposes share no numbers.
+
+    Raises:
+        InvalidArgument: the seed is none.
+    """
+    return Generator().manual_seed(_derived(checked_seed(seed), purpose))
 
 
 def _derived(seed: int, purpose: str) -> int:

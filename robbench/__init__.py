@@ -10,6 +10,7 @@ Ask:
 
     bench.query(arch, "pgd", eps=16 / 255)              # what was measured: a fraction in [0, 1]
     bench.explain(arch, "worst_case@16/255")            # where it comes from
+    bench.show(arch)                                    # drawn, with its keys and its twins
     bench.predict(arch, "pgd@16/255")                   # what a surrogate expects, with an interval
     bench.table(["clean", "pgd@16/255"])                # many at once
 
@@ -23,18 +24,18 @@ Compare:
 
 Search:
 
-    from robbench.search import ALGORITHMS
-    import numpy as np
+    bench.search("evolution", "pgd@16/255", budget=50).best
 
-    oracle = bench.oracle("pgd@16/255", budget=50)
-    ALGORITHMS["evolution"](oracle, bench.space, np.random.default_rng(0)).best
+    oracle = bench.oracle("pgd@16/255", budget=50)      # for a search of your own: ask it until its budget is spent
+    oracle(arch)
 
 For a paper:
 
     bench.plot.scatter("clean", "pgd@16/255")
     bench.cite(["clean", "pgd@16/255"])
 
-On a command line, ``robbench -h`` lists the same under the same names.  What is where:
+``bench.explore("explore.html")`` writes all of it into one file for any browser.  On a command line,
+``robbench -h`` lists the same under the same names.  What is where:
 
     bench.py        RobBench, the face: query, predict, explain, table, top, oracle
     spaces/         search spaces: what an architecture is, and which are the same
@@ -47,12 +48,16 @@ On a command line, ``robbench -h`` lists the same under the same names.  What is
     papers/         the papers' tables beside ours
     plots/          figures
     adapters/       other libraries' searches and data formats
+    explore/        all of a store in one HTML file
+    judge/          what a method is worth
     cli/            the command `robbench`
+    showing.py      one architecture, and which others are the same
     notebook.py     how objects show themselves in a notebook
     citing.py       BibTeX of what was used
     references.py   whom to cite
     arguments.py    checks of arguments that many functions share
     delegates.py    methods that are functions of other modules
+    clock.py        that something is still being computed
     errors.py       what can go wrong
     workers.py      worker processes that end with their parent
 """

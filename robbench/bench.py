@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from robbench.measurements.explanation import Explanation
     from robbench.search.objectives import Function
     from robbench.search.oracle import Oracle
+    from robbench.search.result import Result
     from robbench.surrogates.predictions import Predictions, Surrogates
     from robbench.surrogates.seen import Split
     from robbench.surrogates.surrogate import Prediction
@@ -67,6 +68,10 @@ class RobBench:
     anomalies: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "anomalies")
     importance: Delegate[pd.DataFrame] = Delegate("robbench.analysis", "importance")
     cite: Delegate[str] = Delegate("robbench.citing", "cite")
+    show: Delegate[Any] = Delegate("robbench.showing", "show")
+    search: Delegate[Result] = Delegate("robbench.search.repeated", "search")
+    explore: Delegate[Any] = Delegate("robbench.explore", "explore")
+    papers: Delegate[Any] = Delegate("robbench.papers", "papers")
     _repr_html_: Delegate[str] = Delegate("robbench.notebook", "bench_html")
 
     @options_checked

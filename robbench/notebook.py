@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from robbench.measurements.explanation import Explanation
     from robbench.search.oracle import Oracle
     from robbench.search.result import Result
+    from robbench.showing import Shown
 
 LAST = 5
 """Queries of a history that are shown."""
@@ -78,6 +79,16 @@ def explanation_html(explanation: Explanation) -> str:
     ]
     sources = [(name, field, str(value)) for name, said in explanation.sources.items() for field, value in said.items()]
     return _table((), fields) + (_table(("from", "", ""), sources) if sources else "")
+
+
+def shown_html(shown: Shown) -> str:
+    """An architecture, drawn, and all that is known of it."""
+    facts = [
+        (name, ", ".join(value) if isinstance(value, list) else _shown(value))
+        for name, value in shown.facts.items()
+        if value not in (None, [])
+    ]
+    return f"<div>{_drawing(shown.space, shown.arch)}{_table((), facts)}</div>"
 
 
 def _objectives(oracle: Oracle) -> str:

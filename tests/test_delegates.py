@@ -14,7 +14,11 @@ import pytest
 import robbench
 from robbench import InvalidArgument, NotMeasured, RobBench, analysis
 from robbench.cli import main
+from robbench.explore import explore
+from robbench.papers import compare, overview, papers
 from robbench.references import SOURCES, SPACES
+from robbench.search.repeated import repeat, search
+from robbench.showing import show
 from robbench.sources import SOURCES as IMPORTED
 from robbench.spaces import SPACES as KNOWN_SPACES
 from robbench.spaces.nb201 import NB201
@@ -32,6 +36,10 @@ METHODS = {
     "neighbors": analysis.neighbors,
     "anomalies": analysis.anomalies,
     "importance": analysis.importance,
+    "show": show,
+    "search": search,
+    "explore": explore,
+    "papers": papers,
 }
 
 
@@ -40,17 +48,13 @@ def test_what_commands_do_methods_of_the_same_name_do() -> None:
         assert getattr(RobBench, name) is function
     ours = {
         "info",
-        "search",
         "import",
         "fit",
         "verify",
-        "show",
-        "papers",
         "reported",
         "fetch",
         "remove",
         "judge",
-        "explore",
     }  # about files, or with a face of their own
     assert all(hasattr(RobBench, name) for name in set(main.commands) - ours)
 
@@ -64,6 +68,21 @@ def test_a_method_is_its_function_of_the_bench(few_bench: RobBench) -> None:
     assert next(iter(inspect.signature(few_bench.pareto).parameters)) == "metrics"
     with pytest.raises(InvalidArgument, match=r"pareto_front has no option 'direction'\. Did you mean 'directions'"):
         few_bench.pareto(["clean"], direction="max")
+
+
+def test_a_search_is_the_first_run_of_the_command(few_bench: RobBench) -> None:
+    options = {"budget": 40, "seed": 3, "noise": "twin"}
+    (run,) = repeat("evolution", few_bench, "clean", runs=1, options={"population": 5}, **options)  # type: ignore[arg-type]
+    found = few_bench.search("evolution", "clean", options={"population": 5}, **options)
+    assert (found.front, found.oracle.queries) == (run.front, run.queries)
+    assert len(few_bench.search("nsga2", ["clean", "pgd@1/255"], budget=30, options={"population": 6}).oracle.queries) == 30
+    with pytest.raises(InvalidArgument, match=r"search has no option 'bugdet'\. Did you mean 'budget'"):
+        few_bench.search("random", "clean", bugdet=3)
+
+
+def test_papers_lists_or_compares(published: RobBench) -> None:
+    pd.testing.assert_frame_equal(published.papers(), overview(published))
+    pd.testing.assert_frame_equal(published.papers("jung2023-best").table, compare("jung2023-best", published).table)
 
 
 def test_figures_are_methods_of_plot(few_bench: RobBench) -> None:
@@ -117,12 +136,12 @@ def test_metrics_say_what_they_are(bench: RobBench) -> None:
 def test_every_line_of_the_packages_tour_runs(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     assert robbench.__doc__ is not None
-    tour = robbench.__doc__.split("On a command line")[0]
+    tour = robbench.__doc__.split("``bench.explore")[0]
     lines = [line[4:] for line in tour.splitlines() if line.startswith("    ")]
     assert len(lines) > 12
     (tmp_path / "tour.py").write_text("\n".join(lines), "utf-8")
     ran = runpy.run_path(str(tmp_path / "tour.py"))
-    assert ran["oracle"].spent == 50
+    assert ran["oracle"].spent == 1
 
 
 # Citations

@@ -46,6 +46,15 @@ def test_an_architecture_is_drawn_and_its_whole_text_shown() -> None:
     assert sorted(map(str, labels)) == sorted(["conv 3×3"] * 3 + ["pool 3×3", "skip", "skip", "0", "1", "2", "3"])
 
 
+def test_what_is_shown_is_drawn_with_all_that_is_known_of_it(bench: RobBench) -> None:
+    shown = bench.show(ARCH)
+    rows = {row[0].text: row[1].text for row in parsed(shown._repr_html_()).iter("tr")}
+    assert rows["class key"] == bench.space.key(bench.parse(ARCH))
+    assert rows["kernel_parameters"] == str(shown.facts["kernel_parameters"])
+    assert len([path for path in parsed(shown._repr_html_()).iter("{http://www.w3.org/2000/svg}path") if path.get("stroke")]) == 6
+    assert repr(shown).startswith("from \\ to        node 1")
+
+
 def test_none_is_no_arrow() -> None:
     page = parsed(Cell(("none",) * 6)._repr_html_())
     assert not [path for path in page.iter("{http://www.w3.org/2000/svg}path") if path.get("marker-end")]

@@ -44,6 +44,8 @@ class Proxy:
     def settings(self) -> dict[str, Any]:
         """The proxy's parameters, for the provenance of its values: a flat dict."""
         compute: Any = self.compute
+        if hasattr(compute, "settings"):
+            return dict(compute.settings())
         fields = asdict(compute) if is_dataclass(compute) and not isinstance(compute, type) else {}
         return {**fields.pop("form", {}), **fields}
 

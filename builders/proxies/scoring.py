@@ -24,7 +24,7 @@ from builders.proxies.initialise import initialised
 from builders.proxies.passes import Passes
 from builders.proxies.registry import KNOWN, PROXIES, Proxy
 from builders.train import generator
-from robbench.arguments import nearest
+from robbench.arguments import checked_seed, nearest
 
 Notice = Callable[[str], object]
 """Called with the name of a proxy when its values have been computed."""
@@ -70,10 +70,12 @@ def score(
 
     Raises:
         ProxyError: an unknown name, or images and labels that are not a batch for these networks.
+        InvalidArgument: a seed that is none.
     """
     known = KNOWN if proxies is None else proxies
     chosen = list(PROXIES if proxies is None else proxies) if names is None else list(dict.fromkeys(names))
     _check(chosen, known, stack.skeleton, images, labels)
+    checked_seed(seed)
     if not stack.alike:
 
         def alone(group: Sequence[int], notice: Notice) -> Scores:

@@ -11,7 +11,7 @@ predictability.py   scores of surrogates beside the noise ceiling; feature impor
 """
 
 from robbench.analysis.anomalies import THRESHOLD, anomalies, anomaly_counts
-from robbench.analysis.ceiling import Ceiling, ceiling_of, noise_ceiling
+from robbench.analysis.ceiling import Ceiling, Share, ceiling_of, noise_ceiling, share_of
 from robbench.analysis.correlation import METHODS, correlation_matrix, correlations, rank_correlation
 from robbench.analysis.ensemble import ensemble
 from robbench.analysis.neighbors import neighbors
@@ -22,6 +22,7 @@ __all__ = [
     "METHODS",
     "THRESHOLD",
     "Ceiling",
+    "Share",
     "anomalies",
     "anomaly_counts",
     "best",
@@ -37,5 +38,6 @@ __all__ = [
     "pareto_front",
     "predictability",
     "rank_correlation",
+    "share_of",
     "subsets",
 ]

@@ -27,6 +27,15 @@ class Ceiling(NamedTuple):
     """Standard deviation of one measurement, in the metric's unit."""
 
 
+class Share(NamedTuple):
+    """How much of the noise ceiling predictions reach."""
+
+    share: float
+    low: float
+    high: float
+    """A 95% interval, from a bootstrap of groups."""
+
+
 @options_checked
 def noise_ceiling(
     bench: Bench,
@@ -75,22 +84,73 @@ def ceiling_of(values: np.ndarray, groups: np.ndarray, resamples: int = 1000, se
         InvalidArgument: resamples or a seed that are none.
     """
     checked_count(resamples, "resamples")
-    _, index, count = np.unique(groups, return_inverse=True, return_counts=True)
-    degrees = len(values) - len(count)
-    if degrees == 0 or np.ptp(values) == 0:
-        raise CannotFit("a noise ceiling needs twins that were measured apart, and a metric that varies; no such group was measured.")
-    total = np.bincount(index, values)
-    squares = np.bincount(index, (values - (total / count)[index]) ** 2)
-    powers = np.bincount(index, values**2)
-
-    def r2(weight: np.ndarray) -> np.ndarray:
-        """For how often each group is drawn: ``(…, groups)`` → ``(…,)``."""
-        n = weight @ count
-        variance = (weight @ powers - (weight @ total) ** 2 / n) / (n - 1)
-        noise = weight @ squares / np.maximum(weight @ (count - 1), 1)
-        return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))
-
-    rng = np.random.default_rng(checked_seed(seed))
-    drawn = r2(rng.multinomial(len(count), np.full(len(count), 1 / len(count)), resamples))
+    sums = _Sums.of(values, groups)
+    drawn = sums.ceiling(sums.drawn(resamples, seed))
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return Ceiling(float(r2(np.ones((1, len(count))))[0]), low, high, degrees, float(np.sqrt(squares.sum() / degrees)))
+    whole = np.ones((1, len(sums.size)))
+    return Ceiling(float(sums.ceiling(whole)[0]), low, high, sums.degrees, float(np.sqrt(sums.within.sum() / sums.degrees)))
+
+
+def share_of(measured: np.ndarray, predicted: np.ndarray, groups: np.ndarray, resamples: int = 1000, seed: int = 0) -> Share:
+    """Which share of the noise ceiling predictions reach: R² / ceiling, of the same measurements.
+
+    The interval is of both together: a group of twins that is drawn counts in the errors of the predictions and in the noise.
+
+    Arguments:
+        measured: ``(n,)``, without NaN.
+        predicted: ``(n,)``, by what has learned from none of them.
+        groups: ``(n,)``, integers: the group of functional twins of each.
+        resamples, seed: as for `ceiling_of`.
+
+    Raises:
+        CannotFit, InvalidArgument: as `ceiling_of`.
+    """
+    checked_count(resamples, "resamples")
+    sums = _Sums.of(measured, groups)
+    errors = np.bincount(sums.place, (measured - predicted) ** 2)
+
+    def share(weight: np.ndarray) -> np.ndarray:
+        total = (weight @ sums.size - 1) * sums.variance(weight)
+        unexplained = np.divide(weight @ errors, total, out=np.zeros_like(total), where=total > 0)
+        return np.asarray((1 - unexplained) / sums.ceiling(weight))
+
+    low, high = np.quantile(share(sums.drawn(resamples, seed)), [0.025, 0.975]).tolist()
+    return Share(float(share(np.ones((1, len(sums.size))))[0]), low, high)
+
+
+class _Sums(NamedTuple):
+    """Sums over groups of twins, ``(groups,)``; `weight` below says how often each group is drawn: ``(…, groups)`` → ``(…,)``."""
+
+    place: np.ndarray
+    """``(n,)``: the place of each one's group."""
+    size: np.ndarray
+    total: np.ndarray
+    powers: np.ndarray
+    within: np.ndarray
+    """Squared differences from the group's mean."""
+
+    @classmethod
+    def of(cls, values: np.ndarray, groups: np.ndarray) -> _Sums:
+        _, index, count = np.unique(groups, return_inverse=True, return_counts=True)
+        if len(values) == len(count) or np.ptp(values) == 0:
+            raise CannotFit("a noise ceiling needs twins that were measured apart, and a metric that varies; no such group was measured.")
+        total = np.bincount(index, values)
+        within = np.bincount(index, (values - (total / count)[index]) ** 2)
+        return cls(index, count, total, np.bincount(index, values**2), within)
+
+    @property
+    def degrees(self) -> int:
+        return len(self.place) - len(self.size)
+
+    def drawn(self, resamples: int, seed: int) -> np.ndarray:
+        groups = len(self.size)
+        return np.random.default_rng(checked_seed(seed)).multinomial(groups, np.full(groups, 1 / groups), resamples)
+
+    def variance(self, weight: np.ndarray) -> np.ndarray:
+        n = weight @ self.size
+        return np.asarray((weight @ self.powers - (weight @ self.total) ** 2 / n) / (n - 1))
+
+    def ceiling(self, weight: np.ndarray) -> np.ndarray:
+        variance = self.variance(weight)
+        noise = weight @ self.within / np.maximum(weight @ (self.size - 1), 1)
+        return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))

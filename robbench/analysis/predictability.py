@@ -13,7 +13,7 @@ from robbench.errors import CannotFit, InvalidArgument
 from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores, spelled
-from robbench.surrogates.kinds import kind_of
+from robbench.surrogates.kinds import features_of, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,7 @@ def predictability(
     """
     import pandas as pd
 
+    features = features_of(model, features, bench.measurements.space)
     data = gather(bench.measurements, spelled(targets), features, dataset=dataset, training=training)
     records = []
     for seed in seeds:
@@ -245,7 +246,8 @@ def _predicted(data: Data, learned: np.ndarray, test_side: np.ndarray, model: st
     """Predictions for the test side, ``(tested, outputs)``, of a model fitted on the rows ``learned (m,)``."""
     _check(learned, test_side, model)
     outputs = len(data.outputs)
-    return kind_of(model).fit(data.features[learned], data.targets[learned], outputs, seed).predict(data.features[test_side])
+    fitted = kind_of(model).fit(data.features[learned], data.targets[learned], outputs, seed, data.names)
+    return fitted.predict(data.features[test_side])
 
 
 def _check(learned: np.ndarray, test_side: np.ndarray, model: str) -> None:

@@ -23,7 +23,7 @@ from robbench.cli.options import (
     table_options,
     where_options,
 )
-from robbench.cli.tables import as_measured, present, records, text_table, write_table
+from robbench.cli.tables import as_measured, present, records, text_table
 
 
 @click.command(epilog=examples("info", "info --json"))
@@ -86,13 +86,8 @@ def top(metric: str, store: Path | None, count: int, out: Path | None, as_json: 
 @table_options
 def table(metrics: tuple[str, ...], store: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """One row for each class, one column for each of METRICS (by default all that the dataset has): CSV, unless --out or --json says otherwise."""
-    found = RobBench(store).table(metrics or None, **options)
-    if out is not None:
-        write_table(found, out, index=True)
-    if as_json:
-        click.echo(json.dumps(records(found.reset_index())))
-    elif out is None:
-        click.echo(found.to_csv(), nl=False)
+    found = RobBench(store).table(metrics or None, **options).reset_index()
+    present(found, out=out, as_json=as_json, text=lambda: found.to_csv(index=False).rstrip("\n"))
 
 
 @click.command(epilog=examples(f"explain {ARCH} worst_case@16/255", f"explain {ARCH} mean_corruption --json"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import examples
-from robbench.explore.contents import contents
-from robbench.explore.page import check_place, write
+from robbench.cli.options import examples, json_option
+from robbench.explore.page import check_place
 
 MEGABYTE = 10**6
 
@@ -18,18 +18,23 @@ MEGABYTE = 10**6
 @click.argument("store", required=False, envvar="ROBBENCH_STORE", type=click.Path(path_type=Path))
 @click.option("--out", default="explore.html", show_default=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--dataset", "datasets", multiple=True, help="A dataset to show; may be given again.  All of the store's if left out.")
-def explore(store: Path | None, out: Path, datasets: tuple[str, ...]) -> None:
+@json_option
+def explore(store: Path | None, out: Path, datasets: tuple[str, ...], as_json: bool) -> None:
     """Write an explorer of a STORE: one HTML file, to be opened in any browser, without a server or a network.
 
     STORE is ROBBENCH_STORE if left out, or else the embedded one.
     """
     check_place(out)
-    shown = contents(RobBench(store), datasets=datasets or None)
+    bench = RobBench(store)
     try:
-        size = write(shown, out)
+        written = bench.explore(out, datasets=datasets or None, progress=True)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error}") from error
-    click.echo(f"{out}: {len(shown.keys)} architectures, {len(shown.columns)} metrics, {size / MEGABYTE:.1f} MB.  Open it in a browser.")
+    if as_json:
+        click.echo(json.dumps({"store": str(bench.path), **written._asdict(), "out": str(out)}))
+        return
+    size = f"{written.bytes / MEGABYTE:.1f} MB"
+    click.echo(f"{out}: {written.architectures} architectures, {written.metrics} metrics, {size}.  Open it in a browser.")
 
 
 COMMANDS = (explore,)

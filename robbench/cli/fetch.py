@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from robbench.cli.options import examples, json_option
-from robbench.cli.stores import import_all
+from robbench.cli.stores import imported, outcome_records, refuse_if_any
 from robbench.sources import SOURCES
 from robbench.sources.published import PUBLISHED, File, Published
 
@@ -46,14 +46,18 @@ def fetch(names: tuple[str, ...], cache: Path | None, into: Path | None, as_json
         if not as_json:
             click.echo(one)
     failed = [one for one in found if isinstance(one, Failed)]
-    if as_json:
-        click.echo(json.dumps([one._asdict() for one in found], default=str))
+    outcomes = None
     if into is not None and len(failed) < len(found):
-        import_all(folder, into, [name for name in wanted if name in SOURCES], quiet=as_json)
+        outcomes = imported(folder, into, [name for name in wanted if name in SOURCES], quiet=as_json)
+    if as_json:
+        came = [one._asdict() for one in found if not isinstance(one, Failed)]
+        said = {"cache": folder, "fetched": came, "failed": [one._asdict() for one in failed]}
+        click.echo(json.dumps({**said, "import": None if outcomes is None else outcome_records(outcomes)}, default=str))
     if failed:
         raise click.ClickException(
             f"{len(failed)} of {len(found)} files did not come; get them by hand as it says above, and run this again."
         )
+    refuse_if_any(folder, outcomes or ())
     if into is None and not as_json:
         click.echo(f"\nall there; next: robbench import {folder} --into everything.h5")
 

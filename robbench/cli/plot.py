@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -19,6 +20,7 @@ from robbench.cli.options import (
     dataset_options,
     direction_option,
     examples,
+    json_option,
     metric_argument,
     store_option,
     where_options,
@@ -55,14 +57,19 @@ def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., 
         @click.option(
             "--dpi", default=300, show_default=True, type=click.IntRange(50), help="Pixels an inch of PNGs, and of dense scatters."
         )
+        @json_option
         @wraps(draw)
-        def command(store: Path | None, out: Path, width: str, dpi: int, **arguments: Any) -> None:
+        def command(store: Path | None, out: Path, width: str, dpi: int, as_json: bool, **arguments: Any) -> None:
             check_format(out)
-            drawn = draw(RobBench(store), width=WIDTHS[width], **arguments)
+            bench = RobBench(store)
+            drawn = draw(bench, width=WIDTHS[width], **arguments)
             try:
                 plots.save(drawn, out, dpi=dpi)
             except OSError as error:
                 raise click.ClickException(f"{out} cannot be written: {error}") from error
+            if as_json:
+                size = {"bytes": out.stat().st_size, "inches": drawn.get_size_inches().tolist(), "dpi": dpi}
+                click.echo(json.dumps({"figure": draw.__name__, "store": str(bench.path), "out": str(out), **size}))
 
         return command
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from robbench.cli.options import BRING, TABLE_IMPORTED, dataset_options, example
 from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
+
+if TYPE_CHECKING:
+    from robbench.sources.folders import Outcome
 
 FOLDER = "FOLDER"
 MOST_SAID = 20
@@ -63,11 +66,12 @@ def _import_command(source: str) -> click.Command:
     @path_argument
     @into_option
     @click.option("--training", help="Put the data under this training protocol's name.")
-    def command(path: Path, into: Path, training: str | None) -> None:
+    @json_option
+    def command(path: Path, into: Path, training: str | None, as_json: bool) -> None:
         if path.is_dir() and not SOURCES[source].is_folder:
-            import_all(path, into, [source], training=training)
-            return
-        click.echo(_summary(import_source(source, path, into, training=training, progress=True), into))
+            import_all(path, into, [source], training=training, as_json=as_json)
+        else:
+            _show(source, path, into, import_source(source, path, into, training=training, progress=True), as_json)
 
     return command
 
@@ -75,37 +79,83 @@ def _import_command(source: str) -> click.Command:
 @click.command(FOLDER)
 @path_argument
 @into_option
-def import_folder_(path: Path, into: Path) -> None:
+@json_option
+def import_folder_(path: Path, into: Path, as_json: bool) -> None:
     """All published files in a folder, whatever they are called, in an order that works, into one store.
 
     Versions of a source that contradict each other are both kept: the later one under the name of its file, as its training. Architectures of another search
     space go into a store beside this one.
     """
-    import_all(path, into)
+    import_all(path, into, as_json=as_json)
 
 
-def import_all(folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, quiet: bool = False) -> None:
+def import_all(
+    folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, as_json: bool = False
+) -> None:
     """Import a folder, and say what became of each file; what was refused is click's error, after all others."""
+    found = imported(folder, into, only, training=training, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(outcome_records(found)))
+    refuse_if_any(folder, found)
+
+
+def imported(
+    folder: Path, into: Path, only: Collection[str] | None = None, *, training: str | None = None, quiet: bool = False
+) -> list[Outcome]:
+    """Import a folder; unless `quiet`, what became of each file is said when it has."""
     from robbench.sources.folders import import_folder
 
-    refused, unknown = 0, []
+    found: list[Outcome] = []
     for outcome in import_folder(folder, into, only=only, training=training, progress=True):
+        found.append(outcome)
+        if quiet:
+            continue
         if outcome.report is not None and outcome.into is not None:
-            said = f"{outcome.source}, {outcome.path}\n{_summary(outcome.report, outcome.into)}"
             apart = f"\nit contradicts what was there, so it is kept apart: training {outcome.training!r}" if outcome.training else ""
-            click.echo("" if quiet else f"{said}{apart}\n", nl=not quiet)
-        elif outcome.why:
-            refused += 1
-            if refused <= MOST_SAID:
-                click.echo(f"not imported: {outcome.why}\n", err=True)
-        else:
-            unknown.append(outcome.path.name)
+            click.echo(f"{outcome.source}, {outcome.path}\n{_summary(outcome.report, outcome.into)}{apart}\n")
+        elif outcome.why and len(_refused(found)) <= MOST_SAID:
+            click.echo(f"not imported: {outcome.why}\n", err=True)
+    unknown = [outcome.path.name for outcome in found if outcome.report is None and not outcome.why]
     if unknown and not quiet:
         click.echo(f"{len(unknown)} files are of no source: {', '.join(unknown[:5])}{', …' if len(unknown) > 5 else ''}")
-    if refused:
+    return found
+
+
+def outcome_records(found: Iterable[Outcome]) -> dict[str, list[Any]]:
+    """What became of files, as JSON can say it: what was imported and where to, what was refused and why, and what is of no source."""
+    records: dict[str, list[Any]] = {"imported": [], "refused": [], "unknown": []}
+    for outcome in found:
+        where = {"source": outcome.source, "path": str(outcome.path)}
+        if outcome.report is not None:
+            changes = outcome.report.changes
+            arrays = {name: list(map(str, getattr(changes, name))) for name in ("added", "filled", "unchanged")}
+            left_out = {name: getattr(outcome.report, name) for name in ("absent", "sentinels", "ignored", "unreadable")}
+            into = {"into": str(outcome.into), "kept_apart": outcome.training}
+            records["imported"].append({**where, **into, **arrays, **left_out})
+        elif outcome.why:
+            records["refused"].append({**where, "why": outcome.why})
+        else:
+            records["unknown"].append(where["path"])
+    return records
+
+
+def refuse_if_any(folder: Path, found: Iterable[Outcome]) -> None:
+    """Raise click's error if some files were not imported."""
+    if refused := len(_refused(found)):
         raise click.ClickException(
             f"{refused} files of {folder} were not imported; it says above why{' of the first' if refused > MOST_SAID else ''}."
         )
+
+
+def _refused(found: Iterable[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in found if outcome.report is None and outcome.why]
+
+
+def _show(source: str, path: Path, into: Path, report: Report, as_json: bool) -> None:
+    """Say what the import of one source did."""
+    from robbench.sources.folders import Outcome
+
+    click.echo(json.dumps(outcome_records([Outcome(path, source, into, report, None, "")])) if as_json else _summary(report, into))
 
 
 @click.command("csv", epilog=examples(*TABLE_IMPORTED))
@@ -124,13 +174,14 @@ def import_all(folder: Path, into: Path, only: Collection[str] | None = None, *,
 @click.option("--skip", multiple=True, help="A column to leave out; may be given again.")
 @click.option("--split", help="Which images: test, x-test; stored.")
 @click.option("--images", type=int, help="How many images an accuracy is of; stored.")
-def import_table(path: Path, into: Path, **options: Any) -> None:
+@json_option
+def import_table(path: Path, into: Path, as_json: bool, **options: Any) -> None:
     """Your own table: a CSV file with a column arch, and a metric in each other: clean, pgd@1/255, fog@3, synflow.
 
     An architecture is written as text, as NASLib's tuple, or as the published index where the store carries it. A column seed may tell networks of one
     architecture apart. An empty field is "not measured".
     """
-    click.echo(_summary(import_csv(path, into, progress=True, **options), into))
+    _show("csv", path, into, import_csv(path, into, progress=True, **options), as_json)
 
 
 for _command in (*map(_import_command, SOURCES), import_table):
@@ -146,7 +197,12 @@ for _command in (*map(_import_command, SOURCES), import_table):
 )
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--target", "targets", multiple=True, required=True, help="A metric, or several joined by '+'; may be given again.")
-@click.option("--model", default="blend", show_default=True, help="forest, boosting, networks, or blend; of few: ridge, process, small.")
+@click.option(
+    "--model",
+    default="blend",
+    show_default=True,
+    help="forest, boosting, networks, blend; graph or ensemble, which take torch; of few: ridge, process, small.",
+)
 @click.option("--features", default="structure", show_default=True, help="Feature sets, joined by '+'.")
 @click.option(
     "--split", default="twin", show_default=True, help="twin; of few architectures folds: learn from all, judge by folds left out."

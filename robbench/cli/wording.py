@@ -16,6 +16,7 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"\btraining='standard' \(--training standard\)", "--training standard"),
     (r"\bfeatures='structure'", "--features structure"),
     (r"\bask for one architecture with query\(\)", "ask for one architecture with robbench query"),
+    (r"`metrics\(\)` lists", "`robbench info` lists"),
     (r"search oracle\.subset\(\), the measured ones, or make the oracle with missing='nan', which ranks the others last\.", "name others."),
 )
 """What a message says to who writes Python, and what it says here."""

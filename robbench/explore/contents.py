@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robbench.arguments import options_checked
+from robbench.clock import clock
 from robbench.errors import CannotPlot, NotMeasured
 from robbench.explore.noise import noise_table
 from robbench.measurements.columns import Column
@@ -114,12 +115,13 @@ class Contents:
 
 
 @options_checked
-def contents(bench: RobBench, *, datasets: Sequence[str] | None = None) -> Contents:
+def contents(bench: RobBench, *, datasets: Sequence[str] | None = None, progress: bool = False) -> Contents:
     """What the explorer shows of a store.
 
     Arguments:
         bench: on the store.
         datasets: those whose numbers are shown; all of them if left out.
+        progress: show on stderr, where that is a terminal, what is done and for how long.
 
     Raises:
         NotMeasured: the store holds no such dataset.
@@ -134,9 +136,17 @@ def contents(bench: RobBench, *, datasets: Sequence[str] | None = None) -> Conte
     # The default one first: what the page begins with is at the top of its lists.
     shown = sorted(datasets or bench.datasets, key=lambda name: name != bench.default_dataset)
     representatives = np.array([store.rows.exact_row[text] for text in store.rows.classes], np.intp)
-    twins = twin_groups(bench.space, [lookup.exact[row] for row in representatives])
-    measured = [_numbers(measurements, question, representatives, twins) for question in _questions(measurements, shown)]
-    measured = [numbers for numbers in measured if not np.isnan(numbers.values).all()]
+    questions = list(_questions(measurements, shown))
+    measured: list[Numbers] = []
+    with clock(f"{store.file_name}: architectures, then metrics", 2 + len(questions), shown=progress) as done:
+        archs = [lookup.exact[row] for row in representatives]
+        done()
+        twins = twin_groups(bench.space, archs)
+        done()
+        for question in questions:
+            numbers = _numbers(measurements, question, representatives, twins)
+            measured += [] if np.isnan(numbers.values).all() else [numbers]
+            done()
     if not measured:
         raise CannotPlot(
             f"{store.file_name} holds no metric of {', '.join(shown)} that is one number an architecture; there is nothing to explore."

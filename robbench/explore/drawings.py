@@ -35,15 +35,15 @@ class Drawings:
 
 def drawings(space: SearchSpace[Any], archs: Sequence[Any]) -> Drawings | None:
     """The drawings of these architectures; None where the space does not say how to draw one."""
-    try:
-        graphs = [space.graph(arch) for arch in archs]
-    except CannotPlot:
-        return None
     first: dict[Hashable, Graph] = {}  # of those that are drawn alike
     arrows: dict[tuple[int, Arrow], int] = {}
     drawn = []
     numbers: dict[Hashable, int] = {}
-    for graph in graphs:
+    for arch in archs:
+        try:
+            graph = space.graph(arch)
+        except CannotPlot:
+            return None
         alike = _alike(graph)
         first.setdefault(alike, graph)
         layout = numbers.setdefault(alike, len(numbers))

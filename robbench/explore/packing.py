@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from robbench.clock import clock
 from robbench.explore.contents import Contents, Numbers
 from robbench.explore.drawings import drawings
 
@@ -67,43 +68,48 @@ class _Blocks:
         return b"".join(self._parts)
 
 
-def pack(shown: Contents) -> bytes:
-    """The contents as the page's scripts read them."""
+def pack(shown: Contents, *, progress: bool = False) -> bytes:
+    """The contents as the page's scripts read them; `progress` as for `contents`."""
     blocks = _Blocks()
     sources = list(dict.fromkeys(numbers.source for numbers in shown.columns))
     space, representatives = shown.space, [shown.exact[row] for row in shown.representatives]
-    found = drawings(space, representatives)
-    codes = np.array([space.encode(arch) for arch in shown.exact], np.uint16)
-    columns = [
-        {
-            **numbers.described(),
-            "source": sources.index(numbers.source),
-            "block": blocks.add(packed.numbers),
-            "denominator": packed.denominator,
-            "after": packed.after,
-            "weights": packed.weights,
+    with clock(f"{shown.store}: drawings, numbers, and both packed", 3, shown=progress) as done:
+        found = drawings(space, representatives)
+        done()
+        codes = np.array([space.encode(arch) for arch in shown.exact], np.uint16)
+        columns = [
+            {
+                **numbers.described(),
+                "source": sources.index(numbers.source),
+                "block": blocks.add(packed.numbers),
+                "denominator": packed.denominator,
+                "after": packed.after,
+                "weights": packed.weights,
+            }
+            for numbers, packed in zip(shown.columns, pack_columns(shown.columns), strict=True)
+        ]
+        done()
+        text = {
+            "store": shown.store,
+            "space": space.title,
+            "kind": space.variable_kind,
+            "variables": [[space.label(variable), *variable.choices] for variable in space.variables],
+            "exact": [str(arch) for arch in shown.exact],
+            "index": None if shown.index is None else blocks.add(shown.index.astype(np.uint32)),
+            "keys": shown.keys,
+            "classOf": blocks.add(shown.class_of.astype(np.uint32)),
+            "representatives": blocks.add(shown.representatives.astype(np.uint32)),
+            "twins": blocks.add(shown.twins.astype(np.uint32)),
+            "codes": [blocks.add(codes[:, place]) for place in range(codes.shape[1])],
+            "columns": columns,
+            "sources": sources,
+            "start": shown.start,
+            "drawings": None if found is None else vars(found),
         }
-        for numbers, packed in zip(shown.columns, pack_columns(shown.columns), strict=True)
-    ]
-    text = {
-        "store": shown.store,
-        "space": space.title,
-        "kind": space.variable_kind,
-        "variables": [[space.label(variable), *variable.choices] for variable in space.variables],
-        "exact": [str(arch) for arch in shown.exact],
-        "index": None if shown.index is None else blocks.add(shown.index.astype(np.uint32)),
-        "keys": shown.keys,
-        "classOf": blocks.add(shown.class_of.astype(np.uint32)),
-        "representatives": blocks.add(shown.representatives.astype(np.uint32)),
-        "twins": blocks.add(shown.twins.astype(np.uint32)),
-        "codes": [blocks.add(codes[:, place]) for place in range(codes.shape[1])],
-        "columns": columns,
-        "sources": sources,
-        "start": shown.start,
-        "drawings": None if found is None else vars(found),
-    }
-    head = json.dumps(text, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    return zlib.compress(struct.pack("<I", len(head)) + head + blocks.bytes(), 9)
+        head = json.dumps(text, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        whole = zlib.compress(struct.pack("<I", len(head)) + head + blocks.bytes(), 9)
+        done()
+        return whole
 
 
 def pack_columns(columns: Sequence[Numbers]) -> list[Packed]:

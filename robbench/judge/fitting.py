@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,12 +57,12 @@ def brought(found: Any) -> Predictor:
     return predictor
 
 
-def ours(name: str) -> Predictor:
-    """A kind of `robbench.surrogates`; raises InvalidArgument where there is none."""
+def ours(name: str, names: Sequence[str]) -> Predictor:
+    """A kind of `robbench.surrogates` that learns from features of these names; raises InvalidArgument where there is none."""
     kind = kind_of(name)
 
     def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
-        return Predicted(kind.fit(features, targets[:, np.newaxis], 1, seed).predict(tested)[:, 0])
+        return Predicted(kind.fit(features, targets[:, np.newaxis], 1, seed, names).predict(tested)[:, 0])
 
     return predictor
 

@@ -26,6 +26,7 @@ from robbench.judge.scoring import HANGING
 from robbench.measurements.directions import spelled
 from robbench.search.repeated import one_thread
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
+from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.splits import TWIN, split
 
 if TYPE_CHECKING:
@@ -81,16 +82,19 @@ def judge_predictor(
     from tqdm import tqdm
 
     checked_count(splits, "splits")
-    predictors = {method: brought(Method(method).found) if ":" in method else ours(method)}
-    predictors |= {name: ours(name) for name in beside}
+    others = {method: brought(Method(method).found)} if ":" in method else {}
+    of_ours = [name for name in dict.fromkeys((method, *beside)) if name not in others]
+    for name in of_ours:
+        kind_of(name)
     names = list(dict.fromkeys(map(spelled, metrics))) or clean_and_robust(bench, training)
     made = made_by(bench, seed, dataset=dataset or bench.default_dataset, training=training, features=features)
-    kept = kept_in(keep, made | {"limit": limit}, list(predictors))
+    kept = kept_in(keep, made | {"limit": limit}, [*others, *of_ours])
     faults, asked, hanging = Faults(), 0, 0
     records: list[dict[str, Any]] = []
     with guarding(bench.path, faults):
         for metric in tqdm(names, unit="metric", disable=None if progress else True):
             data = gather(bench.measurements, metric, features, dataset=dataset, training=training)
+            predictors = {**others, **{name: ours(name, data.names) for name in of_ours}}
             for task in _tasks(data, predictors, _control(bench, data), sizes, range(checked_seed(seed), seed + splits)):
                 is_judged = task.predictor == method
                 if is_judged and hanging == HANGING:

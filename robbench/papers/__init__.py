@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from robbench.bench import RobBench
 
-__all__ = ["PAPERS", "Comparison", "Entry", "Need", "compare", "overview", "reported"]
+__all__ = ["PAPERS", "Comparison", "Entry", "Need", "compare", "overview", "papers", "reported"]
 
 PAPERS: dict[str, Entry] = {
     "jung2023-table1": jung2023.TABLE_1,
@@ -77,6 +77,15 @@ def compare(name: str, bench: RobBench, *, runs: int | None = None, seed: int = 
     entry = PAPERS[name]
     runs = entry.runs if runs is None else checked_count(runs, "runs")
     return compared(name, entry, bench, Setting(runs, checked_seed(seed), progress, checked_count(workers, "workers")))
+
+
+def papers(
+    bench: RobBench, name: str | None = None, *, runs: int | None = None, seed: int = 0, workers: int = 1, progress: bool = False
+) -> pd.DataFrame | Comparison:
+    """What a paper reports beside what the store gives, as `compare`; without a name which there are, as `overview`."""
+    if name is None:
+        return overview(bench)
+    return compare(name, bench, runs=runs, seed=seed, workers=workers, progress=progress)
 
 
 def overview(bench: RobBench) -> pd.DataFrame:

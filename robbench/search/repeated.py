@@ -3,6 +3,8 @@
 for run in repeat("evolution", bench, "pgd@1/255", budget=300, runs=100):
     run.best             the best architecture of this run
     run.incumbents       the best value so far, after each query
+
+bench.search("evolution", "pgd@1/255")     the first of them alone, with its oracle
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import inspect
 import math
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +27,7 @@ from robbench.measurements.metrics import Metric
 from robbench.search.algorithms import algorithm as algorithm_of
 from robbench.search.history import Query
 from robbench.search.objectives import Function
-from robbench.search.result import Found
+from robbench.search.result import Found, Result
 from robbench.spaces.moves import Moves
 from robbench.workers import end_with_parent
 
@@ -109,17 +111,36 @@ def repeat(
         CannotSearch: no such algorithm, or what the algorithm refuses.
         InvalidArgument: a misspelt option, a number of runs or a seed that is none; otherwise as `RobBench.oracle`.
     """
-    _check_options(algorithm, {**(options or {}), **({} if proxy is None else {"proxy": proxy})})
-    refuse_unknown_options("repeat", oracle, tuple(OracleOptions.__annotations__))
-    checked_seed(seed)
     checked_count(runs, "runs")
-    if space is None:
-        asked = bench.oracle(objectives, budget=budget, **oracle)
-        space = asked.subset() if asked.bound_to_store and oracle.get("missing", "raise") == "raise" else bench.space
-    task = _Task(algorithm, bench.path, bench.default_dataset, objectives, budget, seed, space, proxy, dict(options or {}), oracle)
+    task = _task(repeat, algorithm, bench, objectives, budget, seed, space, proxy, options, oracle)
     if executor is None:
-        return (task.run(bench, space, i) for i in range(runs))
+        return (task.run(bench, task.space, i) for i in range(runs))
     return executor.map(task.run_in_worker, range(runs), chunksize=math.ceil(runs / CHUNKS))
+
+
+def search(
+    bench: RobBench,
+    algorithm: str,
+    objectives: Objectives,
+    *,
+    budget: float = 300,
+    seed: int = 0,
+    space: Moves[Any] | None = None,
+    proxy: str | Metric | None = None,
+    options: Mapping[str, Any] | None = None,
+    **oracle: Unpack[OracleOptions],
+) -> Result:
+    """One run of an algorithm: the first of `repeat`, and of ``robbench search``, from the same seed.
+
+    Arguments:
+        budget: how many architectures it may ask for.
+        algorithm, objectives, seed, space, proxy, options, oracle: as for `repeat`.
+
+    Raises:
+        As `repeat`.
+    """
+    task = _task(search, algorithm, bench, objectives, budget, seed, space, proxy, options, oracle)
+    return task.result(bench, task.space, 0)
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
@@ -167,8 +188,11 @@ def _threads() -> ThreadpoolController:
 
 def options_of(algorithm: str) -> list[str]:
     """The names of an algorithm's options; raises CannotSearch where there is no such algorithm."""
-    known = inspect.signature(algorithm_of(algorithm)).parameters
-    return [name for name, parameter in known.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    return _keywords(algorithm_of(algorithm))
+
+
+def _keywords(function: Callable[..., Any]) -> list[str]:
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
@@ -194,6 +218,11 @@ class _Task:
         return self.run(opened(self.path, self.dataset), self.space, index)
 
     def run(self, bench: RobBench, space: Moves[Any], index: int) -> Run:
+        found = self.result(bench, space, index)
+        asked = found.oracle
+        return Run((self.seed, index), found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
+
+    def result(self, bench: RobBench, space: Moves[Any], index: int) -> Result:
         seed = self.seed, index
         noise_seed = noise_seed_of(seed) if self.oracle.get("noise") else 0
         options = dict(self.options)
@@ -201,8 +230,29 @@ class _Task:
             options["proxy"] = bench.oracle(self.proxy, missing="nan", dataset=self.oracle.get("dataset"))
         asked = bench.oracle(self.objectives, budget=self.budget, noise_seed=noise_seed, **self.oracle)
         with one_thread():
-            found = algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
-        return Run(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
+            return algorithm_of(self.algorithm)(asked, space, np.random.default_rng(seed), **options)
+
+
+def _task(
+    asking: Callable[..., Any],
+    algorithm: str,
+    bench: RobBench,
+    objectives: Objectives,
+    budget: float,
+    seed: int,
+    space: Moves[Any] | None,
+    proxy: str | Metric | None,
+    options: Mapping[str, Any] | None,
+    oracle: OracleOptions,
+) -> _Task:
+    """What was asked for, in the name of the function that is asking, once it is checked."""
+    _check_options(algorithm, {**(options or {}), **({} if proxy is None else {"proxy": proxy})})
+    refuse_unknown_options(asking.__name__, oracle, [*_keywords(asking), *OracleOptions.__annotations__])
+    checked_seed(seed)
+    if space is None:
+        asked = bench.oracle(objectives, budget=budget, **oracle)
+        space = asked.subset() if asked.bound_to_store and oracle.get("missing", "raise") == "raise" else bench.space
+    return _Task(algorithm, bench.path, bench.default_dataset, objectives, budget, seed, space, proxy, dict(options or {}), oracle)
 
 
 def noise_seed_of(seed: tuple[int, int]) -> int:

@@ -1,7 +1,11 @@
 """Surrogates: what was not measured, predicted from an architecture's features, with intervals that hold.
 
 models      the interface of every kind of model
-kinds       the kinds by name: forest, boosting, networks, blend, one a file; of few architectures ridge, process and small, all in small
+kinds       the kinds by name: forest, boosting, networks, blend, graph, ensemble, one a file; of few architectures ridge, process and small, all in small
+inputs      features as networks take them
+adam        how networks are trained
+program     the terms of many cells, and networks that run along them
+training    how graph is fitted, in torch
 trees       what forest and boosting are made of
 ubjson      the format in which xgboost saves a model
 features    what models see of an architecture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import numpy as np
 
 from robbench.surrogates.boosting import Boosting, library
-from robbench.surrogates.models import Arrays
+from robbench.surrogates.models import Arrays, part_of
 from robbench.surrogates.networks import Networks
 
 NETWORKS_SHARE = 0.7
@@ -27,7 +28,7 @@ class Blend:
         self.boosting = boosting
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Fit both on the same rows, side by side: numpy and xgboost let go of the interpreter while they compute."""
         library()  # where it is missing, nothing is fitted in vain
         with ThreadPoolExecutor(1) as beside:
@@ -51,11 +52,7 @@ class Blend:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Both, of these arrays."""
-
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
-
-        networks, boosting = Networks.from_arrays(part("networks.")), Boosting.from_arrays(part("boosting."))
+        networks, boosting = Networks.from_arrays(part_of(arrays, "networks")), Boosting.from_arrays(part_of(arrays, "boosting"))
         if networks.shape != boosting.shape:
             raise ValueError(f"its networks are of {networks.shape} features and outputs, and its trees of {boosting.shape}")
         return cls(networks, boosting)

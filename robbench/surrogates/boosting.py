@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -51,7 +51,7 @@ class Boosting:
             raise ValueError("a number is not finite")
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Boost; auxiliary targets are not used."""
         xgboost = library()
         wanted = targets[:, :outputs]

@@ -1,6 +1,7 @@
 """Feature sets: from architectures to named numbers that a surrogate can learn from.
 
-    those of the space   functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure
+    those of the space   functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure,
+                         signal and terms
     proxies              the zero-cost proxies of a store; NaN where one was not measured; of exact architectures
 
 Sets are joined by "+": "structure+proxies".

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from robbench.arguments import checked_choice, options_checked
+from robbench.clock import clock
 from robbench.errors import CannotFit
 from robbench.measurements.measurements import Bench, Measurements
 from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
-from robbench.surrogates.clock import clock
-from robbench.surrogates.kinds import kind_of
+from robbench.surrogates.kinds import features_of, kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
 from robbench.version import __version__
@@ -134,8 +134,9 @@ def fit(
     Arguments:
         bench: where the measurements are.
         target: a metric, or several, as a list or joined by "+"; an attack or corruption without a level means its whole curve.
-        features: feature sets joined by "+"; see `robbench.surrogates.features`.
-        model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
+        features: feature sets joined by "+"; see `robbench.surrogates.features`.  A kind that runs along the graph takes ``terms`` beside them.
+        model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; ``"graph"``, networks along the cell's graph, or ``"ensemble"`` of
+            these and a blend, which need torch to be fitted; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
             ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
         dataset: the bench's default if left out.
         training: the protocol; as for a query.
@@ -156,6 +157,7 @@ def fit(
         MissingLibrary: the model's library is not installed.
     """
     learner, measurements, target = kind_of(model), bench.measurements, spelled(target)
+    features = features_of(model, features, measurements.space)
     data = gather(measurements, target, features, dataset=dataset, training=training)
     left_out = _left_out(data.twins, split, train, seed)
     tested_side = np.any(left_out, axis=0)
@@ -169,12 +171,12 @@ def fit(
     folds = left_out if split == splits.FOLDS else []
     with clock(f"{target}: {model} of {int(train_side.sum())} architectures", 1 + len(folds), shown=progress) as done:
         start = time.perf_counter()
-        fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
+        fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed, data.names)
         seconds = time.perf_counter() - start
         done()
         judged = [fitted] if not folds else []
         for part in folds:
-            judged.append(learner.fit(data.features[~part], data.targets[~part], len(data.outputs), seed))
+            judged.append(learner.fit(data.features[~part], data.targets[~part], len(data.outputs), seed, data.names))
             done()
     outputs = [str(metric) for metric in data.outputs]
     about = About(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -32,7 +33,7 @@ class Forest:
         self._trees = Trees(found | {"threshold": _below(found["threshold"])}, self.shape[0], np.greater)
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Grow it; auxiliary targets are not used."""
         try:
             from sklearn.ensemble import RandomForestRegressor

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from robbench.arguments import checked_choice
-from robbench.errors import NewerFormat
+from robbench.errors import InvalidArgument, NewerFormat
+from robbench.spaces import SearchSpace
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.boosting import Boosting
+from robbench.surrogates.ensemble import Ensemble
+from robbench.surrogates.features import SEPARATOR
 from robbench.surrogates.forest import Forest
+from robbench.surrogates.graph import Graph
 from robbench.surrogates.models import Model
 from robbench.surrogates.networks import Networks
 from robbench.surrogates.small import GaussianProcess, Ridge, Small
@@ -16,10 +22,33 @@ KINDS: dict[str, type[Model]] = {
     "boosting": Boosting,
     "networks": Networks,
     "blend": Blend,
+    "graph": Graph,
+    "ensemble": Ensemble,
     "ridge": Ridge,
     "process": GaussianProcess,
     "small": Small,
 }
+
+BESIDE: dict[str, str] = {"graph": "terms", "ensemble": "terms"}
+"""The set of features that a kind reads beside those that a user names."""
+
+
+def features_of(model: str, features: str, space: SearchSpace[Any]) -> str:
+    """Feature sets that a kind learns from: those named, and its own.
+
+    Raises:
+        InvalidArgument: there is no such kind, or the space has not what it takes.
+    """
+    kind_of(model)
+    own = BESIDE.get(model)
+    if own is None or own in features.split(SEPARATOR):
+        return features
+    if own not in space.features:
+        raise InvalidArgument(
+            f"a surrogate of kind {model!r} runs along the terms of a cell, and {space.title} does not write them out; expected one of"
+            f" {', '.join(kind for kind in KINDS if kind not in BESIDE)}."
+        )
+    return f"{features}{SEPARATOR}{own}"
 
 
 def kind_of(name: str) -> type[Model]:

@@ -5,7 +5,7 @@ A model keeps plain numpy arrays and nothing else, and numpy evaluates them: it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 import numpy as np
@@ -26,7 +26,7 @@ class Model(Protocol):
     """What a fit takes at least."""
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """The model fitted on rows of measurements.
 
         Arguments:
@@ -34,6 +34,7 @@ class Model(Protocol):
             targets: ``(rows, outputs + auxiliary)``, float64, no NaN.
             outputs: how many of the targets are to be predicted; the rest may help to learn them.
             seed: the same seed, rows and library versions give the same model.
+            names: of the features; a kind that reads none of them needs none.
         """
         ...
 
@@ -58,9 +59,14 @@ class Model(Protocol):
         ...
 
 
-def needs(library: str, model: str, error: ImportError) -> MissingLibrary:
-    """What to raise where a model's own library is absent."""
-    return MissingLibrary(f"a surrogate of kind {model!r} needs {library}: pip install 'robbench[surrogates]' ({error}).")
+def needs(library: str, model: str, error: ImportError, extra: str = "surrogates") -> MissingLibrary:
+    """What to raise where a model's own library, which an extra brings, is absent."""
+    return MissingLibrary(f"a surrogate of kind {model!r} needs {library}: pip install 'robbench[{extra}]' ({error}).")
+
+
+def part_of(arrays: Arrays, part: str) -> dict[str, np.ndarray]:
+    """The arrays of one of several models that are stored together, their names after its own and a dot."""
+    return {name.removeprefix(f"{part}."): values for name, values in arrays.items() if name.startswith(f"{part}.")}
 
 
 def filled(features: np.ndarray, fill: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from robbench.surrogates.models import Arrays, filled, medians
+from robbench.surrogates.adam import Adam
+from robbench.surrogates.inputs import Inputs, averaged
+from robbench.surrogates.models import Arrays
 
 
 class Settings(NamedTuple):
@@ -50,36 +52,30 @@ class Networks:
         self._layers = sum(name.startswith("weight") for name in arrays)
         names += [f"{part}{layer}" for part in ("weight", "bias") for layer in range(self._layers)]
         self._arrays = {name: np.asarray(arrays[name]) for name in names}
+        self._inputs = Inputs(*(self._arrays[name] for name in Inputs._fields))
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Train on all targets; keep what the first `outputs` of them need."""
         from threadpoolctl import threadpool_limits
 
-        rows, index, count = np.unique(features, axis=0, return_inverse=True, return_counts=True, equal_nan=False)
-        means = np.zeros((len(rows), targets.shape[1]))
-        np.add.at(means, index.reshape(-1), targets)
-        means /= count[:, np.newaxis]
-        fill = medians(rows)
-        raw = _expanded(filled(rows, fill))
-        keep = np.flatnonzero(np.ptp(raw, axis=0) > 0)
-        centre, scale = raw[:, keep].mean(axis=0), np.maximum(raw[:, keep].std(axis=0), 0.1)
+        rows, means, count = averaged(features, targets)
+        prepared = Inputs.of(rows)
         target_centre, target_scale = means.mean(axis=0), np.maximum(means.std(axis=0), 1e-4)
-        inputs = ((raw[:, keep] - centre) / scale).astype(np.float32)
+        inputs = prepared.standard(rows).astype(np.float32)
         wanted = ((means - target_centre) / target_scale).astype(np.float32)
         # The products are small: on a busy machine the threads of a BLAS wait for each other, a hundred times longer than they work.
         with threadpool_limits(1):
             weights, biases = _trained(inputs, wanted, (np.sqrt(count) / np.sqrt(count).mean()).astype(np.float32), seed, cls.settings)
         weights[-1], biases[-1] = weights[-1][..., :outputs], biases[-1][..., :outputs]
-        found = {"fill": fill, "centre": centre, "scale": scale, "keep": keep.astype(np.int32)}
-        found |= {"target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
+        found = {**prepared._asdict(), "target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
         found |= {f"weight{layer}": weight for layer, weight in enumerate(weights)}
         return cls(found | {f"bias{layer}": bias for layer, bias in enumerate(biases)})
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The mean over the members, in double precision."""
         found = self._arrays
-        inputs = (_expanded(filled(features, found["fill"]))[:, found["keep"]] - found["centre"]) / found["scale"]
+        inputs = self._inputs.standard(features)
         total = np.zeros((len(inputs), len(found["target_centre"])))
         members = len(found["weight0"])
         for member in range(members):
@@ -117,14 +113,8 @@ class Networks:
             raise ValueError("the last layer and the targets' scale do not fit together")
         if not all(np.isfinite(values).all() for values in found.values()):
             raise ValueError("a number is not finite")
-        if found["keep"].dtype.kind not in "iu" or not ((found["keep"] >= 0) & (found["keep"] < 2 * len(found["fill"]))).all():
-            raise ValueError("the inputs that are kept are not among the features")
+        networks._inputs.check()
         return networks
-
-
-def _expanded(features: np.ndarray) -> np.ndarray:
-    """Each feature twice: its size, signs kept, on a logarithmic scale; and whether it is there."""
-    return np.concatenate([np.sign(features) * np.log1p(np.abs(features)), features != 0], axis=1)
 
 
 def _trained(
@@ -158,7 +148,7 @@ def _member(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights ``(in, out)`` and biases ``(1, out)`` of each layer after a step for each batch of rows: the rate warmed up, then a half cosine."""
     layers = len(start)
-    optimiser = _Adam([weight.shape for weight in start] + [(1, weight.shape[1]) for weight in start], settings.decay)
+    optimiser = Adam([weight.shape for weight in start] + [(1, weight.shape[1]) for weight in start], settings.decay)
     weights, biases = optimiser.parameters[:layers], optimiser.parameters[layers:]
     for weight, values in zip(weights, start, strict=True):
         weight[:] = values
@@ -179,36 +169,3 @@ def _member(
                 slope *= hidden[layer] > 0
         optimiser.step(settings.rate * 0.5 * (1 + np.cos(np.pi * step / len(batches))) * min(1, (step + 1) / 100))
     return weights, biases
-
-
-class _Adam:
-    """Adam with decoupled weight decay, in place and on all parameters as one vector: in parts, calls and copies cost more than the networks.
-
-    Arguments:
-        shapes: of the parameters; `parameters` and `gradients` are views of these shapes.
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], decay: float) -> None:
-        self._decay = decay
-        sizes = [math.prod(shape) for shape in shapes]
-        self._values, self._slopes, self._mean, self._square, self._change = np.zeros((5, sum(sizes)), np.float32)
-        ends = list(itertools.accumulate(sizes))
-        places = list(zip(shapes, [0, *ends], ends, strict=False))
-        self.parameters = [self._values[start:end].reshape(shape) for shape, start, end in places]
-        self.gradients = [self._slopes[start:end].reshape(shape) for shape, start, end in places]
-        self._steps = 0
-
-    def step(self, rate: float) -> None:
-        """Change the parameters by their gradients.  The means are kept without their factors of 0.1 and 0.001, which the rate takes in."""
-        self._steps += 1
-        self._mean *= np.float32(0.9)
-        self._mean += self._slopes
-        self._square *= np.float32(0.999)
-        self._square += np.square(self._slopes, out=self._change)
-        np.sqrt(self._square, out=self._change)
-        spread = np.sqrt(0.001 / (1 - 0.999**self._steps))
-        self._change += np.float32(1e-8 / spread)
-        np.divide(self._mean, self._change, out=self._change)
-        self._change *= np.float32(rate * 0.1 / (1 - 0.9**self._steps) / spread)
-        self._values *= np.float32(1 - rate * self._decay)
-        self._values -= self._change

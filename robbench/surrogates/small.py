@@ -9,6 +9,7 @@ Source: Golub, Heath and Wahba (1979) for the penalty by leave-one-out errors; R
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -69,7 +70,7 @@ class Ridge:
         _check_finite(found)
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Solve it; nothing is drawn, and auxiliary targets are not used."""
         wanted = targets[:, :outputs]
         scaled = _Scaled.of(features, wanted)
@@ -122,7 +123,7 @@ class GaussianProcess:
         _check_finite(found)
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Solve it for each output; nothing is drawn, and auxiliary targets are not used."""
         wanted = targets[:, :outputs]
         scaled = _Scaled.of(features, wanted)
@@ -174,7 +175,7 @@ class Small:
         self.model = model
 
     @classmethod
-    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> Self:
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Choose, and fit the chosen kind on all rows; where the rows of a fold are too few for a kind, it is not tried."""
         fold = np.random.default_rng(seed).permutation(len(targets)) % CHOICE_FOLDS
         most = len(targets) - int(np.bincount(fold).max())

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from robbench import CannotFit, InvalidArgument, RobBench
-from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, subsets
+from robbench.analysis import ceiling_of, importance, noise_ceiling, predictability, share_of, subsets
 from robbench.spaces.nb201 import NB201
 from robbench.spaces.nb201.features import operations
 from robbench.store.rows import Rows
@@ -136,3 +136,26 @@ def test_without_the_only_feature_there_is_nothing_to_learn_from(toy: RobBench, 
     with pytest.raises(CannotFit, match="proxies is one feature, synflow, and without it there is none to learn from"):
         subsets(RobBench(store), "clean")
     assert list(subsets(RobBench(store), "clean", columns=["alone"]).index) == ["synflow", "all"]
+
+
+def test_the_best_prediction_of_twins_reaches_the_ceiling_within_its_interval() -> None:
+    """What is measured is the truth with noise, so the truth is as good as a prediction can be."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(600), 2)
+    truth = rng.normal(size=600)[groups]
+    measured = truth + rng.normal(scale=0.5, size=len(groups))
+    best, worse = (share_of(measured, means, groups) for means in (truth, truth + rng.normal(scale=0.5, size=len(groups))))
+    assert best.low < 1 < best.high
+    assert best.share == pytest.approx(1, abs=0.05)
+    assert worse.low < worse.share < worse.high < 0.85
+    assert best.high - best.low < 0.1
+    assert share_of(measured, truth, groups, seed=1).share == best.share
+    nothing = share_of(measured, np.full(len(groups), measured.mean()), groups)
+    assert nothing.share == pytest.approx(0, abs=1e-12)
+
+
+def test_a_share_needs_twins_and_resamples() -> None:
+    with pytest.raises(CannotFit, match="no such group was measured"):
+        share_of(np.arange(5.0), np.arange(5.0), np.arange(5))
+    with pytest.raises(InvalidArgument, match="resamples"):
+        share_of(np.arange(4.0), np.arange(4.0), np.array([0, 0, 1, 1]), resamples=0)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,32 @@ def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str) -> None:
     code, printed = robbench("verify", store, "--device", "cpu")
     assert code == 0
     assert "in the same environment: 0 of 168 outcomes and 0 proxies differ" in printed
+    (unit,) = json.loads(robbench("verify", store, "--device", "cpu", "--json")[1])["units"]
+    assert (unit["succeeded"], unit["outcomes"], unit["differing_outcomes"]) == (True, 168, 0)
+    told = json.loads(robbench("merge", folder, "--into", store, "--json")[1])
+    assert (told["into"], told["added"], len(told["unchanged"])) == (str(store), [], 15)
+    told = json.loads(robbench("status", folder, "--json")[1])
+    assert (told["done"], told["total"], told["recipe"], told["failed"], told["running"]) == (2, 2, "digits", [], [])
+    again = ("plan", tmp_path / "again", "--dataset", tiny_images, "--recipe", "digits", "--evaluation", "digits-light", "--classes", 3)
+    told = json.loads(robbench(*again, "--stack", 2, "--json")[1])
+    assert told == {"folder": str(tmp_path / "again"), "architectures": 3, "seeds": [0], "units": 2, "stack": 2}
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_command_has_examples_and_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from builders.cli import build, proxies
+    from builders.recipes import RECIPES
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=1))
+    shown = {name: str(command.epilog) for name, command in {**build.commands, "proxies": proxies, "build": build}.items()}
+    assert all("$ robbench " in text for text in shown.values())
+    lines = {name: re.findall(r"\$ robbench (.+)", text) for name, text in shown.items() if "which need" not in text}
+    every = [*lines["status"], *lines["verify"][1:], *lines["proxies"]]  # one store for all of them
+    assert {line for name in ("plan", "run", "status", "merge", "verify", "proxies", "build") for line in lines[name]} == set(every)
+    for line in every:
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, f"robbench {line}\n{result.output}"
 
 
 def test_the_stack_is_chosen_where_it_is_left_out(tmp_path: Path, tiny_images: str) -> None:
@@ -126,9 +155,13 @@ def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> Non
         (("|nope~0|", "--dataset", tiny_images), "Error: UnknownArchitecture: "),
         ((CELL, "--dataset", tiny_images, "--proxy", "synflo"), "Error: ProxyError: 'synflo' is not a proxy. Did you mean 'synflow'"),
         ((CELL, "--dataset", tiny_images, "--init", "zeros"), "Error: ProxyError: 'zeros' is not an initialisation"),
+        (
+            (CELL, "--dataset", tiny_images, "--seed", -1),
+            "Error: InvalidArgument: --seed -1 is not a seed; expected an integer of at least 0",
+        ),
         ((CELL, "--dataset", tiny_images, "--device", "abacus"), "Error: BuildError: device 'abacus' cannot be used"),
     ):
-        result = CliRunner().invoke(main, ["proxies", *arguments])
+        result = CliRunner().invoke(main, ["proxies", *map(str, arguments)])
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(message)
 

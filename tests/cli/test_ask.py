@@ -105,7 +105,7 @@ def test_table_is_csv_on_stdout_or_in_a_file(run: Run, small_store: Path, bench:
 def test_table_is_parquet_where_the_name_says_so(run: Run, small_store: Path, bench: RobBench, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     assert answer(run("table", "--store", small_store, "--dataset", "toy100", "--out", tmp_path / "t.parquet")) == ""
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), bench.table(dataset="toy100"))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), bench.table(dataset="toy100").reset_index())
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.cli.running import Run, answer, refusal
@@ -10,6 +11,8 @@ def test_the_explorer_is_written_and_its_size_told(run: Run, few_store: Path, tm
     said = answer(run("explore", few_store, "--out", out, "--dataset", "toy100"))
     assert said == f"{out}: 426 architectures, 6 metrics, {out.stat().st_size / 1e6:.1f} MB.  Open it in a browser.\n"
     assert out.read_text("utf-8").startswith("<!DOCTYPE html>")
+    told = json.loads(answer(run("explore", few_store, "--out", out, "--dataset", "toy100", "--json")))
+    assert told == {"store": str(few_store), "out": str(out), "bytes": out.stat().st_size, "architectures": 426, "metrics": 6}
 
 
 def test_what_cannot_be_written_is_refused_before_the_store_is_read(run: Run, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,12 @@ def test_what_does_not_come_is_told_and_the_rest_imported(run: Run, server: Serv
     assert "hwnasbench/hw_cifar100.csv did not come: the server answered 404 Not Found. By hand: open https://example.org" in result.stdout
     assert "Error: 1 of 2 files did not come" in result.stderr
     assert RobBench(tmp_path / "store.h5").query(FIRST, "fpga_energy") == 0.5
-    found = json.loads(run("fetch", "hwnasbench", "--cache", tmp_path / "cache", "--json").stdout)
-    assert [sorted(one) for one in found] == [["came", "known", "name", "path", "sha256"], ["name", "why"]]
+    cache = tmp_path / "cache"
+    found = json.loads(run("fetch", "hwnasbench", "--cache", cache, "--json").stdout)
+    assert [sorted(one) for one in (*found["fetched"], *found["failed"])] == [["came", "known", "name", "path", "sha256"], ["name", "why"]]
+    assert (found["cache"], found["import"]) == (str(cache), None)
+    imported = json.loads(run("fetch", "hwnasbench", "--cache", cache, "--into", tmp_path / "store.h5", "--json").stdout)["import"]
+    assert [one["unchanged"] for one in imported["imported"]] == [["cifar10/untrained/fpga_energy/value"]]
 
 
 def test_fetching_nothing_or_something_unknown_is_refused(run: Run) -> None:
@@ -104,6 +109,40 @@ def test_what_was_refused_is_on_stderr_and_the_status_says_so(run: Run, tmp_path
     assert "is a Python pickle" in result.stderr
     assert "Error: 1 files of " in result.stderr
     assert RobBench(tmp_path / "store.h5").query(FIRST, "fpga_energy") == 0.5
+
+
+def test_what_became_of_each_file_is_told_to_programs(run: Run, tmp_path: Path) -> None:
+    folder, store = tmp_path / "files", tmp_path / "store.h5"
+    folder.mkdir()
+    (folder / "nats.pickle").write_bytes(b"\x80\x04}q\x00.")
+    (folder / "notes.txt").write_text("when, what\n")
+    file = write_csv(of_source("hwnasbench", folder), ["net", "fpga_energy", "abacus"], [[str(FIRST.to_naslib()), 0.5, 1]])
+    result = run("import", folder, "--into", store, "--json")
+    assert (result.exit_code, result.stderr) == (1, f"Error: 1 files of {folder} were not imported; it says above why.\n")
+    told = json.loads(result.stdout)
+    (refused,) = told["refused"]
+    assert (refused["path"], told["unknown"]) == (str(folder / "nats.pickle"), [str(folder / "notes.txt")])
+    assert "is a Python pickle" in refused["why"]
+    expected: dict[str, Any] = {
+        "source": "hwnasbench",
+        "path": str(file),
+        "into": str(store),
+        "kept_apart": None,
+        "added": ["cifar10/untrained/fpga_energy/value"],
+        "filled": [],
+        "unchanged": [],
+        "absent": [],
+        "sentinels": {},
+        "ignored": ["abacus"],
+        "unreadable": [],
+    }
+    assert told["imported"] == [expected]
+    again = json.loads(answer(run("import", "hwnasbench", file, "--into", store, "--json")))
+    assert again == {
+        "imported": [{**expected, "added": [], "unchanged": expected["added"]}],
+        "refused": [],
+        "unknown": [],
+    }, "a source alone is told in the same words"
 
 
 def test_neither_a_source_nor_a_folder(run: Run) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def test_width_and_resolution_are_as_asked(width: str, inches: float, few_store:
 
     assert plot(few_store, "architecture", ARCH, "--width", width, "--dpi", 100, "--out", tmp_path / "figure.png").exit_code == 0
     assert imread(tmp_path / "figure.png").shape[1] == round(100 * inches)
+
+
+def test_what_was_drawn_is_told_to_programs(few_store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figure.svg"
+    found = plot(few_store, "architecture", ARCH, "--width", "column", "--out", out, "--json")
+    told = json.loads(found.stdout)
+    assert told.pop("inches")[0] == 3.3
+    assert told == {"figure": "architecture", "store": str(few_store), "out": str(out), "bytes": out.stat().st_size, "dpi": 300}
 
 
 @pytest.mark.parametrize(

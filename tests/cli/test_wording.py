@@ -26,6 +26,7 @@ from tests.cli.running import ARCH, Run, answer, refusal
         (["query", ARCH, "fog"], "fog on toy10 needs a level, after an @."),
         (["query", ARCH, "clean", "--seed", "5"], "clean is stored without seeds; leave --seed 5 out"),
         (["top", "clean:confusion"], "ask for one architecture with robbench query"),
+        (["top", "autoattack@1/255"], "`robbench info` lists what is"),
         (["search", "random", "clean", "--budget", "0"], "--budget 0 is not a budget"),
         (["anomalies", "--threshold", "-1"], "--threshold -1.0 is not a number of standard errors"),
     ],
@@ -33,7 +34,7 @@ from tests.cli.running import ARCH, Run, answer, refusal
 def test_errors_speak_of_options(arguments: list[str], said: str, run: Run, few_store: Path) -> None:
     error = refusal(run(*arguments, "--store", few_store))
     assert said in error
-    assert not re.search(r"\b(directions|training|seed|budget|threshold|missing|level|images)=|eps=…|query\(\)", error), error
+    assert not re.search(r"\b(directions|training|seed|budget|threshold|missing|level|images)=|eps=…|query\(\)|metrics\(\)", error), error
 
 
 def completed(*words: str) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 
 from robbench import RobBench, analysis
 from robbench.explore import contents, write
+from robbench.explore.page import _asset, _written
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
 from robbench.store.rows import Rows
@@ -49,9 +50,10 @@ def few_page(few_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def opened(chromium: Any, out: Path, address: str = "", **settings: Any) -> Iterator[Any]:
-    """The page, which must log nothing, raise nothing and ask for nothing but itself."""
+def opened(chromium: Any, out: Path, address: str = "", *, first: str = "", **settings: Any) -> Iterator[Any]:
+    """The page, which must log nothing, raise nothing and ask for nothing but itself; `first` is run before its own scripts."""
     context = chromium.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True, **settings)
+    context.add_init_script(first)
     page = context.new_page()
     heard: list[str] = []
     page.on("console", lambda message: heard.append(message.text))
@@ -378,6 +380,33 @@ def test_genotypes_of_darts_are_drawn_and_have_neighbours(chromium: Any, tmp_pat
         nearest = [sum(np.array(DARTS.encode(bench.classes[3])) != np.array(DARTS.encode(other))) for other in bench.architectures]
         told = [int(text.split()[0]) for text in page.locator("#neighbours tbody td:first-child").all_inner_texts()]
         assert told == sorted(int(one) for one in nearest)[1:13]
+
+
+def test_bytes_of_every_length_come_back(view: Any) -> None:
+    function = _asset("data.js").partition("const Data")[0]
+    for length in range(5):
+        packed = bytes(range(256)) + bytes(range(255, 255 - length, -1))
+        found = view.evaluate(f"(text) => {{ {function}; return [...bytesOf(text)]; }}", _written(packed))
+        assert bytes(found) == packed
+
+
+WITHOUT_WEBGL = """
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
+  return /webgl|webgpu/.test(kind) ? null : context.call(this, kind, ...options);
+};
+"""
+
+
+def test_a_browser_without_webgl_misses_nothing(chromium: Any, few_page: Path) -> None:
+    colours = "new Set(new Uint32Array($.getContext('2d').getImageData(0, 0, $.width, $.height).data.buffer)).size"
+    found = []
+    for first in ("", WITHOUT_WEBGL):
+        with opened(chromium, few_page, first=first) as page:
+            found.append(page.locator("#scatter").evaluate(f"$ => {colours}"))
+            page.locator("#table tbody .open").first.click()
+            assert len(cards(page)) == 1
+    assert found[0] == found[1] > 100
 
 
 def test_a_hundred_thousand_architectures_are_explored(chromium: Any, toy_bench: RobBench, tmp_path: Path) -> None:

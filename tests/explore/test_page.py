@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import CannotPlot
 from robbench.explore import contents, page, write
-from robbench.explore.page import MARK
+from robbench.explore.page import MARK, _written
 from robbench.store.arrays import Array
 from robbench.store.writing import extend
 from tests.explore.unpacking import DATA, Unpacked, data_of
@@ -63,6 +64,15 @@ def test_nothing_of_a_store_is_markup(tmp_path: Path, toy_store: Path) -> None:
     assert Unpacked(data_of(whole)).text["columns"][0]["dataset"] == HOSTILE
 
 
+def test_whatever_the_bytes_are_they_are_text_without_markup() -> None:
+    for length in range(9):
+        packed = bytes(range(256)) * 40 + bytes(range(255, 255 - length, -1))
+        text = _written(packed)
+        assert not set(text) & set("<'\"\\ \n")
+        assert data_of(f'<script id="data" type="text/plain">{text}</script>'.encode()) == packed
+        assert len(text) < 1.26 * len(packed)
+
+
 def test_the_same_store_gives_the_same_page(toy_bench: RobBench) -> None:
     assert page(contents(toy_bench)) == page(contents(toy_bench))
 
@@ -85,3 +95,24 @@ def test_no_other_file_is_touched(toy_bench: RobBench, tmp_path: Path, name: str
         write(contents(toy_bench), tmp_path / name)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["mine.html"]
     assert mine.read_text("utf-8") == "my own page"
+
+
+def test_a_bench_writes_its_explorer_and_says_what_is_in_it(toy_bench: RobBench, tmp_path: Path) -> None:
+    out = tmp_path / "explore.html"
+    found = toy_bench.explore(out, datasets=["toy10"])
+    shown = contents(toy_bench, datasets=["toy10"])
+    assert out.read_bytes() == page(shown)
+    assert found == (out, out.stat().st_size, len(toy_bench.classes), len(shown.columns))
+    with pytest.raises(CannotPlot, match="make it first"):
+        toy_bench.explore(tmp_path / "none" / "explore.html", progress=True)
+
+
+def test_a_terminal_sees_what_is_done(toy_bench: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stderr", terminal)
+    shown = contents(toy_bench, progress=True)
+    every = 2 + len(shown.columns) - len(toy_bench.space.attributes)
+    assert f"toy.h5: architectures, then metrics: {every} of {every} done, 00:0" in terminal.getvalue()
+    page(shown, progress=True)
+    assert "toy.h5: drawings, numbers, and both packed: 3 of 3 done, 00:0" in terminal.getvalue()

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-DATA = re.compile(rb'<script id="data" type="text/plain">([A-Za-z0-9+/=]*)</script>')
+DATA = re.compile(rb'<script id="data" type="text/plain">([^<\n]*)</script>')
 
 
 def data_of(page: bytes) -> bytes:
     """The packed contents of a page."""
     found = DATA.search(page)
     assert found
-    return base64.b64decode(found[1], validate=True)
+    return base64.b85decode(found[1].replace(b",", b"<"))
 
 
 class Unpacked:

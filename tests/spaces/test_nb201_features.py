@@ -8,13 +8,13 @@ from hypothesis import given
 
 from robbench import InvalidArgument, NotMeasured, RobBench
 from robbench.spaces.nb201 import NB201, SIZE, Cell, cells, position
-from robbench.spaces.nb201.features import STRUCTURE, nodes, operations, paths
+from robbench.spaces.nb201.features import STRUCTURE, nodes, operations, paths, signal
 from robbench.spaces.nb201.identity import INPUT, expression, twin_partition
 from robbench.surrogates.features import PROXIES, parse_sets, proxies, table
 from tests.strategies import any_cell
 
 EVERY = tuple(cells())
-SHAPES = {"operations": 6, "paths": 53, "nodes": 69}
+SHAPES = {"operations": 6, "paths": 53, "nodes": 69, "signal": 27, "terms": 46}
 PLAIN = Cell(["nor_conv_3x3", "none", "nor_conv_1x1", "skip_connect", "none", "avg_pool_3x3"])
 
 
@@ -81,3 +81,30 @@ def test_a_set_that_is_not_there_is_refused() -> None:
 def test_proxies_of_a_dataset_without_any_are_refused(bench: RobBench) -> None:
     with pytest.raises(NotMeasured, match=r"small.h5 holds no proxies of toy100.*`robbench import nbsuite_zero` brings some"):
         proxies(bench.measurements, "toy100")
+
+
+def test_a_signal_by_hand() -> None:
+    """The input and the 3×3 of it: every cell adds a variance of 1 from a convolution, and the gradient's square grows as it does."""
+    found = signal(
+        [
+            Cell(["none", "none", "none", "skip_connect", "none", "none"]),
+            Cell(["nor_conv_3x3", "none", "none", "skip_connect", "skip_connect", "none"]),
+        ]
+    )
+    skip, both = (dict(zip(found.names, row, strict=True)) for row in found.values)
+    assert {value for name, value in skip.items() if not name.endswith("linear")} == {0}
+    assert {skip[f"signal{cell}:linear"] for cell in (1, 2, 5)} == {1}
+    for cell in (1, 2, 5):
+        assert both[f"signal{cell}:variance"] == pytest.approx(np.log(cell + 1))
+        assert both[f"signal{cell}:gradient"] == pytest.approx(0)
+        assert both[f"signal{cell}:linear"] == pytest.approx(1 / (cell + 1))
+        assert both[f"signal{cell}:3"] == both[f"signal{cell}:reach"] == both[f"signal{cell}:length"]
+    assert both["signal1:3"] == 1 / 2
+    assert both["signal2:3"] == pytest.approx((2 * 1 / 2 + (1 / 2 + 1)) / 3)
+
+
+def test_a_pooling_halves_the_variance() -> None:
+    [row] = signal([Cell(["none", "none", "none", "avg_pool_3x3", "none", "none"])]).values
+    found = dict(zip(signal([PLAIN]).names, row, strict=True))
+    assert [found[f"signal{cell}:variance"] for cell in (1, 2, 5)] == pytest.approx([cell * np.log(0.5) for cell in (1, 2, 5)])
+    assert (found["signal5:p"], found["signal5:reach"], found["signal5:spread"], found["signal5:linear"]) == (5, 5, 0, 1)

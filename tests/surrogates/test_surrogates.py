@@ -38,6 +38,7 @@ from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
+from robbench.surrogates.graph import Graph
 from robbench.surrogates.networks import Networks
 from robbench.surrogates.predictions import Surrogates
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
@@ -53,7 +54,7 @@ ROWS = Rows.of(NB201, [*NB201.members[::13], Cell.parse(ARCH)])
 """A thirteenth of the cells: enough to learn from, and quickly predicted."""
 CLASSES, SIZE = len(ROWS.keys), len(ROWS.exact)
 LIBRARY = {"forest": "sklearn", "boosting": "xgboost", "blend": "xgboost", "networks": "threadpoolctl"}
-LIBRARY |= {"ridge": "numpy", "process": "numpy", "small": "sklearn"}
+LIBRARY |= {"ridge": "numpy", "process": "numpy", "small": "sklearn", "graph": "torch", "ensemble": "torch"}
 KINDS = list(LIBRARY)
 
 
@@ -85,6 +86,7 @@ def learnable() -> list[Array]:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks that are trained for a moment only."""
     monkeypatch.setattr(Networks, "settings", Networks.settings._replace(epochs=1, fewest_steps=300))
+    monkeypatch.setattr(Graph, "settings", Graph.settings._replace(members=2, width=8, epochs=1, fewest_steps=150))
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +223,7 @@ def test_what_cannot_be_fitted_says_why(toy: RobBench, tmp_path: Path, monkeypat
         fit(toy, "square@1/255", model="networks")
     with pytest.raises(
         InvalidArgument,
-        match=r"model='tree' has no meaning\. Expected 'forest' or 'boosting' or 'networks' or 'blend' or 'ridge' or 'process' or 'small'\.",
+        match=r"model='tree' has no meaning\. Expected 'forest' or 'boosting' or 'networks' or 'blend' or 'graph' or 'ensemble' or 'ridge' or 'process' or 'small'\.",
     ):
         fit(toy, "clean", model="tree")
     with pytest.raises(

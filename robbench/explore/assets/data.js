@@ -1,11 +1,24 @@
 // What packing.py packed: texts at once, columns of numbers when they are first asked for.
 
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
+
+// The bytes that were written in base 85: four in five characters, at the end so many as are left.
+function bytesOf(text) {
+  const digits = new Uint8Array(128);
+  for (let i = 0; i < DIGITS.length; i++) digits[DIGITS.charCodeAt(i)] = i;
+  const words = Math.ceil(text.length / 5);
+  const view = new DataView(new ArrayBuffer(4 * words));
+  for (let i = 0; i < words; i++) {
+    let word = 0;
+    for (let at = 5 * i; at < 5 * i + 5; at++) word = 85 * word + (at < text.length ? digits[text.charCodeAt(at)] : 84);
+    view.setUint32(4 * i, word);
+  }
+  return new Uint8Array(view.buffer, 0, 4 * words - (5 * words - text.length));
+}
+
 const Data = {
   async read(text) {
-    const letters = atob(text);
-    const packed = new Uint8Array(letters.length);
-    for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i);
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
     this.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     const length = new DataView(this.bytes.buffer).getUint32(0, true);
     Object.assign(this, JSON.parse(new TextDecoder().decode(this.bytes.subarray(4, 4 + length))));

@@ -4,6 +4,8 @@
     paths        words of operations along the ways from input to output
     nodes        what is summed where: terms by operation, by stem, by size of the sum
     structure    the three together
+    signal       how strong the signal is in the untrained network, and by which ways it comes, after one, two and five cells
+    terms        the function itself, term by term (`robbench.spaces.terms`)
 
 They are functions of `identity.expression`: dead edges are gone, skips are contracted, so all cells of a class, and all functional twins, have equal
 features.  A change to what any set computes takes a new `feature_version` of the space.
@@ -19,7 +21,9 @@ import numpy as np
 
 from robbench.spaces.nb201.cell import OPERATIONS, Cell
 from robbench.spaces.nb201.identity import INPUT, Sum, Term, expression
+from robbench.spaces.nb201.signal import signal as propagated
 from robbench.spaces.space import Features
+from robbench.spaces.terms import terms as written_out
 
 LETTERS = {"nor_conv_1x1": "1", "nor_conv_3x3": "3", "avg_pool_3x3": "p"}
 """One letter for each operation that computes something, as in the features' names; the input is 0."""
@@ -27,6 +31,7 @@ _OPS = tuple(LETTERS.values())
 _WORDS = tuple("".join(word) for length in range(4) for word in itertools.product(_OPS, repeat=length))
 _SUBSETS = tuple("".join(subset) for size in range(4) for subset in itertools.combinations(_OPS, size))
 _MOST_TERMS = 4
+_MOST_DISTINCT = 6
 
 
 def operations(archs: Sequence[Cell]) -> Features:
@@ -66,11 +71,27 @@ def nodes(archs: Sequence[Cell]) -> Features:
     return _counted(archs, names, _nodes)
 
 
+def terms(archs: Sequence[Cell]) -> Features:
+    """The function that a cell computes, written out.
+
+    Returns:
+        ``(cells, 46)``: see `robbench.spaces.terms`; at most six terms, one an edge.
+    """
+    return written_out([_lettered(expression(arch)) for arch in archs], _OPS, _MOST_DISTINCT)
+
+
+def signal(archs: Sequence[Cell]) -> Features:
+    """See `robbench.spaces.nb201.signal`: ``(cells, 27)``."""
+    return propagated(terms(archs), {"1": (True, False), "3": (True, True), "p": (False, True)})
+
+
 STRUCTURE: dict[str, tuple[Callable[[Sequence[Cell]], Features], ...]] = {
     "operations": (operations,),
     "paths": (paths,),
     "nodes": (nodes,),
     "structure": (operations, paths, nodes),
+    "signal": (signal,),
+    "terms": (terms,),
 }
 
 

@@ -18,9 +18,10 @@ from builders.errors import BuildError
 from builders.evaluations import Evaluation
 from builders.log import Event
 from builders.measure import Progress
-from builders.own import OwnAttack
+from builders.own import OwnAttack, OwnProxy
 from builders.plan import Unit
 from builders.plan_file import read_plan
+from builders.proxies import Proxy
 
 
 @pytest.fixture
@@ -67,9 +68,19 @@ def test_a_data_set_that_a_worker_lacks_is_named_with_the_worker(job: Job) -> No
         run_on_worker(job.plan.units()[0], replace(job, plan=replace(job.plan, dataset="npz:nowhere.npz")))
 
 
-def test_a_module_of_ones_own_that_a_worker_lacks_is_refused_before_any_work(job: Job, worker: Any) -> None:
-    attack = OwnAttack("a_module_that_is_only_there:Noise", "0123456789abcdef")
-    plan = replace(job.plan, evaluation=Evaluation("mine", {"attack-noise": attack}, (0.1,)))
+ONLY_THERE = "a_module_that_is_only_there:Noise", "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        Evaluation("mine", {"attack-noise": OwnAttack(*ONLY_THERE)}, (0.1,)),
+        Evaluation("mine", {}, proxies={"proxy-noise": Proxy(OwnProxy(*ONLY_THERE))}),
+    ],
+    ids=["attack", "proxy"],
+)
+def test_a_module_of_ones_own_that_a_worker_lacks_is_refused_before_any_work(job: Job, worker: Any, evaluation: Evaluation) -> None:
+    plan = replace(job.plan, evaluation=evaluation)
     with pytest.raises(
         BuildError, match=r"'a_module_that_is_only_there:Noise' cannot be imported .*expected a_module_that_is_only_there\.py in /"
     ):

@@ -19,6 +19,7 @@ from builders.proxies.jacobians import Hessian
 from builders.proxies.rscore import Psi
 from builders.proxies.swap import Swap
 from builders.proxies.zcprob import ZCPRob
+from robbench.errors import InvalidArgument
 from robbench.measurements.metrics import TABLE
 from tests.builders.proxies.small import CELLS, CONSTANT, MEAN, NOTHING, SKELETON, STD, images, labels, stacked
 
@@ -210,6 +211,8 @@ def test_values_that_are_not_finite_are_missing_and_counted() -> None:
 def test_unknown_names_and_what_is_no_batch() -> None:
     with pytest.raises(ProxyError, match=r"'synflo' is not a proxy. Did you mean 'synflow' or 'flops'\? Known: params"):
         score(stacked(), images(), labels(), ["synflo"])
+    with pytest.raises(InvalidArgument, match=r"seed=-1 is not a seed; expected an integer of at least 0"):
+        score(stacked(), images(), labels(), ["nwot"], seed=-1)
     with pytest.raises(ProxyError, match=r"images are torch.float64 \(2, 8, 8\); expected floats"):
         score(stacked(), images()[0], labels())
     with pytest.raises(ProxyError, match=r"labels are torch.float32 \(16,\) for 16 images; expected int64"):

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from robbench.surrogates import clock as module
-from robbench.surrogates.clock import clock
+from robbench import clock as module
+from robbench.clock import clock
 
 
 class Terminal(io.StringIO):
