@@ -1,7 +1,8 @@
 """Draws the figures of docs/figures/ with the commands that docs/figures.md shows, and writes that page.
 
-Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extras `plots` and `surrogates`.  About
-a minute of one core.  What is random, the forest and the searches, is seeded.  n is all classes, or cells, of the store.
+The figures are of the embedded store, n all of its classes, or cells.  The table at the end is of published data (ROBBENCH_REFERENCE, or
+../shared/reference beside the repository).  Needs the extras `plots` and `surrogates`.  A few minutes of one core, most of them for the importances.  What
+is random, the forest and the searches, is seeded.
 
     python benchmarks/figures.py
 """
@@ -19,55 +20,65 @@ from robbench.sources import import_source
 
 REFERENCE = Path(os.environ.get("ROBBENCH_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
 DOCS = Path(__file__).parents[1] / "docs"
-SOURCES = {
-    "jung2023": "jung2023",
-    "nbsuite_zero": "nbsuite_zero/zc_nasbench201_cifar10.csv",
-    "hwnasbench": "hwnasbench/hw_cifar10.csv",
-}
-MATRIX = "clean fgsm@1/255 pgd@1/255 apgd-ce@1/255 square@1/255 mean_corruption synflow nwot jacov grad_norm snip params edgegpu_latency"
-BEST_CLEAN = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
-BEST_PGD = "|avg_pool_3x3~0|+|none~0|skip_connect~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
+MATRIX = "clean fgsm@16/255 pgd@16/255 apgd-ce@16/255 square@16/255 mean_corruption synflow nwot jacov grad_norm snip hessian params training_seconds"
+BEST_CLEAN = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|nor_conv_3x3~0|nor_conv_1x1~1|avg_pool_3x3~2|"
+BEST_PGD = "|nor_conv_1x1~0|+|none~0|avg_pool_3x3~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
 FIGURES = {
-    "attacks": (
-        "boxes attacks",
-        "Accuracy of all 6,466 classes on cifar10 at each eps: quartiles, whiskers from the 5th to the 95th percentile.",
-    ),
-    "corruptions": ("boxes corruptions --dpi 150", "The same at each severity; snow and glass blur do not fall steadily."),
+    "attacks": ("boxes attacks", "Accuracy of all classes at each eps: quartiles, whiskers from the 5th to the 95th percentile."),
+    "corruptions": ("boxes corruptions --dpi 150", "The same at each severity."),
     "correlation": (
         f"correlation {MATRIX}",
-        "Kendall's τ, more being better in each metric: of a latency, less. Pairs of class metrics run over 6,466 classes; a proxy's over the cells it was"
-        " computed for, 9,445; a latency's over 15,625.",
+        "Kendall's τ of the values as they were measured: of a Hessian, a loss or a time, less is better, and its sign is not turned round. Pairs of class"
+        " metrics run over classes, a proxy's over the cells it was computed for.",
     ),
-    "scatter": ("scatter clean pgd@1/255 --dpi 150", "Clean against robust accuracy of every class, and the front between them."),
-    "latency": (
-        "scatter edgegpu_latency pgd@1/255 --dpi 150",
-        "Latency on an edge GPU against robust accuracy of every cell; left is faster.",
+    "scatter": (
+        "scatter clean pgd@16/255 --dpi 150",
+        "Clean against robust accuracy of every class, and the front between them. Colour tells how many classes lie at a point: within a hundredth of each axis.",
     ),
-    "importance": ("importance pgd@1/255", "What a forest that predicts the accuracy under PGD loses when one proxy is shuffled."),
+    "sizes": (
+        "scatter kernel_parameters pgd@16/255 --direction kernel_parameters=min --color clean --dpi 150",
+        "Size against robust accuracy, coloured by clean accuracy, in an order that does not follow it; fewer parameters are better.",
+    ),
+    "importance": (
+        "importance pgd@16/255",
+        "What a forest that predicts the accuracy under PGD loses when one proxy is shuffled, and the standard deviation over five times.",
+    ),
     "curves": (
-        f"curves pgd 'best clean={BEST_CLEAN}' 'best pgd@1/255={BEST_PGD}'",
-        "Two cells under PGD: the best one without an attack, and the best at eps 1/255.",
+        f"curves pgd 'best clean={BEST_CLEAN}' 'best under PGD={BEST_PGD}'",
+        "Two cells under PGD. eps stands at its square root, so that 0.1/255 and 8/255 can both be read where both were measured; eps 1, which FGSM has in"
+        " published data, stands apart.",
     ),
     "search": (
-        "search fgsm@1/255 random local evolution bananas --dpi 150",
-        "The best network so far of 30 searches of each kind: mean, and the 10th to the 90th percentile; repeats are charged.",
+        "search pgd@16/255 random local evolution --dpi 150",
+        "How far the best network so far is from the best there is: mean of 30 searches of each kind, and the 10th to the 90th percentile; repeats are charged."
+        " `--values` draws the accuracy itself.",
     ),
-    "cell": (f"architecture '{BEST_CLEAN}'", "The cell of the best clean accuracy."),
-    "best": ("best clean pgd@1/255 mean_adversarial mean_corruption", "The best cells by four metrics."),
+    "cell": (f"architecture '{BEST_CLEAN}'", "A cell; `none` is no arrow."),
+    "best": ("best clean pgd@16/255 mean_adversarial_measured mean_corruption --dpi 100", "The best cells by four metrics."),
+    "top": ("top pgd@16/255 --dpi 100", "What the twenty best choose on each edge."),
+    "proxies": (
+        "proxies clean pgd@16/255 mean_corruption --width column --dpi 100",
+        "Every proxy of the store against three metrics, without signs.",
+    ),
 }
-DENSE = ("corruptions", "scatter", "latency", "search")
+DENSE = ("corruptions", "scatter", "sizes", "search", "best", "top", "proxies")
 """Smaller as pixels, so that the repository stays small."""
 SYSTEMATIC = 0.1
 """The share of comparisons from which on an excess is told of although none is beyond noise."""
-PAGE = """# Figures of the published data
+PAGE = """# Figures
 
-Drawn by `benchmarks/figures.py` from a store of {sources}, with the commands below (`ROBBENCH_STORE` names the store; `.pdf` and `.png`
-work as well as `.svg`).
+Drawn by `benchmarks/figures.py` from the embedded store, of handwritten digits, with the commands below. With `--store FILE` the same commands draw another
+store, such as published data, with its own metrics: `robbench plot scatter clean pgd@1/255 --store jung2023.h5 --out scatter.pdf`.
+
+A figure is as wide as a column of a two-column paper or as its page (`--width column` or `page`, 3.25 and 6.75 inches; in Python also any number of
+inches), and never higher than a page. No text in it is smaller than 7 points, it names the data set and says metrics in words, and what colour tells
+apart, markers, hatches or numbers tell apart too. The name of the file decides what it is: `.pdf` and `.svg` are vectors, with dense points as pixels;
+`.png` has 300 pixels an inch, or what `--dpi` says.
 """
 ANOMALIES = """
-## Signs of gradient masking
+## Signs of gradient masking in published data
 
-`analysis.anomaly_counts(bench)`: accuracies that are above another that they should not exceed, over all architectures and
+`analysis.anomaly_counts(bench)` of jung2023: accuracies that are above another that they should not exceed, over all architectures and
 levels of a kind, and how many are so by more than {threshold:g} binomial standard errors; an architecture counts once for each comparison.
 Shown is what is beyond noise somewhere, or above in more than a tenth of the comparisons.
 
@@ -80,16 +91,15 @@ are the networks that no path leads through.
 
 def main() -> None:
     (DOCS / "figures").mkdir(exist_ok=True)
+    lines = [PAGE]
+    for name, (command, caption) in FIGURES.items():
+        out = DOCS / "figures" / f"{name}.{'png' if name in DENSE else 'svg'}"
+        robbench(["plot", *shlex.split(command), "--out", str(out)], standalone_mode=False)
+        lines.append(f"## {name}\n\n{caption}\n\n![{name}](figures/{out.name})\n\n    robbench plot {command} --out {out.name}\n")
+        print(f"{out.name}: {out.stat().st_size / 1000:.0f} kB")
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder, "published.h5")
-        for source, path in SOURCES.items():
-            import_source(source, REFERENCE / path, store)
-        lines = [PAGE.format(sources=", ".join(SOURCES))]
-        for name, (command, caption) in FIGURES.items():
-            out = DOCS / "figures" / f"{name}.{'png' if name in DENSE else 'svg'}"
-            robbench(["plot", *shlex.split(command), "--store", str(store), "--out", str(out)], standalone_mode=False)
-            lines.append(f"## {name}\n\n{caption}\n\n![{name}](figures/{out.name})\n\n    robbench plot {command} --out {out.name}\n")
-            print(f"{out.name}: {out.stat().st_size / 1000:.0f} kB")
+        store = Path(folder, "jung2023.h5")
+        import_source("jung2023", REFERENCE / "jung2023", store)
         lines.append(anomalies(RobBench(store)))
     (DOCS / "figures.md").write_text("\n".join(lines), encoding="utf-8")
 

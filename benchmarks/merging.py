@@ -23,13 +23,14 @@ import torch
 
 from builders.attacks import FGSM
 from builders.datasets import load
+from builders.environment import environment_of
 from builders.evaluations import Evaluation
 from builders.plan import Plan, Unit
 from builders.plan_file import read_plan, write_plan
 from builders.results import shards
 from builders.results.merge import merge
 from builders.results.shards import Shard
-from builders.units import environment_of, settings_of
+from builders.units import settings_of
 from robbench.measurements.metrics import CONFIDENCES
 from robbench.store import Store
 

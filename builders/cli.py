@@ -1,8 +1,7 @@
-"""`robbench build …`: plan, run, status, merge, verify; `builders.cli_weights` has evaluate and transfer.  Each a few lines over the builders."""
+"""`robbench build …`: plan, run, status, merge, verify; evaluate and transfer are in `builders.cli_weights`, search in `builders.cli_search`.  Each a few lines over the builders."""
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
 from builders.cli_proxies import proxies
+from builders.cli_search import search
 from builders.cli_weights import evaluate, transfer
 from builders.options import BUILT, checked_name, data_option, device_option, folder_argument, say, space_option
 from robbench import RobBench
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from builders.log import Event
 
 __all__ = ["build", "proxies"]
-
-_BAR = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
 
 
 @click.group(epilog=examples(*BUILT))
@@ -36,6 +33,7 @@ def build() -> None:
 
 build.add_command(evaluate)
 build.add_command(transfer)
+build.add_command(search)
 
 
 @build.command(epilog=examples(BUILT[0], "build status tiny"))
@@ -150,37 +148,27 @@ def plan(
 @data_option
 def run(folder: Path, device: str, workers: int | None, scheduler: str | None, keep_weights: Path | None, data: Path | None) -> None:
     """Run the units of FOLDER's plan that are not done.  Stop it whenever you like; run it again to go on."""
-    from builders.outlook import Outlook
-    from builders.results.status import Status
     from builders.run import run as run_here
+    from builders.watching import building
 
     if workers and scheduler:
         raise click.UsageError(
             "--workers are processes of this machine, and a cluster has workers of its own: leave out --workers or --scheduler."
         )
-    begun = Status.of(folder)
-    outlook = Outlook(begun.total, begun.done, begun.mean_seconds)
-    with tqdm(total=begun.total, initial=begun.done, unit="unit", file=sys.stderr, bar_format=_BAR) as bar:
-
-        def show(event: Event) -> None:
-            outlook.tell(event)
-            bar.n = outlook.units_done
-            bar.set_postfix_str(outlook.text())
-
+    with building(folder) as shown:
+        watched: dict[str, Any] = {"notice": shown.notice, "progress": shown.progress}
         if scheduler:
             from builders.cluster.client import run as run_on_cluster
 
-            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, notice=bar.write, progress=show)
+            done = run_on_cluster(folder, scheduler, device=device, weights=keep_weights, data=data, **watched)
         else:
-            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, notice=bar.write, progress=show)
+            done = run_here(folder, device=device, workers=workers or 1, weights=keep_weights, data=data, **watched)
         try:
             for _ in done:
                 pass
         except KeyboardInterrupt:
-            bar.close()
             raise click.ClickException(f"stopped; what was done is kept. Go on with: robbench build run {folder}") from None
-        bar.n = begun.total
-    click.echo(f"{folder}: all {begun.total} units are done; next: robbench build merge {folder} --into STORE")
+    click.echo(f"{folder}: all {shown.total} units are done; next: robbench build merge {folder} --into STORE")
 
 
 @build.command(epilog=examples(BUILT[0], "build status tiny", "build status tiny --json"))

@@ -13,13 +13,34 @@ import click
 from tqdm import tqdm
 
 from builders.options import data_option, device_option, space_option
-from robbench.cli.options import ARCH, SECONDS_BEFORE_A_BAR, examples
+from robbench.cli.options import ARCH, SECONDS_BEFORE_A_BAR, Function, examples
 
 if TYPE_CHECKING:
     from builders.datasets import Dataset
 
 _SPELLED = {"stem": "--no-stem", "stem_channels": "--stem-channels"}
 """Fields of skeletons whose option is called otherwise."""
+
+
+_NETWORK = (
+    click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian."),
+    click.option(
+        "--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Images; jacob_fro_10x256 and its like take 2560."
+    ),
+    click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are."),
+    click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton."),
+    click.option("--cells", type=click.IntRange(1), help="N of the macro skeleton of NAS-Bench-201; 5 if left out."),
+    click.option("--layers", type=click.IntRange(1), help="Cells of a network of DARTS; 8 if left out."),
+    click.option("--stem-channels", type=click.IntRange(1), help="Of the stem of WideResNets; 16 if left out."),
+    click.option("--no-stem", is_flag=True, help="Of DARTS: images are the inputs of the first cell, as SWAP and R-Score are released."),
+)
+
+
+def network_options(function: Function) -> Function:
+    """How untrained networks are made, and which images they see: --init, --batch-size, --images, --channels, --cells, --layers, --stem-channels, --no-stem."""
+    for option in reversed(_NETWORK):
+        function = option(function)
+    return function
 
 
 @click.command(epilog=examples(f"proxies {ARCH} --dataset digits --proxy synflow --proxy nwot"))
@@ -33,16 +54,7 @@ _SPELLED = {"stem": "--no-stem", "stem_channels": "--stem-channels"}
     help="A proxy, such as synflow, nwot or croze, or module:name; may be repeated. If left out, all but those that are variants of another.",
 )
 @click.option("--seed", default=0, show_default=True, help="Draws the weights, the batch, and what proxies draw.")
-@click.option("--init", default="random", show_default=True, help="How weights are drawn: random, kaiming, xavier, gaussian.")
-@click.option(
-    "--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Images; jacob_fro_10x256 and its like take 2560."
-)
-@click.option("--images", "part", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which they are.")
-@click.option("--channels", default=16, show_default=True, type=click.IntRange(1), help="C of the macro skeleton.")
-@click.option("--cells", type=click.IntRange(1), help="N of the macro skeleton of NAS-Bench-201; 5 if left out.")
-@click.option("--layers", type=click.IntRange(1), help="Cells of a network of DARTS; 8 if left out.")
-@click.option("--stem-channels", type=click.IntRange(1), help="Of the stem of WideResNets; 16 if left out.")
-@click.option("--no-stem", is_flag=True, help="Of DARTS: images are the inputs of the first cell, as SWAP and R-Score are released.")
+@network_options
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with failures and settings.")
 @data_option
@@ -82,7 +94,7 @@ def proxies(
             images,
             names or list(PROXIES),
             proxies={**KNOWN, **{name: own_proxy(name) for name in names if ":" in name}},
-            skeleton=_skeleton(space, images, {**sizes, "stem": False if no_stem else None}),
+            skeleton=skeleton_of(space, images, {**sizes, "stem": False if no_stem else None}),
             device=find_device(device),
             notice=lambda name: bar.update(),
             **options,  # type: ignore[arg-type]
@@ -100,7 +112,7 @@ def proxies(
             click.echo(f"{name} is missing for {count} of {len(parsed)}: {reason}", err=True)
 
 
-def _skeleton(space: str, images: Dataset, given: dict[str, int | bool | None]) -> Any:
+def skeleton_of(space: str, images: Dataset, given: dict[str, int | bool | None]) -> Any:
     """The macro skeleton of networks of a space, with what was given of its size."""
     from builders.networks.families import kind_of
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import robbench
 from builders.datasets import Dataset
+from builders.differences import Settings, differences, flat, listed
+from builders.environment import environment_of
 from builders.errors import BuildError
 from builders.plan import Plan
 from builders.results.shards import Shard
-from builders.units import environment_of, settings_of
+from builders.units import settings_of
 
-Fingerprint = dict[str, Any]
+Fingerprint = Settings
 
 _SOURCE = Path(__file__).parent
 
@@ -55,26 +56,3 @@ def refuse_others(found: Fingerprint, expected: Fingerprint) -> None:
         raise BuildError(
             f"{listed(differing)}; all results of a build come from one version of the code, its libraries, the data set and the device."
         )
-
-
-def differences(found: Fingerprint, expected: Fingerprint) -> list[str]:
-    """Each field that differs, with both values, as in ``recipe.epochs is 9, not 4``."""
-    absent = "absent"
-    return [
-        f"{name} is {found.get(name, absent)}, not {expected.get(name, absent)}"
-        for name in {**expected, **found}
-        if found.get(name, absent) != expected.get(name, absent)
-    ]
-
-
-def listed(differing: list[str], most: int = 4) -> str:
-    """The first of some, and how many there are beyond."""
-    return ", ".join(differing[:most]) + (f" (and {len(differing) - most} more)" if len(differing) > most else "")
-
-
-def flat(settings: dict[str, Any], under: str = "") -> Fingerprint:
-    """Nested settings by dotted names."""
-    found: Fingerprint = {}
-    for name, value in settings.items():
-        found.update(flat(value, f"{under}{name}.") if isinstance(value, dict) else {under + name: value})
-    return found

@@ -128,6 +128,10 @@ class Recipe:
     """Weight of the loss of DARTS' auxiliary head, which only training has; 0 for networks without one."""
     drop_path: float = 0.0
     """Probability of DARTS' drop path, towards which it grows with the epochs: in epoch e of E, counted from 0, it is e/E of this."""
+    cutout: float = 0.0
+    """Side of a square that is cut out of every image, as a share of the image's side: ½ is 16 pixels for 32, as released with DARTS; 0 for none."""
+    clip: float | None = None
+    """The largest norm that the gradient of a network may have, over all its weights, before it is scaled down to it: 5, as released with DARTS; None for any."""
     stem_channels: int | None = None
     """Channels of the stem of a WideResNet, in place of `cells`; its first stage has `channels` for each unit of its width factor."""
 
@@ -143,6 +147,8 @@ class Recipe:
             ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "a number of at least 0"),
             ("crop", 0 <= self.crop <= 1, "a share of the side, in [0, 1]"),
+            ("cutout", 0 <= self.cutout <= 1, "a share of the side, in [0, 1]"),
+            ("clip", self.clip is None or 0 < self.clip < math.inf, "a positive number, or none"),
             ("std", self.std is None or all(0 < each < math.inf for each in self.std), "positive numbers, one for each channel"),
             ("mean", self.mean is None or all(map(math.isfinite, self.mean)), "finite numbers, one for each channel"),
             ("training", self.training not in ("", ".", "..", UNTRAINED), f"a name, and not {UNTRAINED!r}, which is that of proxies"),
@@ -219,7 +225,7 @@ class Recipe:
         fields["schedule"] = {"kind": self.schedule.kind, **fields["schedule"]}
         if self.adversary is not None and self.adversary.random_start:
             del fields["adversary"]["random_start"]
-        for field in ("schedule", "nesterov", "mean", "std", "training", "auxiliary", "drop_path", *SIZES):
+        for field in ("schedule", "nesterov", "mean", "std", "training", "auxiliary", "drop_path", "cutout", "clip", *SIZES):
             if getattr(self, field) == getattr(Recipe, field):
                 del fields[field]
         plain: dict[str, Any] = json.loads(json.dumps(fields))
@@ -292,8 +298,8 @@ darts-feng2025  Feng et al. (2025), Tiny-RobustBench, as its files say: all but 
 
 What neither paper says of the networks of DARTS is as in their released code, and AdvRush's, which they follow: 36 channels, 20 cells (Ha et al.), no auxiliary
 head, no drop path, momentum, mirroring and cropping, the fall of the rate after 99 and 149 epochs (Ha et al.), and the weight decay (Yang et al.).  That code
-also clips gradients to a norm of 5, and that of Yang et al. cuts squares of 16 pixels out of the images; no paper says so, and these recipes do neither.  Of Feng
-et al., the batch size, mirroring and cropping are AdvRush's.  All normalise images by mean and std of the training images, which nobody says.
+also clips gradients to a norm of 5 (`clip`), and that of Yang et al. cuts squares of 16 pixels out of the images (`cutout`); no paper says so, and these recipes do
+neither.  Of Feng et al., the batch size, mirroring and cropping are AdvRush's.  All normalise images by mean and std of the training images, which nobody says.
 """
 
 

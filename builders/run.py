@@ -23,8 +23,9 @@ import torch
 
 from builders.datasets import Dataset
 from builders.devices import device_of_worker, find_device
+from builders.differences import differences, listed
 from builders.errors import BuildError
-from builders.fingerprint import Fingerprint, conditions, differences, listed, of_shard
+from builders.fingerprint import Fingerprint, conditions, of_shard
 from builders.log import FAILED, NOTICE, UNIT, Event, Log
 from builders.memory import keep_freed_memory
 from builders.plan import Unit

@@ -22,10 +22,14 @@ from builders.datasets import Dataset
 from builders.errors import BuildError
 from builders.networks.darts import DartsNetwork, StackedDarts
 from builders.networks.families import plain, stacked
+from builders.networks.layers import Stacked
 from builders.networks.stacked import Stack
 from builders.precision import products
 from builders.recipes import Adversary, Recipe
 from robbench.arguments import checked_seed
+
+_NO_GRADIENT = 1e-6
+"""Keeps a norm of 0 from dividing; torch's `clip_grad_norm_` adds as much."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ def fit(
                 rate, momentum = recipe.schedule.at(now, steps, recipe.epochs, recipe.learning_rate, recipe.momentum)
                 optimizer.param_groups[0].update(lr=rate, momentum=momentum)
                 batch, truth = augment(images[index], recipe, augmentation), labels[index].expand(stack, -1)
+                if recipe.cutout:
+                    batch = cut_out(batch, recipe.cutout, recipe.normalisation(dataset)[0], augmentation)
                 if recipe.adversary is not None:
                     with autocast:  # its own, because it keeps the weights that it has cast, and they are to have a gradient below
                         batch = _attacked(network, batch, truth, recipe.adversary, index, seed=_derived(seed, f"attack/{now}"))
@@ -132,6 +138,8 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 # Each network's loss only depends on its own weights: the sum's gradients are theirs, and a NaN stays where it arose.
                 minimised.mean(1).sum().backward()
+                if recipe.clip is not None:
+                    clip_gradients(network, recipe.clip)
                 optimizer.step()
                 with torch.no_grad():
                     first_bad = torch.where((first_bad < 0) & ~minimised.isfinite().all(1), now, first_bad)
@@ -179,6 +187,44 @@ def augment(images: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
         which = torch.arange(batch, device=images.device).view(-1, 1, 1)
         images = padded.permute(0, 2, 3, 1)[which, y.to(images.device).unsqueeze(2), x.to(images.device).unsqueeze(1)].permute(0, 3, 1, 2)
     return images
+
+
+def cut_out(images: Tensor, share: float, mean: Sequence[float], generator: Generator) -> Tensor:
+    """Images ``(batch, channels, h, w)``, each without a square around a pixel drawn at random: there it is the mean, which networks that normalise see as 0.
+
+    What of the square is beyond the border is lost, so that less than `share` of each side may be cut out.
+
+    Source: DeVries and Taylor (2017), "Improved regularization of convolutional neural networks with cutout", as released with DARTS.
+    """
+    batch, _, height, width = images.shape
+    inside = []
+    for n in (height, width):
+        side = round(share * n)
+        first = torch.randint(n, (batch, 1), generator=generator) - side // 2
+        inside.append((torch.arange(n) >= first) & (torch.arange(n) < first + side))
+    square = (inside[0].unsqueeze(2) & inside[1].unsqueeze(1)).unsqueeze(1).to(images.device)
+    return torch.where(square, images.new_tensor(mean).view(1, -1, 1, 1), images)
+
+
+@torch.no_grad()
+def clip_gradients(network: nn.Module, largest: float) -> None:
+    """Scale down, in place, each gradient of a longer Euclidean norm than the largest, over all weights of a network: of each of a stack for itself."""
+    if not isinstance(network, Stack):
+        nn.utils.clip_grad_norm_(network.parameters(), largest)
+        return
+    parts = [
+        (torch.tensor(layer.members, device=weight.device), weight.grad)
+        for layer in network.modules()
+        if isinstance(layer, Stacked)
+        for weight in layer.parameters(recurse=False)
+        if weight.grad is not None
+    ]
+    squares = parts[0][1].new_zeros(len(network))
+    for members, gradient in parts:
+        squares.index_add_(0, members, gradient.flatten(1).square().sum(1))
+    shares = (largest / (squares.sqrt() + _NO_GRADIENT)).clamp(max=1)
+    for members, gradient in parts:
+        gradient.mul_(shares[members].view(-1, *[1] * (gradient.dim() - 1)))
 
 
 def generator(seed: int, purpose: str) -> Generator:

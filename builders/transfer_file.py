@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from builders.datasets import Dataset
+from builders.environment import environment_of
 from builders.errors import BuildError, WeightsError
 from builders.evaluations import Evaluation
 from builders.transfer import TRANSFER, Notice, Shown
-from builders.units import environment_of, settings_of_evaluation
+from builders.units import settings_of_evaluation
 from builders.weights.checkpoints import Checkpoint, Normalisation, loaded
 from builders.weights.planned import key_of
 from robbench.store.atomic import replacing

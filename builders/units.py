@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import torch
 from builders.attacks import InPrecision
 from builders.code import code_of
 from builders.datasets import Dataset
+from builders.environment import environment_of
 from builders.errors import BuildError, DamagedWeights, WeightsError
 from builders.evaluations import Evaluation, find_evaluation
 from builders.measure import Progress, measure, timed
@@ -250,15 +250,3 @@ def settings_of_evaluation(evaluation: Evaluation, dataset: Dataset) -> dict[str
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain
-
-
-def environment_of(device: torch.device) -> dict[str, Any]:
-    """Library versions and the device: what the last bits of a result depend on besides the unit."""
-    return {
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-    }

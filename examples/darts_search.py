@@ -2,17 +2,18 @@ r"""Search the space of DARTS without training, then train, attack, corrupt, sto
 
     python examples/darts_search.py FOLDER                      digits: a few minutes of one core
     python examples/darts_search.py FOLDER --images npz:FILE --channels 16 --layers 8 --epochs 50 --adversary-steps 7 --eps 8/255 \
-        --budget 1050 --population 50 --repeats 32 --attacked 1000 --steps 100 --targets 9 --queries 5000
+        --budget 1050 --population 50 --repeats 32 --attacked 1000 --pgd-steps 20 100 --steps 100 --targets 9 --queries 5000
 
 The searches are those that Figure 8 of Yang et al. (2025) compares, each with the same budget: random search by ZCPRob, random search by R-Score, and
-TRNAS by R-Score and the number of parameters.  FOLDER then has store.h5, the weights, a figure of each search's cells, and transfer.json, the matrix of Tables
-4 and 5.  Started again with the same options, it searches again and trains only what is not trained yet.
+TRNAS by R-Score and the number of parameters.  FOLDER then has store.h5, the weights, a figure of each search's cells, transfer.json, the matrix of Tables 4 and 5,
+and scores.jsonl, all that the searches scored.  Stop it whenever you like: started again with the same options, it goes on, and scores, trains and attacks nothing twice.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ from builders.results.merge import merge
 from builders.run import run
 from builders.transfer import TRANSFER
 from builders.transfer_file import transfer
+from builders.watching import Searching, building
 from builders.weights import files, kept
 from builders.weights.checkpoints import Checkpoint, identified
 from robbench import RobBench
@@ -47,7 +49,7 @@ from robbench.spaces.darts import DARTS
 PUBLISHED = ("darts-v2", "advrush")
 CORRUPTIONS = ("gaussian_noise", "contrast")
 SEVERITY = 3
-STORE, WEIGHTS, MATRIX = "store.h5", "weights", "transfer.json"
+STORE, WEIGHTS, MATRIX, SCORES = "store.h5", "weights", "transfer.json", "scores.jsonl"
 
 
 class Searched(NamedTuple):
@@ -92,7 +94,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--channels", type=int, help="C, of the search's networks and of the trained ones")
     parser.add_argument("--layers", type=int, help="cells, of both")
-    parser.add_argument("--epochs", type=int, default=3, help="whatever the recipe says")
+    parser.add_argument("--epochs", type=int, default=3, help="3 if left out, whatever the recipe says")
     parser.add_argument(
         "--adversary-steps", type=int, default=1, help="of adversarial training: 1 is fast adversarial training, 7 the papers' PGD"
     )
@@ -101,6 +103,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=4, help="draws of noise of R-Score's Ψ; 32 as released")
     parser.add_argument("--eps", type=parse_eps, default=0.1, help="of the adversary and of all attacks, such as 8/255")
     parser.add_argument("--attacked", type=int, default=40, help="test images that are attacked and corrupted")
+    parser.add_argument("--pgd-steps", type=int, nargs="+", default=[20], help="of PGD, by steps of eps/4: 20 and 100 in the paper")
     parser.add_argument("--steps", type=int, default=10, help="of AutoAttack's APGD, APGD-T and FAB-T; 100 as published")
     parser.add_argument("--targets", type=int, default=2, help="of its APGD-T and FAB-T; 9 as published")
     parser.add_argument("--queries", type=int, default=50, help="of its Square; 5000 as published")
@@ -124,28 +127,39 @@ def evaluation_of(options: argparse.Namespace) -> Evaluation:
     """What every network is put through."""
     attacks: dict[str, Attack] = {
         "fgsm": FGSM(),
-        "pgd": PGD(steps=20, relative_step=1 / 4),
+        **{pgd_of(steps): PGD(steps=steps, relative_step=1 / 4) for steps in options.pgd_steps},
         "autoattack": AutoAttack(options.steps, options.targets, options.queries),
     }
     return Evaluation("example", attacks, (options.eps,), CORRUPTIONS, images=options.attacked)
 
 
+def pgd_of(steps: int) -> str:
+    """What a store calls PGD of so many steps: `pgd` is that of 20."""
+    return "pgd" if steps == 20 else f"attack-pgd-{steps}"
+
+
 # ---- searches
 
 
-def live(names: Sequence[str], options: argparse.Namespace, dataset: Dataset, recipe: Recipe) -> tuple[LiveProxy, ...]:
-    """Proxies of untrained networks of the size that is trained later, computed when a search asks for them."""
+@contextmanager
+def live(
+    names: Sequence[str], search: str, options: argparse.Namespace, dataset: Dataset, recipe: Recipe
+) -> Iterator[tuple[LiveProxy, ...]]:
+    """Proxies of untrained networks of the size that is trained later, computed when a search asks for them, and kept; a bar shows how far it is."""
     psi = replace(KNOWN["r_score_psi"], compute=Psi(repeats=options.repeats))
-    return objectives(names, dataset, recipe.skeleton(dataset), seed=options.seed, proxies={"r_score_psi": psi})
+    given = {"seed": options.seed, "proxies": {"r_score_psi": psi}, "keep": options.folder / SCORES}
+    bar = Searching(options.budget, search)
+    yield objectives(names, dataset, recipe.skeleton(dataset), progress=bar.of(search), **given)
+    bar.close()
 
 
 def random_by(name: str) -> Callable[[argparse.Namespace, Dataset, Recipe], Searched]:
     """Random search by a proxy, of which more is better."""
 
     def search(options: argparse.Namespace, dataset: Dataset, recipe: Recipe) -> Searched:
-        (proxy,) = live([name], options, dataset, recipe)
-        oracle = oracle_of("darts", proxy, budget=options.budget, missing="nan")
-        result = ALGORITHMS["random"](oracle, oracle.space, np.random.default_rng(options.seed))
+        with live([name], f"random-{name}", options, dataset, recipe) as (proxy,):
+            oracle = oracle_of("darts", proxy, budget=options.budget, missing="nan")
+            result = ALGORITHMS["random"](oracle, oracle.space, np.random.default_rng(options.seed))
         return Searched(result.best, result.value, len(result.history()), proxy.effective_rate)
 
     return search
@@ -153,10 +167,10 @@ def random_by(name: str) -> Callable[[argparse.Namespace, Dataset, Recipe], Sear
 
 def by_trnas(options: argparse.Namespace, dataset: Dataset, recipe: Recipe) -> Searched:
     """TRNAS; of its front, which weighs R-Score against parameters, the genotype of the best R-Score."""
-    parts = live(["r_score_psi", "r_score_phi", "params"], options, dataset, recipe)
-    oracle = oracle_of("darts", parts, budget=options.budget, directions={"params": "min"}, missing="nan")
     rng = np.random.default_rng(options.seed)
-    result = ALGORITHMS["trnas"](oracle, oracle.space, rng, population=options.population, generations=None, combine=r_score)
+    with live(["r_score_psi", "r_score_phi", "params"], "trnas-r_score", options, dataset, recipe) as parts:
+        oracle = oracle_of("darts", parts, budget=options.budget, directions={"params": "min"}, missing="nan")
+        result = ALGORITHMS["trnas"](oracle, oracle.space, rng, population=options.population, generations=None, combine=r_score)
     scores = r_score(np.array([found.value for found in result.front]), stretched=False)[:, 0]
     best = int(scores.argmax())
     return Searched(result.front[best].arch, float(scores[best]), len(result.history()), parts[0].effective_rate)
@@ -188,11 +202,12 @@ def candidates(searches: dict[str, Searched]) -> dict[str, Any]:
 
 
 def build(options: argparse.Namespace, archs: Iterable[Any], recipe: Recipe) -> None:
-    """Train, attack, corrupt and store architectures; those that were done before are not done again."""
+    """Train, attack, corrupt and store architectures, with a bar; those that were done before are not done again."""
     folder, given = options.folder / recipe.name, {"data": options.data, "space": "darts", "seeds": (options.seed,)}
     write_plan(folder, plan_of(options.images, recipe, evaluation_of(options), archs=list(map(str, archs)), **given))
-    for _ in run(folder, device="cpu", weights=options.folder / WEIGHTS):
-        pass
+    with building(folder) as shown:
+        for _ in run(folder, device="cpu", weights=options.folder / WEIGHTS, notice=shown.notice, progress=shown.progress):
+            pass
     merge(folder, options.folder / STORE)
 
 
@@ -214,7 +229,7 @@ def print_accuracies(options: argparse.Namespace, archs: dict[str, Any], recipes
         columns = [100 * bench.query_many(list(archs.values()), metric, **where) for metric in metrics]
         sizes = 1000 * bench.query_many(list(archs.values()), "params")
         rows += [[name, recipe.training_name, *map("{:.1f}".format, values)] for name, *values in zip(names, sizes, *columns, strict=True)]
-    print_table(["network", "training", "10³ parameters", *(metric.split("@")[0] for metric in metrics)], rows)
+    print_table(["network", "training", "10³ parameters", *(metric.split("@")[0].removeprefix("attack-") for metric in metrics)], rows)
 
 
 def print_transfer(options: argparse.Namespace, archs: dict[str, Any], dataset: Dataset, recipe: Recipe) -> None:

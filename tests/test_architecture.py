@@ -49,6 +49,7 @@ KNOW = {
         "robbench.papers",
         "builders.networks.darts",
         "builders.networks",
+        "builders.weights.released_darts",
     ),
 }
 

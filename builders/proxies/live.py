@@ -15,18 +15,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from builders.datasets import Dataset
+from builders.environment import environment_of
 from builders.errors import BuildError, ProxyError
 from builders.networks import space_of
 from builders.networks.families import spaces_of
 from builders.proxies.registry import KNOWN, Proxy
+from builders.proxies.scores_file import Score, ScoresFile
 from builders.proxies.scoring import score_untrained, size_of
+from builders.recipes import digest
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.measurements.rscore import r_scores
 
@@ -38,15 +42,8 @@ COMPOSED = {
 """Scores that are made of two proxies: Ψ^½ · Φ of each architecture by itself, equation 6 of Yang et al. (2025); over a population, see `robbench.search.trnas.r_score`."""
 
 
-class Score(NamedTuple):
-    """What is kept of an architecture."""
-
-    values: dict[str, float]
-    """By proxy; NaN where there is none."""
-    reasons: dict[str, str]
-    """By proxy without a value, why."""
-    seconds: float
-    """It took so long: its share of its stack's time."""
+Progress = Callable[[int, int], object]
+"""Called with how many architectures have been computed, and how many were read from a file, whenever there is another."""
 
 
 class LiveScores:
@@ -61,6 +58,8 @@ class LiveScores:
         seed: int,
         stack: int,
         proxies: dict[str, Proxy] | None,
+        keep: Path | None,
+        progress: Progress | None,
         options: dict[str, Any],
     ) -> None:
         known = {**KNOWN, **(proxies or {})}
@@ -78,12 +77,21 @@ class LiveScores:
         self._options = {"skeleton": skeleton, "seed": checked_seed(seed), "proxies": known, **options}
         self.kept: dict[str, Score] = {}
         """By the key of an architecture, or its text where labels mean something."""
+        self._file = None if keep is None else self._opened(keep)
+        self._progress, self._computed = progress, 0
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the scores depend on, beside the architecture."""
         told = {name: self._options[name] for name in ("seed", "init", "batch_size", "part", "normalisation")}
         return {"dataset": self._dataset.name, "checksum": self._dataset.checksum, **size_of(self._options["skeleton"]), **told}
+
+    def _opened(self, path: Path) -> ScoresFile:
+        """The file; its scores are also those of a number of networks at once, which their last bits depend on, and of where they are computed."""
+        where = environment_of(torch.device(self._options["device"]))
+        known = self._options["proxies"]
+        of = digest({name: {"proxy": _computing(known[name]), **known[name].settings()} for name in self.names})
+        return ScoresFile(path, {**self.settings, "stack": self._stack, **where}, of, self.names)
 
     def score(self, arch: Any) -> Score:
         """That of an architecture."""
@@ -92,12 +100,23 @@ class LiveScores:
         return self.kept[key]
 
     def prepare(self, archs: Sequence[Any]) -> None:
-        """Score those of the architectures that have no score yet, so many at once."""
+        """Score those of the architectures that have no score yet, so many at once; those that the file has are read from it."""
         fresh = {key: space_of(arch).canonical(arch) for arch in archs if (key := self._key(arch)) not in self.kept}
-        keys = list(fresh)
+        if self._file is not None and (read := {key: self._file.scores[key] for key in fresh if key in self._file.scores}):
+            self._add(read)
+        keys = [key for key in fresh if key not in self.kept]
         for start in range(0, len(keys), self._stack):
             some = keys[start : start + self._stack]
-            self.kept.update(zip(some, self._scored([fresh[key] for key in some]), strict=True))
+            found = dict(zip(some, self._scored([fresh[key] for key in some]), strict=True))
+            if self._file is not None:
+                self._file.append(found)
+            self._computed += len(found)
+            self._add(found)
+
+    def _add(self, scores: dict[str, Score]) -> None:
+        self.kept.update(scores)
+        if self._progress is not None:
+            self._progress(self._computed, len(self.kept) - self._computed)
 
     def _key(self, arch: Any) -> str:
         return space_of(arch).key(arch) if self.relabels else str(arch)
@@ -173,6 +192,13 @@ class LiveProxy:
         return next((score.reasons[part] for part in self._parts if part in score.reasons), None)
 
 
+def _computing(proxy: Proxy) -> str:
+    """What computes a proxy, by the name of its function or class."""
+    compute: Any = proxy.compute
+    named = compute if hasattr(compute, "__qualname__") else type(compute)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
 def objective(name: str, dataset: Dataset, skeleton: Any, **options: Any) -> LiveProxy:
     """A proxy as an objective; `name`, and otherwise arguments and errors as of `objectives`."""
     return objectives([name], dataset, skeleton, **options)[0]
@@ -191,6 +217,8 @@ def objectives(
     part: str = "train",
     normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
     proxies: dict[str, Proxy] | None = None,
+    keep: Path | None = None,
+    progress: Progress | None = None,
 ) -> tuple[LiveProxy, ...]:
     """Proxies as objectives of an oracle, which share their networks and passes: one of them asks, all have an answer.
 
@@ -203,13 +231,16 @@ def objectives(
             size of searches fill one by one; small networks gain by more.
         init, batch_size, device, part, normalisation: as for `score_untrained`.
         proxies: of one's own, or others under these names.
+        keep: a file that scores are kept in, and read from where it has them: a search from the same seed that was stopped then goes on as if it had not been.  It
+            is made if it is not there; other searches and proxies may share it, under the same settings and libraries.
+        progress: see `Progress`.
 
     Raises:
-        ProxyError: an unknown proxy, or a skeleton for other images or classes.
+        ProxyError: an unknown proxy, or a skeleton for other images or classes; the file has scores of other settings, is damaged, or cannot be written.
         InvalidArgument: a seed or a number of networks that is none.
     """
     if stack is None:
         stack = 1 if torch.device(device).type == "cpu" else _ON_A_GPU
     options = {"init": init, "batch_size": batch_size, "device": device, "part": part, "normalisation": normalisation}
-    scores = LiveScores(names, dataset, skeleton, seed=seed, stack=stack, proxies=proxies, options=options)
+    scores = LiveScores(names, dataset, skeleton, seed=seed, stack=stack, proxies=proxies, keep=keep, progress=progress, options=options)
     return tuple(LiveProxy(name, scores) for name in names)

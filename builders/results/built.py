@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from builders.differences import differences
 from builders.errors import BuildError
-from builders.fingerprint import differences, of_shard
+from builders.fingerprint import of_shard
 from builders.plan import Plan, Unit
 from builders.results import shards
 from builders.results.shards import Shard

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from builders.confidences import AXES, UNITS
+from builders.differences import differences, listed
 from builders.errors import BuildError
-from builders.fingerprint import differences, listed
 from builders.networks.families import flops, parameters, skeleton_from
 from builders.plan import Plan, Unit
 from builders.plan_file import read_plan

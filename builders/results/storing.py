@@ -21,9 +21,9 @@ import numpy as np
 
 from builders.confidences import AXES, UNITS
 from builders.datasets import Dataset
+from builders.differences import listed
 from builders.errors import BuildError
 from builders.evaluations import Evaluation
-from builders.fingerprint import listed
 from builders.measure import Measured
 from builders.recipes import checked_name
 from builders.results import listing, together

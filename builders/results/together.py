@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from builders.differences import differences, flat, listed
 from builders.errors import BuildError
-from builders.fingerprint import differences, flat, listed
 from builders.plan import Plan
 from builders.plan_file import plan_from
 from robbench.measurements.provenance import completed

@@ -13,13 +13,14 @@ import torch
 
 from builders.confidences import SUMMARIES
 from builders.devices import find_device
+from builders.environment import environment_of
 from builders.errors import BuildError
 from builders.evaluations import find_evaluation
 from builders.plan import Plan, Unit
 from builders.results import listing
 from builders.results.shards import Shard
 from builders.results.together import SOURCE, builds_of, plan_of
-from builders.units import environment_of, run_unit, settings_of
+from builders.units import run_unit, settings_of
 from builders.weights.folder import found_in
 from builders.weights.planned import Weights, key_of, put_through, source_of
 from robbench.arguments import checked_count, checked_seed

@@ -10,7 +10,7 @@ from typing import Any
 
 from builders.datasets import Dataset
 from builders.errors import WeightsError
-from builders.weights import published
+from builders.weights import published, released_darts
 from builders.weights.files import Entry
 from builders.weights.loading import network_of, skeleton_of
 from robbench.arguments import SEED_BITS, checked_seed
@@ -30,6 +30,8 @@ class Checkpoint:
     space: str
     arch: Any
     seed: int
+    written: str | None = None
+    """The architecture's text, as it was given: released names of DARTS go by its order."""
 
     @property
     def record(self) -> dict[str, str | int]:
@@ -68,7 +70,7 @@ def identified(
     if entry.seed is not None and seed is not None and entry.seed != seed:
         raise WeightsError(f"{entry} says that it is of seed {entry.seed}; expected {seed}, as was said.")
     said = entry.seed if seed is None else seed
-    return Checkpoint(entry, space, one, checked_seed(0 if said is None else said, bits=SEED_BITS))
+    return Checkpoint(entry, space, one, checked_seed(0 if said is None else said, bits=SEED_BITS), entry.arch if arch is None else arch)
 
 
 def at_index(store: Path, index: int) -> Any:
@@ -103,7 +105,7 @@ def loaded(checkpoint: Checkpoint, dataset: Dataset, normalisation: Normalisatio
     own = skeleton_of(tensors, where, checkpoint.arch) if entry.kept is None else entry.kept.skeleton
     skeleton = replace(own, image_channels=channels, classes=dataset.num_classes)
     mean, std = _normalisation(entry, dataset, normalisation)
-    return network_of(checkpoint.arch, tensors, where, skeleton=skeleton, mean=mean, std=std)
+    return network_of(checkpoint.arch, tensors, where, skeleton=skeleton, mean=mean, std=std, written=checkpoint.written)
 
 
 def common(checkpoints: Sequence[Checkpoint], dataset: Dataset, normalisation: Normalisation | None = None) -> dict[str, Any]:
@@ -137,11 +139,15 @@ def _normalisation(entry: Entry, dataset: Dataset, given: Normalisation | None) 
         if given is not None:
             raise WeightsError(f"{entry} holds the normalisation of its network; leave it out (--normalise).")
         return None, None
-    if given is None and dataset.name not in published.NORMALISATION:
+    if given is None and released_darts.is_released(entry.names):
+        given = released_darts.NORMALISATION.get(dataset.name)
+    elif given is None and dataset.name in published.NORMALISATION:
+        given = _of_grey_levels(*published.NORMALISATION[dataset.name])
+    if given is None:
         raise WeightsError(
             f"{entry} does not say how its network normalises images, and none is published for {dataset.name}; say it (--normalise)."
         )
-    mean, std = given or _of_grey_levels(*published.NORMALISATION[dataset.name])
+    mean, std = given
     if len(mean) != dataset.image_shape[0]:
         raise WeightsError(f"a normalisation of {len(mean)} channels; expected {dataset.image_shape[0]}, as {dataset.name} has.")
     return mean, std

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from builders.datasets import Dataset
+from builders.environment import environment_of
 from builders.evaluations import Evaluation
 from builders.measure import measure
 from builders.networks.families import alike, skeleton_from, stacked
 from builders.networks.frozen import FrozenStack
 from builders.results.storing import About, Origin, refuse_twice, store_measured, stored
-from builders.units import environment_of
 from builders.weights.checkpoints import Checkpoint, Normalisation, common, loaded
 from robbench.arguments import checked_count
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from builders.errors import WeightsError
 from builders.networks import CELLS, cell_of, space_of
-from builders.networks.darts import DartsSkeleton
+from builders.networks.darts import DartsNetwork, DartsSkeleton
 from builders.networks.darts.network import STEM_MULTIPLIER
 from builders.networks.families import kind_of, plain
 from builders.networks.plain import Network, Skeleton
 from builders.networks.wrn import WideSkeleton
-from builders.weights import published
+from builders.weights import published, released_darts
 from robbench.spaces.wrn import WideResNet
 
 COUNTER = "num_batches_tracked"
@@ -25,7 +25,7 @@ COUNTER = "num_batches_tracked"
 MOST_CELLS = 100
 """A stage, of a skeleton that tensors tell."""
 
-_BODY = re.compile(r"body\.(\d{1,4})\.")
+_BODY = re.compile(r"(?:body|cells)\.(\d{1,4})\.")
 _SHORTCUT = re.compile(r"(?:cells|body)\.(\d{1,4})\.(?:downsample\.1|shortcut)\.weight")
 
 
@@ -38,25 +38,29 @@ def network_of(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     finite: bool = True,
+    written: str | None = None,
 ) -> Any:
     """The network of an architecture with these weights, in eval mode, on the CPU.
 
     Arguments:
         arch: of a search space in `builders.networks`.
-        tensors: by ours names, or, of NAS-Bench-201, by the published ones, in either spelling; float32.
+        tensors: by ours names, or by the published ones, of NAS-Bench-201 in either spelling, of DARTS as released; float32.
         where: what they are of, for errors.
         skeleton: the macro skeleton; by default the one that the tensors are of.
         mean, std: the normalisation, as for `Network`; tensors that are named as ours say it themselves.
         finite: refuse values that are not finite.
+        written: the text of a genotype, as it was given, whose order released names of DARTS go by.
 
     Raises:
-        WeightsError: tensors that are missing, too many, of another shape or type, or not finite: by name, with what was expected.
+        WeightsError: nothing says that order; or tensors that are missing, too many, of another shape or type, or not finite: by name, with what was expected.
     """
     skeleton = skeleton_of(tensors, where, arch) if skeleton is None else skeleton
     with torch.device("meta"):  # shapes without memory: what the tensors say of the skeleton may be anything
         places = plain(arch, skeleton, mean, std)
     if published.is_published(tensors) and isinstance(places, Network):
         names = published.names(places, published.spelling_of(tensors))
+    elif released_darts.is_released(tensors) and isinstance(places, DartsNetwork):
+        names = released_darts.names(places, tensors, where, written)
     else:
         names = {name: name for name in places.state_dict()}
     _refuse_unfit(places, tensors, names, where, finite)
@@ -93,12 +97,16 @@ def _of_layers(tensors: Mapping[str, Tensor], where: str, arch: Any) -> DartsSke
     numbers = {int(match[1]) for name in tensors if (match := _BODY.match(name))}
     if not 3 <= len(numbers) <= 3 * MOST_CELLS:
         raise WeightsError(
-            f"{where} has weights of {len(numbers)} cells in body.0, body.1, …; expected 3 to {3 * MOST_CELLS}, named as `builders.networks.darts` names them:"
-            " weights of DARTS' networks are read as a build keeps them (--keep-weights), or as saved from such a network."
+            f"{where} has weights of {len(numbers)} cells in body.0, body.1, … or cells.0, cells.1, …; expected 3 to {3 * MOST_CELLS}: weights of DARTS'"
+            " networks are read as a build keeps them (--keep-weights), as saved from one of `builders.networks.darts`, or as the released code names them."
         )
     (stem, image_channels), classes = tensors["stem.0.weight"].shape[:2], len(tensors["classifier.weight"])
     return DartsSkeleton(
-        stem // STEM_MULTIPLIER, len(numbers), image_channels, classes, any(name.startswith("auxiliary.") for name in tensors)
+        stem // STEM_MULTIPLIER,
+        len(numbers),
+        image_channels,
+        classes,
+        any(name.startswith(("auxiliary.", "auxiliary_head.")) for name in tensors),
     )
 
 

@@ -102,6 +102,7 @@ def correlation_matrix(
     *,
     method: str = "kendall",
     rows: str | None = None,
+    oriented: bool = True,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -114,6 +115,7 @@ def correlation_matrix(
         metrics: as for a query, each with its level; the rows of the table.
         others: its columns; the metrics themselves if left out.
         rows: ``"class"`` for each class once, as its representative, where a metric belongs to exact architectures, too; as for `correlations` if left out.
+        oriented: change the sign of a metric of which less is better, as `correlations` does; otherwise, correlate the values as they were measured.
         method: ``"kendall"`` for τ-b, ``"spearman"`` for ρ.
         dataset, training, seed, interpolate: as for a query.
 
@@ -135,7 +137,7 @@ def correlation_matrix(
         if (other, one) in found:
             found[one, other] = found[other, one]
         else:
-            first, second, _, _ = _pair(bench, one, other, rows=rows, **where)
+            first, second, _, _ = _pair(bench, one, other, rows=rows, oriented=oriented, **where)
             found[one, other] = kendall_tau(first, second) if method == "kendall" else _spearman(first, second)
     values = [[found[one, other] for other in columns] for one in names]
     return pd.DataFrame(values, index=pd.Index(names, name="metric"), columns=columns)
@@ -166,11 +168,11 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, classes: np.ndarray, *,
 
 
 def _pair(
-    bench: Bench, one: str, other: str, *, rows: str | None = None, **where: Unpack[Where]
+    bench: Bench, one: str, other: str, *, rows: str | None = None, oriented: bool = True, **where: Unpack[Where]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Both metrics, oriented so that more is better, where both were measured; the classes of these architectures, and what they run over."""
+    """Both metrics, if `oriented` so that more is better, where both were measured; the classes of these architectures, and what they run over."""
     joined = join(bench.measurements, [one, other], rows=rows, **where)
-    first, second = ((1 if higher_is_better(name) else -1) * joined.values[name][joined.measured] for name in (one, other))
+    first, second = ((-1 if oriented and not higher_is_better(name) else 1) * joined.values[name][joined.measured] for name in (one, other))
     return first, second, joined.classes[joined.measured], joined.rows
 
 

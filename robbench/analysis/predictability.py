@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ALONE, WITHOUT = "alone", "without"
 IMPURITY, PERMUTATION = "impurity", "permutation"
+SPREADS = {f"{IMPURITY}_sd": IMPURITY, f"{PERMUTATION}_sd": PERMUTATION}
+"""The columns of standard deviations: of impurity over the trees, of permutation over the repeats."""
 
 
 @options_checked
@@ -108,14 +110,16 @@ def importance(
         features: see `robbench.surrogates.features`.
         split: ``"twin"``, or ``"random"`` to compare with papers.
         without: features that are left out.
-        columns: which of the two to compute; ``"permutation"`` is by far the slower.
+        columns: which to compute, of ``"impurity"`` and ``"permutation"``, by far the slower, and of their standard deviations: ``"impurity_sd"``
+            over the trees, ``"permutation_sd"`` over the repeats.
         seed: of the split, the forest and the permutations.
         repeats: permutations of each feature, over which the loss is averaged.
         progress: show a bar on stderr.
         dataset, training: as for a query.
 
     Returns:
-        One row for each feature: impurity (all together 1), and permutation (the R² that is lost); the most important first by the last of these.
+        One row for each feature: impurity (all together 1), and permutation (the R² that is lost), or what columns name; the most important first by
+        the last of these that is no standard deviation.
 
     Raises:
         As `robbench.surrogates.fit`; InvalidArgument: repeats that is not a count, a column that is none, a feature that is not there.
@@ -127,28 +131,30 @@ def importance(
     from robbench.surrogates.forest import Forest
 
     checked_count(repeats, "repeats")
-    _known("columns", columns, (IMPURITY, PERMUTATION))
+    _known("columns", columns, (IMPURITY, PERMUTATION, *SPREADS))
     data = gather(bench.measurements, spelled(target), features, dataset=dataset, training=training)
     _known("without", without, data.names)
     data = _of(data, [name for name in data.names if name not in without])
     train_side = splits.split(split, data.twins, seed=seed)
     _check(np.flatnonzero(train_side), ~train_side, "forest")
-    forest = Forest.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
-    table = pd.DataFrame({IMPURITY: forest.importance}, index=pd.Index(data.names, name="feature"))
-    if PERMUTATION in columns:
+    forest, spread = Forest.fit_with_spread(data.features[train_side], data.targets[train_side], len(data.outputs), seed)
+    table = pd.DataFrame({IMPURITY: forest.importance, f"{IMPURITY}_sd": spread}, index=pd.Index(data.names, name="feature"))
+    if {PERMUTATION, f"{PERMUTATION}_sd"} & set(columns):
         tested, measured = data.features[~train_side], data.targets[~train_side, : len(data.outputs)]
-        table[PERMUTATION] = _lost(forest, tested, measured, repeats, seed, progress)
-    found = table[list(columns)]
-    return found.sort_values(str(found.columns[-1]), ascending=False, kind="stable")
+        table[PERMUTATION], table[f"{PERMUTATION}_sd"] = _lost(forest, tested, measured, repeats, seed, progress)
+    by = [column for column in columns if column not in SPREADS] or [SPREADS[column] for column in columns]
+    return table.sort_values(by[-1], ascending=False, kind="stable")[list(columns)]
 
 
-def _lost(forest: Forest, tested: np.ndarray, measured: np.ndarray, repeats: int, seed: int, progress: bool) -> np.ndarray:
-    """The R² that a forest loses when a feature is permuted: ``(features,)``."""
+def _lost(
+    forest: Forest, tested: np.ndarray, measured: np.ndarray, repeats: int, seed: int, progress: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The R² that a forest loses when a feature is permuted, mean and standard deviation over the repeats: both ``(features,)``."""
     from sklearn.inspection import permutation_importance
     from tqdm import tqdm
 
     varying = np.flatnonzero(np.ptp(tested, axis=0))  # nothing is lost where there is nothing to permute
-    lost = np.zeros(tested.shape[1])
+    lost, deviation = np.zeros((2, tested.shape[1]))
     with tqdm(total=1 + repeats * len(varying), unit="permutation", disable=None if progress else True) as shown:
 
         def r2(fitted: Forest, values: np.ndarray, measured: np.ndarray) -> float:
@@ -158,8 +164,8 @@ def _lost(forest: Forest, tested: np.ndarray, measured: np.ndarray, repeats: int
             return _mean_r2(measured, fitted.predict(whole))
 
         found = permutation_importance(forest, tested[:, varying], measured, scoring=r2, n_repeats=repeats, random_state=seed)
-    lost[varying] = found.importances_mean
-    return lost
+    lost[varying], deviation[varying] = found.importances_mean, found.importances_std
+    return lost, deviation
 
 
 @options_checked

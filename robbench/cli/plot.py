@@ -26,9 +26,8 @@ from robbench.cli.options import (
     where_options,
 )
 from robbench.plots.figures import short_name
-from robbench.plots.saving import check_format
-
-WIDTHS = {"column": plots.COLUMN, "full": plots.FULL}
+from robbench.plots.saving import check_path
+from robbench.plots.style import WIDTHS
 
 
 @click.group(
@@ -41,7 +40,7 @@ def plot() -> None:
 
 
 def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., Any]], click.Command]:
-    """A subcommand of `plot` that saves what the function draws, given a bench, ``width`` in inches, and the arguments of its own.
+    """A subcommand of `plot` that saves what the function draws, given a bench, the name of a ``width``, and the arguments of its own.
 
     Arguments:
         width: by default, one of `WIDTHS`.
@@ -53,20 +52,23 @@ def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., 
         @plot.command(epilog=examples(*lines, needs=needs))
         @store_option
         @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write: .pdf, .svg or .png.")
-        @click.option("--width", default=width, show_default=True, type=click.Choice(list(WIDTHS)), help="3.3 or 6.8 inches.")
         @click.option(
-            "--dpi", default=300, show_default=True, type=click.IntRange(50), help="Pixels an inch of PNGs, and of dense scatters."
+            "--width",
+            default=width,
+            show_default=True,
+            type=click.Choice(list(WIDTHS)),
+            help=" or ".join(f"{inches:g}" for inches in WIDTHS.values()) + " inches, as in two-column papers.",
+        )
+        @click.option(
+            "--dpi", default=300, show_default=True, type=click.IntRange(50, 2400), help="Pixels an inch of PNGs, and of dense scatters."
         )
         @json_option
         @wraps(draw)
         def command(store: Path | None, out: Path, width: str, dpi: int, as_json: bool, **arguments: Any) -> None:
-            check_format(out)
+            check_path(out)
             bench = RobBench(store)
-            drawn = draw(bench, width=WIDTHS[width], **arguments)
-            try:
-                plots.save(drawn, out, dpi=dpi)
-            except OSError as error:
-                raise click.ClickException(f"{out} cannot be written: {error}") from error
+            drawn = draw(bench, width=width, **arguments)
+            plots.save(drawn, out, dpi=dpi)
             if as_json:
                 size = {"bytes": out.stat().st_size, "inches": drawn.get_size_inches().tolist(), "dpi": dpi}
                 click.echo(json.dumps({"figure": draw.__name__, "store": str(bench.path), "out": str(out), **size}))
@@ -76,7 +78,7 @@ def figure(width: str, *lines: str, needs: str = "") -> Callable[[Callable[..., 
     return subcommand
 
 
-@figure("full", "plot boxes corruptions --out boxes.pdf")
+@figure("page", "plot boxes corruptions --out boxes.pdf")
 @click.argument("threats", nargs=-1, shell_complete=metric_names)
 @where_options
 def boxes(bench: RobBench, threats: tuple[str, ...], **options: Any) -> Any:
@@ -87,13 +89,13 @@ def boxes(bench: RobBench, threats: tuple[str, ...], **options: Any) -> Any:
     return bench.plot.boxes(threats=threats or "attacks", **options)
 
 
-@figure("full", "plot correlation clean pgd@16/255 fog@3 nwot --out correlation.pdf")
+@figure("page", "plot correlation clean pgd@16/255 fog@3 nwot --out correlation.pdf")
 @metric_argument
 @click.argument("others", metavar="METRIC...", nargs=-1, required=True, shell_complete=metric_names)
 @dataset_options
 @click.option("--method", default="kendall", show_default=True, type=click.Choice(analysis.METHODS))
 def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options: Any) -> Any:
-    """Heatmap of rank correlations between two METRICs or more."""
+    """Heatmap of rank correlations between two METRICs or more, of the values as measured: no sign is turned where less is better."""
     return bench.plot.correlation(metrics=[metric, *others], **options)
 
 
@@ -105,14 +107,16 @@ def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options
 @click.argument("x", shell_complete=metric_names)
 @click.argument("y", shell_complete=metric_names)
 @where_options
-@click.option("--color", shell_complete=metric_names, help="A third metric, or attribute; the space's first attribute if left out.")
+@click.option(
+    "--color", shell_complete=metric_names, help="A third metric, or attribute; if left out, colour tells how many architectures lie where."
+)
 @direction_option
 def scatter(bench: RobBench, **options: Any) -> Any:
-    """Every architecture by two metrics, X and Y, coloured by a third, and the front."""
+    """Every architecture by two metrics, X and Y, and the front."""
     return bench.plot.scatter(**options)
 
 
-@figure("full", "plot proxies pgd@16/255 --out proxies.pdf")
+@figure("page", "plot proxies pgd@16/255 --out proxies.pdf")
 @click.argument("metrics", nargs=-1, shell_complete=metric_names)
 @dataset_options
 def proxies(bench: RobBench, **options: Any) -> Any:
@@ -130,6 +134,7 @@ def proxies(bench: RobBench, **options: Any) -> Any:
 @click.option("--by", default="permutation", show_default=True, type=click.Choice(["permutation", "impurity"]), help="What importance is.")
 @click.option("--split", default="twin", show_default=True, type=click.Choice(["twin", "random"]), help="random: as papers split.")
 @click.option("--without", multiple=True, help="A feature that is left out; may be given more than once.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Permutations of each feature.")
 def importance(bench: RobBench, metrics: tuple[str, ...], **options: Any) -> Any:
     """What features are worth to a forest that predicts METRIC; of several METRICS, side by side.
 
@@ -182,8 +187,9 @@ def curves(bench: RobBench, archs: tuple[str, ...], **options: Any) -> Any:
 @dataset_options
 @click.option("--budget", default=300, show_default=True, help="Queries of a run.")
 @click.option("--runs", default=30, show_default=True, help="Runs of each algorithm.")
+@click.option("--values", is_flag=True, help="Draw the best METRIC so far itself, not how far it is from the best in the store.")
 def search(bench: RobBench, algorithms: tuple[str, ...], **options: Any) -> Any:
-    """The best METRIC so far, over the queries of repeated searches.
+    """How far the best METRIC so far is from the best in the store, over the queries of repeated searches.
 
     ALGORITHM is as for `robbench search`; random and evolution if left out.
     """
@@ -197,7 +203,7 @@ def architecture(bench: RobBench, **options: Any) -> Any:
     return bench.plot.architecture(**options)
 
 
-@figure("full", "plot best clean pgd@16/255 --out best.pdf")
+@figure("page", "plot best clean pgd@16/255 --out best.pdf")
 @click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @where_options
 def best(bench: RobBench, **options: Any) -> Any:
@@ -205,7 +211,7 @@ def best(bench: RobBench, **options: Any) -> Any:
     return bench.plot.best(**options)
 
 
-@figure("full", "plot top pgd@16/255 --out top.pdf", "plot top pgd@16/255 --count nor_conv_3x3 2 --count nor_conv_1x1 0 --out top.pdf")
+@figure("page", "plot top pgd@16/255 --out top.pdf", "plot top pgd@16/255 --count nor_conv_3x3 2 --count nor_conv_1x1 0 --out top.pdf")
 @metric_argument
 @click.option("--n", default=20, show_default=True, help="How many.")
 @click.option(

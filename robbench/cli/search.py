@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,15 +84,15 @@ def search(
     from tqdm import tqdm
 
     options = {name: value for name, value in (("warmup", pool), ("sample", sample)) if value is not None}
-    _check_options(algorithm, [*options, *([] if proxy is None else ["proxy"])])
+    check_options(algorithm, [*options, *([] if proxy is None else ["proxy"])])
     bench, metric = RobBench(store), metrics[0] if len(metrics) == 1 else list(metrics)
     asked = bench.oracle(metric, budget=budget, **oracle)
     space = asked.subset()
     found = repeat(algorithm, bench, metric, budget=budget, runs=runs, seed=seed, space=space, proxy=proxy, options=options, **oracle)
-    done = _finished(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
-    best = _best(done, asked.objectives)
+    done = finished(tqdm(found, total=runs, unit="run", delay=SECONDS_BEFORE_A_BAR, leave=False))
+    best = best_of(done, asked.objectives)
     if out is not None:
-        write_table(_history(done, asked.objectives), out)
+        write_table(history_of(done, asked.objectives), out)
     if as_json:
         click.echo(json.dumps({"algorithm": algorithm, "seed": seed, "budget": budget, "space": len(space), "found": records(best)}))
     else:
@@ -107,15 +107,20 @@ def search(
         raise click.ClickException(f"interrupted: of {runs} runs, these are the {len(done)} that were finished.")
 
 
-def _check_options(algorithm: str, given: list[str]) -> None:
-    """Refuse options of other algorithms, by the names that they have here."""
+def check_options(algorithm: str, given: Iterable[str], spelled: Mapping[str, str] = SPELLED) -> None:
+    """Refuse options of other algorithms, by the names that they have here.
+
+    Arguments:
+        given: the names in Python of those that were given.
+        spelled: all options of algorithms that a command has, by their names in Python.
+    """
     taken = options_of(algorithm)
-    if refused := [SPELLED[name] for name in given if name not in taken]:
-        known = " and ".join(SPELLED[name] for name in SPELLED if name in taken) or "none"
-        raise click.UsageError(f"{algorithm} takes no {refused[0]}; of {', '.join(SPELLED.values())} it takes {known}.")
+    if refused := [spelled[name] for name in given if name not in taken]:
+        known = " and ".join(spelled[name] for name in spelled if name in taken) or "none"
+        raise click.UsageError(f"{algorithm} takes no {refused[0]}; of {', '.join(spelled.values())} it takes {known}.")
 
 
-def _finished(runs: Iterable[Run]) -> list[Run]:
+def finished(runs: Iterable[Run]) -> list[Run]:
     """The runs; of a search that is interrupted, those that were finished before, if there are any."""
     done: list[Run] = []
     try:
@@ -127,12 +132,12 @@ def _finished(runs: Iterable[Run]) -> list[Run]:
     return done
 
 
-def _best(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
+def best_of(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
     """What each run found: run, arch, objectives."""
     return _table([(number, found.arch, found.value) for number, run in enumerate(runs) for found in run.front], objectives)
 
 
-def _history(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
+def history_of(runs: list[Run], objectives: tuple[str, ...]) -> pd.DataFrame:
     """What each run asked, in order: run, arch, objectives, cost."""
     table = _table([(number, query.arch, query.value) for number, run in enumerate(runs) for query in run.queries], objectives)
     table["cost"] = [query.cost for run in runs for query in run.queries]

@@ -9,9 +9,11 @@ import numpy as np
 
 from robbench.arguments import checked_choice, options_checked
 from robbench.errors import CannotPlot
-from robbench.measurements.metrics import GREY_LEVELS, TABLE, Metric, parse
+from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question, Where
-from robbench.plots.style import FULL, GREY, OKABE_ITO, panels, styled
+from robbench.measurements.wording import setting, threat
+from robbench.plots.levels import GREY_CLEAN, dress, places
+from robbench.plots.style import GREY, OKABE_ITO, PAGE, SMALL, UNDEFINED, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
 KINDS = ("attack", "corruption")
 WHISKERS = (5, 95)
-_BOX = 0.17
-_HEIGHT = 1.35
+_HEIGHT = 1.3
+_LEAST = {"eps": 1.35, "severity": 0.84}
+"""Inches: the narrowest panel, by what its levels are."""
+_LABELS = {"eps": GREY_CLEAN, "severity": "severity (grey: clean)"}
+_AROUND = 0.45
 
 
 @options_checked
@@ -46,7 +51,7 @@ def accuracy_boxes(
     bench: RobBench,
     threats: Sequence[str] = (),
     *,
-    width: float = FULL,
+    width: float | str = PAGE,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -58,11 +63,11 @@ def accuracy_boxes(
     Arguments:
         bench: where the measurements are.
         threats: attacks or corruptions; by default all attacks of the store.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training, seed: as for a query.
 
     Raises:
-        CannotPlot: something that is no attack or corruption, or that the store does not hold.
+        CannotPlot: something that is no attack or corruption, or that the store does not hold, or holds only gaps of.
         UnknownMetric, InvalidArgument, NotMeasured: as for a query.
     """
     where: Where = {"dataset": dataset, "training": training, "seed": seed}
@@ -74,36 +79,57 @@ def accuracy_boxes(
     if unheld or not names:
         known = ", ".join([*attacks, *corruptions]) or "none"
         raise CannotPlot(f"{', '.join(unheld) or 'no attack'} has no levels in this store; expected among {known}.")
-    boxes = 1 + max(map(len, levels.values()))
-    columns = int(np.clip((width - 0.5) / (_BOX * boxes + 0.2), 1, len(names)))
-    figure, axes = panels(width, len(names), columns, _HEIGHT, sharey=True)
+    kinds = [TABLE[name].axis or "" for name in names]
+    columns = _columns(float(width), kinds)
+    measured = int(np.count_nonzero(~np.isnan(bench.query_many(bench.classes, "clean", missing="nan", **where))))
+    heading = f"{setting(bench.measurements, ['clean', *names], **where)}, {measured:,} architectures"
+    figure, axes = panels(float(width), len(names), columns, _HEIGHT, sharey=True, heading=heading)
     for position, (ax, name) in enumerate(zip(axes, names, strict=True)):
-        _panel(ax, bench, name, levels[name], where)
-        if position + columns >= len(names):
-            ax.set_xlabel(f"{'eps · 255' if TABLE[name].axis == 'eps' else 'severity'} (0: clean)")
+        _panel(ax, bench, name, levels[name], where, (float(width) - _AROUND) / columns - 0.2)
         if position % columns == 0:
             ax.set_ylabel("accuracy")
+        if len(set(kinds)) > 1 and position + columns >= len(names):
+            ax.set_xlabel(_LABELS[kinds[position]], fontsize=SMALL)
+    if len(set(kinds)) == 1:
+        figure.supxlabel(_LABELS[kinds[0]])
     return figure
 
 
-def _panel(ax: Axes, bench: RobBench, name: str, levels: list[Metric], where: Where) -> None:
+def _columns(width: float, kinds: list[str]) -> int:
+    """How many panels stand side by side: as many as are wide enough, but no more than fill their rows evenly."""
+    most = int(np.clip((width - _AROUND) // max(map(_LEAST.__getitem__, kinds)), 1, len(kinds)))
+    rows = -(-len(kinds) // most)
+    return -(-len(kinds) // rows)
+
+
+def _panel(ax: Axes, bench: RobBench, name: str, levels: list[Metric], where: Where, width: float) -> None:
     columns = [bench.query_many(bench.classes, metric, missing="nan", **where) for metric in (parse("clean"), *levels)]
+    columns = [values[~np.isnan(values)] for values in columns]
+    if not any(map(len, columns[1:])):
+        raise CannotPlot(f"{name} was not measured of any architecture; there are no boxes to draw.  `robbench info` lists what there is.")
+    is_eps = TABLE[name].axis == "eps"
+    steps = [0.0, *map(_level, levels)]
+    at = places(steps) if is_eps else np.asarray(steps)
     drawn = ax.boxplot(
-        [values[~np.isnan(values)] for values in columns],
-        positions=range(len(columns)),
+        columns,
+        positions=at.tolist(),
         whis=WHISKERS,
         showfliers=False,
-        widths=0.65,
+        widths=0.7 * min(float(np.diff(at).min()), float(at[-1]) / 5),
         patch_artist=True,
+        manage_ticks=False,
         medianprops={"color": "black", "linewidth": 1.2},
         whiskerprops={"linewidth": 0.7},
         capprops={"linewidth": 0.7},
     )
     for position, box in enumerate(drawn["boxes"]):
-        box.set(facecolor=OKABE_ITO[5] if position else "#CCCCCC", linewidth=0.7)
-    grey_levels = GREY_LEVELS if TABLE[name].axis == "eps" else 1
-    ax.set_xticks(range(len(columns)), ["0", *(f"{_level(metric) * grey_levels:.3g}" for metric in levels)])
-    ax.set_title(name, pad=2)
+        box.set(facecolor=OKABE_ITO[5] if position else UNDEFINED, linewidth=0.7)
+    if is_eps:
+        dress(ax, steps, width, zero=False)
+    else:
+        ax.set_xticks(at[1:])
+        ax.set_xlim(at[0] - 0.6, at[-1] + 0.6)
+    ax.set_title(threat(name), pad=3, fontsize=SMALL)
     ax.set_ylim(0, 1)
     ax.grid(axis="y", linewidth=0.4, color=GREY, alpha=0.4)
     ax.set_axisbelow(True)

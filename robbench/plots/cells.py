@@ -1,4 +1,4 @@
-"""Architectures as they are drawn in papers: nodes, and an arrow for each operation.
+"""Architectures as they are drawn in papers: nodes, and an arrow for each operation; `none` is a dotted line without a head.
 
 Where nodes and arrows are, the search space says (`SearchSpace.graph`).  An operation has the same style in every figure of a space.
 """
@@ -15,7 +15,22 @@ from robbench.errors import CannotPlot
 from robbench.measurements.directions import direction_as_cost, listed
 from robbench.measurements.metrics import Metric
 from robbench.measurements.question import Where
-from robbench.plots.style import COLUMN, FULL, GREY, LINES, OKABE_ITO, panels, styled
+from robbench.measurements.wording import setting, unit, words
+from robbench.plots.style import (
+    COLUMN,
+    GREY,
+    HIGHEST,
+    LINE_HEIGHT,
+    LINES,
+    OKABE_ITO,
+    PAGE,
+    SMALL,
+    TOGETHER,
+    breadth,
+    fitted,
+    panels,
+    styled,
+)
 from robbench.spaces.space import Arrow, Graph
 
 if TYPE_CHECKING:
@@ -43,28 +58,31 @@ STYLES: dict[str, Style] = {
 OTHERS: tuple[Style, ...] = tuple(
     {"color": color, "linestyle": line, "linewidth": width} for width in (1.6, 0.9) for line in LINES for color in OKABE_ITO[:5]
 )
+NOTHING = "none"
+"""The operation that passes nothing on."""
 RADIUS = 0.15
 _LEFT, _RIGHT, _BELOW, _ABOVE = 0.3, 0.4, 0.23, 0.3
 """Room around nodes and arrows; neighbouring nodes are 1 apart."""
 _BESIDE = 0.55
 """Room for labels that do not fit into the nodes at the ends."""
-_A_LINE = 3
+_SMALLEST = 0.7
+"""Of the height that a drawing would have in a column by itself: smaller, its labels lie over each other."""
 
 
 @styled
-def cell_drawing(graph: Graph, *, width: float = COLUMN, title: str = "") -> Figure:
+def cell_drawing(graph: Graph, *, width: float | str = COLUMN, title: str = "") -> Figure:
     """One architecture, such as a cell: its nodes from input to output, and its operations.
 
         cell_drawing(bench.space.graph(bench.parse(arch)))
 
     Arguments:
         graph: as `SearchSpace.graph` gives it.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         title: above it.
     """
-    figure, axes = panels(width, 1, 1, _height([graph], min(width, COLUMN)) + (0.2 if title else 0))
-    _draw(axes[0], graph, styles_of([graph]))
-    axes[0].set_title(title)
+    height = _height([graph], min(float(width), COLUMN))
+    figure, axes = panels(float(width), 1, 1, height, heading=title)
+    _draw(axes[0], graph, styles_of([graph]), height)
     return figure
 
 
@@ -74,7 +92,7 @@ def best_cells(
     bench: RobBench,
     metrics: str | Metric | Sequence[str | Metric],
     *,
-    width: float = FULL,
+    width: float | str = PAGE,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -85,7 +103,7 @@ def best_cells(
     Arguments:
         bench: where the measurements are.
         metrics: as for a query, each with its level; of parameters and FLOPs, less is best.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training, seed, interpolate: as for a query.
 
     Raises:
@@ -97,17 +115,29 @@ def best_cells(
     archs = [_best(bench, name, where) for name in names]
     graphs = list(map(bench.space.graph, archs))
     styles = styles_of(graphs)
-    columns = max(int(width // (COLUMN - 0.1)), 1)
-    lines = -(-(len(names) + len(bench.space.attributes)) // _A_LINE)
-    height = _height(graphs, width / columns) + 0.2 + 0.14 * lines
-    figure, axes = panels(width, len(names), columns, height)
-    for ax, name, arch, graph in zip(axes, names, archs, graphs, strict=True):
-        _draw(ax, graph, styles)
-        ax.set_title(f"best {name}", fontweight="bold", pad=2)
-        values = [f"{other} {bench.query_many([arch], other, missing='nan', **where)[0]:.3g}" for other in names]
-        values += [f"{attribute.replace('_', ' ')} {of(arch):g}" for attribute, of in bench.space.attributes.items()]
-        ax.set_xlabel(_wrapped(values), fontsize=7, labelpad=0)
+    columns = max(min(int(float(width) // (COLUMN - 0.1)), len(names)), 1)
+    room = min(float(width) / columns, COLUMN)
+    texts = [
+        (fitted(f"best {words(name)}", room), _below(bench, arch, names, room, where)) for name, arch in zip(names, archs, strict=True)
+    ]
+    lines = max(title.count("\n") + below.count("\n") for title, below in texts) + 2
+    drawing, rows = _height(graphs, room), -(-len(names) // columns)
+    height = min(drawing + lines * LINE_HEIGHT, max((HIGHEST - LINE_HEIGHT) / rows, _SMALLEST * drawing + lines * LINE_HEIGHT))
+    heading = setting(bench.measurements, names, dataset=dataset, training=training, seed=seed)
+    figure, axes = panels(float(width), len(names), columns, height, heading=heading)
+    for ax, graph, (title, below) in zip(axes, graphs, texts, strict=True):
+        _draw(ax, graph, styles, height - lines * LINE_HEIGHT)
+        ax.set_title(title, fontweight="bold", pad=2)
+        ax.set_xlabel(below, fontsize=SMALL, labelpad=0)
     return figure
+
+
+def _below(bench: RobBench, arch: Any, names: Sequence[str], room: float, where: Where) -> str:
+    """The values of an architecture in all of the metrics and its attributes, in lines that have room."""
+    values = [(name, bench.query_many([arch], name, missing="nan", **where)[0]) for name in names]
+    values += [(attribute, of(arch)) for attribute, of in bench.space.attributes.items()]
+    texts = [f"{words(name, brief=True)}: {value:.3g} {unit(name)}".strip() for name, value in values]
+    return fitted("; ".join(text.replace(" ", TOGETHER) for text in texts), room, SMALL)
 
 
 def _best(bench: RobBench, name: str, where: Where) -> Any:
@@ -115,10 +145,6 @@ def _best(bench: RobBench, name: str, where: Where) -> Any:
     if found.empty:
         raise CannotPlot(f"{name} was not measured of any architecture; there is no best one to draw.")
     return bench.parse(found["arch"][0])
-
-
-def _wrapped(parts: list[str]) -> str:
-    return "\n".join(", ".join(parts[start : start + _A_LINE]) for start in range(0, len(parts), _A_LINE))
 
 
 def styles_of(graphs: Iterable[Graph]) -> dict[str, Style]:
@@ -154,7 +180,8 @@ def middle(graph: Graph, arrow: Arrow) -> tuple[float, float]:
     return (x + to_x) / 2 - arrow.height * (to_y - y) / length, (y + to_y) / 2 + arrow.height * (to_x - x) / length
 
 
-def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
+def _draw(ax: Axes, graph: Graph, styles: dict[str, Style], height: float) -> None:
+    """Draw a graph so many inches high."""
     from matplotlib.patches import Circle, FancyArrowPatch
 
     left, right, bottom, top = limits(graph)
@@ -176,18 +203,30 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style]) -> None:
             patchA=circles[arrow.source],
             patchB=circles[arrow.target],
             connectionstyle=f"arc3,rad={-2 * arrow.height / hypot(to_x - x, to_y - y)}",
-            arrowstyle="-|>",
+            arrowstyle="-" if arrow.operation == NOTHING else "-|>",
             mutation_scale=7,
             zorder=1,
             **style,
         )
         ax.add_patch(patch)
         across, up = middle(graph, arrow)
-        beside: Style = (
-            {"va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height else {"va": "bottom"}
-        )
-        ax.text(across, up if arrow.height else up + 0.06, arrow.label, ha="center", fontsize=7, color=style["color"], zorder=2, **beside)
+        if not arrow.height:
+            up += _lift(arrow, hypot(to_x - x, to_y - y) * height / (top - bottom), height / (top - bottom))
+        blank = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height or y != to_y else {}
+        style_of_text: Style = {
+            "ha": "center",
+            "va": "center" if arrow.height else "bottom",
+            "fontsize": SMALL,
+            "color": style["color"],
+            **blank,
+        }
+        ax.text(across, up, arrow.label, zorder=2, **style_of_text)
     _name_parts(ax, graph)
+
+
+def _lift(arrow: Arrow, length: float, an_edge: float) -> float:
+    """How far a label stands above a straight arrow of so many inches: above the nodes, too, where it does not fit between them."""
+    return 0.06 if breadth(len(arrow.label)) < 0.9 * (length - 2 * RADIUS * an_edge) else RADIUS + 0.04
 
 
 def _name_parts(ax: Axes, graph: Graph) -> None:
@@ -198,8 +237,8 @@ def _name_parts(ax: Axes, graph: Graph) -> None:
     for label, (x, y) in graph.nodes.items():
         if _is_long(graph.labels.get(label, "")):
             side = 1 if label in entered else -1
-            ax.text(x + side * (RADIUS + 0.05), y, graph.labels[label], ha="left" if side > 0 else "right", va="center", fontsize=7)
+            ax.text(x + side * (RADIUS + 0.05), y, graph.labels[label], ha="left" if side > 0 else "right", va="center", fontsize=SMALL)
         elif label not in entered:
-            ax.text(x, y - RADIUS - 0.05, "input", ha="center", va="top", fontsize=7)
+            ax.text(x, y - RADIUS - 0.05, "input", ha="center", va="top", fontsize=SMALL)
         elif label not in left:
-            ax.text(x + 0.13, y - RADIUS - 0.05, "output", ha="center", va="top", fontsize=7)
+            ax.text(x + 0.13, y - RADIUS - 0.05, "output", ha="center", va="top", fontsize=SMALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -11,8 +10,10 @@ import numpy as np
 from robbench.arguments import options_checked
 from robbench.errors import CannotPlot
 from robbench.measurements.lookup import Architecture
-from robbench.measurements.metrics import GREY_LEVELS, TABLE, canonical_name
-from robbench.plots.style import COLUMN, GREY, LINES, MARKERS, OKABE_ITO, new_figure, styled
+from robbench.measurements.metrics import TABLE, canonical_name
+from robbench.measurements.wording import setting, words
+from robbench.plots.levels import FROM_CLEAN, dress, with_gap
+from robbench.plots.style import COLUMN, fitted, legend_below, new_figure, series, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Runs = np.ndarray | pd.DataFrame | Sequence[pd.DataFrame]
 
 BAND = (0.1, 0.9)
+_ROUNDING = 1e-9
 
 
 class _Where(TypedDict):
@@ -39,14 +41,12 @@ def eps_curves(
     archs: Mapping[str, Architecture],
     attack: str = "pgd",
     *,
-    width: float = COLUMN,
+    width: float | str = COLUMN,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
 ) -> Figure:
-    """The accuracy of chosen architectures under one attack, from clean (eps 0) to the largest measured eps below 1.
-
-    At eps 1 an attack may put any image in the place of the given one, so there is nothing to read from it, and it is left out.
+    """The accuracy of chosen architectures under one attack, from clean (eps 0) to the largest measured eps, with eps 1 apart (see `plots.levels`).
 
     Arguments:
         bench: where the measurements are.
@@ -63,58 +63,98 @@ def eps_curves(
     name = canonical_name(attack)
     if not archs or TABLE[name].kind != "attack":
         raise CannotPlot(f"eps curves need at least one architecture and an attack; {len(archs)} and {attack!r} were given.")
-    figure = new_figure(width, 0.72 * min(width, 4.5))
+    figure = new_figure(float(width), _height(width), setting(bench.measurements, ["clean", name], **where))
     ax = figure.subplots()
-    for (text, arch), style in zip(archs.items(), _styles(), strict=False):
+    measured: set[float] = set()
+    for (text, arch), style in zip(archs.items(), series(len(archs)), strict=True):
         curve = bench.curve(arch, name, **where).sort_index()
-        curve = curve[curve.index < 1]
-        eps = [0.0, *(float(level) * GREY_LEVELS for level in curve.index)]
-        ax.plot(eps, [bench.query(arch, "clean", **where), *curve], label=text, clip_on=False, **style)
-    ax.set_xlabel("eps · 255 (0: clean)")
-    ax.set_ylabel(f"{name} accuracy")
+        eps = [0.0, *map(float, curve.index)]
+        measured.update(eps)
+        values = np.array([bench.query(arch, "clean", **where), *curve], np.float64)
+        ax.plot(*with_gap(eps, values), label=text, clip_on=False, **style)
+    dress(ax, measured, float(width) - 0.6)
+    ax.set_xlabel(FROM_CLEAN)
+    ax.set_ylabel(words(name))
     ax.set_ylim(0, 1)
-    ax.legend(loc="upper right")
+    legend_below(figure, ax)
     return figure
 
 
 @styled
 @options_checked
 def search_curves(
-    curves: Mapping[str, Runs], *, best: float | None = None, x: str = "queries", y: str = "incumbent", width: float = COLUMN
+    curves: Mapping[str, Runs],
+    *,
+    best: float | None = None,
+    x: str = "queries",
+    y: str = "incumbent",
+    width: float | str = COLUMN,
+    title: str = "",
 ) -> Figure:
-    """Incumbents of several searches: the mean over runs, and a band from the 10th to the 90th percentile.
+    """Incumbents of several searches, or their regret: the mean over runs, and a band from the 10th to the 90th percentile.
 
     Arguments:
         curves: name → runs: an array ``(runs, queries)`` of incumbents after 1, 2, … queries; or one DataFrame a run, or one alone,
             with columns cost (rising) and incumbent, which holds until the next cost; then all runs are shown from where the last begins
             to where the first ends.
-        best: the best value there is, as a dashed line.
+        best: the best value there is; where it is given, the regret is drawn, how far the incumbent is from it, on an axis that is logarithmic from
+            the smallest regret that is met in a run on, and linear from there to 0.
         x: what costs are.
         y: what is searched for.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
+        title: above, such as the data set.
 
     Raises:
-        CannotPlot: no curves; runs that are neither; runs that don't overlap.
+        CannotPlot: no curves; runs that are neither; runs that don't overlap; nothing but NaN.
     """
     if not curves:
         raise CannotPlot("there are no search curves to draw; expected a name and its runs.")
-    figure = new_figure(width, 0.72 * min(width, 4.5))
-    ax = figure.subplots()
-    for (name, runs), style in zip(curves.items(), _styles(), strict=False):
-        _band(ax, name, *_stacked(name, runs), style)
+    drawn = {name: _stacked(name, runs) for name, runs in curves.items()}
     if best is not None:
-        ax.axhline(best, color=GREY, linewidth=0.8, linestyle=(0, (1, 1)), label="best")
+        drawn = {name: (cost, _regret(incumbents, best)) for name, (cost, incumbents) in drawn.items()}
+    if all(np.isnan(values).all() for _, values in drawn.values()):
+        raise CannotPlot(f"no run of {', '.join(drawn)} has found a value; there are no search curves to draw.")
+    figure = new_figure(float(width), _height(width), title)
+    ax = figure.subplots()
+    for (name, (cost, values)), style in zip(drawn.items(), series(len(drawn)), strict=True):
+        _band(ax, name, cost, values, style)
+    if best is not None:
+        _from_zero_on(ax, np.concatenate([values.ravel() for _, values in drawn.values()]))
     ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    ax.legend(loc="lower right")
+    ax.set_ylabel(fitted(y if best is None else f"regret in {y}", _height(width) - 0.4))
+    legend_below(figure, ax)
     return figure
 
 
-def _band(ax: Axes, name: str, cost: np.ndarray, incumbents: np.ndarray, style: dict[str, Any]) -> None:
-    low, high = np.quantile(incumbents, BAND, axis=0)
+def _band(ax: Axes, name: str, cost: np.ndarray, values: np.ndarray, style: dict[str, Any]) -> None:
+    low, high = np.quantile(values, BAND, axis=0)
     ax.fill_between(cost, low, high, step="post", color=style["color"], alpha=0.18, linewidth=0)
     every = max(len(cost) // 8, 1)
-    ax.plot(cost, incumbents.mean(axis=0), drawstyle="steps-post", label=name, markevery=(every // 2, every), **style)
+    ax.plot(cost, values.mean(axis=0), drawstyle="steps-post", label=name, markevery=(every // 2, every), **style)
+
+
+def _regret(incumbents: np.ndarray, best: float) -> np.ndarray:
+    """How far each incumbent is from the best value there is; 0 where rounding alone parts them."""
+    regret = np.abs(best - incumbents)
+    return np.where(regret <= _ROUNDING * abs(best), 0.0, regret)
+
+
+def _from_zero_on(ax: Axes, values: np.ndarray) -> None:
+    """An axis that is logarithmic down to the smallest positive value, and has 0."""
+    positive = values[values > 0]
+    if len(positive):
+        least, most = float(positive.min()), float(positive.max())
+        ax.set_yscale("symlog", linthresh=least, linscale=0.5)
+        digits = (1,) if most > 100 * least else (1, 2, 5)
+        powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(most))) + 1)
+        ticks = [tick for power in powers for digit in digits if least <= (tick := digit * 10.0**power) <= most]
+        ax.set_yticks([0, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
+        ax.set_yticks([], minor=True)
+    ax.set_ylim(bottom=0)
+
+
+def _height(width: float | str) -> float:
+    return 0.72 * min(float(width), 4.5)
 
 
 def _stacked(name: str, runs: Runs) -> tuple[np.ndarray, np.ndarray]:
@@ -141,10 +181,3 @@ def _stacked(name: str, runs: Runs) -> tuple[np.ndarray, np.ndarray]:
         )
     held = [np.searchsorted(cost, shared, side="right") - 1 for cost in costs]
     return shared, np.stack([frame["incumbent"].to_numpy(np.float64)[at] for frame, at in zip(frames, held, strict=True)])
-
-
-def _styles() -> cycle[dict[str, Any]]:
-    """Colours, markers and lines, endlessly; no two of the first eight share a colour or a marker."""
-    return cycle(
-        {"color": color, "marker": MARKERS[position], "linestyle": LINES[position % len(LINES)]} for position, color in enumerate(OKABE_ITO)
-    )

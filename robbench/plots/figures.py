@@ -17,14 +17,15 @@ from robbench import analysis
 from robbench.arguments import options_checked
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.metrics import Metric
+from robbench.measurements.wording import setting, several, words
 from robbench.plots.boxes import accuracy_boxes, threats_of
 from robbench.plots.cells import best_cells, cell_drawing
 from robbench.plots.confusion import class_matrix, confidence_curves
 from robbench.plots.curves import eps_curves, search_curves
 from robbench.plots.heatmap import correlation_heatmap
-from robbench.plots.importance import importance_bars, importance_groups
+from robbench.plots.importance import importance_bars, importance_groups, spread
 from robbench.plots.scatter import scatter
-from robbench.plots.style import COLUMN, FULL, label
+from robbench.plots.style import COLUMN, PAGE
 from robbench.plots.top import top_choices
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def boxes(
     bench: RobBench,
     threats: str | Sequence[str] = "attacks",
     *,
-    width: float = FULL,
+    width: float | str = PAGE,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -52,7 +53,7 @@ def boxes(
     Arguments:
         bench: where the measurements are.
         threats: one or several: names of attacks or corruptions, or ``"attacks"`` or ``"corruptions"`` for all in the store.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training, seed: as for a query.
     """
     given = [threats] if isinstance(threats, str) else threats
@@ -70,13 +71,25 @@ def correlation(
     metrics: Sequence[str | Metric],
     *,
     method: str = "kendall",
-    width: float = FULL,
+    width: float | str = PAGE,
     dataset: str | None = None,
     training: str | None = None,
 ) -> Figure:
-    """Heatmap of the rank correlations between metrics; see `robbench.analysis.correlation_matrix`."""
-    matrix = analysis.correlation_matrix(bench, metrics, method=method, dataset=dataset, training=training)
-    return correlation_heatmap(matrix, width=width, title=TITLES[method])
+    """Heatmap of the rank correlations between metrics, of the values as they were measured: where less is better, no sign is turned round.
+
+    So a latency that rises with accuracy has a positive one here, and a negative one in `robbench.analysis.correlations`, which asks whether both metrics
+    prefer the same architectures, and says which way each is better.
+
+    Arguments:
+        bench: where the measurements are.
+        metrics: as for a query, each with its level.
+        method: ``"kendall"`` or ``"spearman"``.
+        width: in inches, or ``"column"`` or ``"page"``.
+        dataset, training: as for a query.
+    """
+    matrix = analysis.correlation_matrix(bench, metrics, method=method, oriented=False, dataset=dataset, training=training)
+    heading = setting(bench.measurements, list(matrix.columns), dataset=dataset, training=training)
+    return correlation_heatmap(matrix, width=width, label=TITLES[method], title=heading)
 
 
 @options_checked
@@ -84,7 +97,7 @@ def proxies(
     bench: RobBench,
     metrics: str | Metric | Sequence[str | Metric] = (),
     *,
-    width: float = FULL,
+    width: float | str = PAGE,
     dataset: str | None = None,
     training: str | None = None,
 ) -> Figure:
@@ -93,14 +106,15 @@ def proxies(
     Arguments:
         bench: where the measurements are.
         metrics: one or several; if left out, clean accuracy and the attacks at the levels of the published dataset.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training: as for a query.
     """
     from robbench.papers.lukasik2023 import absolute_correlations
 
     names = [str(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
     found = absolute_correlations(bench, names, dataset=dataset, training=training)
-    return correlation_heatmap(found, width=width, title="|Kendall τ|", lowest=0)
+    heading = setting(bench.measurements, list(found.columns), dataset=dataset, training=training)
+    return correlation_heatmap(found, width=width, label="|Kendall τ|", title=heading, lowest=0)
 
 
 def importance(
@@ -109,26 +123,30 @@ def importance(
     *,
     by: str = "permutation",
     features: str = "proxies",
-    width: float = COLUMN,
+    width: float | str = COLUMN,
     **options: Any,
 ) -> Figure:
-    """What features are worth to a forest that predicts a target; of several targets, side by side.
+    """What features are worth to a forest that predicts a target; of several targets, side by side; with error bars.
 
     Arguments:
         bench: where the measurements are.
         targets: one or several; each a metric, or several joined by ``+``, which one forest predicts together.
         by: ``"permutation"`` or ``"impurity"``.
         features: see `robbench.surrogates.features`.
-        width: in inches.
-        options: of `robbench.analysis.importance`: split, without, seed, repeats, progress, dataset, training.
+        width: in inches, or ``"column"`` or ``"page"``.
+        options: of `robbench.analysis.importance`: split, without, seed, repeats (5, unless another number is given), progress, dataset, training.
     """
     names = [targets] if isinstance(targets, str) else list(targets)
-    tables = {name: analysis.importance(bench, name, columns=[by], features=features, **options) for name in names}
+    asked = {"columns": [by, spread(by)], "features": features, "repeats": 5, **options}
+    tables = {name: analysis.importance(bench, name, **asked) for name in names}
+    metrics = [metric for name in names for metric in name.split("+")]
+    heading = setting(bench.measurements, metrics, dataset=options.get("dataset"), training=options.get("training"))
     if len(tables) == 1:
-        return importance_bars(tables[names[0]], by=by, width=width, title=names[0])
+        return importance_bars(tables[names[0]], by=by, width=width, title=f"{heading}: {several(names[0])}")
     import pandas as pd
 
-    return importance_groups(pd.DataFrame({name: table[by] for name, table in tables.items()}), by=by, width=width)
+    values, errors = (pd.DataFrame({name: table[column] for name, table in tables.items()}) for column in (by, spread(by)))
+    return importance_groups(values, errors=errors, by=by, width=width, title=heading)
 
 
 @options_checked
@@ -137,7 +155,7 @@ def curves(
     attack: str,
     archs: Mapping[str, Architecture] | Sequence[Architecture],
     *,
-    width: float = COLUMN,
+    width: float | str = COLUMN,
     dataset: str | None = None,
     training: str | None = None,
     seed: int | None = None,
@@ -148,7 +166,7 @@ def curves(
         bench: where the measurements are.
         attack: its name.
         archs: by what the legend says of each; or a sequence, of which it says the class key, or the index that was given.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training, seed: as for a query.
     """
     if not isinstance(archs, Mapping):
@@ -170,12 +188,15 @@ def search(
     *,
     budget: int = 300,
     runs: int = 30,
+    values: bool = False,
     progress: bool = False,
-    width: float = COLUMN,
+    width: float | str = COLUMN,
     dataset: str | None = None,
     training: str | None = None,
 ) -> Figure:
-    """The best value so far, over the queries of repeated searches, each charged for whatever it asks.
+    """Repeated searches, each charged for whatever it asks: over their queries, how far the best value so far is from the best in the store.
+
+    That regret is drawn on a logarithmic axis which ends in 0, as the mean over runs and a band from the 10th to the 90th percentile.
 
     Arguments:
         bench: where the measurements are.
@@ -183,8 +204,9 @@ def search(
         algorithms: names in `robbench.search.ALGORITHMS`.
         budget: queries of a run.
         runs: of each algorithm; run i starts from the seed (0, i).
+        values: draw the best value so far itself.
         progress: show a bar on stderr, if it takes more than two seconds.
-        width: in inches.
+        width: in inches, or ``"column"`` or ``"page"``.
         dataset, training: as for a query.
     """
     from tqdm import tqdm
@@ -197,11 +219,13 @@ def search(
         shown = tqdm(repeated, algorithm, total=runs, unit="run", delay=2, leave=False, disable=None if progress else True)
         incumbents[algorithm] = np.stack([run.incumbents for run in shown])
     optimum = bench.top(metric, 1, dataset=dataset, training=training).iloc[:, -1].to_numpy(np.float64)[0]
-    return search_curves(incumbents, best=optimum, y=label(str(metric)), width=width)
+    heading = f"{setting(bench.measurements, [metric], dataset=dataset, training=training)}, best: {optimum:.3g}; mean of {runs} runs, "
+    heading += "10th to 90th percentile"
+    return search_curves(incumbents, best=None if values else optimum, y=words(metric), width=width, title=heading)
 
 
 @options_checked
-def architecture(bench: RobBench, arch: Architecture, *, width: float = COLUMN) -> Figure:
+def architecture(bench: RobBench, arch: Architecture, *, width: float | str = COLUMN) -> Figure:
     """An architecture as papers draw it."""
     return cell_drawing(bench.space.graph(bench.parse(arch)), width=width)
 

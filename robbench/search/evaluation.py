@@ -73,6 +73,11 @@ class Evaluation:
             self._best, self._best_score = Found(arch, value), score
         return score
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the budget may pay for another architecture; what is asked after that finds nothing new, and a proxy may be dear to ask what to ask."""
+        return self._oracle.pays
+
     def prepare(self, archs: Sequence[Any]) -> None:
         """Say which architectures are asked for next, one by one, so that a function may score them at once; see `Oracle.prepare`."""
         self._oracle.prepare(archs)

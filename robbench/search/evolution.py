@@ -64,7 +64,7 @@ def evolve(
     """
     evaluate.prepare(first)
     living = deque(((evaluate(arch), arch) for arch in first), maxlen=population or len(first))
-    while True:
+    while evaluate.goes_on:
         picked = [living[int(rng.random() * len(living))] for _ in range(sample)]
         _, parent = max(picked, key=lambda scored: scored[0])
         child = mutate(parent, rng)

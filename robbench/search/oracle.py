@@ -161,6 +161,11 @@ class Oracle:
         return tuple(self._history)
 
     @property
+    def pays(self) -> bool:
+        """Whether the budget may pay for another query; where a cost is a function, some may cost nothing."""
+        return self.budget is None or self._cost is not None or self.spent + 1 <= self.budget
+
+    @property
     def bound_to_store(self) -> tuple[str, ...]:
         """The objectives, and the cost, for want of which an architecture that the store does not hold cannot be asked."""
         return tuple(one.name for one in self._needed if one.bound_to_store)

@@ -75,6 +75,12 @@ class Run(NamedTuple):
     incumbents: np.ndarray
     """As `Oracle.incumbents`; empty where there are several objectives."""
 
+    @classmethod
+    def of(cls, found: Result, seed: tuple[int, int]) -> Run:
+        """What a run from this seed found."""
+        asked = found.oracle
+        return cls(seed, found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
+
     @property
     def best(self) -> Any:
         """The best architecture; of several objectives, that of the front which is best in the first."""
@@ -218,9 +224,7 @@ class _Task:
         return self.run(opened(self.path, self.dataset), self.space, index)
 
     def run(self, bench: RobBench, space: Moves[Any], index: int) -> Run:
-        found = self.result(bench, space, index)
-        asked = found.oracle
-        return Run((self.seed, index), found.front, asked.queries, np.empty(0) if asked.several else asked.incumbents())
+        return Run.of(self.result(bench, space, index), (self.seed, index))
 
     def result(self, bench: RobBench, space: Moves[Any], index: int) -> Result:
         seed = self.seed, index

@@ -32,6 +32,8 @@ TRAINING = "pgd-8/255"
 EPS = 8 / GREY_LEVELS
 DECIMALS = 7
 """Of a fraction: percent are published with up to five decimals."""
+TEXT = 2000
+"""Characters of what is said of networks and their training; published ones have 200."""
 IMAGES = {"test": 10_000, "train": 50_000}
 FILES = "robust_bench_seed_*.json"
 
@@ -88,10 +90,13 @@ def read(path: Path, reading: Reading) -> Iterator[Array]:
         highest = np.array([_fraction(record.path, f"{field} of {record.where}", record.fields.get(field)) for record in records])
         of_highest = {**provenance, "images": IMAGES["test"], "selection": "the highest over all epochs, on the test images"}
         yield _array(metric, "accuracy", highest, of_highest, [])
+    curves = {curve.field: _curve(records, curve, reading) for curve in CURVES}
+    _check_agreement(records, curves)
     for curve in CURVES:
-        values, epochs = _curve(records, curve, reading)
+        values = curves[curve.field]
+        epochs = np.flatnonzero(~np.isnan(values).all(axis=0))
         of_curve = {**provenance, "images": IMAGES[curve.split], "split": curve.split}
-        yield _array(curve.metric, curve.measure, values, of_curve, epochs)
+        yield _array(curve.metric, curve.measure, values[:, epochs], of_curve, epochs.tolist())
 
 
 def _records(path: Path, reading: Reading) -> list[Record]:
@@ -141,30 +146,59 @@ def _protocol(records: Sequence[Record]) -> dict[str, Any]:
     for record, one in zip(records, said, strict=True):
         if one != said[0]:
             raise SourceError(f"{record.path}: {record.where} was trained by {shown(one)}; expected as the others, {shown(said[0])}.")
-    adversary = said[0]["adversarial_param"]
+    path, adversary, cutout = records[0].path, said[0]["adversarial_param"], said[0]["cutout"]
     if (
         not isinstance(adversary, dict)
         or adversary.get("adv_loss") != "pgd"
-        or not np.isclose(number(records[0].path, "epsilon", adversary.get("epsilon")), EPS, rtol=1e-6)
+        or not np.isclose(number(path, "epsilon", adversary.get("epsilon")), EPS, rtol=1e-6)
     ):
-        raise SourceError(f"{records[0].path}: the networks were trained against {shown(adversary)}; expected PGD at eps 8/255.")
+        raise SourceError(f"{path}: the networks were trained against {shown(adversary)}; expected PGD at eps 8/255.")
+    steps, step = adversary.get("num_steps"), number(path, "step_size", adversary.get("step_size"))
+    if type(steps) is not int or not 0 < steps <= LEVELS or not 0 < step <= 1:
+        raise SourceError(f"{path}: the networks were trained against {shown(adversary)}; expected some steps, each in (0, 1].")
+    if type(cutout) is not bool:
+        raise SourceError(f"{path}: cutout is {shown(cutout)}; expected true or false.")
     return {
-        "adversarial_training": f"PGD-{adversary.get('num_steps')}, eps 8/255, step {adversary.get('step_size')}",
-        "network": json.dumps(said[0]["net"]),
-        "optimiser": json.dumps(said[0]["optim"]),
-        "augmentation": f"cutout {'on' if said[0]['cutout'] else 'off'}; others not said",
+        "adversarial_training": f"PGD-{steps}, eps 8/255, step {step}",
+        "network": _text(path, "net", said[0]["net"]),
+        "optimiser": _text(path, "optim", said[0]["optim"]),
+        "augmentation": f"cutout {'on' if cutout else 'off'}; others not said",
         "test_attack": "not said; taken to be the PGD of training",
         "seeds": "one training a network; its seed is not said",
         "epochs": EPOCHS_FROM_0,
     }
 
 
+def _text(path: Path, where: str, value: object) -> str:
+    """A value as provenance has it."""
+    text = json.dumps(value)
+    if not isinstance(value, dict) or len(text) > TEXT:
+        raise SourceError(f"{path}: {where} is {shown(value)}; expected an object of at most {TEXT} characters, as those published.")
+    return text
+
+
+def _check_agreement(records: Sequence[Record], curves: dict[str, np.ndarray]) -> None:
+    """Raise SourceError where the numbers of a network contradict each other."""
+    for metric, best in _BEST.items():
+        accuracy, loss = (
+            next(one.field for one in CURVES if one[1:] == (metric, f"{kind}_curve", "test")) for kind in ("learning", "loss")
+        )
+        for record, values, losses in zip(records, curves[accuracy], curves[loss], strict=True):
+            if not np.array_equal(np.isnan(values), np.isnan(losses)):
+                raise SourceError(f"{record.path}: {accuracy} and {loss} of {record.where} were not measured at the same epochs.")
+            highest = np.nanmax(values, initial=-np.inf)
+            if highest != (given := _fraction(record.path, best, record.fields[best])):
+                raise SourceError(
+                    f"{record.path}: {best} of {record.where} is {100 * given:g}; expected the highest of its {accuracy}, {100 * highest:g}."
+                )
+
+
 def _size(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record.fields["net"].items() if name != "genotype"}
 
 
-def _curve(records: Sequence[Record], curve: Curve, reading: Reading) -> tuple[np.ndarray, list[int]]:
-    """``(records, epochs)`` and the epochs of which anything was measured."""
+def _curve(records: Sequence[Record], curve: Curve, reading: Reading) -> np.ndarray:
+    """``(records, epochs)``, NaN where nothing was measured."""
     rows: list[list[float]] = []
     for record in records:
         given = record.fields.get(curve.field)
@@ -177,11 +211,15 @@ def _curve(records: Sequence[Record], curve: Curve, reading: Reading) -> tuple[n
         convert = number if curve.is_loss else _fraction
         rows.append([convert(record.path, f"epoch {epoch} of {curve.field} of {record.where}", value) for epoch, value in enumerate(given)])
     values = np.array(rows)
+    if curve.is_loss and (values < 0).any():
+        row, epoch = np.argwhere(values < 0)[0]
+        raise SourceError(
+            f"{records[row].path}: epoch {epoch} of {curve.field} of {records[row].where} is below 0; expected a cross-entropy."
+        )
     if curve.metric == "pgd" and curve.split == "test":
         values[values == 0] = np.nan  # an accuracy of 0 after a loss of 0 would be no accuracy; neither is ever reached
         reading.sentinels[f"{curve.metric}:{curve.measure}"] += int(np.isnan(values).sum())
-    epochs = np.flatnonzero(~np.isnan(values).all(axis=0))
-    return values[:, epochs], epochs.tolist()
+    return values
 
 
 def _array(metric: str, measure: str, values: np.ndarray, provenance: dict[str, Any], epochs: list[int]) -> Array:

@@ -35,6 +35,11 @@ class Forest:
     @classmethod
     def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
         """Grow it; auxiliary targets are not used."""
+        return cls.fit_with_spread(features, targets, outputs, seed)[0]
+
+    @classmethod
+    def fit_with_spread(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int) -> tuple[Self, np.ndarray]:
+        """Grow it, as `fit`; and the standard deviation of each feature's importance over the trees: ``(features,)``, float64."""
         try:
             from sklearn.ensemble import RandomForestRegressor
         except ImportError as error:
@@ -54,7 +59,8 @@ class Forest:
                 for tree in (estimator.tree_ for estimator in grown.estimators_)
             ]
         )
-        return cls(found | {"feature": found["feature"].astype(np.int16), "fill": fill, "gain": grown.feature_importances_})
+        forest = cls(found | {"feature": found["feature"].astype(np.int16), "fill": fill, "gain": grown.feature_importances_})
+        return forest, np.std([tree.feature_importances_ for tree in grown.estimators_], axis=0)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The mean over the trees' leaves."""

@@ -15,6 +15,7 @@ from robbench.store.writing import extend
 from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
 from robbench.surrogates.splits import TWIN, split
+from robbench.surrogates.trees import DEEPEST
 from tests.synthetic import array
 
 ROWS = Rows.of(NB201, NB201.members[::13])
@@ -107,6 +108,28 @@ def test_what_matters_is_found(toy: RobBench) -> None:
         importance(toy, "clean", features="operations", repeats=0)
     with pytest.raises(InvalidArgument, match=r"importance has no option 'dataste'\. Did you mean 'dataset'"):
         importance(toy, "clean", dataste="toy10")  # type: ignore[call-arg]
+
+
+def test_importances_come_with_their_spread(toy: RobBench) -> None:
+    """Over the trees, whose mean is the forest's importance, and over the repeats: of one there is none."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    found = importance(toy, "clean", features="operations", columns=["impurity", "impurity_sd", "permutation_sd"], repeats=1)
+    assert list(found.columns) == ["impurity", "impurity_sd", "permutation_sd"]
+    assert found["impurity"].is_monotonic_decreasing
+    assert (found["permutation_sd"] == 0).all()
+    data = gather(toy.measurements, "clean", "operations")
+    train_side = split(TWIN, data.twins)
+    grown = ensemble.RandomForestRegressor(100, max_depth=DEEPEST, random_state=0).fit(
+        data.features[train_side], data.targets[train_side, 0]
+    )
+    each = np.array([tree.feature_importances_ for tree in grown.estimators_])
+    for column, expected in (("impurity", each.mean(axis=0)), ("impurity_sd", each.std(axis=0))):
+        np.testing.assert_allclose(found[column][list(data.names)], expected)
+    several = importance(toy, "clean", features="operations", columns=["permutation", "permutation_sd"], repeats=5)
+    assert several["permutation"].is_monotonic_decreasing
+    assert several["permutation_sd"].max() > 0
+    with pytest.raises(InvalidArgument, match="columns has 'permutation_std', which is none of"):
+        importance(toy, "clean", features="operations", columns=["permutation_std"])
 
 
 def test_permutation_importance_is_the_r2_lost_when_a_feature_is_shuffled(toy: RobBench) -> None:

@@ -89,8 +89,9 @@ def network(arch: Any, recipe: Recipe, dataset: Dataset, seed: int) -> DartsNetw
         ({}, 8),
         ({"drop_path": 0.0, "adversary": Adversary(0.1, 0.05, 2)}, 8),
         ({"epochs": 1, "auxiliary": 0.4, "layers": 3}, 32),
+        ({"cutout": 0.5, "clip": 0.1}, 8),
     ],
-    ids=["drop path", "adversary", "auxiliary head"],
+    ids=["drop path", "adversary", "auxiliary head", "cutout and clipping"],
 )
 def test_a_network_becomes_the_same_in_a_stack_and_alone(change: dict[str, Any], pixels: int) -> None:
     """In double precision, since two epochs make much of rounding."""
@@ -301,6 +302,8 @@ def test_the_docs_show_the_example() -> None:
         ("epochs = 2\ndrop_path = 0.2", r"has drop_path=0\.2, which is of networks of DARTS"),
         ("epochs = 2\nlayers = 8\ndrop_path = 1", r"drop_path=1\.0; expected a probability below 1"),
         ("epochs = 2\nlayers = 8\nauxiliary = -1", r"auxiliary=-1\.0; expected a weight of at least 0"),
+        ("epochs = 2\ncutout = 1.5", r"cutout=1\.5; expected a share of the side, in \[0, 1\]"),
+        ("epochs = 2\nclip = 0", r"clip=0\.0; expected a positive number, or none"),
         ("epochs = 2\nlayers = 2", r"a network of 2 cells has no room for two reductions; expected at least 3"),
         ("epochs = 2\nlayers = 0", r"layers=0 is not a number of layers"),
     ],
@@ -366,9 +369,9 @@ def test_a_wrong_combination_is_refused_from_python(tmp_path: Path) -> None:
 def test_weights_of_another_space_or_under_other_names_are_refused(tmp_path: Path, tiny_images: str) -> None:
     dataset, arch = load(tiny_images), DARTS.parse(ARCHS[0])
     state = network(arch, TINY, dataset, 0).state_dict()
-    torch.save({name.replace("body.", "cells."): tensor for name, tensor in state.items()}, tmp_path / "theirs.pth")
+    torch.save({name.replace("body.", "blocks."): tensor for name, tensor in state.items()}, tmp_path / "theirs.pth")
     (entry,) = read(tmp_path / "theirs.pth")
-    with pytest.raises(WeightsError, match=r"has weights of 0 cells in body\.0, body\.1, …; expected 3 to 300, .*--keep-weights"):
+    with pytest.raises(WeightsError, match=r"has weights of 0 cells in body\.0, .*; expected 3 to 300: .*--keep-weights"):
         loaded(identified(entry, space="darts", arch=str(arch)), dataset)
     torch.save(state, tmp_path / "ours.pth")
     (entry,) = read(tmp_path / "ours.pth")

@@ -9,13 +9,14 @@ torch = pytest.importorskip("torch")
 
 import robbench
 from builders.datasets import Dataset, load
+from builders.environment import environment_of
 from builders.errors import BuildError
 from builders.fingerprint import fingerprint, of_shard, refuse_others
 from builders.plan import Plan
 from builders.plan_file import read_plan
 from builders.recipes import RECIPES
 from builders.results.shards import Shard
-from builders.units import environment_of, settings_of
+from builders.units import settings_of
 
 CPU = torch.device("cpu")
 

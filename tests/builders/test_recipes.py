@@ -117,6 +117,8 @@ def test_settings_are_those_of_the_first_stores_where_nothing_younger_is_used() 
         "precision": "float32",
     }
     assert replace(RECIPES["digits"], nesterov=False).settings()["nesterov"] is False
+    younger = replace(RECIPES["digits"], cutout=0.5, clip=5.0)
+    assert younger.settings() == {**RECIPES["digits"].settings(), "cutout": 0.5, "clip": 5.0}
 
 
 def test_recipes_that_stores_know_say_what_they_always_said() -> None:

@@ -15,7 +15,7 @@ from builders.networks.plain import Network
 from builders.networks.stacked import StackedNetwork
 from builders.precision import exact_convolutions
 from builders.recipes import RECIPES, Adversary, Recipe
-from builders.train import augment, fit, generator, train
+from builders.train import augment, cut_out, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
@@ -161,6 +161,77 @@ def test_augmented_images_are_shifts_and_mirrors_of_the_images() -> None:
 def test_no_augmentation_leaves_images_alone() -> None:
     images = torch.rand(4, 1, 8, 8)
     assert torch.equal(augment(images, replace(RECIPE, flip=False, crop=0), generator(0, "test")), images)
+
+
+def test_what_is_cut_out_is_a_square_of_the_mean_that_may_leave_the_image() -> None:
+    images, mean = torch.rand(300, 2, 8, 6), (2.0, 3.0)
+    cut = cut_out(images, 1 / 2, mean, generator(0, "test"))
+    outside = cut == images
+    assert torch.equal(outside[:, 0], outside[:, 1])
+    assert torch.equal(cut[~outside], torch.tensor(mean).view(1, 2, 1, 1).expand_as(images)[~outside])
+    seen = set()
+    for inside in ~outside[:, 0]:
+        rows, columns = inside.any(1).nonzero().flatten().tolist(), inside.any(0).nonzero().flatten().tolist()
+        assert int(inside.sum()) == len(rows) * len(columns)
+        seen.add((rows[0], len(rows), columns[0], len(columns)))
+    # Around each of 8×6 pixels: sides of 4 and 3 from 2 and 1 before it on, without what is beyond the border.
+    rows_of = {(max(y - 2, 0), min(y + 2, 8) - max(y - 2, 0)) for y in range(8)}
+    columns_of = {(max(x - 1, 0), min(x + 2, 6) - max(x - 1, 0)) for x in range(6)}
+    assert seen == {(*row, *column) for row in rows_of for column in columns_of}
+
+
+def test_training_cuts_out_what_is_augmented_and_before_the_adversary(blobs: Dataset) -> None:
+    """One batch, seen by the network as the functions make it; the adversary moves no pixel further than eps from it."""
+    recipe, seen = replace(RECIPE, epochs=1, batch_size=60, cutout=1 / 2), list[torch.Tensor]()
+    order = torch.randperm(60, generator=generator(0, "order"))
+    drawn = generator(0, "augmentation")
+    expected = cut_out(augment(torch.from_numpy(blobs.train_images)[order], recipe, drawn), 1 / 2, blobs.mean, drawn)
+    plain = Network(CELLS[0], RECIPE.skeleton(blobs), generator=generator(0, "weights"))
+    plain.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    fit(plain, 1, blobs, recipe, seed=0)
+    assert torch.equal(seen[0], expected)
+    stack = StackedNetwork([Network(CELLS[0], RECIPE.skeleton(blobs), generator=generator(0, "weights"))])
+    stack.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    fit(stack, 1, blobs, replace(recipe, adversary=Adversary.fast(0.1)), seed=0)
+    assert not torch.equal(seen[-1][0], expected)
+    assert float((seen[-1][0] - expected).abs().max()) <= 0.1 + 1e-6
+
+
+@pytest.mark.parametrize("clip", [0.05, 1e3])
+def test_gradients_are_clipped_to_a_norm_network_by_network(blobs: Dataset, clip: float) -> None:
+    """One step of plain SGD: weights move by the rate times the gradient, as torch clips it for each network alone."""
+    recipe = replace(RECIPE, epochs=1, batch_size=60, clip=clip, momentum=0.0, nesterov=False, weight_decay=0.0, flip=False, crop=0.0)
+
+    def made(cell: Cell) -> Network:
+        return Network(cell, RECIPE.skeleton(blobs), blobs.mean, blobs.std, generator=generator(0, f"weights/{cell}")).double()
+
+    stack, norms = StackedNetwork([made(cell) for cell in CELLS]), []
+    fit(stack, 3, blobs, recipe, seed=0)
+    images, labels = torch.from_numpy(blobs.train_images).double(), torch.from_numpy(blobs.train_labels)
+    for k, cell in enumerate(CELLS):
+        alone, expected = made(cell).train(), made(cell).train()
+        fit(alone, 1, blobs, recipe, seed=0)
+        torch.nn.functional.cross_entropy(expected(images), labels).backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(expected.parameters(), clip)))
+        torch.optim.SGD(expected.parameters(), recipe.learning_rate).step()
+        for name, weight in expected.named_parameters():
+            torch.testing.assert_close(alone.state_dict()[name], weight.detach(), rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(stack.state(k)[name], weight.detach(), rtol=1e-5, atol=1e-7)
+    assert [norm > clip for norm in norms] == [clip < 1, clip < 1, False]  # the third network ignores its images
+
+
+def test_a_network_that_diverges_clips_no_other(blobs: Dataset) -> None:
+    recipe = replace(RECIPE, epochs=1, batch_size=60, clip=0.05)
+    stack, alone = (
+        StackedNetwork([Network(c, RECIPE.skeleton(blobs), generator=generator(0, f"weights/{c}")) for c in some])
+        for some in (CELLS[:2], CELLS[:1])
+    )
+    with torch.no_grad():
+        stack.classifier.weight[1].fill_(torch.inf)
+    _, _, first_bad = fit(stack, 2, blobs, recipe, seed=0)
+    fit(alone, 1, blobs, recipe, seed=0)
+    assert first_bad.tolist() == [-1, 0]
+    torch.testing.assert_close(stack.classifier.weight[0], alone.classifier.weight[0], rtol=1e-4, atol=1e-6)
 
 
 def test_published_recipes_are_the_published_ones() -> None:

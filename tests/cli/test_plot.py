@@ -4,9 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from robbench import RobBench
 from robbench.cli import main
 from robbench.cli.plot import plot as group
 
@@ -50,10 +52,10 @@ def test_importances_to_several_targets_are_drawn_side_by_side(few_store: Path, 
     assert "without has 'none', which is none of" in found.stderr
     found = plot(few_store, "importance", "clean", "fog@3", "clean+fog@3", *options[:-2], "--out", tmp_path / "figure.svg")
     assert (found.exit_code, found.stdout) == (0, ""), found.output
-    assert "clean+fog@3" in (tmp_path / "figure.svg").read_text("utf-8")
+    assert "clean accuracy and fog, severity 3" in (tmp_path / "figure.svg").read_text("utf-8")
 
 
-@pytest.mark.parametrize(("width", "inches"), [("column", 3.3), ("full", 6.8)])
+@pytest.mark.parametrize(("width", "inches"), [("column", 3.25), ("page", 6.75)])
 def test_width_and_resolution_are_as_asked(width: str, inches: float, few_store: Path, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
@@ -65,7 +67,7 @@ def test_what_was_drawn_is_told_to_programs(few_store: Path, tmp_path: Path) -> 
     out = tmp_path / "figure.svg"
     found = plot(few_store, "architecture", ARCH, "--width", "column", "--out", out, "--json")
     told = json.loads(found.stdout)
-    assert told.pop("inches")[0] == 3.3
+    assert told.pop("inches")[0] == 3.25
     assert told == {"figure": "architecture", "store": str(few_store), "out": str(out), "bytes": out.stat().st_size, "dpi": 300}
 
 
@@ -82,6 +84,8 @@ def test_what_was_drawn_is_told_to_programs(few_store: Path, tmp_path: Path) -> 
         (["scatter", "clean", "pgd@1/255", "--runs", 3], 2, "No such option.*--runs"),
         (["scatter", "clean", "pdg"], 1, "UnknownMetric: 'pdg' is not a metric. Did you mean 'pgd'"),
         (["boxes", "clean"], 1, "CannotPlot: clean has no levels in this store"),
+        (["architecture", ARCH, "--width", "full"], 2, "Invalid value for '--width': 'full' is not one of 'column', 'page'"),
+        (["architecture", ARCH, "--dpi", "20"], 2, "Invalid value for '--dpi': 20 is not in the range"),
     ],
 )
 def test_a_wrong_call_writes_nothing_and_says_why(arguments: list[str], code: int, message: str, few_store: Path, tmp_path: Path) -> None:
@@ -89,6 +93,38 @@ def test_a_wrong_call_writes_nothing_and_says_why(arguments: list[str], code: in
     assert (found.exit_code, found.stdout) == (code, "")
     assert re.search(message, found.stderr)  # click's words differ a little from version to version
     assert list(tmp_path.iterdir()) == []
+
+
+def test_searches_are_drawn_by_regret_or_by_value(few_bench: RobBench, few_store: Path, tmp_path: Path) -> None:
+    asked = ("clean", "random", "--budget", "20", "--runs", "3")
+    for flags, axis in (((), "regret in clean accuracy"), (("--values",), "clean accuracy")):
+        assert plot(few_store, "search", *asked, *flags, "--out", tmp_path / "figure.svg").exit_code == 0
+        assert f"<!-- {axis} -->" in (tmp_path / "figure.svg").read_text("utf-8")
+    figure = few_bench.plot.search("clean", ["random"], budget=20, runs=3)
+    best = few_bench.top("clean", 1)["clean"][0]
+    assert figure.get_suptitle().replace("\n", " ") == f"toy10, best: {best:.3g}; mean of 3 runs, 10th to 90th percentile"
+
+
+def test_what_a_store_lacks_is_said_for_every_kind(few_bench: RobBench, tmp_path: Path) -> None:
+    """A store with a single architecture, of which nothing but NaN is known."""
+    from robbench.spaces.nb201 import NB201
+    from robbench.store.rows import Rows
+    from robbench.store.writing import extend
+    from tests.synthetic import array
+
+    nothing = (
+        array("toy standard clean accuracy", np.full(1, np.nan)),
+        array("toy standard pgd accuracy", np.full((1, 1), np.nan), {"eps": [1 / 255]}),
+    )
+    extend(tmp_path / "one.h5", Rows.of(NB201, [NB201.parse(ARCH)]), nothing)
+    for kind in group.commands:
+        if kind in ("architecture", "importance"):
+            continue
+        arguments = [argument.replace("--out", "") for argument in {"search": ["clean"]}.get(kind, DRAWN[kind])]
+        found = plot(tmp_path / "one.h5", kind, *arguments, "--out", tmp_path / "figure.svg")
+        assert found.exit_code == 1, (kind, found.output)
+        assert re.match(r"Error: [A-Z]\w+: .{20}", found.stderr), (kind, found.stderr)
+        assert not (tmp_path / "figure.svg").exists()
 
 
 def test_the_format_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
@@ -100,7 +136,10 @@ def test_the_format_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_error_of_one_line(few_store: Path, tmp_path: Path) -> None:
     found = plot(few_store, "architecture", ARCH, "--out", tmp_path / "absent" / "figure.svg")
     assert found.exit_code == 1
-    assert found.stderr.startswith(f"Error: {tmp_path / 'absent' / 'figure.svg'} cannot be written: ")
+    assert found.stderr == (
+        f"Error: CannotPlot: {tmp_path / 'absent' / 'figure.svg'} cannot be written: there is no folder {tmp_path / 'absent'}."
+        "  Name a file in a folder that is there and that you may write to.\n"
+    )
 
 
 def test_the_help_lists_every_kind_and_each_its_own_options() -> None:

@@ -17,11 +17,12 @@ SMALLEST = 7
 
 def drawn_texts(figure: Figure) -> list[Text]:
     """The texts that are seen, tick labels beyond the ends of an axis excepted."""
-    ticks = {id(text) for ax in figure.axes for text in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    both = [(ax, minor) for ax in figure.axes for minor in (False, True)]
+    ticks = {id(text) for ax, minor in both for text in (*ax.get_xticklabels(minor=minor), *ax.get_yticklabels(minor=minor))}
     seen = [text for text in figure.findobj(Text) if id(text) not in ticks]
-    for ax in figure.axes:
-        seen += _within(ax.get_xticks(), ax.get_xticklabels(), ax.get_xlim())
-        seen += _within(ax.get_yticks(), ax.get_yticklabels(), ax.get_ylim())
+    for ax, minor in both:
+        seen += _within(ax.get_xticks(minor=minor), ax.get_xticklabels(minor=minor), ax.get_xlim())
+        seen += _within(ax.get_yticks(minor=minor), ax.get_yticklabels(minor=minor), ax.get_ylim())
     return [text for text in seen if text.get_visible() and text.get_text().strip() and _has_axes(text, figure)]
 
 

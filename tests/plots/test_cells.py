@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from robbench import CannotPlot, InvalidArgument, RobBench
-from robbench.plots import COLUMN, FULL, best_cells, cell_drawing
+from robbench.measurements.wording import words
+from robbench.plots import COLUMN, PAGE, best_cells, cell_drawing
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201, Cell
 from robbench.spaces.space import Arrow, Graph
@@ -30,26 +31,30 @@ def test_every_edge_carries_its_operation(cell: Cell) -> None:
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_arrows_are_told_apart_without_colour(width: float) -> None:
     figure = cell_drawing(NB201.graph(Cell([*NAMES, "none"])), width=width, title="five operations")
     from matplotlib.patches import FancyArrowPatch
 
     arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
     assert len(arrows) == 6
+    heads = [type(arrow.get_arrowstyle()).__name__ for arrow in arrows]
+    assert heads == ["Curve", *["CurveFilledB"] * 4, "Curve"], "none is no arrow"
     assert len({(arrow.get_linestyle(), arrow.get_linewidth()) for arrow in arrows}) == 5
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_the_best_cells_stand_side_by_side(bench: RobBench, width: float) -> None:
     metrics = ["clean", "pgd@1/255", "edgegpu_latency"]
     figure = best_cells(bench, metrics, width=width)
-    assert [ax.get_title() for ax in figure.axes] == [f"best {metric}" for metric in metrics]
+    assert [ax.get_title() for ax in figure.axes] == [f"best {words(metric)}" for metric in metrics]
+    assert figure.get_suptitle() == "toy10"
     for ax, metric in zip(figure.axes, metrics, strict=True):
         best = bench.top(metric, 1).iloc[0]
-        assert f"{metric} {best[metric]:.3g}" in ax.get_xlabel()
-        assert f"kernel parameters {Cell.parse(best['arch']).kernel_parameters}" in ax.get_xlabel()
+        below = ax.get_xlabel()
+        assert f"{words(metric, brief=True)}: {best[metric]:.3g}" in below
+        assert f"kernel parameters: {Cell.parse(best['arch']).kernel_parameters}" in below
     assert_legible(figure)
 
 
@@ -92,7 +97,7 @@ def test_a_graph_of_any_space_is_drawn_and_unknown_operations_are_told_apart() -
 
 def test_the_two_cells_of_a_genotype_are_drawn_as_papers_do() -> None:
     for genotype in drawn(3):
-        figure = cell_drawing(DARTS.graph(genotype), width=FULL)
+        figure = cell_drawing(DARTS.graph(genotype), width="page")
         texts = [text.get_text() for text in figure.axes[0].texts]
         assert [texts.count(title) for title in ("normal cell", "reduction cell", "c(k−2)", "c(k−1)", "c(k)")] == [1, 1, 2, 2, 2]
         assert "input" not in texts

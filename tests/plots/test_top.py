@@ -4,14 +4,14 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from robbench import CannotPlot, InvalidArgument, RobBench
-from robbench.plots import COLUMN, FULL, top_choices
+from robbench.plots import COLUMN, PAGE, top_choices
 from robbench.plots.cells import STYLES
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import OPERATIONS
 from tests.plots.legible import assert_legible
 
 
-@pytest.mark.parametrize("width", [COLUMN, FULL])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_tiles_are_the_operations_of_the_best_in_order(bench: RobBench, width: float) -> None:
     figure = top_choices(bench, "pgd@1/255", 3, width=width)
     (ax,) = figure.axes
@@ -19,7 +19,10 @@ def test_tiles_are_the_operations_of_the_best_in_order(bench: RobBench, width: f
     colours = [tile.get_facecolor() for tile in ax.patches]
     assert colours == [to_rgba(STYLES[operation]["color"]) for arch in best for operation in arch.ops]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["0→1", "0→2", "1→2", "0→3", "1→3", "2→3"]
-    assert "pgd" in ax.get_xlabel().lower()
+    values = bench.best("pgd@1/255", n=3)["pgd@1/255"]
+    assert ax.get_xlabel().replace("\n", " ") == f"rank by accuracy under PGD, eps 1/255 ({values[0]:.3g} to {values[2]:.3g})"
+    assert figure.get_suptitle() == "toy10"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["none", "skip", "conv 1×1", "conv 3×3", "pool 3×3"]
     assert_legible(figure)
 
 
@@ -30,6 +33,13 @@ def test_only_those_with_so_many_of_an_operation(bench: RobBench) -> None:
     assert len(ax.patches) == 6 * min(20, sum(arch.ops.count("nor_conv_3x3") == counted for arch in archs))
     pairs = {(patch.get_hatch(), patch.get_facecolor()) for patch in ax.patches}
     assert len(pairs) == len(dict(pairs)) == len({colour for _, colour in pairs}) > 1, "a hatch for each colour"
+
+
+@pytest.mark.parametrize(("width", "ranks"), [(COLUMN, ["1", "5", "10", "15", "20"]), (PAGE, [str(rank) for rank in range(1, 21)])])
+def test_ranks_are_written_as_they_have_room(width: float, ranks: list[str], bench: RobBench) -> None:
+    figure = top_choices(bench, "clean", 20, width=width)
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ranks
+    assert_legible(figure)
 
 
 def test_what_cannot_be_drawn_is_refused(bench: RobBench) -> None:

@@ -45,7 +45,7 @@ for source, path in zip(files[::2], files[1::2], strict=True):
         if source == "csv":
             import_csv(path, store, dataset="cifar10", training="standard", citation="own", percent=False)
         else:
-            import_source(source, path, store)
+            import_source(source, path, store if source != "tiny_robustbench" else f"{store}.darts")
     except SourceError as error:
         print(error)
     else:
@@ -74,6 +74,7 @@ NAMES = {
     "nbsuite_zero": "zc_nasbench201.json",
     "nasrobbench201": "NAS-RobBench-201_all.json",
     "hwnasbench": "hw_cifar10.csv",
+    "tiny_robustbench": "robust_bench_seed_0_1000.json",
     "csv": "mine.csv",
 }
 
@@ -117,7 +118,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(kind: str, source: str, 
 def _import(source: str, path: Path, store: Path) -> Any:
     if source == "csv":
         return import_csv(path, store, dataset="cifar10", training="standard", citation="own", percent=False)
-    return import_source(source, path, store)
+    return import_source(source, path, store if source != "tiny_robustbench" else store.with_suffix(".darts"))
 
 
 def at_the_top(member: str) -> dict[str, str]:
@@ -126,6 +127,7 @@ def at_the_top(member: str) -> dict[str, str]:
         "jung2023": f'{{"cifar10": {{"fgsm@Linf": {{"accuracy": {{"{FIRST}": {member}}}}}}}}}',
         "nbsuite_zero": f'{{"cifar10": {{"{NET}": {{"zen": {member}}}}}}}',
         "nasrobbench201": f'{{"cifar10": {{"{FIRST}": {{"val_acc": {{"0": {member}}}}}}}}}',
+        "tiny_robustbench": f"[{member}]",
     }
 
 
@@ -273,9 +275,7 @@ def test_an_official_pickle_is_refused_by_name_and_never_opened(
 ) -> None:
     path = official(kind, tmp_path, tmp_path / "trace")
     if disguise:  # under the name of the source's own file, it is known by its first bytes
-        path = path.rename(
-            tmp_path / Path({**NAMES, "tiny_robustbench": "robust_bench_seed_0_1000.json", "nares": "cifar10.jsonl"}[source]).name
-        )
+        path = path.rename(tmp_path / Path({**NAMES, "nares": "cifar10.jsonl"}[source]).name)
     before = snapshot(store.parent)
     with pytest.raises(SourceError) as caught:
         _import(source, path, store)

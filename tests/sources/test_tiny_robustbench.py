@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from robbench import InvalidArgument, NotMeasured, RobBench
 from robbench.adapters.tabular import tabulate
@@ -185,6 +189,157 @@ def test_a_damaged_record_is_named(change: Any, message: str, tmp_path: Path, ne
     with pytest.raises(SourceError, match=message):
         import_source("tiny_robustbench", tmp_path / "f.json", new_store)
     assert not new_store.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda record: record.update(max_test_top1_adv=41.5),
+            r"max_test_top1_adv of record 1 .* is 41\.5; expected the highest of its .*, 41\.01",
+        ),
+        (
+            lambda record: record["test_ep_top1_original"].__setitem__(2, 90),
+            r"max_test_top1_original of record 1 .* is 71\.07; expected .*, 90",
+        ),
+        (
+            lambda record: record["test_ep_loss_adv"].__setitem__(0, 2.5),
+            r"test_ep_top1_adv and test_ep_loss_adv of record 1 of f\.json were not measured at the same epochs",
+        ),
+        (lambda record: record.update(test_ep_top1_adv=[0] * 4, test_ep_loss_adv=[0] * 4), r"were not measured at the same epochs|, -inf"),
+        (
+            lambda record: record["train_ep_loss_adv"].__setitem__(3, -0.5),
+            r"epoch 3 of train_ep_loss_adv of record 1 of f\.json is below 0",
+        ),
+        (
+            lambda record: record["test_ep_loss_original"].__setitem__(1, float("nan")),
+            r"epoch 1 of test_ep_loss_original .* is nan; expected a number",
+        ),
+        (
+            lambda record: record["test_ep_top1_original"].__setitem__(1, True),
+            r"epoch 1 of test_ep_top1_original .* is True; expected a number",
+        ),
+        (lambda record: record["test_ep_top1_original"].__setitem__(1, 10**400), r"epoch 1 of test_ep_top1_original .*; expected a number"),
+    ],
+)
+def test_numbers_that_mean_nothing_or_contradict_each_other_are_named(change: Any, message: str, tmp_path: Path, new_store: Path) -> None:
+    test_a_damaged_record_is_named(change, message, tmp_path, new_store)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"cutout": "no"}, "cutout is 'no'; expected true or false"),
+        ({"optim": {"name": "x" * 3000}}, "optim is .*; expected an object of at most 2000 characters"),
+        ({"optim": None}, "optim is None; expected an object"),
+        ({"adversarial_param": {"adv_loss": "pgd", "epsilon": 8 / 255, "num_steps": 0, "step_size": 0.01}}, "expected some steps"),
+        (
+            {"adversarial_param": {"adv_loss": "pgd", "epsilon": 8 / 255, "num_steps": 7, "step_size": "x"}},
+            "step_size is 'x'; expected a number",
+        ),
+        ({"adversarial_param": [7]}, r"were trained against \[7\]; expected PGD"),
+    ],
+)
+def test_what_all_say_of_their_training_makes_sense(fields: dict[str, Any], message: str, tmp_path: Path, new_store: Path) -> None:
+    (tmp_path / "f.json").write_text(json.dumps([{**one, **fields} for one in RECORDS]))
+    with pytest.raises(SourceError, match=message):
+        import_source("tiny_robustbench", tmp_path / "f.json", new_store)
+    assert not new_store.exists()
+
+
+def test_a_large_loss_is_the_number_that_it_is(tmp_path: Path, new_store: Path) -> None:
+    records = copy.deepcopy(RECORDS)
+    records[1]["train_ep_loss_adv"][0] = 1e300
+    (tmp_path / "f.json").write_text(json.dumps(records))
+    import_source("tiny_robustbench", tmp_path / "f.json", new_store)
+    assert RobBench(new_store).query(GENOTYPES[1], "pgd@8/255:training_loss_curve", epoch=0) == 1e300
+
+
+def test_half_a_file_and_a_key_that_is_there_twice_are_refused(folder: Path, new_store: Path) -> None:
+    file = folder / "robust_bench_seed_2_3.json"
+    whole = file.read_text()
+    for size in (1, len(whole) // 3, len(whole) - 1):
+        file.write_text(whole[:size])
+        with pytest.raises(SourceError, match=r"robust_bench_seed_2_3\.json is not whole, valid JSON"):
+            import_source("tiny_robustbench", folder, new_store)
+    file.write_text(whole.replace('"seed": 2', '"max_test_top1_adv": 99, "seed": 2'))
+    with pytest.raises(SourceError, match="max_test_top1_adv is there twice"):
+        import_source("tiny_robustbench", folder, new_store)
+    assert not new_store.exists()
+
+
+ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        3.5,
+        1e308,
+        float("nan"),
+        float("inf"),
+        10**40,
+        "",
+        "8/255",
+        "é\0",
+        [],
+        {},
+        [[]],
+        [1, [2]],
+        {"a": 1},
+        "sep_conv_3x3",
+    ]
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a document, from the top."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from places(value[key], (*path, key))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(list(places(RECORDS))), value=ANYTHING, how=st.sampled_from(["set", "delete", "double"]))
+def test_whatever_stands_somewhere_it_is_taken_as_it_is_or_refused(place: tuple[Any, ...], value: Any, how: str, tmp_path: Path) -> None:
+    """By an error of ours, of bounded length, and nothing is left."""
+    records = copy.deepcopy(RECORDS)
+    inner: Any = records
+    for key in place[:-1]:
+        inner = inner[key]
+    if how == "double" and isinstance(inner, list):
+        inner.append(copy.deepcopy(inner[place[-1]]))
+    elif how == "delete":
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    (folder / "f.json").write_text(json.dumps(records))
+    said = refusal(folder)
+    if said is None:
+        as_it_is(folder / "s.h5", records)
+    else:
+        assert len(said) < 2000
+        assert [path.name for path in folder.iterdir()] == ["f.json"]
+
+
+def refusal(folder: Path) -> str | None:
+    """What is said of a file that is not imported; None of one that is."""
+    try:
+        import_source("tiny_robustbench", folder / "f.json", folder / "s.h5")
+    except SourceError as error:
+        return str(error)
+    return None
+
+
+def as_it_is(store: Path, records: list[dict[str, Any]]) -> None:
+    """Assert that a store has an accuracy of every architecture, as its record says."""
+    bench = RobBench(store)
+    assert len(bench.architectures) == len(records)
+    for record, arch in zip(records, bench.architectures, strict=True):
+        assert arch == DARTS.parse(record["net"]["genotype"])
+        assert bench.query(arch, "clean") == pytest.approx(record["max_test_top1_original"] / 100, abs=1e-9)
+        assert bench.query(arch, "pgd@8/255") == pytest.approx(record["max_test_top1_adv"] / 100, abs=1e-9)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "[1]", "3", '[{"seed": 1}]', "[", ""])

@@ -58,6 +58,21 @@ def from_text(text: str) -> Genotype | None:
     return None
 
 
+def as_written(text: str) -> dict[str, list[tuple[str, int]]] | None:
+    """The pairs (operation, source) of each cell in the order in which a namedtuple or an object has them, which a `Genotype` does not know.
+
+    None of a spelling that has no order of its own, such as a spec or a name.
+    """
+    genotype = from_text(text)
+    if match := _NAMEDTUPLE.fullmatch(text):
+        fields = _fields(match[1])
+    elif genotype is not None and text.lstrip().startswith("{"):
+        fields = json.loads(text)
+    else:
+        return None
+    return {name: [(op, int(source)) for op, source in fields[name]] for name in CELLS} if "normal" in fields else None
+
+
 def from_mapping(found: Mapping[Any, Any]) -> Genotype:
     """The genotype of a published object or of a NAS-Bench-301 configuration; raises UnknownArchitecture."""
     if any(isinstance(name, str) and name.startswith(CONFIGURATION) for name in found):

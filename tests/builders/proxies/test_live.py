@@ -38,6 +38,14 @@ def dataset(tiny_images: str) -> Dataset:
 
 
 @pytest.fixture
+def large() -> Dataset:
+    """Enough images for ZCPRob."""
+    rng, labels = np.random.default_rng(0), np.arange(60) % 2
+    images = np.clip(0.3 * labels[:, None, None, None] + 0.6 * rng.random((60, 1, 8, 8)), 0, 1).astype(np.float32)
+    return Dataset("large", images, labels, images[:4], labels[:4], 2)
+
+
+@pytest.fixture
 def stacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many networks were scored at once, each time."""
     seen: list[int] = []
@@ -142,6 +150,34 @@ def test_trnas_searches_by_r_score_and_size(dataset: Dataset) -> None:
     assert oracle.spent == oracle.asked == 6
     assert {len(one.value) for one in found.front} == {3}  # type: ignore[arg-type]
     assert all(isinstance(one.arch, Genotype) for one in found.front)
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "options", "scored"),
+    [
+        ("warmup-move", ["croze"], {"warmup": 4, "population": 2, "sample": 2}, range(4, 12)),
+        ("nsga2", ["zcprob_equations", "params"], {"population": 2}, range(4, 5)),
+        ("random", ["zcprob_equations"], {}, range(4, 5)),
+    ],
+)
+def test_searches_of_the_papers_run_on_live_proxies(
+    name: str, names: list[str], options: dict[str, Any], scored: range, large: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRoZe's AE + warm-up + move, in which the proxy guides and judges, NSGA-II, and ZCPRob's random search: each finds the best of what it asked."""
+    near = type(DARTS).neighbors
+    monkeypatch.setattr(type(DARTS), "neighbors", lambda self, arch: near(self, arch)[:3])  # of a hundred
+    live = objectives(names, large, SKELETON, batch_size=50)
+    guided = {"proxy": live[0]} if "warmup" in options else {}
+    oracle = oracle_of(
+        "darts", list(live) if len(live) > 1 else live[0], budget=4, directions=None if len(live) == 1 else {"params": "min"}, missing="nan"
+    )
+    found = ALGORITHMS[name](oracle, DARTS, np.random.default_rng(1), **options, **guided)
+    assert oracle.spent == 4
+    assert len(live[0].scores.kept) in scored
+    first = [np.atleast_1d(query.value)[0] for query in oracle.queries]
+    measured = [value for value in first if value == value]
+    assert measured
+    assert max(measured) in [np.atleast_1d(one.value)[0] for one in found.front]
 
 
 def test_a_copied_oracle_goes_on_by_itself(dataset: Dataset) -> None:

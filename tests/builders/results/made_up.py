@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from builders.datasets import load
+from builders.environment import environment_of
 from builders.plan import Plan, Unit
 from builders.plan_file import read_plan, write_plan
 from builders.results import shards
 from builders.results.shards import Shard
-from builders.units import environment_of, settings_of
+from builders.units import settings_of
 
 IMAGES = 20
 """Not a multiple of eight."""

@@ -16,6 +16,7 @@ from builders.attacks import FGSM, LGV, PGD, Surrogates
 from builders.classifiers import LogitsOf, Normalised
 from builders.corruptions import corrupt
 from builders.datasets import Dataset, load
+from builders.environment import environment_of
 from builders.errors import AttackError, BuildError, WeightsError
 from builders.evaluate import robust_outcomes
 from builders.evaluations import EVALUATIONS, Evaluation
@@ -27,7 +28,7 @@ from builders.results import listing
 from builders.results.merge import merge
 from builders.results.storing import About, Origin, store_measured
 from builders.run import run
-from builders.units import environment_of, run_unit
+from builders.units import run_unit
 from builders.weights import evaluating
 from builders.weights.checkpoints import Checkpoint, identified, loaded, normalisation_from
 from builders.weights.evaluating import evaluate

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from builders import units
 from builders.attacks import FGSM, PGD
 from builders.datasets import Dataset, load
+from builders.environment import environment_of
 from builders.errors import DamagedWeights, WeightsError
 from builders.evaluations import EVALUATIONS, Evaluation
 from builders.plan import Unit
@@ -204,7 +205,7 @@ def test_weights_that_were_trained_elsewhere_say_so(
         run_unit(unit, dataset, CPU, weights=weights)
     shard = run_unit(unit, dataset, CPU, weights=weights)
     assert len(trains.asked) == 1
-    assert shard.environment == {**units.environment_of(CPU), "stack": 2, "trained": {"torch": "9.9", "device": "GPU"}}
+    assert shard.environment == {**environment_of(CPU), "stack": 2, "trained": {"torch": "9.9", "device": "GPU"}}
 
 
 def test_a_folder_that_cannot_be_written_is_named(unit: Unit, dataset: Dataset, tmp_path: Path) -> None:
