@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("robbench", "builders")
+PACKAGES = ("robbench", "robbench_builders")
 ARCH = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|"
 IN_PYTHON = f"""
 import robbench, sys

@@ -42,15 +42,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, FABT, FGSM, PGD, SPSA, DeepFool, SquareRescaled
-from builders.attacks.streams import image_streams
-from builders.datasets import load
-from builders.evaluate import robust_outcomes
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import Stack
-from builders.precision import exact_convolutions
-from builders.recipes import RECIPES
-from builders.train import train
+from robbench_builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, FABT, FGSM, PGD, SPSA, DeepFool, SquareRescaled
+from robbench_builders.attacks.streams import image_streams
+from robbench_builders.datasets import load
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.networks.stacked import Stack
+from robbench_builders.precision import exact_convolutions
+from robbench_builders.recipes import RECIPES
+from robbench_builders.train import train
 from robbench.spaces.nb201 import NB201
 
 with warnings.catch_warnings():  # Foolbox 3.3.4 imports names that SciPy has moved
@@ -116,7 +116,7 @@ PUBLISHED: Theirs = {
     ("deepfool", "foolbox"): with_foolbox(foolbox.attacks.LinfDeepFoolAttack(steps=50)),
     ("autoattack", "torchattacks"): with_torchattacks(torchattacks.AutoAttack, n_classes=10),
 }
-"""Theirs with the settings of `builders.attacks.ATTACKS`; torchattacks' AutoAttack, APGD, FAB and Square are the authors' code."""
+"""Theirs with the settings of `robbench_builders.attacks.ATTACKS`; torchattacks' AutoAttack, APGD, FAB and Square are the authors' code."""
 OUR_STRONGER: dict[str, Any] = {
     "apgd-dlr": APGDDLR(steps=20),
     "apgd-t": APGDT(steps=20),
@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--stronger", action="store_true")
     parser.add_argument("--published", action="store_true")
-    parser.add_argument("--dataset", default="digits", help="as for builders.datasets.load")
+    parser.add_argument("--dataset", default="digits", help="as for robbench_builders.datasets.load")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     print(

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, poisson
 
-from builders.corruptions import CORRUPTIONS, as_floats, corrupt, generator
+from robbench_builders.corruptions import CORRUPTIONS, as_floats, corrupt, generator
 from robbench.measurements.metrics import SEVERITIES
 from tests.builders.corruptions.plain import PLAIN
 

@@ -28,18 +28,18 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from builders.attacks import FGSM, PGD
-from builders.attacks.streams import image_streams
-from builders.corruptions import CORRUPTIONS, corrupt
-from builders.datasets import Dataset, load
-from builders.evaluate import robust_outcomes
-from builders.networks.frozen import FrozenStack
-from builders.networks.stacked import StackedNetwork
-from builders.proxies import KNOWN, initialised, score
-from builders.proxies.anatomy import AnyStack
-from builders.proxies.croze import EQUATIONS, PARTS, Croze
-from builders.recipes import RECIPES, Recipe
-from builders.train import fit
+from robbench_builders.attacks import FGSM, PGD
+from robbench_builders.attacks.streams import image_streams
+from robbench_builders.corruptions import CORRUPTIONS, corrupt
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.proxies import KNOWN, initialised, score
+from robbench_builders.proxies.anatomy import AnyStack
+from robbench_builders.proxies.croze import EQUATIONS, PARTS, Croze
+from robbench_builders.recipes import RECIPES, Recipe
+from robbench_builders.train import fit
 from robbench.spaces.nb201 import Cell, cells
 
 NAMES = {"CRoZe": "all"} | {f"{part} alone": part for part in PARTS}
@@ -54,7 +54,7 @@ Values = npt.NDArray[np.float64]
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--cells", type=int, default=60)
-    arguments.add_argument("--dataset", default="digits", help="as for builders.datasets.load")
+    arguments.add_argument("--dataset", default="digits", help="as for robbench_builders.datasets.load")
     arguments.add_argument("--recipes", nargs="+", default=["digits", "digits-pgd"], choices=sorted(RECIPES))
     given = arguments.parse_args()
     dataset, every = load(given.dataset), list(cells())

@@ -45,7 +45,7 @@ TRAIN = 0.9
 
 def sizes() -> None:
     """Parameters and FLOPs at C = 36 and 20 cells, on images of 32×32."""
-    from builders.networks.darts import EVALUATION, work
+    from robbench_builders.networks.darts import EVALUATION, work
 
     print(
         "| architecture | parameters | published | multiply-accumulates | with other layers | published FLOPs | |\n|---|---|---|---|---|---|---|"
@@ -64,8 +64,8 @@ def speed() -> None:
     """Keys, features, and stacks beside one network at a time; the best of three rounds."""
     import torch
 
-    from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
-    from builders.networks.frozen import FrozenStack
+    from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
+    from robbench_builders.networks.frozen import FrozenStack
 
     rng = np.random.default_rng(0)
 

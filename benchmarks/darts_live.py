@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from torch.profiler import ProfilerActivity, profile
 
-from builders.datasets import load
-from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
-from builders.proxies import KNOWN, objectives
-from builders.proxies.rscore import Psi
-from builders.recipes import find_recipe
-from builders.run import prepare_process
-from builders.train import fit, generator
-from builders.watching import Searching
+from robbench_builders.datasets import load
+from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts
+from robbench_builders.proxies import KNOWN, objectives
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.recipes import find_recipe
+from robbench_builders.run import prepare_process
+from robbench_builders.train import fit, generator
+from robbench_builders.watching import Searching
 from robbench.search import ALGORITHMS, oracle_of
 from robbench.spaces.darts import DARTS
 

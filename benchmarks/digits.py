@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from builders.evaluations import EVALUATIONS
-from builders.plan import Plan
-from builders.plan_file import write_plan
-from builders.proxies import PROXIES
-from builders.results.merge import merge
-from builders.run import run
+from robbench_builders.evaluations import EVALUATIONS
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import write_plan
+from robbench_builders.proxies import PROXIES
+from robbench_builders.results.merge import merge
+from robbench_builders.run import run
 from robbench import RobBench
 from robbench.analysis import noise_ceiling
 from robbench.measurements.rscore import r_scores

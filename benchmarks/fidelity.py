@@ -30,11 +30,11 @@ import numpy.typing as npt
 import torch
 from scipy.stats import pearsonr, spearmanr
 
-from builders.datasets import Dataset
-from builders.networks.plain import Skeleton, parameters
-from builders.proxies import KNOWN, PROXIES, Proxy, initialised, score
-from builders.proxies.croze import EQUATIONS, RELEASED, Croze
-from builders.proxies.rscore import Psi
+from robbench_builders.datasets import Dataset
+from robbench_builders.networks.plain import Skeleton, parameters
+from robbench_builders.proxies import KNOWN, PROXIES, Proxy, initialised, score
+from robbench_builders.proxies.croze import EQUATIONS, RELEASED, Croze
+from robbench_builders.proxies.rscore import Psi
 from robbench import RobBench
 from robbench.measurements.rscore import r_scores
 from robbench.papers.entry import published as numbers
@@ -98,7 +98,7 @@ class Part:
     one_of_a_class: bool = True
     """Or drawn from all cells, among which the largest classes weigh most."""
     init: str = "random"
-    """How weights are drawn: one of `builders.proxies.initialise.INITIALISATIONS`."""
+    """How weights are drawn: one of `robbench_builders.proxies.initialise.INITIALISATIONS`."""
 
 
 def some(*names: str) -> dict[str, Proxy]:

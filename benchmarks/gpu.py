@@ -39,25 +39,25 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, DeepFool, InPrecision, Square
-from builders.attacks.base import Attack, ascent
-from builders.datasets import Dataset, load
-from builders.devices import find_device, stack_for
-from builders.evaluate import clean_outcomes, robust_outcomes
-from builders.evaluations import Evaluation
-from builders.networks.darts import DartsNetwork, DartsSkeleton
-from builders.networks.families import stacked
-from builders.networks.frozen import FrozenStack
-from builders.networks.plain import Network, flops
-from builders.networks.stacked import StackedNetwork
-from builders.plan import Plan
-from builders.plan_file import write_plan
-from builders.precision import PRECISIONS, computing, exact_convolutions
-from builders.proxies import PROXIES, score
-from builders.recipes import RECIPES, Recipe
-from builders.results import shards
-from builders.run import prepare_process, run, todo
-from builders.train import fit, generator, train
+from robbench_builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, DeepFool, InPrecision, Square
+from robbench_builders.attacks.base import Attack, ascent
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.devices import find_device, stack_for
+from robbench_builders.evaluate import clean_outcomes, robust_outcomes
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton
+from robbench_builders.networks.families import stacked
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.plain import Network, flops
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import write_plan
+from robbench_builders.precision import PRECISIONS, computing, exact_convolutions
+from robbench_builders.proxies import PROXIES, score
+from robbench_builders.recipes import RECIPES, Recipe
+from robbench_builders.results import shards
+from robbench_builders.run import prepare_process, run, todo
+from robbench_builders.train import fit, generator, train
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import Cell
 

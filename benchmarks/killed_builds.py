@@ -70,7 +70,7 @@ def plan_small_build(folder: Path, images: Path, rng: np.random.Generator) -> No
 
 def _seconds(folder: Path) -> dict[str, float]:
     """How long each part of a unit's work takes: the shortest, so that a kill is inside it."""
-    from builders.log import events
+    from robbench_builders.log import events
 
     begun, found = dict[str, float](), dict[str, float]()
     for event in events(folder):
@@ -83,7 +83,7 @@ def _seconds(folder: Path) -> dict[str, float]:
 
 def _killed_in(part: str, folder: Path, seconds: float) -> str:
     """Kill a run so many seconds after a part of its work has begun; at what it was."""
-    from builders.log import Log, events
+    from robbench_builders.log import Log, events
 
     log = Log(folder)
     process = _start("run", folder)
@@ -105,7 +105,7 @@ def _killed_in_merge(folder: Path, seconds: float) -> str:
 
 
 def _fate(folder: Path, undisturbed: Path) -> str:
-    from builders.results.status import Status
+    from robbench_builders.results.status import Status
 
     if damaged := Status.of(folder).damaged:
         return f"damaged: {damaged}"
@@ -115,7 +115,7 @@ def _fate(folder: Path, undisturbed: Path) -> str:
 
 
 def _build(*arguments: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "builders", *map(str, arguments)]
+    command = [sys.executable, "-m", "robbench_builders", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

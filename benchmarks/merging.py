@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from builders.attacks import FGSM
-from builders.datasets import load
-from builders.environment import environment_of
-from builders.evaluations import Evaluation
-from builders.plan import Plan, Unit
-from builders.plan_file import read_plan, write_plan
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.shards import Shard
-from builders.units import settings_of
+from robbench_builders.attacks import FGSM
+from robbench_builders.datasets import load
+from robbench_builders.environment import environment_of
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.plan import Plan, Unit
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.shards import Shard
+from robbench_builders.units import settings_of
 from robbench.measurements.metrics import CONFIDENCES
 from robbench.store import Store
 

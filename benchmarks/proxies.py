@@ -5,7 +5,7 @@
 Networks of NAS-Bench-201: full size (C=16, N=5, 32×32 images), `--stack` neighbours of a sorted random sample of 512 cells (seed 0), which is what a build
 puts in a stack.  Networks of DARTS (`--space darts`): of the size of searches (C=16, 8 layers), `--stack` genotypes drawn at random (seed 0), which is what
 a search asks for; ZCPRob, SWAP and Φ with its pairing as meant are among the proxies there.  Batch: the first 64 images of CIFAR-10's first training batch; croze and r_score take the first 8 and 16 of it, as
-released, and hessian the first 16.  "Nothing shared" is the sum of the column; "all" is `builders.proxies.score` with all names.
+released, and hessian the first 16.  "Nothing shared" is the sum of the column; "all" is `robbench_builders.proxies.score` with all names.
 
 Time: CPU seconds of the process, one thread, divided by the networks; each figure is one run after a warm-up, so read them to 10 %.
 
@@ -30,9 +30,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from builders.networks.darts import DartsSkeleton
-from builders.networks.plain import Skeleton
-from builders.proxies import PROXIES, initialised, score
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.proxies import PROXIES, initialised, score
 from robbench.spaces.darts import DARTS, Genotype
 from robbench.spaces.nb201 import NB201, Cell
 

@@ -12,8 +12,8 @@ import argparse
 
 import numpy as np
 
-from builders.attacks import Square, SquareRescaled
-from builders.evaluate import robust_outcomes
+from robbench_builders.attacks import Square, SquareRescaled
+from robbench_builders.evaluate import robust_outcomes
 from tests.builders.toy_networks import digits, trained
 
 COLUMNS = ("published", "published, squares anywhere", "rescaled, never in the last row and column", "`square-rescaled`")

@@ -5,13 +5,13 @@
 
 Networks: two stacks of `--stack` neighbours, units of the plan of all 6,466 classes a third and two thirds through.  Both sides
 
-- train the same networks with `builders.train.fit` on ten batches by the same recipe, which is then scaled to its epochs and images;
+- train the same networks with `robbench_builders.train.fit` on ten batches by the same recipe, which is then scaled to its epochs and images;
 - take the same gradients, in batches of several sizes;
 - put the same trained networks through the same attacks of the evaluation `digits-light`, at every eps of its grid, with
-  `builders.evaluate.robust_outcomes`: it begins with 400 rows a network, which become fewer as images break.
+  `robbench_builders.evaluate.robust_outcomes`: it begins with 400 rows a network, which become fewer as images break.
 
 Alone, a network is the plain one, channels last, which is its faster memory format, and takes the 400 rows at once, which is its faster
-batch; stacked, what is attacked is the frozen stack, in batches of `builders.measure.BATCH`, as in a build.  The best of three runs.
+batch; stacked, what is attacked is the frozen stack, in batches of `robbench_builders.measure.BATCH`, as in a build.  The best of three runs.
 
 1. One core: one thread, CPU time, so that other work on the machine counts little.
 2. Two cores, wall-clock time, which needs a quiet machine: one at a time as torch runs it by default, on two threads, against
@@ -51,19 +51,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from builders.attacks.base import ascent
-from builders.datasets import Dataset, load
-from builders.devices import stack_for
-from builders.evaluate import robust_outcomes
-from builders.evaluations import EVALUATIONS
-from builders.measure import BATCH
-from builders.networks.frozen import FrozenStack
-from builders.networks.plain import Network, flops
-from builders.networks.stacked import StackedNetwork
-from builders.plan import Plan
-from builders.recipes import RECIPES, Recipe
-from builders.run import prepare_process
-from builders.train import fit, generator, train
+from robbench_builders.attacks.base import ascent
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.devices import stack_for
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.evaluations import EVALUATIONS
+from robbench_builders.measure import BATCH
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.plain import Network, flops
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.plan import Plan
+from robbench_builders.recipes import RECIPES, Recipe
+from robbench_builders.run import prepare_process
+from robbench_builders.train import fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 REPEATS = 3

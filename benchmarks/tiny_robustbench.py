@@ -31,10 +31,10 @@ import numpy.typing as npt
 import torch
 from fidelity import dataset, some, updated
 
-from builders.datasets import Dataset
-from builders.networks.darts import DartsSkeleton
-from builders.proxies import KNOWN, Proxy, score_untrained
-from builders.proxies.rscore import Psi
+from robbench_builders.datasets import Dataset
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.proxies import KNOWN, Proxy, score_untrained
+from robbench_builders.proxies.rscore import Psi
 from robbench import RobBench
 from robbench.analysis import rank_correlation
 from robbench.measurements.rscore import r_scores

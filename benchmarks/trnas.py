@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from fidelity import DOCUMENT, REGIONS, ROOT, TRNAS_TITLE, dataset, some, updated
 
-from builders.datasets import Dataset
-from builders.networks.plain import Skeleton
-from builders.proxies import initialised, score
+from robbench_builders.datasets import Dataset
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.proxies import initialised, score
 from robbench import RobBench
 from robbench.measurements.rscore import r_scores
 from robbench.papers.entry import published

@@ -12,8 +12,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from builders.corruptions import CORRUPTIONS, corrupt
-from builders.datasets import load
+from robbench_builders.corruptions import CORRUPTIONS, corrupt
+from robbench_builders.datasets import load
 from robbench.measurements.metrics import SEVERITIES
 
 

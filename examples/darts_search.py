@@ -21,23 +21,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from builders.attacks import FGSM, PGD, Attack, AutoAttack
-from builders.datasets import Dataset, load
-from builders.definitions import read_recipe
-from builders.evaluations import Evaluation
-from builders.plan_file import write_plan
-from builders.planning import plan_of
-from builders.proxies import KNOWN, objectives
-from builders.proxies.live import LiveProxy
-from builders.proxies.rscore import Psi
-from builders.recipes import Adversary, Recipe, find_recipe
-from builders.results.merge import merge
-from builders.run import run
-from builders.transfer import TRANSFER
-from builders.transfer_file import transfer
-from builders.watching import Searching, building
-from builders.weights import files, kept
-from builders.weights.checkpoints import Checkpoint, identified
+from robbench_builders.attacks import FGSM, PGD, Attack, AutoAttack
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.definitions import read_recipe
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.plan_file import write_plan
+from robbench_builders.planning import plan_of
+from robbench_builders.proxies import KNOWN, objectives
+from robbench_builders.proxies.live import LiveProxy
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.recipes import Adversary, Recipe, find_recipe
+from robbench_builders.results.merge import merge
+from robbench_builders.run import run
+from robbench_builders.transfer import TRANSFER
+from robbench_builders.transfer_file import transfer
+from robbench_builders.watching import Searching, building
+from robbench_builders.weights import files, kept
+from robbench_builders.weights.checkpoints import Checkpoint, identified
 from robbench import RobBench
 from robbench.measurements.metrics import parse_eps
 from robbench.plots.cells import cell_drawing

@@ -39,17 +39,17 @@ KNOW = {
         "robbench.adapters.natsbench",
         "robbench.adapters.naslib",
         "robbench.papers",
-        "builders.networks.nb201",
-        "builders.networks",  # the registry
+        "robbench_builders.networks.nb201",
+        "robbench_builders.networks",  # the registry
     ),
     "darts": (
         "robbench.spaces.darts",
         "robbench.spaces",
         "robbench.sources",
         "robbench.papers",
-        "builders.networks.darts",
-        "builders.networks",
-        "builders.weights.released_darts",
+        "robbench_builders.networks.darts",
+        "robbench_builders.networks",
+        "robbench_builders.weights.released_darts",
     ),
 }
 
@@ -63,7 +63,7 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-MODULES = modules("robbench") | modules("builders")
+MODULES = modules("robbench") | modules("robbench_builders")
 
 
 def imported(name: str) -> Iterator[str]:
@@ -124,11 +124,15 @@ def test_no_imports_go_in_circles() -> None:
 
 def test_the_library_does_not_know_the_builders() -> None:
     assert not {
-        (name, other) for name, others in GRAPH.items() if name.startswith("robbench") for other in others if other.startswith("builders")
+        (name, other)
+        for name, others in GRAPH.items()
+        if name.partition(".")[0] == "robbench"
+        for other in others
+        if other.startswith("robbench_builders")
     }
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("robbench")])
+@pytest.mark.parametrize("name", [name for name in MODULES if name.partition(".")[0] == "robbench"])
 def test_a_module_imports_from_its_own_layer_and_below(name: str) -> None:
     assert not {other for other in GRAPH[name] if layer(other) > layer(name)}
 
@@ -140,7 +144,7 @@ def test_only_its_own_folder_sources_papers_and_networks_know_a_space(space: str
         name
         for name in MODULES
         if any(
-            name == known or (name.startswith(f"{known}.") and known not in ("robbench.spaces", "builders.networks"))
+            name == known or (name.startswith(f"{known}.") and known not in ("robbench.spaces", "robbench_builders.networks"))
             for known in KNOW[space]
         )
     }

@@ -70,7 +70,7 @@ def imports(blocks: list[Block]) -> Iterator[tuple[str, str, ast.stmt]]:
     for block in blocks:
         if block.kind == "python":
             for statement in ast.parse(block.text).body:
-                if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(("robbench", "builders")):
+                if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(("robbench", "robbench_builders")):
                     yield block.text, statement.module or "", statement
 
 
@@ -78,9 +78,9 @@ def imports(blocks: list[Block]) -> Iterator[tuple[str, str, ast.stmt]]:
 def test_what_a_page_imports_is_there(page: Path) -> None:
     """Examples that need what the reader brings, such as a cluster, are read, and not run."""
     for _, module, statement in imports(blocks(page)):
-        if module.startswith("builders"):
+        if module.startswith("robbench_builders"):
             pytest.importorskip("torch")
-        if module.startswith("builders.cluster"):
+        if module.startswith("robbench_builders.cluster"):
             pytest.importorskip("distributed")
         exec(compile(ast.Module([statement], []), str(page), "exec"), {})
 
@@ -100,7 +100,7 @@ def as_before() -> Iterator[None]:
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=name_of)
 def test_notebooks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As Jupyter would run them: one cell after the other, and what a cell ends with shows itself."""
-    if "from builders" in "".join(cells(page)):
+    if "from robbench_builders" in "".join(cells(page)):
         pytest.importorskip("torch")
     if "plot" in "".join(cells(page)):
         pytest.importorskip("matplotlib")

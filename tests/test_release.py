@@ -37,10 +37,15 @@ def test_a_tag_is_of_a_version_that_the_changelog_has(heading: str, tag: str | N
 
 def test_a_wheel_holds_the_packages_and_the_store_and_nothing_else() -> None:
     wanted = RELEASE["expected"]()
-    assert {"robbench/data/robbench-digits.h5", "robbench/explore/assets/page.html", "robbench/py.typed", "builders/cli.py"} <= wanted
+    assert {
+        "robbench/data/robbench-digits.h5",
+        "robbench/explore/assets/page.html",
+        "robbench/py.typed",
+        "robbench_builders/cli.py",
+    } <= wanted
     assert RELEASE["differing"]({*wanted, METADATA}, wanted) == []
-    assert RELEASE["differing"]({*wanted, METADATA, "tests/reader.py"} - {"builders/cli.py"}, wanted) == [
-        "the wheel lacks builders/cli.py",
+    assert RELEASE["differing"]({*wanted, METADATA, "tests/reader.py"} - {"robbench_builders/cli.py"}, wanted) == [
+        "the wheel lacks robbench_builders/cli.py",
         "the wheel holds tests/reader.py",
     ]
 

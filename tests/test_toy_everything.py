@@ -1,6 +1,6 @@
 """A space of a dozen architectures goes through everything that a bench offers, and each answer is one that can be worked out by hand.
 
-Elsewhere: searches and oracles (search/test_any_space), adapters (adapters/), commands (cli/), builds (builders/test_toy_build).
+Elsewhere: searches and oracles (search/test_any_space), adapters (adapters/), commands (cli/), builds (robbench_builders/test_toy_build).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders.networks import CELLS
-from builders.networks.graph import CellGraph
+from robbench_builders.networks import CELLS
+from robbench_builders.networks.graph import CellGraph
 from robbench.errors import UnknownArchitecture
 from robbench.spaces import SPACES
 from robbench.spaces.space import Features, SearchSpace, Variable

@@ -62,7 +62,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 4": "robbench plot boxes corruptions --out FILE",
         "Figure 5": "robbench plot correlation clean brightness@3 contrast@3 … --out FILE",
         "Figure 6": "robbench proxies ARCH… --dataset cifar10 --proxy jacob_fro_10x256 --proxy hessian_10x256 --batch-size 2560 --images train; or --images test; of random"
-        " weights; of trained ones builders.proxies.score; the text does not say whether its Hessian is of the images or of the weights, for which there is"
+        " weights; of trained ones robbench_builders.proxies.score; the text does not say whether its Hessian is of the images or of the weights, for which there is"
         " hessian_weights_10x256; missing: the published weights of 6,466 networks, and a store of these values, of which the correlations would be",
         "Figure 7": "robbench plot top mean_adversarial --count nor_conv_3x3 2 --count nor_conv_1x1 0 --out FILE;"
         " robbench papers jung2023-two-3x3: the 408 networks and their range",

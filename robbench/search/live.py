@@ -32,7 +32,7 @@ def oracle_of(
 
     Arguments:
         space: by its name, or itself.
-        objectives: a function from an architecture to a number, such as `builders.proxies.objective` makes, or the name of an attribute of the space, such as
+        objectives: a function from an architecture to a number, such as `robbench_builders.proxies.objective` makes, or the name of an attribute of the space, such as
             ``"cell_depth"``; or a list of them, whose values are a tuple.
         cost: what a query costs: 1 if left out; or a function or an attribute, as for an objective, such as the ``seconds`` of a live proxy.
         budget, on_repeat, identity, directions, missing, history: as for `RobBench.oracle`.

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, tiny_images: str) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that are not about what is measured: to this process, "digits-light" is two attacks, a corruption and two proxies."""
-    from builders.evaluations import EVALUATIONS
+    from robbench_builders.evaluations import EVALUATIONS
 
     whole = EVALUATIONS["digits-light"]
     attacks = {name: whole.attacks[name] for name in ("fgsm", "pgd")}
@@ -41,8 +41,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> Path:
     """The store of the same plan, built without a break; its shards lie beside it.  Shared: copy it before changing it."""
-    from builders.results.merge import merge
-    from builders.run import run
+    from robbench_builders.results.merge import merge
+    from robbench_builders.run import run
 
     folder = planned(tmp_path_factory.mktemp("undisturbed"), tiny_images)
     assert len(list(run(folder, device="cpu"))) == 4
@@ -52,9 +52,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_images: str) -> P
 
 def planned(folder: Path, images: str) -> Path:
     """Some of every kind of measurement, which the plan says in full: workers in other processes find it there."""
-    from builders.evaluations import EVALUATIONS
-    from builders.plan import Plan
-    from builders.plan_file import write_plan
+    from robbench_builders.evaluations import EVALUATIONS
+    from robbench_builders.plan import Plan
+    from robbench_builders.plan_file import write_plan
 
     whole = EVALUATIONS["digits-light"]
     proxies = {name: whole.proxies[name] for name in ("snip", "synflow")}

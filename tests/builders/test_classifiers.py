@@ -13,11 +13,11 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, AttackError, AutoAttack, DeepFool, Square
-from builders.attacks.losses import dlr, margin
-from builders.classifiers import LogitsOf, Normalised, fit_for_attacks
-from builders.evaluate import accuracy, clean_outcomes, robust_outcomes
-from builders.reliability import reliability
+from robbench_builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, AttackError, AutoAttack, DeepFool, Square
+from robbench_builders.attacks.losses import dlr, margin
+from robbench_builders.classifiers import LogitsOf, Normalised, fit_for_attacks
+from robbench_builders.evaluate import accuracy, clean_outcomes, robust_outcomes
+from robbench_builders.reliability import reliability
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1300], digits()[1][1200:1300]
@@ -267,7 +267,7 @@ Output = namedtuple("Output", ["loss", "logits"])
 @pytest.mark.parametrize(
     ("output", "message", "which"),
     [
-        (lambda z: (z.mean((0, 1)), z), r"returned a tuple of 2; expected logits: builders.classifiers.LogitsOf\(network, 1\)", 1),
+        (lambda z: (z.mean((0, 1)), z), r"returned a tuple of 2; expected logits: robbench_builders.classifiers.LogitsOf\(network, 1\)", 1),
         (lambda z: [z, z], r"returned a list of 2; .*LogitsOf\(network, 0\)", 0),
         (lambda z: {"features": z, "logits": z}, r"returned a dict of 'features', 'logits'; .*LogitsOf\(network, 'logits'\)", "logits"),
         (lambda z: {"out": z}, r"returned a dict of 'out'; .*LogitsOf\(network, 'out'\)", "out"),

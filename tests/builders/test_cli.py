@@ -53,8 +53,8 @@ def test_plan_run_status_merge_verify(tmp_path: Path, tiny_images: str) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_every_command_has_examples_and_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from builders.cli import build, proxies
-    from builders.recipes import RECIPES
+    from robbench_builders.cli import build, proxies
+    from robbench_builders.recipes import RECIPES
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(RECIPES, "digits", replace(RECIPES["digits"], epochs=1))
@@ -104,7 +104,7 @@ def test_a_missing_data_set_is_an_error_of_the_data(tmp_path: Path) -> None:
 
 
 def test_errors_are_one_line_where_the_package_is_not_installed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "builders", "status", str(tmp_path)]
+    command = [sys.executable, "-m", "robbench_builders", "status", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert result.returncode == 1
     assert result.stderr == f"Error: BuildError: {tmp_path} has no plan.json; make one with `robbench build plan {tmp_path} …`.\n"
@@ -134,7 +134,7 @@ CONSTANT = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 
 def scored(*arguments: object) -> tuple[int, str, str]:
-    from builders.cli import proxies
+    from robbench_builders.cli import proxies
 
     result = CliRunner().invoke(proxies, [*map(str, arguments), "--channels", "3", "--cells", "1", "--batch-size", "8"])
     return result.exit_code, result.stdout, result.stderr
@@ -167,7 +167,7 @@ def test_proxies_of_no_such_architecture_name_or_device(tiny_images: str) -> Non
 
 
 def test_proxies_of_genotypes(tiny_images: str) -> None:
-    from builders.cli import proxies
+    from robbench_builders.cli import proxies
 
     options = ["--space", "darts", "--dataset", tiny_images, "--channels", "2", "--batch-size", "8", "--proxy", "params", "--proxy", "snip"]
     result = CliRunner().invoke(proxies, ["trnas", "darts-v2", *options, "--layers", "3", "--json"])

@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("torch")
 
-from builders.datasets import load
-from builders.networks.darts import DartsSkeleton
-from builders.networks.plain import Skeleton
-from builders.proxies import LiveProxy, Scores, live, objective, objectives
+from robbench_builders.datasets import load
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.proxies import LiveProxy, Scores, live, objective, objectives
 from robbench.cli import main
 from robbench.search import ALGORITHMS, oracle_of
 from robbench.search.trnas import r_score

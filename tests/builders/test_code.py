@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD
-from builders.code import code_of
+from robbench_builders.attacks import APGD, FGSM, PGD
+from robbench_builders.code import code_of
 
 SOURCE = """
 class Mine:
@@ -18,7 +18,7 @@ class Mine:
 
 
 def code_of_source(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str = "mine") -> str:
-    from builders import code
+    from robbench_builders import code
 
     (folder / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(str(folder))

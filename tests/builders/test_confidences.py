@@ -11,23 +11,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, PGD
-from builders.confidences import SUMMARIES, summed_up
-from builders.corruptions import corrupt
-from builders.datasets import Dataset
-from builders.definitions import read_evaluation
-from builders.errors import BuildError
-from builders.evaluate import Answers
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.measure import Measured, measure
-from builders.plan import Plan
-from builders.plan_file import read_plan, write_plan
-from builders.results import merge as merging
-from builders.results.built import Built
-from builders.results.merge import merge
-from builders.results.storing import About, Origin, store_measured, stored
-from builders.results.verify import verify
-from builders.run import run
+from robbench_builders.attacks import FGSM, PGD
+from robbench_builders.confidences import SUMMARIES, summed_up
+from robbench_builders.corruptions import corrupt
+from robbench_builders.datasets import Dataset
+from robbench_builders.definitions import read_evaluation
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import Answers
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.measure import Measured, measure
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.results import merge as merging
+from robbench_builders.results.built import Built
+from robbench_builders.results.merge import merge
+from robbench_builders.results.storing import About, Origin, store_measured, stored
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
 from robbench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.measurements.metrics import MEASURES

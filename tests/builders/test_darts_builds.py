@@ -13,26 +13,26 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM
-from builders.datasets import Dataset, load
-from builders.definitions import read_evaluation, read_recipe
-from builders.errors import BuildError, WeightsError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters
-from builders.plan import Plan
-from builders.plan_file import read_plan, write_plan
-from builders.planning import plan_of, plan_of_weights
-from builders.proxies import PROXIES
-from builders.recipes import RECIPES, Adversary, Recipe
-from builders.results import shards
-from builders.results.merge import merge
-from builders.run import run
-from builders.train import fit, generator, train
-from builders.units import run_unit
-from builders.weights import kept
-from builders.weights.checkpoints import identified, loaded
-from builders.weights.evaluating import evaluate
-from builders.weights.files import read
+from robbench_builders.attacks import FGSM
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.definitions import read_evaluation, read_recipe
+from robbench_builders.errors import BuildError, WeightsError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.planning import plan_of, plan_of_weights
+from robbench_builders.proxies import PROXIES
+from robbench_builders.recipes import RECIPES, Adversary, Recipe
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.run import run
+from robbench_builders.train import fit, generator, train
+from robbench_builders.units import run_unit
+from robbench_builders.weights import kept
+from robbench_builders.weights.checkpoints import identified, loaded
+from robbench_builders.weights.evaluating import evaluate
+from robbench_builders.weights.files import read
 from robbench import RobBench
 from robbench.cli import main
 from robbench.spaces.darts import DARTS

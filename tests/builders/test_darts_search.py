@@ -15,10 +15,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from builders.datasets import load
-from builders.networks.darts import DartsSkeleton
-from builders.proxies import KNOWN, objective
-from builders.proxies.rscore import Psi
+from robbench_builders.datasets import load
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.proxies import KNOWN, objective
+from robbench_builders.proxies.rscore import Psi
 from robbench import RobBench
 from robbench.spaces.darts import DARTS
 from tests.genotypes import relabelled

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders import batches
-from builders.datasets import Dataset, load
-from builders.errors import DatasetError
+from robbench_builders import batches
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.errors import DatasetError
 from robbench.sources.published import PUBLISHED
 from tests.sources.serving import Answer, serving
 

@@ -10,19 +10,19 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.attacks import ATTACKS, FGSM, PGD, InPrecision
-from builders.code import code_of
-from builders.corruptions import CORRUPTIONS
-from builders.datasets import Dataset
-from builders.definitions import evaluation_of, read_evaluation, read_images, read_recipe, recipe_of
-from builders.errors import BuildError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.proxies import PROXIES, Proxy
-from builders.proxies.rscore import Psi
-from builders.recipes import RECIPES, Adversary, Recipe
-from builders.schedules import SCHEDULES, OneCycle
-from builders.tables import Place, Table
-from builders.units import settings_of_evaluation
+from robbench_builders.attacks import ATTACKS, FGSM, PGD, InPrecision
+from robbench_builders.code import code_of
+from robbench_builders.corruptions import CORRUPTIONS
+from robbench_builders.datasets import Dataset
+from robbench_builders.definitions import evaluation_of, read_evaluation, read_images, read_recipe, recipe_of
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.proxies import PROXIES, Proxy
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.recipes import RECIPES, Adversary, Recipe
+from robbench_builders.schedules import SCHEDULES, OneCycle
+from robbench_builders.tables import Place, Table
+from robbench_builders.units import settings_of_evaluation
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_build.toml"
 DOCS = Path(__file__).parents[2] / "docs" / "builds.md"

@@ -14,18 +14,18 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor, nn
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, Attack, AutoAttack, DeepFool, Square, SquareRescaled
-from builders.datasets import Dataset
-from builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
-from builders.networks.frozen import FrozenStack
-from builders.networks.layers import AvgPool
-from builders.networks.stacked import Stack
-from builders.proxies import PROXIES, score, score_untrained
-from builders.proxies.jacobians import Hessian
-from builders.proxies.rscore import Psi
-from builders.recipes import RECIPES, Adversary
-from builders.reliability import reliability
-from builders.train import train
+from robbench_builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, Attack, AutoAttack, DeepFool, Square, SquareRescaled
+from robbench_builders.datasets import Dataset
+from robbench_builders.evaluate import corruption_outcomes, robust_outcomes, transfer_outcomes
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.layers import AvgPool
+from robbench_builders.networks.stacked import Stack
+from robbench_builders.proxies import PROXIES, score, score_untrained
+from robbench_builders.proxies.jacobians import Hessian
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.recipes import RECIPES, Adversary
+from robbench_builders.reliability import reliability
+from robbench_builders.train import train
 from tests.builders.elsewhere import CPU, CUDA, Elsewhere, TwoDevices, WrongThere
 from tests.builders.proxies.small import CELLS, CONSTANT
 

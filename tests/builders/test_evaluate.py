@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import ATTACKS, FGSM, PGD, AttackError
-from builders.corruptions import Corrupted, corrupt
-from builders.errors import CorruptionError
-from builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, robust_outcomes, transfer_outcomes
-from builders.rules import project
+from robbench_builders.attacks import ATTACKS, FGSM, PGD, AttackError
+from robbench_builders.corruptions import Corrupted, corrupt
+from robbench_builders.errors import CorruptionError
+from robbench_builders.evaluate import accuracy, clean_outcomes, corruption_outcomes, robust_outcomes, transfer_outcomes
+from robbench_builders.rules import project
 from robbench.errors import InvalidArgument, RobBenchError
 from robbench.measurements.metrics import SEVERITIES
 from tests.builders.toy_networks import Stack, digits, trained, untrained

@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.environment import environment_of
+from robbench_builders.errors import BuildError
+from robbench_builders.fingerprint import fingerprint, of_shard, refuse_others
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan
+from robbench_builders.recipes import RECIPES
+from robbench_builders.results.shards import Shard
+from robbench_builders.units import settings_of
 import robbench
-from builders.datasets import Dataset, load
-from builders.environment import environment_of
-from builders.errors import BuildError
-from builders.fingerprint import fingerprint, of_shard, refuse_others
-from builders.plan import Plan
-from builders.plan_file import read_plan
-from builders.recipes import RECIPES
-from builders.results.shards import Shard
-from builders.units import settings_of
 
 CPU = torch.device("cpu")
 

@@ -11,14 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders import transfer_file
-from builders.corruptions import files
-from builders.errors import BuildError, CorruptionError, WeightsError
-from builders.networks.plain import Skeleton
-from builders.plan import Plan
-from builders.plan_file import write_plan
-from builders.train import Training
-from builders.weights import kept
+from robbench_builders import transfer_file
+from robbench_builders.corruptions import files
+from robbench_builders.errors import BuildError, CorruptionError, WeightsError
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import write_plan
+from robbench_builders.train import Training
+from robbench_builders.weights import kept
 from tests.builders.disk import disk_of
 
 

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.plan_file import read_plan
-from builders.results import shards
+from robbench_builders.plan_file import read_plan
+from robbench_builders.results import shards
 
 gpu = import_module("benchmarks.gpu")
 

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 PROGRAM = """
 import resource
 import torch
-from builders.memory import keep_freed_memory
+from robbench_builders.memory import keep_freed_memory
 keep_freed_memory()
 faults = []
 for _ in range(20):

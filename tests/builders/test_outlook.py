@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.errors import BuildError
-from builders.log import FAILED, NOTICE, UNIT, Event, Log, events
-from builders.outlook import Outlook
+from robbench_builders.errors import BuildError
+from robbench_builders.log import FAILED, NOTICE, UNIT, Event, Log, events
+from robbench_builders.outlook import Outlook
 from tests.builders.disk import disk_of
 
 

@@ -11,27 +11,27 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders import own
-from builders.attacks import FGSM, InPrecision
-from builders.cli import proxies
-from builders.definitions import evaluation_of, read_evaluation
-from builders.errors import BuildError
-from builders.evaluate import robust_outcomes
-from builders.evaluations import Evaluation
-from builders.own import own_attack, own_proxy
-from builders.plan import Plan
-from builders.plan_file import plan_from, read_plan, write_plan
-from builders.proxies import PROXIES
-from builders.recipes import RECIPES
-from builders.results.merge import merge
-from builders.results.verify import verify
-from builders.run import run
-from builders.tables import Place, Table
+from robbench_builders import own
+from robbench_builders.attacks import FGSM, InPrecision
+from robbench_builders.cli import proxies
+from robbench_builders.definitions import evaluation_of, read_evaluation
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.own import own_attack, own_proxy
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import plan_from, read_plan, write_plan
+from robbench_builders.proxies import PROXIES
+from robbench_builders.recipes import RECIPES
+from robbench_builders.results.merge import merge
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
+from robbench_builders.tables import Place, Table
 from robbench import RobBench
 
 MODULE = '''
 import torch
-from builders.proxies import Proxy
+from robbench_builders.proxies import Proxy
 
 class Noise:
     """Uniform noise: the weakest of attacks."""

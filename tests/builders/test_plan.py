@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.errors import BuildError
-from builders.plan import Plan
-from builders.plan_file import PLAN_FILE, plan_from, read_plan, write_plan
+from robbench_builders.errors import BuildError
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import PLAN_FILE, plan_from, read_plan, write_plan
 from robbench.errors import RobBenchError
 from robbench.spaces.nb201 import Cell
 from robbench.spaces.nb201.identity import class_key, class_partition

@@ -10,15 +10,15 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from builders import architectures
-from builders.architectures import packed, read_archs
-from builders.errors import BuildError, DatasetError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Plan
-from builders.plan_file import PLAN_FILE, plan_from, read_plan, write_plan
-from builders.planning import plan_of
-from builders.recipes import RECIPES
-from builders.run import run, todo
+from robbench_builders import architectures
+from robbench_builders.architectures import packed, read_archs
+from robbench_builders.errors import BuildError, DatasetError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import PLAN_FILE, plan_from, read_plan, write_plan
+from robbench_builders.planning import plan_of
+from robbench_builders.recipes import RECIPES
+from robbench_builders.run import run, todo
 from robbench import RobBench
 from robbench.cli import main
 from robbench.errors import RobBenchError, UnknownArchitecture

@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.datasets import Dataset
-from builders.errors import BuildError
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
-from builders.recipes import RECIPES, Adversary, Recipe
-from builders.schedules import HalfCosine, OneCycle, Schedule, Steps, Triangle
-from builders.train import fit, generator, train
+from robbench_builders.datasets import Dataset
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.recipes import RECIPES, Adversary, Recipe
+from robbench_builders.schedules import HalfCosine, OneCycle, Schedule, Steps, Triangle
+from robbench_builders.train import fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 CELL = Cell.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|")

@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import AutoAttack
-from builders.evaluate import robust_outcomes
-from builders.reliability import reliability
+from robbench_builders.attacks import AutoAttack
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.reliability import reliability
 from tests.builders.toy_networks import Stack, digits, trained
 
 IMAGES, LABELS = digits()[0][1200:1240], digits()[1][1200:1240]

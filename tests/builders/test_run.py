@@ -18,28 +18,28 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders import measure, units
-from builders import run as running
-from builders.corruptions import CORRUPTIONS, corrupt
-from builders.datasets import Dataset, load
-from builders.devices import MEMORY, device_of_worker, find_device, stack_for
-from builders.errors import BuildError
-from builders.evaluate import clean_outcomes, robust_answers
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.log import Event
-from builders.measure import Progress
-from builders.networks.frozen import FrozenStack
-from builders.plan import Plan, Unit
-from builders.plan_file import read_plan, write_plan
-from builders.proxies import PROXIES, score_untrained
-from builders.recipes import RECIPES
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.shards import Shard
-from builders.results.status import Status
-from builders.run import claimed, run, todo
-from builders.train import train
-from builders.units import run_unit
+from robbench_builders import measure, units
+from robbench_builders import run as running
+from robbench_builders.corruptions import CORRUPTIONS, corrupt
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.devices import MEMORY, device_of_worker, find_device, stack_for
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import clean_outcomes, robust_answers
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.log import Event
+from robbench_builders.measure import Progress
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.plan import Plan, Unit
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.proxies import PROXIES, score_untrained
+from robbench_builders.recipes import RECIPES
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.shards import Shard
+from robbench_builders.results.status import Status
+from robbench_builders.run import claimed, run, todo
+from robbench_builders.train import train
+from robbench_builders.units import run_unit
 from robbench.spaces.nb201 import Cell
 from robbench.store import Store
 from tests.builders.conftest import planned

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import builders
+import robbench_builders
 
-FOLDER = Path(builders.__file__).parent
+FOLDER = Path(robbench_builders.__file__).parent
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -26,4 +26,4 @@ def importers(*prefixes: str) -> set[str]:
 
 def test_one_module_knows_nas_bench_201_and_the_registry_knows_the_module() -> None:
     assert importers("robbench.spaces.nb201", "robbench.spaces.NB201") == {"networks/nb201.py"}
-    assert importers("builders.networks.nb201") == {"networks/__init__.py"}
+    assert importers("robbench_builders.networks.nb201") == {"networks/__init__.py"}

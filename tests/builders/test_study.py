@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from builders.plan_file import read_plan
+from robbench_builders.plan_file import read_plan
 from robbench import NotMeasured, RobBench
 from robbench.cli import main
 

@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.datasets import Dataset
-from builders.networks.darts import DartsSkeleton
+from robbench_builders.datasets import Dataset
+from robbench_builders.networks.darts import DartsSkeleton
 from robbench import RobBench
 from robbench.measurements.rscore import r_scores
 from robbench.spaces.darts import DARTS

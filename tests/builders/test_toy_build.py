@@ -11,22 +11,22 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.attacks import FGSM
-from builders.errors import BuildError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.networks import CELLS, cell_of
-from builders.networks.frozen import FrozenStack
-from builders.networks.graph import CellGraph
-from builders.networks.plain import Network, Skeleton, flops, parameters
-from builders.networks.stacked import StackedNetwork
-from builders.plan import Plan
-from builders.plan_file import read_plan, write_plan
-from builders.proxies import PROXIES, initialised, score
-from builders.recipes import RECIPES, Recipe
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.verify import verify
-from builders.run import run
+from robbench_builders.attacks import FGSM
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.networks import CELLS, cell_of
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.graph import CellGraph
+from robbench_builders.networks.plain import Network, Skeleton, flops, parameters
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.proxies import PROXIES, initialised, score
+from robbench_builders.recipes import RECIPES, Recipe
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
 from robbench.errors import RobBenchError
 from robbench.spaces import SPACES
 from robbench.store import Store

@@ -9,13 +9,13 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.datasets import Dataset
-from builders.errors import BuildError
-from builders.networks.plain import Network
-from builders.networks.stacked import StackedNetwork
-from builders.precision import exact_convolutions
-from builders.recipes import RECIPES, Adversary, Recipe
-from builders.train import augment, cut_out, fit, generator, train
+from robbench_builders.datasets import Dataset
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.plain import Network
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.precision import exact_convolutions
+from robbench_builders.recipes import RECIPES, Adversary, Recipe
+from robbench_builders.train import augment, cut_out, fit, generator, train
 from robbench.spaces.nb201 import Cell
 
 RECIPE = Recipe("tiny", epochs=3, channels=4, cells=1, batch_size=24, flip=True)
@@ -80,7 +80,7 @@ def test_a_network_becomes_the_same_in_every_stack_and_alone(blobs: Dataset) -> 
 
 def test_a_diverging_network_is_reported_and_the_others_go_on(blobs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed, expected = train(CELLS, blobs, RECIPE, seed=0)
-    import builders.train
+    import robbench_builders.train
 
     def one_network_overflows(cell: Cell, *args: object, **settings: object) -> Network:
         network = Network(cell, *args, **settings)  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def test_a_diverging_network_is_reported_and_the_others_go_on(blobs: Dataset, mo
                 network.classifier.weight.fill_(torch.inf)
         return network
 
-    monkeypatch.setattr(builders.train, "plain", one_network_overflows)
+    monkeypatch.setattr(robbench_builders.train, "plain", one_network_overflows)
     stack, records = train(CELLS, blobs, RECIPE, seed=0)
     assert [record.diverged for record in records] == [None, "the loss was not finite at step 0", None]
     for k in (0, 2):
@@ -104,7 +104,7 @@ def test_weights_that_only_the_last_step_spoils_are_found(blobs: Dataset) -> Non
 
 
 def test_adversarial_training_trains_on_attacked_images(blobs: Dataset) -> None:
-    pytest.importorskip("builders.attacks")
+    pytest.importorskip("robbench_builders.attacks")
     adversary = Adversary(eps=0.3, step=0.1, steps=3)
     recipe = replace(RECIPE, epochs=6, flip=False, crop=0)
     (standard, easy), (robust, hard) = (train(CELLS[:2], blobs, replace(recipe, adversary=who), seed=0) for who in (None, adversary))
@@ -116,9 +116,9 @@ def test_adversarial_training_trains_on_attacked_images(blobs: Dataset) -> None:
 
 def test_the_adversary_of_a_fast_recipe_is_as_fast(blobs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Autocast, which on a CPU only tests ask for: the attack's passes are in bfloat16, too, and weights still learn."""
-    import builders.train
+    import robbench_builders.train
 
-    monkeypatch.setattr(builders.train, "_autocast", lambda recipe, device: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr(robbench_builders.train, "_autocast", lambda recipe, device: torch.autocast("cpu", torch.bfloat16))
     seen: list[tuple[bool, torch.dtype]] = []
     stack = StackedNetwork([Network(CELLS[0], RECIPE.skeleton(blobs), blobs.mean, blobs.std, generator=generator(0, "fast"))])
     before = weights(stack)

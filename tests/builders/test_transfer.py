@@ -12,15 +12,15 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, PGD
-from builders.classifiers import LogitsOf, Normalised
-from builders.datasets import Dataset
-from builders.errors import AttackError, BuildError
-from builders.evaluations import Evaluation
-from builders.transfer import TRANSFER, Shown, transfer_matrix
-from builders.transfer_file import transfer
-from builders.weights.checkpoints import identified
-from builders.weights.files import read
+from robbench_builders.attacks import FGSM, PGD
+from robbench_builders.classifiers import LogitsOf, Normalised
+from robbench_builders.datasets import Dataset
+from robbench_builders.errors import AttackError, BuildError
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.transfer import TRANSFER, Shown, transfer_matrix
+from robbench_builders.transfer_file import transfer
+from robbench_builders.weights.checkpoints import identified
+from robbench_builders.weights.files import read
 from robbench.cli import main
 from robbench.errors import InvalidArgument
 from tests.builders.toy_networks import linear

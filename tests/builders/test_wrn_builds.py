@@ -12,29 +12,29 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM
-from builders.datasets import load
-from builders.definitions import read_recipe
-from builders.errors import BuildError, WeightsError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.networks.wrn import StackedWide, WideSkeleton, flops, parameters
-from builders.plan import Plan
-from builders.plan_file import read_plan
-from builders.planning import plan_of
-from builders.proxies import KNOWN, PROXIES, initialised, score, score_untrained
-from builders.proxies.anatomy import feature_number
-from builders.proxies.jacobians import Hessian
-from builders.proxies.passes import layers, record
-from builders.proxies.rscore import Psi
-from builders.proxies.swap import Swap
-from builders.proxies.zcprob import ZCPRob
-from builders.recipes import RECIPES, Recipe
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.verify import verify
-from builders.run import run
-from builders.train import train
-from builders.weights.loading import network_of
+from robbench_builders.attacks import FGSM
+from robbench_builders.datasets import load
+from robbench_builders.definitions import read_recipe
+from robbench_builders.errors import BuildError, WeightsError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.networks.wrn import StackedWide, WideSkeleton, flops, parameters
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan
+from robbench_builders.planning import plan_of
+from robbench_builders.proxies import KNOWN, PROXIES, initialised, score, score_untrained
+from robbench_builders.proxies.anatomy import feature_number
+from robbench_builders.proxies.jacobians import Hessian
+from robbench_builders.proxies.passes import layers, record
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.proxies.swap import Swap
+from robbench_builders.proxies.zcprob import ZCPRob
+from robbench_builders.recipes import RECIPES, Recipe
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
+from robbench_builders.train import train
+from robbench_builders.weights.loading import network_of
 from robbench import RobBench
 from robbench.cli import main
 from robbench.spaces.wrn import WRN

@@ -45,7 +45,7 @@ def test_the_rule_gives_every_published_number_to_the_last_digit(file: str, data
 @pytest.mark.parametrize(("dataset", "classes", "side"), [("cifar10", 10, 32), ("cifar100", 100, 32), ("ImageNet16-120", 120, 16)])
 def test_the_rule_is_what_building_the_network_gives(dataset: str, classes: int, side: int) -> None:
     pytest.importorskip("torch")
-    from builders.networks.plain import Skeleton, flops, parameters
+    from robbench_builders.networks.plain import Skeleton, flops, parameters
 
     skeleton = Skeleton(classes=classes)
     for arch in MEMBERS[::500]:

@@ -1,6 +1,6 @@
 """Architectures by the names under which papers know them.
 
-A genotype is that of a paper's repository, and may belong to another run than a table's row; `builders.networks.darts` has their parameters beside the
+A genotype is that of a paper's repository, and may belong to another run than a table's row; `robbench_builders.networks.darts` has their parameters beside the
 published ones.
 """
 

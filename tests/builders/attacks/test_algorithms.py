@@ -8,11 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, FGSM, PGD, Square, SquareRescaled
-from builders.attacks.apgd import checkpoints
-from builders.attacks.base import ascent, least_likely
-from builders.attacks.square import _square, share, side
-from builders.attacks.streams import image_streams, uniform
+from robbench_builders.attacks import APGD, FGSM, PGD, Square, SquareRescaled
+from robbench_builders.attacks.apgd import checkpoints
+from robbench_builders.attacks.base import ascent, least_likely
+from robbench_builders.attacks.square import _square, share, side
+from robbench_builders.attacks.streams import image_streams, uniform
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 

@@ -8,11 +8,26 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, ATTACKS, CW, FABT, FGSM, LGV, PGD, SPSA, AutoAttack, DeepFool, Square, SquareRescaled
-from builders.attacks.base import ActiveRows, live_first, put, take
-from builders.attacks.streams import bits, image_streams, uniform
-from builders.evaluate import accuracy, robust_outcomes
-from builders.rules import project
+from robbench_builders.attacks import (
+    APGD,
+    APGDDLR,
+    APGDT,
+    ATTACKS,
+    CW,
+    FABT,
+    FGSM,
+    LGV,
+    PGD,
+    SPSA,
+    AutoAttack,
+    DeepFool,
+    Square,
+    SquareRescaled,
+)
+from robbench_builders.attacks.base import ActiveRows, live_first, put, take
+from robbench_builders.attacks.streams import bits, image_streams, uniform
+from robbench_builders.evaluate import accuracy, robust_outcomes
+from robbench_builders.rules import project
 from robbench.measurements.metrics import TABLE
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 

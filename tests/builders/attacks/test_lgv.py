@@ -10,16 +10,16 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F
 
-from builders.attacks import LGV, AttackError, Surrogates
-from builders.attacks.streams import image_streams
-from builders.datasets import Dataset, load
-from builders.errors import BuildError
-from builders.evaluate import robust_outcomes
-from builders.evaluations import Evaluation
-from builders.recipes import Recipe
-from builders.schedules import Constant
-from builders.train import augment, generator
-from builders.vicinity import VICINITY, collect
+from robbench_builders.attacks import LGV, AttackError, Surrogates
+from robbench_builders.attacks.streams import image_streams
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.recipes import Recipe
+from robbench_builders.schedules import Constant
+from robbench_builders.train import augment, generator
+from robbench_builders.vicinity import VICINITY, collect
 from robbench.errors import InvalidArgument
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 

@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch")
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from builders.attacks import APGD, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, InPrecision, Square, base, square
-from builders.attacks.base import ActiveRows, correct
-from builders.attacks.streams import image_streams
-from builders.errors import BuildError
-from builders.evaluate import clean_outcomes, robust_outcomes
-from builders.precision import computing, exact_convolutions
+from robbench_builders.attacks import APGD, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, InPrecision, Square, base, square
+from robbench_builders.attacks.base import ActiveRows, correct
+from robbench_builders.attacks.streams import image_streams
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import clean_outcomes, robust_outcomes
+from robbench_builders.precision import computing, exact_convolutions
 from tests.builders.toy_networks import Stack, digits, trained
 
 IMAGES, LABELS = digits()[0][1200:1240], digits()[1][1200:1240]
@@ -119,9 +119,9 @@ def test_precisions_that_there_are_not() -> None:
 
 def test_what_was_computed_fast_is_not_kept_for_the_exact() -> None:
     """A frozen stack keeps matrices of small images: those that it made first while attacked in bfloat16 are exact, too."""
-    from builders.networks.frozen import FrozenStack
-    from builders.networks.plain import Skeleton
-    from builders.proxies import initialised
+    from robbench_builders.networks.frozen import FrozenStack
+    from robbench_builders.networks.plain import Skeleton
+    from robbench_builders.proxies import initialised
     from robbench.spaces.nb201 import Cell
 
     cells = [Cell.parse("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|")] * 2

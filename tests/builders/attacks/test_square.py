@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import AttackError, Square, SquareRescaled
-from builders.evaluate import robust_outcomes
+from robbench_builders.attacks import AttackError, Square, SquareRescaled
+from robbench_builders.evaluate import robust_outcomes
 from tests.builders.attacks.test_witnesses import importorskip
 from tests.builders.toy_networks import digits, trained
 

@@ -7,14 +7,28 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, CW, FABT, FGSM, PGD, SPSA, AttackError, AutoAttack, DeepFool, InPrecision, Square
-from builders.attacks.base import correct, likely
-from builders.attacks.cascade import InTurn
-from builders.attacks.fab import to_hyperplane
-from builders.attacks.losses import dlr, margin
-from builders.attacks.streams import image_streams, uniform
-from builders.errors import AttackWarning
-from builders.evaluate import accuracy, robust_outcomes
+from robbench_builders.attacks import (
+    APGD,
+    APGDDLR,
+    APGDT,
+    CW,
+    FABT,
+    FGSM,
+    PGD,
+    SPSA,
+    AttackError,
+    AutoAttack,
+    DeepFool,
+    InPrecision,
+    Square,
+)
+from robbench_builders.attacks.base import correct, likely
+from robbench_builders.attacks.cascade import InTurn
+from robbench_builders.attacks.fab import to_hyperplane
+from robbench_builders.attacks.losses import dlr, margin
+from robbench_builders.attacks.streams import image_streams, uniform
+from robbench_builders.errors import AttackWarning
+from robbench_builders.evaluate import accuracy, robust_outcomes
 from tests.builders.toy_networks import Stack, digits, trained, untrained
 
 IMAGES, LABELS = digits()[0][1200:1240], digits()[1][1200:1240]

@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, SquareRescaled
-from builders.attacks.streams import image_streams
-from builders.evaluate import accuracy, robust_outcomes
+from robbench_builders.attacks import APGD, APGDDLR, APGDT, FABT, FGSM, PGD, SPSA, AutoAttack, DeepFool, SquareRescaled
+from robbench_builders.attacks.streams import image_streams
+from robbench_builders.evaluate import accuracy, robust_outcomes
 from tests.builders.toy_networks import digits, trained
 
 GRID = [0, 0.02, 0.05, 0.1, 0.15, 0.25]

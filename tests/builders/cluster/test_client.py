@@ -21,17 +21,17 @@ import pytest
 torch = pytest.importorskip("torch")
 distributed = pytest.importorskip("distributed")
 
-from builders.cluster import client as asking
-from builders.cluster.client import run
-from builders.cluster.worker import gpu_count
-from builders.errors import BuildError
-from builders.log import Event
-from builders.plan_file import read_plan
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.shards import Shard
-from builders.run import claimed, todo
-from builders.run import run as run_here
+from robbench_builders.cluster import client as asking
+from robbench_builders.cluster.client import run
+from robbench_builders.cluster.worker import gpu_count
+from robbench_builders.errors import BuildError
+from robbench_builders.log import Event
+from robbench_builders.plan_file import read_plan
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.shards import Shard
+from robbench_builders.run import claimed, todo
+from robbench_builders.run import run as run_here
 from robbench.errors import MissingLibrary
 from tests.builders.results.stores import assert_same_arrays
 
@@ -111,8 +111,8 @@ def test_unfit_workers_are_refused_before_any_work(
         BuildError, match=rf"no worker came to {address} within 0\.1 s; start some, each with `dask worker {address} --nthr"
     ):
         next(run(folder, address, patience=0.1))
-    shutil.copytree(CODE / "builders", tmp_path / "other" / "builders")
-    recipes = tmp_path / "other" / "builders" / "recipes.py"
+    shutil.copytree(CODE / "robbench_builders", tmp_path / "other" / "robbench_builders")
+    recipes = tmp_path / "other" / "robbench_builders" / "recipes.py"
     recipes.write_text(recipes.read_text().replace('Recipe("digits", epochs=4,', 'Recipe("digits", epochs=5,'))
     start("worker", "--nthreads", 2, code=tmp_path / "other")
     with pytest.raises(
@@ -171,7 +171,7 @@ def test_what_a_worker_raises_is_raised(folder: Path) -> None:
 
 def test_who_lacks_robbench_is_named_with_what_to_do(folder: Path) -> None:
     """As Dask says it: a worker's answer as text in an Exception, a scheduler's as a RuntimeError, that of one that came late as it was raised."""
-    unit, missing = read_plan(folder).units()[0], "No module named 'builders'"
+    unit, missing = read_plan(folder).units()[0], "No module named 'robbench_builders'"
     answers = {"tcp://a:1": 0.0, "tcp://b:1": Exception(f'ModuleNotFoundError("{missing}")')}
     client: Any = SimpleNamespace(run=lambda *_, **__: answers)
     with pytest.raises(

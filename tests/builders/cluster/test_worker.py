@@ -11,17 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 distributed = pytest.importorskip("distributed")
 
-from builders.cluster import worker as working
-from builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker_fingerprint
-from builders.datasets import Dataset
-from builders.errors import BuildError
-from builders.evaluations import Evaluation
-from builders.log import Event
-from builders.measure import Progress
-from builders.own import OwnAttack, OwnProxy
-from builders.plan import Unit
-from builders.plan_file import read_plan
-from builders.proxies import Proxy
+from robbench_builders.cluster import worker as working
+from robbench_builders.cluster.worker import TOPIC, Job, gpu_count, run_on_worker, worker_fingerprint
+from robbench_builders.datasets import Dataset
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluations import Evaluation
+from robbench_builders.log import Event
+from robbench_builders.measure import Progress
+from robbench_builders.own import OwnAttack, OwnProxy
+from robbench_builders.plan import Unit
+from robbench_builders.plan_file import read_plan
+from robbench_builders.proxies import Proxy
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from scipy import ndimage
 
 pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
 
-from builders import corruptions
-from builders.corruptions import CORRUPTIONS, SMALLEST, Corrupted, as_floats, corrupt, generator
-from builders.corruptions.jpeg import CHROMINANCE, LUMINANCE, compressed, table
-from builders.corruptions.published import PublishedCorruptions
-from builders.corruptions.weather import plasma
-from builders.datasets import load
-from builders.errors import CorruptionError
+from robbench_builders import corruptions
+from robbench_builders.corruptions import CORRUPTIONS, SMALLEST, Corrupted, as_floats, corrupt, generator
+from robbench_builders.corruptions.jpeg import CHROMINANCE, LUMINANCE, compressed, table
+from robbench_builders.corruptions.published import PublishedCorruptions
+from robbench_builders.corruptions.weather import plasma
+from robbench_builders.datasets import load
+from robbench_builders.errors import CorruptionError
 from robbench.errors import InvalidArgument, RobBenchError
 from robbench.measurements.metrics import EXTRA_CORRUPTIONS, SEVERITIES, TABLE
 from tests.builders.corruptions.plain import NEEDS_PIL, PLAIN, levels

@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from builders.attacks.apgd import APGD
-from builders.attacks.base import Attack
-from builders.attacks.fgsm import FGSM
-from builders.attacks.pgd import PGD
-from builders.attacks.square import Square
-from builders.errors import BuildError
-from builders.evaluate import robust_outcomes
-from builders.networks import families
-from builders.networks.darts import EVALUATION, DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters, work
-from builders.networks.darts.operations import Depthwise, FactorizedReduction
-from builders.networks.frozen import FrozenStack
-from builders.networks.layers import AvgPool, ReLUConvBN, Stacked
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
+from robbench_builders.attacks.apgd import APGD
+from robbench_builders.attacks.base import Attack
+from robbench_builders.attacks.fgsm import FGSM
+from robbench_builders.attacks.pgd import PGD
+from robbench_builders.attacks.square import Square
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.networks import families
+from robbench_builders.networks.darts import EVALUATION, DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters, work
+from robbench_builders.networks.darts.operations import Depthwise, FactorizedReduction
+from robbench_builders.networks.frozen import FrozenStack
+from robbench_builders.networks.layers import AvgPool, ReLUConvBN, Stacked
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.networks.stacked import StackedNetwork
 from robbench.spaces.darts import DARTS, Genotype
 from robbench.spaces.darts.features import size
 from robbench.spaces.nb201 import Cell

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.attacks.base import ascent
-from builders.errors import BuildError
-from builders.networks.frozen import FrozenConv, FrozenStack
-from builders.networks.layers import StackedBatchNorm, StackedConv
-from builders.networks.stacked import StackedNetwork
+from robbench_builders.attacks.base import ascent
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.frozen import FrozenConv, FrozenStack
+from robbench_builders.networks.layers import StackedBatchNorm, StackedConv
+from robbench_builders.networks.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
 from tests.builders.networks.test_stacked import MIXED, images, network
 from tests.strategies import any_cell

@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builders.networks.gather import StackIndex
+from robbench_builders.networks.gather import StackIndex
 
 STACK = 6
 EVERYONE = list(range(STACK))

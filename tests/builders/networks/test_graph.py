@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from builders.errors import BuildError
-from builders.networks import cell_of, space_of
-from builders.networks.graph import CellGraph
+from robbench_builders.errors import BuildError
+from robbench_builders.networks import cell_of, space_of
+from robbench_builders.networks.graph import CellGraph
 from robbench.spaces.nb201 import NB201, Cell
 from tests.toy_space import register
 

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.errors import BuildError
-from builders.networks.plain import Network, Skeleton, flops, parameters
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.plain import Network, Skeleton, flops, parameters
 from robbench.spaces.nb201 import Cell
 from tests.strategies import any_cell
 

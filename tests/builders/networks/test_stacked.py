@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.errors import BuildError
-from builders.networks.layers import Stacked
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.layers import Stacked
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.networks.stacked import StackedNetwork
 from robbench.spaces.nb201 import EDGES, Cell
 from tests.strategies import any_cell
 

@@ -10,18 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.attacks.apgd import APGD
-from builders.attacks.base import Attack
-from builders.attacks.fgsm import FGSM
-from builders.attacks.pgd import PGD
-from builders.attacks.square import Square
-from builders.errors import BuildError
-from builders.evaluate import robust_outcomes
-from builders.networks import families
-from builders.networks.frozen import FrozenConv, FrozenStack
-from builders.networks.layers import Stacked
-from builders.networks.plain import Skeleton
-from builders.networks.wrn import StackedWide, WideNetwork, WideSkeleton, flops, parameters
+from robbench_builders.attacks.apgd import APGD
+from robbench_builders.attacks.base import Attack
+from robbench_builders.attacks.fgsm import FGSM
+from robbench_builders.attacks.pgd import PGD
+from robbench_builders.attacks.square import Square
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.networks import families
+from robbench_builders.networks.frozen import FrozenConv, FrozenStack
+from robbench_builders.networks.layers import Stacked
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.networks.wrn import StackedWide, WideNetwork, WideSkeleton, flops, parameters
 from robbench.spaces.wrn import WRN, WideResNet
 
 torch.set_num_threads(1)

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.networks.layers import Conv, Linear, ReLUConvBN
-from builders.networks.plain import Network, Skeleton
-from builders.proxies import KNOWN, Proxy, initialised, score
-from builders.proxies.anatomy import AnyStack
+from robbench_builders.networks.layers import Conv, Linear, ReLUConvBN
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.proxies import KNOWN, Proxy, initialised, score
+from robbench_builders.proxies.anatomy import AnyStack
 from robbench.spaces.nb201 import Cell
 
 torch.set_num_threads(1)

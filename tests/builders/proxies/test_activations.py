@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.networks.plain import Network
+from robbench_builders.networks.plain import Network
 from tests.builders.proxies.small import images, plain, relu_inputs, value
 
 

@@ -11,11 +11,11 @@ pytest.importorskip("torch")
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.networks.plain import Network
-from builders.proxies import Passes, ProxyError
-from builders.proxies.anatomy import feature_number
-from builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, pair
-from builders.proxies.passes import layers
+from robbench_builders.networks.plain import Network
+from robbench_builders.proxies import Passes, ProxyError
+from robbench_builders.proxies.anatomy import feature_number
+from robbench_builders.proxies.croze import EQUATIONS, GAUSSIAN, RELEASED, Croze, Form, pair
+from robbench_builders.proxies.passes import layers
 from tests.builders.proxies.small import CELLS, Values, images, labels, plain, stacked, value, weighted
 from tests.builders.proxies.twins import by_the_equations, released
 

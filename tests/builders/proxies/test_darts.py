@@ -15,20 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.datasets import load
-from builders.errors import BuildError
-from builders.networks.darts import DartsNetwork, DartsSkeleton, parameters
-from builders.networks.darts.operations import Depthwise, FactorizedReduction
-from builders.networks.families import plain as network_of
-from builders.networks.layers import ReLUConvBN
-from builders.networks.plain import Skeleton
-from builders.proxies import KNOWN, PROXIES, Passes, Proxy, Scores, initialised, score, score_untrained
-from builders.proxies.anatomy import AnyStack, feature_number
-from builders.proxies.jacobians import Hessian
-from builders.proxies.passes import layers
-from builders.proxies.rscore import Psi
-from builders.proxies.swap import Swap
-from builders.proxies.zcprob import ZCPRob
+from robbench_builders.datasets import load
+from robbench_builders.errors import BuildError
+from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton, parameters
+from robbench_builders.networks.darts.operations import Depthwise, FactorizedReduction
+from robbench_builders.networks.families import plain as network_of
+from robbench_builders.networks.layers import ReLUConvBN
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.proxies import KNOWN, PROXIES, Passes, Proxy, Scores, initialised, score, score_untrained
+from robbench_builders.proxies.anatomy import AnyStack, feature_number
+from robbench_builders.proxies.jacobians import Hessian
+from robbench_builders.proxies.passes import layers
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.proxies.swap import Swap
+from robbench_builders.proxies.zcprob import ZCPRob
 from robbench.spaces.darts import DARTS, Genotype
 from tests.builders.proxies.small import MEAN, STD, Values, images, labels, weighted, without_batch_norm
 from tests.builders.proxies.test_rscore import agreement

@@ -6,9 +6,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.networks.plain import Network, Skeleton
-from builders.proxies import ProxyError, initialised
-from builders.train import generator
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.proxies import ProxyError, initialised
+from robbench_builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, weighted
 
 WIDE = Skeleton(channels=32, cells=1, image_channels=3, classes=10)

@@ -8,10 +8,10 @@ pytest.importorskip("torch")
 import torch
 import torch.nn.functional as F
 
-from builders.networks.plain import Network
-from builders.proxies import Passes, initialised
-from builders.proxies.jacobians import Hessian, JacobFro, epe_nas
-from builders.train import generator
+from robbench_builders.networks.plain import Network
+from robbench_builders.proxies import Passes, initialised
+from robbench_builders.proxies.jacobians import Hessian, JacobFro, epe_nas
+from robbench_builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, Values, frozen, images, labels, plain, stacked, value
 
 K = 1e-5

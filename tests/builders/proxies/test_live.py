@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.datasets import Dataset, load
-from builders.errors import ProxyError
-from builders.networks.darts import DartsSkeleton
-from builders.networks.plain import Skeleton
-from builders.proxies import KNOWN, LiveProxy, Proxy, live, objective, objectives, score_untrained
-from builders.proxies.rscore import Psi
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.errors import ProxyError
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.networks.plain import Skeleton
+from robbench_builders.proxies import KNOWN, LiveProxy, Proxy, live, objective, objectives, score_untrained
+from robbench_builders.proxies.rscore import Psi
 from robbench.errors import NotMeasured, UnknownArchitecture
 from robbench.search import ALGORITHMS, oracle_of
 from robbench.search.trnas import r_score

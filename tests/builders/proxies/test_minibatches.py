@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from builders.datasets import load
-from builders.networks.plain import Network
-from builders.proxies import KNOWN, Passes, ProxyError, batch_of, initialised, score, score_untrained
-from builders.proxies.anatomy import AnyStack
-from builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian, largest_eigenvalue
+from robbench_builders.datasets import load
+from robbench_builders.networks.plain import Network
+from robbench_builders.proxies import KNOWN, Passes, ProxyError, batch_of, initialised, score, score_untrained
+from robbench_builders.proxies.anatomy import AnyStack
+from robbench_builders.proxies.minibatches import MeanHessian, MeanJacobFro, MeanWeightsHessian, largest_eigenvalue
 from robbench.errors import InvalidArgument
 from robbench.spaces.nb201 import Cell
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, Values, images, labels, plain, stacked

@@ -11,14 +11,14 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.datasets import load
-from builders.evaluations import EVALUATIONS
-from builders.proxies import KNOWN, PROXIES, VARIANTS, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
-from builders.proxies.anatomy import AnyStack
-from builders.proxies.jacobians import Hessian
-from builders.proxies.rscore import Psi
-from builders.proxies.swap import Swap
-from builders.proxies.zcprob import ZCPRob
+from robbench_builders.datasets import load
+from robbench_builders.evaluations import EVALUATIONS
+from robbench_builders.proxies import KNOWN, PROXIES, VARIANTS, Passes, Proxy, ProxyError, Scores, initialised, score, score_untrained
+from robbench_builders.proxies.anatomy import AnyStack
+from robbench_builders.proxies.jacobians import Hessian
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.proxies.swap import Swap
+from robbench_builders.proxies.zcprob import ZCPRob
 from robbench.errors import InvalidArgument
 from robbench.measurements.metrics import TABLE
 from tests.builders.proxies.small import CELLS, CONSTANT, MEAN, NOTHING, SKELETON, STD, images, labels, stacked

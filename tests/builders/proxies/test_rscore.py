@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.networks.plain import Network
-from builders.proxies import ProxyError, initialised, rscore
-from builders.proxies.rscore import Psi
+from robbench_builders.networks.plain import Network
+from robbench_builders.proxies import ProxyError, initialised, rscore
+from robbench_builders.proxies.rscore import Psi
 from robbench.errors import InvalidArgument
 from robbench.measurements.rscore import r_scores
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, plain, relu_inputs, value

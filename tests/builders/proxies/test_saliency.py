@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
-from builders.networks.plain import Network
+from robbench_builders.networks.plain import Network
 from tests.builders.proxies.small import loss, plain, value, weighted, with_gradients
 
 

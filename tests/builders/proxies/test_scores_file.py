@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from builders.datasets import Dataset, load
-from builders.errors import ProxyError
-from builders.networks.darts import DartsSkeleton
-from builders.proxies import KNOWN, LiveProxy, Scores, live, objective, objectives
-from builders.proxies.rscore import Psi
-from builders.proxies.scores_file import FORMAT, ScoresFile
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.errors import ProxyError
+from robbench_builders.networks.darts import DartsSkeleton
+from robbench_builders.proxies import KNOWN, LiveProxy, Scores, live, objective, objectives
+from robbench_builders.proxies.rscore import Psi
+from robbench_builders.proxies.scores_file import FORMAT, ScoresFile
 from robbench.search import ALGORITHMS, oracle_of
 from robbench.spaces.darts import DARTS
 from tests.builders.disk import disk_of

@@ -7,8 +7,8 @@ pytest.importorskip("torch")
 
 from torch import Tensor, nn
 
-from builders.networks.layers import Conv, Linear, ReLUConvBN
-from builders.networks.plain import Network
+from robbench_builders.networks.layers import Conv, Linear, ReLUConvBN
+from robbench_builders.networks.plain import Network
 from tests.builders.proxies.small import SKELETON, images, plain, value, weighted
 
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from builders.networks.plain import Network
+from robbench_builders.networks.plain import Network
 from tests.builders.proxies.small import plain, value, weighted, without_batch_norm
 
 

@@ -10,9 +10,9 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor, nn
 
-from builders.networks.plain import Network
-from builders.proxies import initialised
-from builders.train import generator
+from robbench_builders.networks.plain import Network
+from robbench_builders.proxies import initialised
+from robbench_builders.train import generator
 from tests.builders.proxies.small import CELLS, SKELETON, images, plain, value
 
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from builders.networks.layers import Reduction
-from builders.networks.plain import CellModule, Network
-from builders.proxies import initialised
-from builders.train import generator
+from robbench_builders.networks.layers import Reduction
+from robbench_builders.networks.plain import CellModule, Network
+from robbench_builders.proxies import initialised
+from robbench_builders.train import generator
 from tests.builders.proxies.small import CELLS, MEAN, SKELETON, STD, images, labels, stacked, weighted, without_batch_norm
 
 X, Y = images(8), labels(8)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from builders.datasets import load
-from builders.environment import environment_of
-from builders.plan import Plan, Unit
-from builders.plan_file import read_plan, write_plan
-from builders.results import shards
-from builders.results.shards import Shard
-from builders.units import settings_of
+from robbench_builders.datasets import load
+from robbench_builders.environment import environment_of
+from robbench_builders.plan import Plan, Unit
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.results import shards
+from robbench_builders.results.shards import Shard
+from robbench_builders.units import settings_of
 
 IMAGES = 20
 """Not a multiple of eight."""

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.results.again import without_what_is_there
+from robbench_builders.results.again import without_what_is_there
 from robbench import Contradiction
 from robbench.store import Store
 from robbench.store.arrays import Array, Header, Name

@@ -12,17 +12,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.errors import BuildError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.networks.plain import Network, Skeleton
-from builders.plan import Plan
-from builders.plan_file import read_plan, write_plan
-from builders.results import merge as merging
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.together import builds_of
-from builders.results.verify import verify
-from builders.run import run
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.results import merge as merging
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.together import builds_of
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
 from robbench import RobBench
 from robbench.errors import Contradiction, NotMeasured
 from robbench.spaces import space_named

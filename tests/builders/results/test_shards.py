@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from builders.errors import ShardError
-from builders.plan import Unit
-from builders.results import shards
-from builders.results.shards import Shard
+from robbench_builders.errors import ShardError
+from robbench_builders.plan import Unit
+from robbench_builders.results import shards
+from robbench_builders.results.shards import Shard
 from tests.builders.disk import disk_of
 
 UNIT = Unit(("a", "b"), "digits", "digits", "digits-light", 0)

@@ -9,16 +9,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from builders.attacks import PGD
-from builders.errors import BuildError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Plan
-from builders.plan_file import write_plan
-from builders.recipes import RECIPES
-from builders.results import shards
-from builders.results.merge import merge
-from builders.results.verify import verify
-from builders.run import run
+from robbench_builders.attacks import PGD
+from robbench_builders.errors import BuildError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import write_plan
+from robbench_builders.recipes import RECIPES
+from robbench_builders.results import shards
+from robbench_builders.results.merge import merge
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
 from robbench.store.arrays import Array, Header, Name
 from robbench.store.embedded import embedded_store
 from robbench.store.rows import Rows

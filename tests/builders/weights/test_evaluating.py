@@ -12,28 +12,28 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, LGV, PGD, Surrogates
-from builders.classifiers import LogitsOf, Normalised
-from builders.corruptions import corrupt
-from builders.datasets import Dataset, load
-from builders.environment import environment_of
-from builders.errors import AttackError, BuildError, WeightsError
-from builders.evaluate import robust_outcomes
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.measure import measure
-from builders.plan import Plan, Unit
-from builders.plan_file import write_plan
-from builders.recipes import RECIPES
-from builders.results import listing
-from builders.results.merge import merge
-from builders.results.storing import About, Origin, store_measured
-from builders.run import run
-from builders.units import run_unit
-from builders.weights import evaluating
-from builders.weights.checkpoints import Checkpoint, identified, loaded, normalisation_from
-from builders.weights.evaluating import evaluate
-from builders.weights.files import Entry, read
-from builders.weights.planned import key_of
+from robbench_builders.attacks import FGSM, LGV, PGD, Surrogates
+from robbench_builders.classifiers import LogitsOf, Normalised
+from robbench_builders.corruptions import corrupt
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.environment import environment_of
+from robbench_builders.errors import AttackError, BuildError, WeightsError
+from robbench_builders.evaluate import robust_outcomes
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.measure import measure
+from robbench_builders.plan import Plan, Unit
+from robbench_builders.plan_file import write_plan
+from robbench_builders.recipes import RECIPES
+from robbench_builders.results import listing
+from robbench_builders.results.merge import merge
+from robbench_builders.results.storing import About, Origin, store_measured
+from robbench_builders.run import run
+from robbench_builders.units import run_unit
+from robbench_builders.weights import evaluating
+from robbench_builders.weights.checkpoints import Checkpoint, identified, loaded, normalisation_from
+from robbench_builders.weights.evaluating import evaluate
+from robbench_builders.weights.files import Entry, read
+from robbench_builders.weights.planned import key_of
 from robbench import RobBench
 from robbench.cli import main
 from robbench.errors import Contradiction, InvalidArgument, UnknownArchitecture
@@ -365,7 +365,7 @@ def test_published_images_are_normalised_as_published(tmp_path: Path) -> None:
 def test_any_network_is_measured_and_stored_from_python(tmp_path: Path, dataset: Dataset) -> None:
     network = tiny_network(ARCHS[0])
     with pytest.raises(
-        AttackError, match=r"the network returned a tuple of 2; expected logits: builders\.classifiers\.LogitsOf\(network, [01]\)"
+        AttackError, match=r"the network returned a tuple of 2; expected logits: robbench_builders\.classifiers\.LogitsOf\(network, [01]\)"
     ):
         measure(network, dataset, SMALL)
     measured = measure(witness(network), dataset, SMALL)
@@ -437,7 +437,7 @@ def test_a_new_attack_joins_a_store_by_way_of_kept_weights(
     assert robbench("run", tmp_path / "first", "--device", "cpu", "--keep-weights", weights)[0] == 0
     merge(tmp_path / "first", store)
     monkeypatch.setitem(EVALUATIONS, "new", Evaluation("new", {"cw": PGD(steps=2)}, EPS, images=5))
-    monkeypatch.setattr("builders.units.train", None)  # whoever trains fails
+    monkeypatch.setattr("robbench_builders.units.train", None)  # whoever trains fails
     write_plan(tmp_path / "more", replace(plan, evaluation="new"))
     assert robbench("run", tmp_path / "more", "--device", "cpu", "--keep-weights", weights)[0] == 0
     merge(tmp_path / "more", store)

@@ -13,8 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.errors import WeightsError
-from builders.weights.files import Entry, chosen, read
+from robbench_builders.errors import WeightsError
+from robbench_builders.weights.files import Entry, chosen, read
 from tests.builders.weights.tiny_network import tiny_network
 
 ARCH = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|"

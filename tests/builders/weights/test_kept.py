@@ -11,17 +11,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders import units
-from builders.attacks import FGSM, PGD
-from builders.datasets import Dataset, load
-from builders.environment import environment_of
-from builders.errors import DamagedWeights, WeightsError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Unit
-from builders.recipes import RECIPES
-from builders.train import train
-from builders.units import run_unit
-from builders.weights import kept
+from robbench_builders import units
+from robbench_builders.attacks import FGSM, PGD
+from robbench_builders.datasets import Dataset, load
+from robbench_builders.environment import environment_of
+from robbench_builders.errors import DamagedWeights, WeightsError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.plan import Unit
+from robbench_builders.recipes import RECIPES
+from robbench_builders.train import train
+from robbench_builders.units import run_unit
+from robbench_builders.weights import kept
 
 CPU = torch.device("cpu")
 ARCHS = (

@@ -13,20 +13,20 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from builders.attacks import FGSM, PGD
-from builders.datasets import load
-from builders.errors import BuildError, WeightsError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.plan import Plan
-from builders.plan_file import read_plan, write_plan
-from builders.planning import plan_of_weights
-from builders.proxies import PROXIES
-from builders.results import listing, merge
-from builders.results.verify import verify
-from builders.run import run
-from builders.weights.checkpoints import identified
-from builders.weights.evaluating import evaluate
-from builders.weights.files import read
+from robbench_builders.attacks import FGSM, PGD
+from robbench_builders.datasets import load
+from robbench_builders.errors import BuildError, WeightsError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.plan import Plan
+from robbench_builders.plan_file import read_plan, write_plan
+from robbench_builders.planning import plan_of_weights
+from robbench_builders.proxies import PROXIES
+from robbench_builders.results import listing, merge
+from robbench_builders.results.verify import verify
+from robbench_builders.run import run
+from robbench_builders.weights.checkpoints import identified
+from robbench_builders.weights.evaluating import evaluate
+from robbench_builders.weights.files import read
 from robbench.cli import main
 from robbench.errors import Contradiction
 from robbench.store import Store

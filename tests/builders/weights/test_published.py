@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from builders.errors import WeightsError
-from builders.networks.plain import Network, Skeleton
-from builders.networks.stacked import StackedNetwork
-from builders.weights.loading import network_of
-from builders.weights.published import NORMALISATION, SPELLINGS, names
+from robbench_builders.errors import WeightsError
+from robbench_builders.networks.plain import Network, Skeleton
+from robbench_builders.networks.stacked import StackedNetwork
+from robbench_builders.weights.loading import network_of
+from robbench_builders.weights.published import NORMALISATION, SPELLINGS, names
 from robbench.spaces.nb201 import Cell
 from tests.builders.weights.tiny_network import tiny_network
 

@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor
 
-from builders.attacks import FGSM
-from builders.datasets import load
-from builders.errors import WeightsError
-from builders.evaluations import EVALUATIONS, Evaluation
-from builders.networks.darts import DartsNetwork, DartsSkeleton
-from builders.train import generator
-from builders.weights.checkpoints import identified, loaded
-from builders.weights.files import read
-from builders.weights.loading import network_of
+from robbench_builders.attacks import FGSM
+from robbench_builders.datasets import load
+from robbench_builders.errors import WeightsError
+from robbench_builders.evaluations import EVALUATIONS, Evaluation
+from robbench_builders.networks.darts import DartsNetwork, DartsSkeleton
+from robbench_builders.train import generator
+from robbench_builders.weights.checkpoints import identified, loaded
+from robbench_builders.weights.files import read
+from robbench_builders.weights.loading import network_of
 from robbench import RobBench
 from robbench.cli import main
 from robbench.spaces.darts import DARTS, Genotype
