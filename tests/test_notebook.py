@@ -87,7 +87,7 @@ def test_a_figure_is_shown_as_a_picture_whatever_backend_there_is(few_bench: Rob
     shown = figure._repr_png_()
     assert shown.startswith(b"\x89PNG")
     width, height = (int.from_bytes(shown[at : at + 4], "big") for at in (16, 20))
-    assert (width, height) == tuple(round(144 * inches) for inches in figure.get_size_inches())
+    assert (width, height) == tuple(int(144 * inches) for inches in figure.get_size_inches())
 
 
 def test_an_oracle_and_what_a_search_found_show_architectures(few_bench: RobBench) -> None:

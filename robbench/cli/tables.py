@@ -86,7 +86,7 @@ def _csv(frame: pd.DataFrame, file: BinaryIO, packed: Literal["gzip", "bz2", "zi
 
 
 def _parquet(frame: pd.DataFrame, file: BinaryIO, packed: None) -> None:
-    frame.to_parquet(file, index=False)
+    frame.to_parquet(file, index=False, engine="pyarrow")  # whatever else is installed writes other files
 
 
 def _xlsx(frame: pd.DataFrame, file: BinaryIO, packed: None) -> None:
