@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from robbench_builders.log import Event
 from robbench_builders.outlook import Outlook
-from robbench_builders.results.status import Status
 from robbench.cli.options import SECONDS_BEFORE_A_BAR
 
 _UNITS = "{l_bar}{bar}| {n:.1f}/{total} units [{elapsed}{postfix}]"
@@ -65,6 +64,8 @@ class Building(NamedTuple):
 @contextmanager
 def building(folder: Path) -> Iterator[Building]:
     """A bar over the units of a folder's plan while the block runs; raises BuildError if it has no plan."""
+    from robbench_builders.results.status import Status
+
     begun = Status.of(folder)
     outlook = Outlook(begun.total, begun.done, begun.mean_seconds)
     with tqdm(total=begun.total, initial=begun.done, unit="unit", file=sys.stderr, bar_format=_UNITS) as bar:

@@ -30,6 +30,10 @@ def test_the_command_line_loads_what_a_command_needs_when_it_is_called() -> None
     assert not loaded_after("from robbench.cli import main") & (set(HEAVY) - {"click", "tqdm"})
 
 
+def test_the_commands_of_builders_are_there_without_torch() -> None:
+    assert not loaded_after("from robbench_builders.cli import build, proxies") & (set(HEAVY) - {"click", "tqdm"})
+
+
 def test_the_list_is_of_modules_that_would_be_seen_there() -> None:
     """A second witness: what is imported where it is used does show."""
     assert {"pandas", "click"} <= loaded_after("import pandas, click")
