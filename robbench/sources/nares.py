@@ -27,7 +27,7 @@ import numpy as np
 from robbench.errors import SourceError, UnknownArchitecture
 from robbench.measurements.metrics import GREY_LEVELS, SEVERITIES, TABLE
 from robbench.references import SOURCES as REFERENCES
-from robbench.sources.reading import LEVELS, Reading, number, shown
+from robbench.sources.reading import LEVELS, Curve, Reading, number, shown
 from robbench.spaces.wrn import WRN, WideResNet
 from robbench.store.arrays import Array, Header, Name
 
@@ -59,19 +59,6 @@ TESTS = {
     "cw": "Linf_cw_acc",
     "autoattack": "Linf_aa_acc",
 }
-
-
-class Curve(NamedTuple):
-    """A field with a value for each epoch."""
-
-    field: str
-    metric: str
-    measure: str
-    split: str
-
-    @property
-    def is_loss(self) -> bool:
-        return "loss" in self.measure
 
 
 CURVES = (

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, cast
 
 import numpy as np
 
@@ -35,6 +35,19 @@ IGNORED = 100
 """How many names of unknown fields a report keeps."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+
+
+class Curve(NamedTuple):
+    """A field of a file that has a value for each epoch, and what it is in a store."""
+
+    field: str
+    metric: str
+    measure: str
+    split: str
+
+    @property
+    def is_loss(self) -> bool:
+        return "loss" in self.measure
 
 
 class Reading:

@@ -23,7 +23,7 @@ from robbench.errors import SourceError, UnknownArchitecture
 from robbench.measurements.levels import EPOCHS_FROM_0
 from robbench.measurements.metrics import GREY_LEVELS
 from robbench.references import SOURCES as REFERENCES
-from robbench.sources.reading import LEVELS, Reading, fraction, number, shown
+from robbench.sources.reading import LEVELS, Curve, Reading, fraction, number, shown
 from robbench.spaces.darts import DARTS, Genotype
 from robbench.store.arrays import Array, Header, Name
 
@@ -39,19 +39,6 @@ FILES = "robust_bench_seed_*.json"
 
 CITATION = REFERENCES["tiny_robustbench"].line
 _BEST = {"clean": "max_test_top1_original", "pgd": "max_test_top1_adv"}
-
-
-class Curve(NamedTuple):
-    """A field with a value for each epoch."""
-
-    field: str
-    metric: str
-    measure: str
-    split: str
-
-    @property
-    def is_loss(self) -> bool:
-        return "loss" in self.measure
 
 
 CURVES = (
