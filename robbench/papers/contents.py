@@ -104,7 +104,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 1": DARTS_TRAINED,
         "Figure 2": ILLUSTRATION,
         "Figure 3": ILLUSTRATION,
-        "Figure 4": "python benchmarks/tiny_robustbench.py run --of drawn --parts psi phi zcprob; python benchmarks/tiny_robustbench.py table; docs/darts.md, of 500"
+        "Figure 4": "python benchmarks/tiny_robustbench.py run --of drawn --parts psi phi zcprob; python benchmarks/tiny_robustbench.py table; docs/darts.md, of 700"
         " networks; missing here: the scores of the paper's 2,000, which take an hour and a half of a core",
         "Figure 5": "as Figure 4",
         "Figure 6": ILLUSTRATION,
