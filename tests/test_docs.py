@@ -85,6 +85,15 @@ def test_what_a_page_imports_is_there(page: Path) -> None:
         exec(compile(ast.Module([statement], []), str(page), "exec"), {})
 
 
+@pytest.mark.parametrize("page", [DOCS / "judge.md"], ids=name_of)
+def test_examples_that_need_nothing_of_the_reader_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROBBENCH_STORE", raising=False)
+    (example,) = (block.text for block in blocks(page) if block.kind == "python")
+    names: dict[str, Any] = {}
+    exec(compile(example, name_of(page), "exec"), names)
+    assert "skips" in names["report"].markdown()
+
+
 @pytest.fixture
 def as_before() -> Iterator[None]:
     """Settings of libraries that a notebook may change."""
