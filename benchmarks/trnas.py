@@ -10,7 +10,7 @@ the accuracies of what they found, which are published, beside the paper's at th
 Networks: C=16, N=5, on the first 16 images of CIFAR-10's lossless beginning; weights by seed 0.  Ψ is a mean over four initialisations, not 32.  The R-Score of a
 population is the released one, over which it is log-scaled.  Of what a search evaluated, the cell of the highest R-Score counts.
 
-Cost: 1.2 CPU seconds a cell, about 90 different cells a search.
+Cost: 1.2 CPU seconds a cell; ten searches score 1,257 different cells.
 """
 
 from __future__ import annotations
