@@ -11,12 +11,10 @@ scratch/leaderboard: cut it whenever you like, and go on with the same command. 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from robbench import RobBench
 from robbench.judge import Report, Section, from_store, judge_predictor, judge_proxy, judge_search
 from robbench.judge.comparing import KINDS
 from robbench.judge.figures import Dots, Lines
-from robbench.judge.keeping import kept_in
 from robbench.judge.report import made_by, write
 from robbench.measurements.metrics import parse
 from robbench.measurements.tables import held_proxies
@@ -52,7 +49,10 @@ SETTINGS: tuple[tuple[str, str, str | None, list[str], int], ...] = (
     ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"], 20),
 )
 """Of searches: a folder, the training, the noise, the objectives, and how many runs."""
-SPLITS, RESAMPLES, WORKERS = 3, 200, 2
+SPLITS, RESAMPLES = 3, 200
+SHOWN: dict[str, Any] = {"workers": 2, "progress": True}
+SURROGATES = ("blend", "networks", "boosting", "forest", "small", "process", "ridge")
+"""All but those along the graph, of which a fit takes twenty seconds of a core, whatever it learns from."""
 ONE = "synflow"
 """Of the published proxies, all of which stand in its report."""
 Proxies = dict[tuple[str, str], dict[str, pd.DataFrame]]
@@ -72,34 +72,26 @@ def store() -> Path:
 
 def proxies(bench: RobBench) -> Proxies:
     """For each data set with published proxies, and each of these and each attribute: the tables of its report; intervals are in that of `ONE`, which has all of them."""
-    kept = kept_in(FOLDER / "proxies", made_by(bench, 0), [])
     found: Proxies = {}
     for dataset in bench.measurements.store.datasets():
         held = held_proxies(bench.measurements, dataset)
         for name in [*held, *bench.space.attributes] if ONE in held else []:
-            resamples = RESAMPLES if name == ONE else 1
-            tables = kept.done((dataset, name, resamples), partial(_tables, bench, name, dataset, resamples))
-            found[dataset, name] = {title: pd.DataFrame.from_records(rows) for title, rows in tables.items()}
+            report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], resamples=RESAMPLES, keep=FOLDER / "proxies")
+            found[dataset, name] = {section.title: section.table for section in report.sections}
     return found
-
-
-def _tables(bench: RobBench, name: str, dataset: str, resamples: int) -> dict[str, Any]:
-    report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], adds=False, resamples=resamples)
-    return dict(json.loads(report.json())["sections"])
 
 
 def predictors(bench: RobBench) -> pd.DataFrame:
     """Learning curves of the kinds of surrogates that are fitted in seconds; benchmarks/surrogates.py has the others."""
-    asked: dict[str, Any] = {"metrics": TARGETS, "splits": SPLITS, "training": STANDARD, "keep": FOLDER / "predictors", "progress": True}
-    return judge_predictor(bench, "boosting", beside=("ridge", "forest"), **asked).section("learning curves")
+    asked: dict[str, Any] = {"metrics": TARGETS, "splits": SPLITS, "training": STANDARD, "keep": FOLDER / "predictors", **SHOWN}
+    return judge_predictor(bench, SURROGATES[0], beside=SURROGATES[1:], limit=None, **asked).section("learning curves")
 
 
 def searches(bench: RobBench) -> dict[str, Report]:
     """A report of random search beside all others, for each setting."""
-    asked: dict[str, Any] = {"workers": WORKERS, "progress": True}
     return {
         name: judge_search(
-            bench, "random", objectives=objectives, runs=runs, noise=noise, training=training, keep=FOLDER / "searches" / name, **asked
+            bench, "random", objectives=objectives, runs=runs, noise=noise, training=training, keep=FOLDER / "searches" / name, **SHOWN
         )
         for name, training, noise, objectives, runs in SETTINGS
     }

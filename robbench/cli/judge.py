@@ -72,6 +72,9 @@ keep_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder for what is finished: a report that was cut goes on there, and a larger one takes what is there.",
 )
+workers_option = click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes; the result does not depend on how many."
+)
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
 
 
@@ -87,6 +90,7 @@ seed_option = click.option("--seed", default=0, show_default=True, type=click.In
 @click.option("--top", default=0.1, show_default=True, help="The share of architectures that counts as the best.")
 @click.option("--resamples", default=200, show_default=True, type=click.IntRange(1), help="Of the bootstraps.")
 @click.option("--no-adds", is_flag=True, help="Leave out what the score adds to predictors, which takes longest.")
+@keep_option
 @seed_option
 @reporting
 def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator[Report]:
@@ -114,7 +118,7 @@ def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator
 @click.option("--proxy", help="What guides the algorithms that are guided by a proxy.")
 @dataset_options
 @click.option("--limit", default=60.0, show_default=True, help="Seconds that a run may take.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@workers_option
 @keep_option
 @seed_option
 @reporting
@@ -137,6 +141,7 @@ def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str
 @click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
 @click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
 @click.option("--limit", default=300.0, show_default=True, help="Seconds that a fit with its predictions may take.")
+@workers_option
 @keep_option
 @dataset_options
 @seed_option
@@ -155,7 +160,7 @@ def _proxies(bench: RobBench, what: tuple[str, ...], *, no_adds: bool, datasets:
     """One report card after the other; of a metric, which each data set has for itself, one a data set."""
     from robbench.judge import judge_proxy
 
-    asked = {name: options[name] for name in ("metrics", "top", "resamples", "seed")}
+    asked = {name: options[name] for name in ("metrics", "top", "resamples", "seed", "keep")}
     for one in what:
         for some in [(dataset,) for dataset in datasets] if _is_metric(one) and datasets else [datasets]:
             yield judge_proxy(bench, _scores(bench, one, datasets=some, **options), adds=not no_adds, datasets=some, **asked)
@@ -172,9 +177,10 @@ def _scores(
     lower_is_better: bool,
     sample: int | None,
     batch: int | None,
-    limit: float,
-    seed: int,
     datasets: tuple[str, ...],
+    seed: int,
+    limit: float,
+    keep: Path | None,
     **others: Any,
 ) -> Scores:
     from robbench.judge import Method, from_csv, from_store, live
@@ -184,8 +190,8 @@ def _scores(
         return from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
     if _is_metric(what):
         return from_store(bench, what, datasets[0] if datasets else None)
-    function = Method(what).function
-    return live(bench, function, what, sample=sample, seed=seed, limit=limit, batch=batch, lower_is_better=lower_is_better, progress=True)
+    asked: dict[str, Any] = {"sample": sample, "seed": seed, "limit": limit, "batch": batch, "keep": keep}
+    return live(bench, Method(what).function, what, lower_is_better=lower_is_better, progress=True, **asked)
 
 
 COMMANDS = (judge,)

@@ -14,6 +14,7 @@ report.section("ranking"), report.faults, report.json(), report.markdown()
     searching.py   its runs, and what their queries were worth
     watched.py     one run: an oracle that can be asked and read, and nothing else
     predictor.py   the report card of a predictor
+    learning.py    its fits, and how well they predict
     fitting.py     predictors that are fitted and asked alike
     asking.py      what methods are judged by, if nobody says it
     report.py      tables, and what made their numbers

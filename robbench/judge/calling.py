@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from robbench.errors import InvalidArgument, RobBenchError
 from robbench.judge.methods import checksum
 
+LOST_WORKER = "workers=1 shows in which run, if it was in one; a script that asks for workers does so under if __name__ == '__main__'."
 AGAIN_AFTER = 1.0
 """Seconds after which a method that went on nevertheless is interrupted again."""
 
@@ -61,6 +63,15 @@ def guarding(path: Path, faults: Faults) -> Iterator[None]:
     yield
     if not path.is_file() or checksum(path) != before:
         faults.note("changed the store", path.name)
+
+
+@contextmanager
+def ending_in_workers(methods: Sequence[str]) -> Iterator[None]:
+    """Say so if a worker's process ends in the block; raises MethodFailed."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise MethodFailed("ended the process that it ran in", f"{LOST_WORKER} Methods: {', '.join(methods)}.") from error
 
 
 class MethodFailed(RobBenchError):

@@ -43,6 +43,16 @@ class Place:
         return {"dataset": self.dataset, "training": training, "metric": metric}
 
 
+def others_of(place: Place, scores: Scores, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The proxies of the store, ``(classes,)`` each, that leave enough of these rows when they are set beside each other, the most complete first; not what is judged."""
+    found, left = dict[str, np.ndarray](), rows.copy()
+    for name, column in sorted(place.proxies.items(), key=lambda one: int(np.isnan(one[1][rows]).sum())):
+        both = left & ~np.isnan(column)
+        if name != scores.name and both.sum() >= COVERAGE * rows.sum() and np.ptp(column[both]) > 0:
+            found[name], left = column, both
+    return found
+
+
 class Compared(NamedTuple):
     """Spearman's ρ of the score and of other proxies, over the architectures that all of them score."""
 
@@ -67,7 +77,7 @@ def compared_with(place: Place, scores: Scores, rows: np.ndarray, wanted: Wanted
         resamples: of the bootstrap over groups of twins.
         seed: of the bootstrap.
     """
-    others = _complete(place.proxies, rows, scores.name)
+    others = others_of(place, scores, rows)
     common = rows & ~np.isnan(np.stack([scores.values, *others.values()])).any(axis=0)
     targets = np.stack([column[common[rows]] for column in wanted.values()])
     predictors = np.stack([column[common] for column in (scores.values, *others.values())])
@@ -119,13 +129,3 @@ def board_of(place: Place, compared: Compared) -> list[dict[str, Any]]:
                 record |= {column: value, f"{column}_low": low, f"{column}_high": high}
             records.append(record)
     return records
-
-
-def _complete(proxies: dict[str, np.ndarray], rows: np.ndarray, judged: str) -> dict[str, np.ndarray]:
-    """The proxies that leave enough of these rows when they are set beside each other, the most complete first; not the one that is judged."""
-    found, left = dict[str, np.ndarray](), rows.copy()
-    for name, column in sorted(proxies.items(), key=lambda one: int(np.isnan(one[1][rows]).sum())):
-        both = left & ~np.isnan(column)
-        if name != judged and both.sum() >= COVERAGE * rows.sum() and np.ptp(column[both]) > 0:
-            found[name], left = column, both
-    return found

@@ -2,7 +2,8 @@
 
 FOLDER/
     setting.json                          {"setting": {"store_sha256": …, "seed": 0, …}, "methods": {"mine:search": checksum of mine.py}}
-    random pgd@1-255 3 0f8d6c21.json      {"of": ["random", "pgd@1/255", 3], "found": {…}}: one run
+    random pgd@1-255 3 0f8d6c2151b1d8a4.json      {"of": ["random", "pgd@1/255", 3], "found": {…}}: one run
+    scores of mine-score 8a1c….jsonl              the same of one call of a proxy, a line each
 
 kept = kept_in(Path("FOLDER"), {"store_sha256": …, "seed": 0}, ["mine:search"])
 kept.done(("random", "pgd@1/255", 3), function)     what function() returns, now or in an earlier sitting
@@ -44,6 +45,46 @@ class Kept:
             found = function()
             _write(path, {"of": list(of), "found": found})
         return dict(_read(path, "found")["found"])
+
+    def lines(self, of: Sequence[str | int]) -> Lines:
+        """Results that are many and small, in one file; raises InvalidArgument if it is there and cannot be read."""
+        return Lines(None if self.folder is None else self.folder / f"{_name(of)}l")
+
+
+class Lines:
+    """Results in a file, each a line that is added when it is there.
+
+    A last line that was cut off is of a result that was lost.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._found: dict[str, dict[str, Any]] = {}
+        if path is None or not path.exists():
+            return
+        whole, _, cut = path.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
+            one = _parsed(line, f"line {number} of {path}", "found")
+            self._found[json.dumps(one.get("of"))] = one["found"]
+        if cut:
+            with path.open("r+b") as file:
+                file.truncate(len(whole) + bool(whole))
+
+    def has(self, of: Sequence[str | int]) -> bool:
+        """Whether it is there already."""
+        return json.dumps(list(of)) in self._found
+
+    def done(self, of: Sequence[str | int], function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What the function returns, from the file where it is there; raises OSError where the file cannot be written."""
+        if self._path is None:
+            return function()
+        key = json.dumps(list(of))
+        if key not in self._found:
+            line = json.dumps({"of": list(of), "found": function()}, ensure_ascii=False)
+            with self._path.open("ab") as file:
+                file.write(f"{line}\n".encode())
+            self._found[key] = json.loads(line)["found"]
+        return self._found[key]
 
 
 NOTHING_KEPT = Kept(None)
@@ -94,7 +135,7 @@ def _refuse_another(folder: Path, before: dict[str, Any], now: dict[str, Any]) -
 
 def _name(of: Sequence[str | int]) -> str:
     """A file's name that people can read, and that no other result has."""
-    digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()[:16]
     readable = re.sub(r"[^\w @+.-]", "-", " ".join(map(str, of)))
     return f"{readable[:80]} {digest}.json"
 
@@ -105,10 +146,14 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path, holds: str) -> dict[str, Any]:
+    return _parsed(path.read_bytes(), str(path), holds)
+
+
+def _parsed(content: bytes, where: str, holds: str) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(content)
     except ValueError as error:
-        raise InvalidArgument(f"{path} is no result that was kept ({error}); remove it, and it is computed again.") from error
+        raise InvalidArgument(f"{where} is no result that was kept ({error}); remove it, and it is computed again.") from error
     if not isinstance(found, dict) or not isinstance(found.get(holds), dict):
-        raise InvalidArgument(f"{path} is no result that was kept: it has no {holds!r}; remove it, and it is computed again.")
+        raise InvalidArgument(f"{where} is no result that was kept: it has no {holds!r}; remove it, and it is computed again.")
     return found

@@ -6,9 +6,12 @@ report.section("ranking")       a row for each training and metric: how far the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +23,10 @@ from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument, NotMeasured
 from robbench.judge.asking import SUMMARIES, one_level_each
-from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with
+from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compared_with, others_of
 from robbench.judge.figures import Dots
 from robbench.judge.gains import FOLDS, gains
+from robbench.judge.keeping import kept_in
 from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import Scores
@@ -59,6 +63,7 @@ def judge_proxy(
     resamples: int = RESAMPLES,
     seed: int = 0,
     adds: bool = True,
+    keep: Path | None = None,
 ) -> Report:
     """The report card of a proxy.
 
@@ -74,13 +79,15 @@ def judge_proxy(
         resamples: of the bootstraps.
         seed: of the bootstraps, of the folds and of the predictor.
         adds: whether to measure what the score adds to predictors, which takes longest.
+        keep: a folder for finished tables (see `robbench.judge.keeping`), which may be that of `live`: a report that was cut goes on, and one of more data sets takes
+            what is there.  What is kept is of exactly these scores.
 
     Returns:
         Sections ``ranking``, ``beside the proxies of the store``, ``all proxies`` and ``what it adds to a predictor``; one that there is nothing for is left out.
 
     Raises:
         UnknownMetric, NotMeasured: a metric that is none, or was measured on none of the data sets.
-        InvalidArgument: a share, number or seed that is none.
+        InvalidArgument: a share, number or seed that is none, or a folder that keeps tables of another setting.
         MissingLibrary: scikit-learn is not installed, and `adds` is wanted.
     """
     import pandas as pd
@@ -88,7 +95,8 @@ def judge_proxy(
     if not 0 < top < 1:
         raise InvalidArgument(f"top={top!r} is not a share of the architectures between 0 and 1.")
     options = _Options(top, checked_count(resamples, "resamples"), checked_seed(seed))
-    usable = ~np.isnan(scores.values)
+    kept, usable = kept_in(keep, made_by(bench, seed), []), ~np.isnan(scores.values)
+    digest = hashlib.sha256(scores.values.tobytes()).hexdigest()[:16]
     ranking: list[dict[str, Any]] = []
     beside: list[dict[str, Any]] = []
     board: list[dict[str, Any]] = []
@@ -96,14 +104,13 @@ def judge_proxy(
     with one_thread():
         for place in [Place(bench, dataset) for dataset in datasets or [bench.default_dataset]]:
             for rows, wanted in _wanted(bench, place.dataset, metrics, usable):
-                ranking += _ranking(place, scores.values[rows], rows, wanted, options)
-                compared = compared_with(place, scores, rows, wanted, resamples, seed)
-                beside += beside_all(place, compared)
-                board += board_of(place, compared)
+                of = (scores.name, digest, place.dataset, *map(" ".join, wanted), f"resamples {resamples}")
+                found = kept.done(("ranks", *of, f"top {top}"), partial(_ranks, place, scores, rows, wanted, options))
+                ranking += found["ranking"]
+                beside += found["beside"]
+                board += found["board"]
                 if adds:
-                    others = {name: place.proxies[name] for name in compared.names[1:]}
-                    found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, resamples)
-                    added += [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]
+                    added += kept.done(("gains", *of), partial(_gains, bench, place, scores, rows, wanted, options))["added"]
     sections = [
         Section(title, says, pd.DataFrame.from_records(found), short, figure=figure)
         for title, says, found, short, figure in (
@@ -116,6 +123,23 @@ def judge_proxy(
     ]
     made = made_by(bench, seed, method=scores.name, resamples=resamples, top=top)
     return Report("proxy", scores.name, _summary(scores, sections), scores.faults, tuple(sections), made)
+
+
+def _ranks(place: Place, scores: Scores, rows: np.ndarray, wanted: Wanted, options: _Options) -> dict[str, Any]:
+    """Rows of the tables of rank correlations."""
+    compared = compared_with(place, scores, rows, wanted, options.resamples, options.seed)
+    return {
+        "ranking": _ranking(place, scores.values[rows], rows, wanted, options),
+        "beside": list(beside_all(place, compared)),
+        "board": board_of(place, compared),
+    }
+
+
+def _gains(bench: RobBench, place: Place, scores: Scores, rows: np.ndarray, wanted: Wanted, options: _Options) -> dict[str, Any]:
+    """Rows of the table of what the score adds to predictors."""
+    others = others_of(place, scores, rows)
+    found = gains(bench, scores.values, others, rows, list(wanted.values()), options.seed, options.resamples)
+    return {"added": [place.of(*key) | gain for key, gain in zip(wanted, found, strict=False)]}
 
 
 def _wanted(bench: RobBench, dataset: str, metrics: Sequence[str], usable: np.ndarray) -> Iterator[tuple[np.ndarray, Wanted]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ from robbench.arguments import checked_count, checked_seed
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument, NotMeasured, ObjectiveFailed, UnknownArchitecture
 from robbench.judge.calling import Fault, Faults, MethodFailed, called, guarding
+from robbench.judge.keeping import NOTHING_KEPT, Lines, kept_in
+from robbench.judge.methods import Method
+from robbench.judge.report import made_by
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
 from robbench.search.objectives import Evaluated
@@ -56,6 +60,7 @@ def live(
     limit: float | None = 10,
     batch: int | None = None,
     lower_is_better: bool = False,
+    keep: Path | None = None,
     progress: bool = False,
 ) -> Scores:
     """Scores by a function.
@@ -63,30 +68,32 @@ def live(
     Arguments:
         bench: of whose classes.
         function: from an architecture to a number; with `batch`, from a list of architectures to as many numbers.
-        name: what the report calls it.
+        name: what the report calls it; ``module:name`` if scores are kept, since the module's file says whether it is still the same function.
         sample: so many classes, drawn; all if left out.
         seed: of the sample, and of the order in which some are asked again.
         limit: seconds that a call may take; None for no limit.
         batch: the most architectures a call; if left out, the function takes one.
         lower_is_better: whether less of it is taken for better.
+        keep: a folder for finished calls (see `robbench.judge.keeping`): scoring that was cut goes on, and that of a larger sample takes what is there.
         progress: show a bar on stderr.
 
     Raises:
-        InvalidArgument: a sample, seed, batch or limit that is none.
+        InvalidArgument: a sample, seed, batch or limit that is none; a folder that keeps scores of another setting, or a name by which they cannot be kept.
     """
     rng, classes = np.random.default_rng(checked_seed(seed)), bench.classes
     if sample is not None and checked_count(sample, "sample", of="classes") > len(classes):
         raise InvalidArgument(f"sample={sample} is more than the {len(classes)} classes of {bench.path.name}; None scores all of them.")
     rows = np.sort(rng.permutation(len(classes))[:sample])
+    if batch is not None:
+        checked_count(batch, "batch", of="architectures")
+    calls = _Calls(function, limit, batch, _kept(bench, seed, name, keep, f"limit {limit}", f"batch {batch}"))
     faults, values = Faults(), np.full(len(classes), np.nan)
     agreement = None
     with guarding(bench.path, faults):
-        start = time.perf_counter()
-        values[rows] = _scored(function, [classes[row] for row in rows], limit, batch, faults, progress)
-        seconds = (time.perf_counter() - start) / len(rows)
+        values[rows], seconds = _scored(calls, "score", [classes[row] for row in rows], faults, progress)
         again = rng.permutation(rows[~np.isnan(values[rows])])[:AGAIN]
         if len(again):
-            second = _scored(function, [classes[row] for row in again], limit, batch, Faults(), progress=False)
+            second, _ = _scored(calls, "again", [classes[row] for row in again], Faults(), progress=False)
             differ = ~np.isclose(values[again], second, rtol=1e-6, atol=0, equal_nan=True)
             if differ.any():
                 first = int(differ.argmax())
@@ -154,41 +161,77 @@ def from_store(bench: RobBench, metric: str, dataset: str | None = None) -> Scor
     return Scores(name, values if higher_is_better(name) else -values, np.ones(len(values), bool), None, None, ())
 
 
-def _scored(
-    function: Callable[..., Any], archs: Sequence[Any], limit: float | None, batch: int | None, faults: Faults, progress: bool
-) -> np.ndarray:
-    """A score for each of these architectures: ``(archs,)``; NaN where the function gave none."""
+class _Calls(NamedTuple):
+    """How a function is called, and what is kept of it."""
+
+    function: Any
+    limit: float | None
+    batch: int | None
+    kept: Lines
+    """A call each, of a turn and architectures: a batch is kept as a whole, since its scores may depend on each other."""
+
+    def waiting(self, turn: str, archs: Sequence[Any]) -> list[Any]:
+        """Those of these architectures, each asked of alone, that a function which scores ahead is to be told of: what is kept already is not scored again."""
+        return [arch for arch in archs if not self.kept.has((turn, str(arch)))] if hasattr(self.function, "prepare") else []
+
+    def made(self, archs: Sequence[Any], ahead: Sequence[Any]) -> dict[str, Any]:
+        """What came of a call, ``{"scores": […], "fault": [], "seconds": …}``; no scores where it failed, but the fault: what, and an example."""
+        start = time.perf_counter()
+        try:
+            if ahead:
+                called(None if self.limit is None else self.limit * len(ahead), self.function.prepare, list(ahead))
+            scores, fault = (_alone if self.batch is None else _together)(self.function, archs, self.limit), []
+        except MethodFailed as error:
+            scores, fault = [], [error.kind, error.about(f"for {archs[0]}")]
+        return {"scores": scores, "fault": fault, "seconds": time.perf_counter() - start}
+
+
+def _kept(bench: RobBench, seed: int, name: str, keep: Path | None, *options: str) -> Lines:
+    """The calls of a function, under these options, that a folder keeps."""
+    if keep is None:
+        return NOTHING_KEPT.lines(())
+    if ":" not in name:
+        raise InvalidArgument(
+            f"scores of {name!r} cannot be kept: nothing says whether it is the same function later. Name it module:name, as it is found in a file."
+        )
+    _ = Method(name).found
+    return kept_in(keep, made_by(bench, seed), [name]).lines(("scores of", name, *options))
+
+
+def _scored(calls: _Calls, turn: str, archs: Sequence[Any], faults: Faults, progress: bool) -> tuple[np.ndarray, float]:
+    """A score for each of these architectures, ``(archs,)``, NaN where the function gave none; and how many seconds one took of those that were asked for."""
     from tqdm import tqdm
 
-    size = 1 if batch is None else checked_count(batch, "batch", of="architectures")
-    values, hanging = np.full(len(archs), np.nan), 0
+    size = calls.batch or 1
+    values, hanging, seconds, asked = np.full(len(archs), np.nan), 0, 0.0, 0
+    waiting: list[Any] = []
     with tqdm(total=len(archs), unit="arch", disable=None if progress else True) as shown:
         for start in range(0, len(archs), size):
             some = archs[start : start + size]
-            try:
-                if batch is None and start % AHEAD == 0 and hasattr(function, "prepare"):
-                    ahead = list(archs[start : start + AHEAD])
-                    called(None if limit is None else limit * len(ahead), function.prepare, ahead)
-                found = _alone(function, some[0], limit) if batch is None else _together(function, some, limit)
-            except MethodFailed as error:
-                faults.note(error.kind, error.about(f"for {some[0]}"), len(some))
-                hanging += error.kind.startswith("was still")
+            if calls.batch is None and start % AHEAD == 0:
+                waiting = calls.waiting(turn, archs[start : start + AHEAD])
+            ahead = waiting if waiting and waiting[0] == some[0] else []
+            found = calls.kept.done((turn, *map(str, some)), partial(calls.made, some, ahead))
+            seconds, asked = seconds + found["seconds"], asked + len(some)
+            shown.update(len(some))
+            if found["fault"]:
+                what, example = found["fault"]
+                faults.note(what, example, len(some))
+                hanging += what.startswith("was still")
                 if hanging == HANGING:
                     faults.note(f"was not asked any more after {HANGING} calls that hung", "", len(archs) - start - len(some))
                     break
-                continue
-            for at, value in enumerate(found):
+            for at, value in enumerate(found["scores"]):
                 if np.isfinite(value):
                     values[start + at] = value
                 else:
                     faults.note("returned NaN" if value != value else "returned an infinite number", str(some[at]))
-            shown.update(len(some))
-    return values
+    return values, seconds / max(asked, 1)
 
 
-def _alone(function: Callable[..., Any], arch: Any, limit: float | None) -> list[float]:
-    value = called(limit, function, arch)
-    return [_number(value, arch)]
+def _alone(function: Callable[..., Any], archs: Sequence[Any], limit: float | None) -> list[float]:
+    (arch,) = archs
+    return [_number(called(limit, function, arch), arch)]
 
 
 def _together(function: Callable[..., Any], archs: Sequence[Any], limit: float | None) -> list[float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from robbench.arguments import checked_choice, checked_count, checked_seed, near
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
 from robbench.judge.asking import clean_and_robust
-from robbench.judge.calling import Fault, Faults, MethodFailed, guarding
+from robbench.judge.calling import Fault, Faults, ending_in_workers, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.keeping import kept_in
 from robbench.judge.methods import Method, source_of
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 NOT_APPLICABLE = "raised CannotSearch"
 """How an algorithm of the package says that it does not search such objectives."""
-LOST_WORKER = "workers=1 shows in which run, if it was in one; a script that asks for workers does so under if __name__ == '__main__'."
 FEWEST_RUNS = 5
 """For a test: of fewer, no p-value says anything."""
 
@@ -98,11 +96,8 @@ def judge_search(
         best_of(setting, name)
     which = [(algorithm, objective, number) for objective in names for algorithm in algorithms for number in range(runs)]
     faults = Faults()
-    with guarding(bench.path, faults), processes(workers) if workers > 1 else nullcontext() as executor:
-        try:
-            found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
-        except BrokenExecutor as error:
-            raise MethodFailed("ended the process that it ran in", f"{LOST_WORKER} Algorithms: {', '.join(algorithms)}.") from error
+    with guarding(bench.path, faults), ending_in_workers(algorithms), processes(workers) if workers > 1 else nullcontext() as executor:
+        found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),

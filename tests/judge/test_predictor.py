@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 
 from robbench import RobBench
-from robbench.errors import InvalidArgument
+from robbench.errors import CannotFit, InvalidArgument
 from robbench.judge import Report, judge_predictor
 from robbench.surrogates.fitting import gather
+from robbench.surrogates.kinds import KINDS
 
 MINE = "tests.judge.test_predictor:"
+UNLIKE = ["predictor", "seconds", "core_seconds"]
 
 
 class Mean:
@@ -109,7 +112,7 @@ def row(report: Report, predictor: str, section: str = "scores") -> pd.Series[An
 def test_the_mean_written_anew_is_the_mean(judged: RobBench) -> None:
     report = card(judged, "Mean")
     ours, mean = row(report, MINE + "Mean"), row(report, "mean")
-    assert ours.drop(["predictor", "seconds"]).to_dict() == pytest.approx(mean.drop(["predictor", "seconds"]).to_dict(), nan_ok=True)
+    assert ours.drop(UNLIKE).to_dict() == pytest.approx(mean.drop(UNLIKE).to_dict(), nan_ok=True)
     assert ours["r2"] == pytest.approx(0, abs=0.1)
     assert ours["kendall"] == 0
     assert not report.faults
@@ -167,6 +170,37 @@ def test_a_store_that_was_written_to_is_named(judged_store: Path, tmp_path: Path
     monkeypatch.setattr(Writing, "path", path)
     report = card(RobBench(path), "Writing", sizes=[30], splits=1)
     assert [(fault.what, fault.example) for fault in report.faults] == [("changed the store", "mine.h5")]
+
+
+class Terms:
+    """A kind of the package that reads features of its own."""
+
+    fewest_rows = 10
+
+    def __init__(self, answer: float) -> None:
+        self.answer = answer
+
+    @classmethod
+    def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str]) -> Terms:
+        assert features.shape[1] == len(names)
+        assert any("term" in name for name in names)
+        return cls(targets.mean())
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return np.full((len(features), 1), self.answer)
+
+
+def test_a_kind_that_reads_more_is_given_it(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same architectures: its mean is that of the others."""
+    monkeypatch.setitem(KINDS, "graph", Terms)
+    report = card(judged, "Mean", beside=["graph"], sizes=[30])
+    assert row(report, "graph")["r2"] == row(report, "mean")["r2"] == row(report, MINE + "Mean")["r2"]
+    assert not report.faults
+
+
+def test_a_size_that_a_kind_does_not_learn_from_is_refused(judged: RobBench) -> None:
+    with pytest.raises(CannotFit, match="a networks learns from at least 42 architectures, not from 30; leave out one of them"):
+        card(judged, "Mean", beside=["networks"], sizes=[30])
 
 
 def test_bad_options_are_refused(judged: RobBench) -> None:

@@ -254,7 +254,7 @@ def test_a_run_that_ends_its_process_is_named(judged: RobBench, monkeypatch: pyt
     monkeypatch.setattr("robbench.judge.search.processes", lambda workers: nullcontext(Dying()))
     with pytest.raises(
         MethodFailed,
-        match=r"ended the process that it ran in: workers=1 shows in which run.* Algorithms: tests.judge.test_search:blind, random\.",
+        match=r"ended the process that it ran in: workers=1 shows in which run.* Methods: tests.judge.test_search:blind, random\.",
     ):
         card(judged, "blind", workers=2)
 

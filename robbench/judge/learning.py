@@ -1,0 +1,237 @@
+"""Fits for a report card: which, in several processes, and how well they predict."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robbench.analysis.ceiling import ceiling_of
+from robbench.analysis.predictability import drawn
+from robbench.bench import RobBench
+from robbench.errors import CannotFit
+from robbench.judge.calling import MethodFailed, called
+from robbench.judge.fitting import Predicted, Predictor, brought, line, mean, ours
+from robbench.judge.keeping import Kept
+from robbench.judge.methods import Method
+from robbench.search.repeated import one_thread, opened
+from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
+from robbench.surrogates.kinds import features_of, kind_of
+from robbench.surrogates.splits import TWIN, split
+
+SIZES = (50, 200, 1000)
+PARAMETERS = "kernel_parameters"
+RESAMPLES = 200
+MEAN, LINE = "mean", "parameters"
+"""What any predictor must beat."""
+AHEAD = 16
+"""Fits that wait for a worker, or are done and wait for one before them."""
+Found = dict[str, Any]
+"""What came of a fit: ``{"scores": {…}, "took": {"seconds": …, "core_seconds": …}, "faults": [[what, example], …]}``; no scores where there are no predictions."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the fits of a report have in common."""
+
+    path: Path
+    dataset: str
+    training: str | None
+    features: str
+    method: str
+    """Which is judged."""
+    limit: float | None
+
+
+class Fit(NamedTuple):
+    """One fit, by what it is of."""
+
+    metric: str
+    predictor: str
+    size: int
+    split: int
+
+
+class Fits:
+    """The fits of one setting: what they learn from and are tested on, and what comes of them."""
+
+    def __init__(self, bench: RobBench, setting: Setting) -> None:
+        self.setting = setting
+        self._measurements = bench.measurements
+        self._gathered = lru_cache(maxsize=4)(partial(gather, bench.measurements, dataset=setting.dataset, training=setting.training))
+        self._ceilings: dict[tuple[str, int], dict[str, float]] = {}
+
+    def planned(self, metrics: Sequence[str], predictors: Sequence[str], sizes: Sequence[int], splits: Sequence[int]) -> Iterator[Fit]:
+        """All fits: of the predictors, and of those that any must beat.
+
+        Raises:
+            CannotFit, InvalidArgument: as `judge_predictor`.
+        """
+        for name in predictors:
+            if ":" in name:
+                _ = Method(name).found  # says now what would be wrong in every fit
+            else:
+                features_of(name, self.setting.features, self._measurements.space)
+        beaten = [MEAN, LINE] if PARAMETERS in self._measurements.space.attributes else [MEAN]
+        for metric in metrics:
+            data = self._data(metric)
+            for number in splits:
+                train_side = self._train_side(data, number)
+                known = int(train_side.sum())
+                for size in sizes or [size for size in SIZES if size <= known] or [known]:
+                    drawn(train_side, size, number)
+                    for name in predictors:
+                        if ":" not in name and size < kind_of(name).fewest_rows:
+                            raise CannotFit(
+                                f"a {name} learns from at least {kind_of(name).fewest_rows} architectures, not from {size}; leave out one of them."
+                            )
+                    yield from (Fit(metric, name, size, number) for name in (*predictors, *beaten))
+
+    def found(self, fit: Fit) -> Found:
+        """What comes of one of them; what is not judged has no limit, and raises its errors."""
+        data = self._data(fit.metric)
+        train_side = self._train_side(data, fit.split)
+        function, features = self._predictor(fit, data)
+        learned, tested = drawn(train_side, fit.size, fit.split), np.flatnonzero(~train_side)
+        given = features[learned], data.targets[learned, 0], features[tested], fit.split
+        measured = data.targets[tested, 0]
+        return (
+            _judged(function, given, measured, self.setting.limit)
+            if fit.predictor == self.setting.method
+            else _trusted(function, given, measured)
+        )
+
+    def ceiling(self, metric: str, number: int) -> dict[str, float]:
+        """What noise allows on the test side of a split: R² with its interval, NaN where twins do not say."""
+        if (metric, number) not in self._ceilings:
+            data = self._data(metric)
+            tested = np.flatnonzero(~self._train_side(data, number))
+            self._ceilings[metric, number] = _ceiling(data, tested)
+        return self._ceilings[metric, number]
+
+    def _data(self, metric: str) -> Data:
+        return self._gathered(metric, self.setting.features)
+
+    def _train_side(self, data: Data, number: int) -> np.ndarray:
+        train_side = split(TWIN, data.twins, seed=number)
+        if (~train_side).sum() < FEWEST_TEST:
+            raise CannotFit(f"{int((~train_side).sum())} architectures are left to test on; expected at least {FEWEST_TEST}.")
+        return train_side
+
+    def _predictor(self, fit: Fit, data: Data) -> tuple[Predictor, np.ndarray]:
+        """What is called, and the features of all architectures: of the parameters theirs, of a kind of the package those that it reads besides."""
+        if ":" in fit.predictor:
+            return brought(Method(fit.predictor).found), data.features
+        if fit.predictor == MEAN:
+            return mean, data.features
+        if fit.predictor == LINE:
+            archs, attribute = self._measurements.lookup.archs(data.kind), self._measurements.space.attributes[PARAMETERS]
+            return line, np.array([[attribute(archs[row])] for row in data.rows], np.float64)
+        own = self._gathered(fit.metric, features_of(fit.predictor, self.setting.features, self._measurements.space))
+        return ours(fit.predictor, own.names), own.features[np.isin(own.rows, data.rows)]
+
+
+def fit_all(
+    fits: Fits, which: Sequence[Fit], executor: Executor | None, kept: Kept, left_out: Callable[[Fit], bool]
+) -> Iterator[tuple[Fit, Found | None]]:
+    """The fits, in order, here or in other processes; those that are kept are not made again, and of those that are left out when their turn comes there is None."""
+    if executor is None:
+        for fit in which:
+            yield fit, None if left_out(fit) else _kept(kept, fits, fit)
+        return
+    waiting = deque[tuple[Fit, Future[Found] | None]]()
+    for fit in which:
+        waiting.append((fit, None if left_out(fit) else executor.submit(_elsewhere, kept, fits.setting, fit)))
+        if len(waiting) > AHEAD:
+            yield _next(waiting, left_out)
+    while waiting:
+        yield _next(waiting, left_out)
+
+
+def _next(waiting: deque[tuple[Fit, Future[Found] | None]], left_out: Callable[[Fit], bool]) -> tuple[Fit, Found | None]:
+    """The first that waits; what was begun before it was left out counts for nothing, so that the result does not depend on how many workers there are."""
+    fit, future = waiting.popleft()
+    return fit, None if future is None or left_out(fit) else future.result()
+
+
+def _elsewhere(kept: Kept, setting: Setting, fit: Fit) -> Found:
+    return _kept(kept, _fits(setting), fit)
+
+
+@lru_cache(maxsize=1)
+def _fits(setting: Setting) -> Fits:
+    """Once a process."""
+    return Fits(opened(setting.path, setting.dataset), setting)
+
+
+def _kept(kept: Kept, fits: Fits, fit: Fit) -> Found:
+    return kept.done((fit.predictor, fit.metric, fit.size, fit.split), partial(fits.found, fit))
+
+
+class _Clock:
+    """How long something takes: on the clock, and of the processor, all threads together, in which there is nothing of what a busy machine adds."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """Seconds since it was made."""
+        wall, core = self._began
+        return {"seconds": time.perf_counter() - wall, "core_seconds": time.process_time() - core}
+
+
+def _trusted(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray, int], measured: np.ndarray) -> Found:
+    clock = _Clock()
+    with one_thread():
+        predicted = function(*given)
+    return {"scores": _score(predicted, measured), "took": clock.read(), "faults": []}
+
+
+def _judged(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray, int], measured: np.ndarray, limit: float | None) -> Found:
+    """The same of what is judged, with its faults."""
+    clock = _Clock()
+    try:
+        with one_thread():
+            predicted = called(limit, function, *given)
+    except MethodFailed as error:
+        failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
+        return {"scores": {}, "took": clock.read(), "faults": [[failed.kind, failed.message]]}
+    took, count, faults = clock.read(), len(predicted.means), []
+    missing = int((~np.isfinite(predicted.means)).sum())
+    if missing:
+        faults.append(["predicted NaN, or infinite values", f"{missing} of {count}"])
+    if predicted.depends_on_order:
+        faults.append(["predicted otherwise when asked in another order", f"some of {count}"])
+    if predicted.low is not None and predicted.high is not None:
+        empty = int((~(predicted.low <= predicted.high)).sum())  # NaN, too
+        if empty:
+            faults.append(["gave intervals that hold nothing", f"{empty} of {count}"])
+    return {"scores": _score(predicted, measured), "took": took, "faults": faults}
+
+
+def _ceiling(data: Data, tested: np.ndarray) -> dict[str, float]:
+    try:
+        found = ceiling_of(data.targets[tested, 0], data.twins.group[tested], RESAMPLES)
+    except CannotFit:
+        return dict.fromkeys(("ceiling", "ceiling_low", "ceiling_high"), np.nan)
+    return {"ceiling": found.r2, "ceiling_low": found.low, "ceiling_high": found.high}
+
+
+def _score(predicted: Predicted, measured: np.ndarray) -> dict[str, float]:
+    """On the architectures of which there is a prediction."""
+    there = np.isfinite(predicted.means)
+    if not there.any():
+        return {"r2": np.nan, "kendall": np.nan, "mae": np.nan, "n": 0, "coverage": np.nan, "width": np.nan}
+    found = scores(measured[there], predicted.means[there])
+    coverage = width = np.nan
+    if predicted.low is not None and predicted.high is not None:
+        inside = (predicted.low <= measured) & (measured <= predicted.high)
+        coverage, width = float(inside[there].mean()), float((predicted.high - predicted.low)[there].mean())
+    return {name: found[name] for name in ("r2", "kendall", "mae", "n")} | {"coverage": coverage, "width": width}
