@@ -49,7 +49,8 @@ SETTINGS: tuple[tuple[str, str, str | None, list[str], int], ...] = (
     ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"], 20),
 )
 """Of searches: a folder, the training, the noise, the objectives, and how many runs."""
-SPLITS, RESAMPLES = 3, 200
+SPLITS, RESAMPLES, FEW = 3, 200, 40
+"""Resamples; few for what proxies add, each for itself."""
 SHOWN: dict[str, Any] = {"workers": 2, "progress": True}
 SURROGATES = ("blend", "networks", "boosting", "forest", "small", "process", "ridge")
 """All but those along the graph, of which a fit takes twenty seconds of a core, whatever it learns from."""
@@ -76,7 +77,8 @@ def proxies(bench: RobBench) -> Proxies:
     for dataset in bench.measurements.store.datasets():
         held = held_proxies(bench.measurements, dataset)
         for name in [*held, *bench.space.attributes] if ONE in held else []:
-            report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], resamples=RESAMPLES, keep=FOLDER / "proxies")
+            resamples = RESAMPLES if name == ONE else FEW
+            report = judge_proxy(bench, from_store(bench, name, dataset), datasets=[dataset], resamples=resamples, keep=FOLDER / "proxies")
             found[dataset, name] = {section.title: section.table for section in report.sections}
     return found
 

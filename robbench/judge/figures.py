@@ -55,13 +55,15 @@ class Dots:
     value: str
     limit: str | None = None
     """The column of the limit."""
+    ends: str = "95% intervals"
+    """What the intervals are."""
 
     def drawn(self, table: pd.DataFrame, judged: str) -> list[tuple[str, str]]:
         """Caption and SVG of each panel; the row of what is judged stands out."""
         return [(f"{said}{self._caption(part)}", self._panel(part, judged)) for said, part in _parts(table, self.panels)]
 
     def _caption(self, part: pd.DataFrame) -> str:
-        ends = ", 95% intervals" if f"{self.value}_low" in part else ""
+        ends = f", {self.ends}" if f"{self.value}_low" in part else ""
         limit = f"; the mark of another colour: {self.limit}" if self._limits(part) else ""
         return f"{self.value}{ends}{limit}"
 
@@ -108,7 +110,7 @@ class Lines:
     def _panel(self, part: pd.DataFrame, judged: str) -> str:
         names = list(dict.fromkeys(map(str, part[self.series])))
         limits = [] if self.limit is None else [float(part[self.limit].mean())]
-        ups = _Scale.over([*part[self.value].tolist(), *limits], HEIGHT + 6, 6, with_zero=True)
+        ups = _Scale.over([*part[self.value].tolist(), *limits], HEIGHT + 6, 6, with_zero=True, parts=8)
         at = [float(value) for value in dict.fromkeys(part[self.across])]
         over = _Scale(math.log(min(at)), max(math.log(max(at)), math.log(min(at)) + 1e-9), 44, WIDTH - RIGHT - 6)
         shapes = [
@@ -130,8 +132,8 @@ class Lines:
                 path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
                 shapes.append(f'<path class="{look}" d="M{path}"><title>{escape(name)}</title></path>')
             x, y = (over.left, WIDTH / 2 + 10)[number % 2], HEIGHT + 40 + ROW * (number // 2)
-            shapes.append(f'<path class="{look}" d="M{x:.1f} {y - 4:.1f}h18"/>')
-            shapes.append(f'<text class="{"judged" if name == judged else "label"}" x="{x + 23:.1f}" y="{y:.1f}">{_short(name, 18)}</text>')
+            shapes.append(f'<path class="{look}" d="M{x:.1f} {y - 4:.1f}h22"/>')
+            shapes.append(f'<text class="{"judged" if name == judged else "label"}" x="{x + 27:.1f}" y="{y:.1f}">{_short(name, 18)}</text>')
         height = HEIGHT + 34 + ROW * ((len(names) + 1) // 2)
         return _svg(height, shapes, f"{self.value} of {', '.join(names)} by {self.across}; the numbers are in the table")
 
@@ -139,24 +141,24 @@ class Lines:
 class _Scale:
     """From numbers to places."""
 
-    def __init__(self, low: float, high: float, left: float, right: float) -> None:
-        self.low, self.high, self.left, self.right = low, high, left, right
+    def __init__(self, low: float, high: float, left: float, right: float, parts: int = 4) -> None:
+        self.low, self.high, self.left, self.right, self.parts = low, high, left, right, parts
 
     @classmethod
-    def over(cls, values: Sequence[float], left: float, right: float, *, with_zero: bool) -> _Scale:
-        """All of these numbers that are finite, and perhaps 0."""
+    def over(cls, values: Sequence[float], left: float, right: float, *, with_zero: bool, parts: int = 4) -> _Scale:
+        """All of these numbers that are finite, and perhaps 0; `parts`: between so many marks at most."""
         finite = [float(value) for value in values if value is not None and math.isfinite(value)] + ([0.0] if with_zero else [])
         low, high = min(finite, default=0.0), max(finite, default=1.0)
         edge = 0.04 * (high - low) or 1.0
-        return cls(low - edge * (low < 0), high + edge, left, right)
+        return cls(low - edge * (low < 0), high + edge, left, right, parts)
 
     def __call__(self, value: float) -> float:
         return self.left + (value - self.low) / (self.high - self.low) * (self.right - self.left)
 
     @property
     def ticks(self) -> list[float]:
-        """Round numbers, about four."""
-        rough = (self.high - self.low) / 4
+        """Round numbers."""
+        rough = (self.high - self.low) / self.parts
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
         return [round(number * step, 12) for number in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]

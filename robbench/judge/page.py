@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,10 @@ SERIES = (  # stroke in the light, in the dark, dashes
     ("#d55e00", "#ff8a4c", "6 3"),
     ("#007a5a", "#2fcf9f", ""),
     ("#b0468f", "#e79ac9", "2 2"),
-    ("#8a6d00", "#e6c229", "6 3"),
+    ("#8a6d00", "#e6c229", "10 3 2 3"),
     ("#444b54", "#c9d1d9", ""),
-    ("#7048c8", "#b79cff", "8 2 2 2"),
-    ("#b3261e", "#ff7b72", "2 2"),
+    ("#7048c8", "#b79cff", "1 4"),
+    ("#b3261e", "#ff7b72", "10 5"),
 )
 STYLE = (
     f":root {{ color-scheme: light dark; {LIGHT} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}\n"
@@ -58,6 +59,7 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 """
     + FIGURES
 )
+_MEASURED = re.compile(r"-?\d+\.\d")
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -79,9 +81,11 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def table_html(table: pd.DataFrame, judged: str) -> str:
-    """A table that scrolls by itself where it is wider than the page; what is the same in all rows is said once, above."""
+    """A table that scrolls by itself where it is wider than the page; what is the same in all rows is said once, above, unless it was measured."""
     same = {
-        name: str(table[name].iloc[0]) for name in table if len(table) > 1 and name not in table.columns[-1:] and table[name].nunique() == 1
+        name: str(table[name].iloc[0])
+        for name in table.columns[:-1]
+        if len(table) > 1 and table[name].nunique() == 1 and not _MEASURED.match(str(table[name].iloc[0]))
     }
     shown = table[[name for name in table if name not in same]]
     numeric = {name for name in shown if all(_is_number(str(value)) for value in shown[name])}

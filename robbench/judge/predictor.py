@@ -115,7 +115,7 @@ def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
     largest: pd.DataFrame = table[table["size"] == table["size"].max()].reset_index(drop=True)
     short = ("metric", "predictor", "size", "r2", "ceiling", "share", "kendall", "mae", "coverage", "width", "seconds")
     return [
-        Section("scores", SCORES_SAYS, largest, short, figure=Dots(("metric",), "predictor", "r2", "ceiling")),
+        Section("scores", SCORES_SAYS, largest, short, figure=SCORES),
         Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), figure=CURVES),
     ]
 
@@ -130,5 +130,6 @@ SCORES_SAYS = (
     f" interval, the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
     " wide that is; seconds to fit and predict, with one thread of linear algebra. JSON has core_seconds, too, which a busy machine makes no longer."
 )
+SCORES = Dots(("metric",), "predictor", "r2", "ceiling", ends="from the least to the greatest of the splits")
 CURVES = Lines(("metric",), "predictor", "size", "r2", "ceiling")
 CURVES_SAYS = "R² after learning from so many architectures, mean over splits."

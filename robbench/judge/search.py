@@ -191,11 +191,16 @@ def _results(runs: Sequence[Run]) -> pd.DataFrame:
                     "regret_low": low,
                     "regret_high": high,
                     "rank": float(ranks[algorithm].mean()),
-                    "asked": float(np.mean([run.asked for run in its])),
+                    "asked": _whole(float(np.mean([run.asked for run in its]))),
                     "seconds": float(np.mean([run.seconds for run in its])),
                 }
             )
     return pd.DataFrame.from_records(records)
+
+
+def _whole(value: float) -> float:
+    """A number that is an integer as one."""
+    return int(value) if value.is_integer() else value
 
 
 def _tests(runs: Sequence[Run], method: str) -> pd.DataFrame:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,26 +19,13 @@ from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
+from tests import browsing
 from tests.explore.test_page import write_hostile
 from tests.few import ARCH, INDEX
 from tests.genotypes import drawn
 from tests.synthetic import array
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the explorer is clicked through by Playwright: pip install playwright")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    with playwright.sync_playwright() as driver:
-        try:
-            started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium to click through the explorer with: {str(error).splitlines()[0]}")
-        yield started
-        started.close()
+opened = partial(browsing.opened, ready="#page:not(:empty)")
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +33,6 @@ def few_page(few_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("explore") / "few.html"
     write(contents(RobBench(few_store)), out)
     return out
-
-
-@contextmanager
-def opened(chromium: Any, out: Path, address: str = "", *, first: str = "", **settings: Any) -> Iterator[Any]:
-    """The page, which must log nothing, raise nothing and ask for nothing but itself; `first` is run before its own scripts."""
-    context = chromium.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True, **settings)
-    context.add_init_script(first)
-    page = context.new_page()
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(("file:", "blob:")) else heard.append(request.url))
-    page.goto(out.as_uri() + address)
-    page.locator("#page:not(:empty)").wait_for()
-    yield page
-    context.close()
-    assert heard == []
 
 
 @pytest.fixture
@@ -315,8 +284,7 @@ def test_the_theme_follows_the_system_and_the_button(chromium: Any, few_page: Pa
 def test_on_a_telephone_nothing_is_wider_than_the_page(chromium: Any, few_page: Path, few_bench: RobBench) -> None:
     keys = [NB201.key(arch) for arch in few_bench.classes[:3]]
     with opened(chromium, few_page, f"#pick={','.join(keys)}") as page:
-        page.set_viewport_size({"width": 360, "height": 700})
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert browsing.width_of(page, 360) == 360
 
 
 def test_every_control_has_a_name(view: Any) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from robbench import RobBench
 from robbench.errors import InvalidArgument
-from robbench.judge import Report, Section, judge_search
+from robbench.judge import Report, Section, judge_predictor, judge_search
 from robbench.judge.calling import Fault
 from robbench.judge.figures import Dots, Lines
+from robbench.judge.page import table_html
 from robbench.judge.report import FORMS, write
 
 HOSTILE = "<script>alert(1)</script>&\"'|x"
@@ -162,6 +163,21 @@ def test_any_number_can_be_drawn(value: float) -> None:
         assert "nan" not in svg
         assert "inf" not in svg
         Reading(svg)
+
+
+def test_what_is_the_same_in_all_rows_is_said_once_unless_it_was_measured() -> None:
+    table = pd.DataFrame({"dataset": ["made"] * 2, "n": ["20"] * 2, "partial": ["0.000 [0.000, 0.000]"] * 2, "kendall": ["0.5"] * 2})
+    page = Reading(table_html(table, "mine:search"))
+    assert page.text[0] == "dataset made, n 20"
+    assert [text for text in page.text if text.isalpha()] == ["partial", "kendall"]
+
+
+def test_a_figure_says_what_its_intervals_are(judged: RobBench) -> None:
+    report = judge_predictor(judged, "ridge", metrics=["clean"], beside=(), sizes=[30], splits=2)
+    (section,) = [one for one in report.sections if one.title == "scores"]
+    assert section.figure is not None
+    ((caption, _),) = section.figure.drawn(section.table, "ridge")
+    assert caption == "clean: r2, from the least to the greatest of the splits; the mark of another colour: ceiling"
 
 
 def test_values_side_by_side_have_their_intervals_where_they_are_wanted() -> None:
