@@ -11,7 +11,7 @@ import click
 
 from robbench.bench import RobBench
 from robbench.cli.options import Function, dataset_options, examples, json_option, store_option
-from robbench.errors import InvalidArgument
+from robbench.errors import InvalidArgument, UnknownMetric
 
 if TYPE_CHECKING:
     from robbench.judge import Report, Scores
@@ -189,7 +189,10 @@ def _scores(
     if what.endswith(".csv") or column:
         return from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
     if _is_metric(what):
-        return from_store(bench, what, datasets[0] if datasets else None)
+        try:
+            return from_store(bench, what, datasets[0] if datasets else None)
+        except UnknownMetric as error:
+            raise UnknownMetric(f"{error} A function of your own is module:name, and a file of scores ends in .csv.") from error
     asked: dict[str, Any] = {"sample": sample, "seed": seed, "limit": limit, "batch": batch, "keep": keep}
     return live(bench, Method(what).function, what, lower_is_better=lower_is_better, progress=True, **asked)
 

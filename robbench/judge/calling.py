@@ -102,9 +102,13 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
         with limited(limit):
             try:
                 return function(*arguments)
+            except MethodFailed:
+                raise
             except (Exception, SystemExit) as error:
                 raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
     except TimedOut as error:
+        if limit is None:  # it is the time of a call around this one
+            raise
         raise MethodFailed(f"was still at work after {limit:g} s", "") from error
 
 

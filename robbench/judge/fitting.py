@@ -1,6 +1,6 @@
 """Predictors that are fitted and asked alike: one that someone brings, ours, and those that any must beat.
 
-predictor = brought(Method("mine:Model"))
+predictor = brought("mine:Model")
 predictor(features, targets, tested, seed)          Predicted(means, low, high)
 """
 
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robbench.judge.calling import MethodFailed
+from robbench.errors import InvalidArgument
+from robbench.judge.calling import MethodFailed, called
+from robbench.judge.methods import Method
 from robbench.surrogates.kinds import kind_of
 
 LEVEL = 0.9
@@ -32,17 +34,27 @@ class Predicted(NamedTuple):
     high: np.ndarray | None = None
     depends_on_order: bool = False
     """Whether it predicted otherwise when some were asked again in another order."""
+    without_intervals: MethodFailed | None = None
+    """How it failed when it was asked for intervals."""
 
 
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Predicted]
 """Features ``(n, features)`` and targets ``(n,)`` to learn from, features ``(tested, features)`` to predict for, and a seed."""
 
 
-def brought(found: Any) -> Predictor:
+def brought(spec: str) -> Predictor:
     """What someone brings: a class or function that makes a model with scikit-learn's ``fit`` and ``predict``, or such a model, copied for each fit.
 
     Intervals are those of ``predict_interval(X, level)``, two arrays, or of ``predict(X, return_std=True)``, taken for normal.
+
+    Raises:
+        InvalidArgument: there is nothing of this name, or it is nothing of the kind.
     """
+    found = Method(spec).found
+    if not callable(found) and not (hasattr(found, "fit") and hasattr(found, "predict")):
+        raise InvalidArgument(
+            f"{spec} is of type {type(found).__name__}; expected a class or function that makes a model with fit and predict, or such a model."
+        )
 
     def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
         model = found() if callable(found) else copy.deepcopy(found)
@@ -52,7 +64,10 @@ def brought(found: Any) -> Predictor:
         order = np.random.default_rng(seed).permutation(len(tested))[:SHUFFLED]
         again = _numbers(model.predict(tested[order]), len(order), "predict")
         differ = not np.allclose(means[order], again, rtol=1e-4, atol=1e-6, equal_nan=True)
-        return Predicted(means, *_interval(model, tested.copy()), differ)
+        try:
+            return Predicted(means, *called(None, _interval, model, tested.copy()), differ)
+        except MethodFailed as error:  # its predictions can be judged all the same
+            return Predicted(means, depends_on_order=differ, without_intervals=error)
 
     return predictor
 
@@ -100,7 +115,10 @@ def _parameters(function: Any) -> tuple[str, ...]:
 
 def _numbers(given: Any, count: int, function: str) -> np.ndarray:
     """``(count,)``, float64; raises MethodFailed where that is not what was returned."""
-    found = np.asarray(given, np.float64).squeeze()
+    try:
+        found = np.asarray([] if given is None else given, np.float64).squeeze()
+    except (TypeError, ValueError) as error:
+        raise MethodFailed(f"{function} returned what are no numbers", str(error)[:200]) from error
     if found.shape != (count,) and not (found.shape == () and count == 1):
         raise MethodFailed(f"{function} returned another number of values than of architectures", f"of shape {found.shape} for {count}")
     return found.reshape(count)

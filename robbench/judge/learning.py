@@ -15,15 +15,15 @@ import numpy as np
 
 from robbench.analysis.ceiling import ceiling_of
 from robbench.analysis.predictability import drawn
+from robbench.arguments import nearest
 from robbench.bench import RobBench
-from robbench.errors import CannotFit
+from robbench.errors import CannotFit, InvalidArgument
 from robbench.judge.calling import MethodFailed, called
 from robbench.judge.fitting import Predicted, Predictor, brought, line, mean, ours
 from robbench.judge.keeping import Kept
-from robbench.judge.methods import Method
 from robbench.search.repeated import one_thread, opened
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
-from robbench.surrogates.kinds import features_of, kind_of
+from robbench.surrogates.kinds import KINDS, features_of, kind_of
 from robbench.surrogates.splits import TWIN, split
 
 SIZES = (50, 200, 1000)
@@ -76,8 +76,9 @@ class Fits:
         """
         for name in predictors:
             if ":" in name:
-                _ = Method(name).found  # says now what would be wrong in every fit
+                brought(name)  # says now what would be wrong in every fit
             else:
+                _check_known(name)
                 features_of(name, self.setting.features, self._measurements.space)
         beaten = [MEAN, LINE] if PARAMETERS in self._measurements.space.attributes else [MEAN]
         for metric in metrics:
@@ -86,11 +87,15 @@ class Fits:
                 train_side = self._train_side(data, number)
                 known = int(train_side.sum())
                 for size in sizes or [size for size in SIZES if size <= known] or [known]:
-                    drawn(train_side, size, number)
+                    if size > known:
+                        raise InvalidArgument(
+                            f"sizes={size} is more than the {known} architectures with {metric} that there are to learn from."
+                        )
                     for name in predictors:
                         if ":" not in name and size < kind_of(name).fewest_rows:
                             raise CannotFit(
-                                f"a {name} learns from at least {kind_of(name).fewest_rows} architectures, not from {size}; leave out one of them."
+                                f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, not from {size}; name"
+                                " larger sizes, or leave this kind out."
                             )
                     yield from (Fit(metric, name, size, number) for name in (*predictors, *beaten))
 
@@ -128,7 +133,7 @@ class Fits:
     def _predictor(self, fit: Fit, data: Data) -> tuple[Predictor, np.ndarray]:
         """What is called, and the features of all architectures: of the parameters theirs, of a kind of the package those that it reads besides."""
         if ":" in fit.predictor:
-            return brought(Method(fit.predictor).found), data.features
+            return brought(fit.predictor), data.features
         if fit.predictor == MEAN:
             return mean, data.features
         if fit.predictor == LINE:
@@ -136,6 +141,13 @@ class Fits:
             return line, np.array([[attribute(archs[row])] for row in data.rows], np.float64)
         own = self._gathered(fit.metric, features_of(fit.predictor, self.setting.features, self._measurements.space))
         return ours(fit.predictor, own.names), own.features[np.isin(own.rows, data.rows)]
+
+
+def _check_known(name: str) -> None:
+    if name not in KINDS:
+        raise InvalidArgument(
+            f"{name!r} is not a kind of surrogate.{nearest(name, KINDS)} Known: {', '.join(KINDS)}; your own is module:name."
+        )
 
 
 def fit_all(
@@ -201,9 +213,10 @@ def _judged(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray
         with one_thread():
             predicted = called(limit, function, *given)
     except MethodFailed as error:
-        failed = error.__cause__ if isinstance(error.__cause__, MethodFailed) else error
-        return {"scores": {}, "took": clock.read(), "faults": [[failed.kind, failed.message]]}
+        return {"scores": {}, "took": clock.read(), "faults": [[error.kind, error.message]]}
     took, count, faults = clock.read(), len(predicted.means), []
+    if predicted.without_intervals:
+        faults.append([f"gave no intervals ({predicted.without_intervals.kind})", predicted.without_intervals.message])
     missing = int((~np.isfinite(predicted.means)).sum())
     if missing:
         faults.append(["predicted NaN, or infinite values", f"{missing} of {count}"])
@@ -225,10 +238,10 @@ def _ceiling(data: Data, tested: np.ndarray) -> dict[str, float]:
 
 
 def _score(predicted: Predicted, measured: np.ndarray) -> dict[str, float]:
-    """On the architectures of which there is a prediction."""
+    """On the architectures of which there is a prediction; nothing where there is none."""
     there = np.isfinite(predicted.means)
     if not there.any():
-        return {"r2": np.nan, "kendall": np.nan, "mae": np.nan, "n": 0, "coverage": np.nan, "width": np.nan}
+        return {}
     found = scores(measured[there], predicted.means[there])
     coverage = width = np.nan
     if predicted.low is not None and predicted.high is not None:

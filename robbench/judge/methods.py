@@ -44,7 +44,7 @@ class Method:
         except (Exception, SystemExit) as error:  # of the class's own
             raise InvalidArgument(f"{self.spec} cannot be made without arguments: {type(error).__name__}: {error}.") from error
         if not callable(made):
-            raise InvalidArgument(f"{self.spec} is a {type(made).__name__}, which cannot be called; expected a function.")
+            raise InvalidArgument(f"{self.spec} is of type {type(made).__name__}, which cannot be called; expected a function.")
         return made
 
     def source(self) -> str | None:

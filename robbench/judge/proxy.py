@@ -223,6 +223,8 @@ def _ceiling(target: np.ndarray, groups: np.ndarray) -> float:
 def _summary(scores: Scores, sections: Sequence[Section]) -> tuple[str, ...]:
     asked, usable = int(scores.asked.sum()), int((~np.isnan(scores.values) & scores.asked).sum())
     said = [f"Effective rate {usable / max(asked, 1):.3f}: {usable} of {asked} classes have a score."]
+    if usable > 1 and np.nanmin(scores.values) == np.nanmax(scores.values):
+        said.append(f"All of them are {np.nanmax(scores.values):g}, so they rank nothing.")
     if scores.seconds is not None:
         said.append(f"{scores.seconds:.3g} s an architecture.")
     if scores.agreement is not None:

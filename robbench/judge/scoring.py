@@ -41,7 +41,7 @@ class Scores(NamedTuple):
     asked: np.ndarray
     """``(classes,)``, bool: of which classes a score was wanted."""
     seconds: float | None
-    """An architecture, where it was measured."""
+    """An architecture, where there are scores and it was measured."""
     agreement: float | None
     """Spearman's ρ of scores with those of the same architectures when asked again in another order; None where none was asked again."""
     faults: tuple[Fault, ...]
@@ -82,7 +82,9 @@ def live(
     """
     rng, classes = np.random.default_rng(checked_seed(seed)), bench.classes
     if sample is not None and checked_count(sample, "sample", of="classes") > len(classes):
-        raise InvalidArgument(f"sample={sample} is more than the {len(classes)} classes of {bench.path.name}; None scores all of them.")
+        raise InvalidArgument(
+            f"sample={sample} is more than the {len(classes)} classes of {bench.path.name}; leave it out to score all of them."
+        )
     rows = np.sort(rng.permutation(len(classes))[:sample])
     if batch is not None:
         checked_count(batch, "batch", of="architectures")
@@ -100,7 +102,8 @@ def live(
                 example = f"{values[again][first]:g}, then {second[first]:g}, of {classes[again[first]]}"
                 faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
             agreement = _agreement(values[again], second)
-    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), seconds, agreement, faults.of(len(rows)))
+    took = None if np.isnan(values).all() else seconds
+    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), took, agreement, faults.of(len(rows)))
 
 
 def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: str = "arch", lower_is_better: bool = False) -> Scores:

@@ -159,15 +159,21 @@ def _proxy(bench: RobBench) -> str | None:
 
 def _algorithms(method: str, beside: Sequence[str] | None, proxy: str | None) -> list[str]:
     """The one that is judged, and those beside it."""
-    for name in (*(beside or ()), *(() if ":" in method else (method,))):
-        if name not in ALGORITHMS:
-            raise InvalidArgument(
-                f"{name!r} is not a search algorithm.{nearest(name, ALGORITHMS)} Known: {', '.join(ALGORITHMS)}; your own is module:name."
-            )
+    if ":" not in method:
+        _check_known(method, "your own is module:name")
+    for name in beside or ():
+        _check_known(name, "no other can stand beside what is judged")
     known = [name for name in ALGORITHMS if proxy is not None or "proxy" not in options_of(name)]
     if ":" in method:
         _ = Method(method).function  # says now what would be wrong in every run
     return list(dict.fromkeys([method, *(known if beside is None else beside)]))
+
+
+def _check_known(name: str, otherwise: str) -> None:
+    if name not in ALGORITHMS:
+        raise InvalidArgument(
+            f"{name!r} is not a search algorithm of the package.{nearest(name, ALGORITHMS)} Known: {', '.join(ALGORITHMS)}; {otherwise}."
+        )
 
 
 def _results(runs: Sequence[Run]) -> pd.DataFrame:
@@ -271,7 +277,9 @@ def _faults(runs: Sequence[Run], faults: Faults) -> tuple[Fault, ...]:
     for run in runs:
         for fault in run.faults:
             example = (
-                f"{fault.example}, in run {run.number} under {run.objective}" if fault.example else f"run {run.number}, {run.objective}"
+                f"{fault.example.rstrip('.')}, in run {run.number} under {run.objective}"
+                if fault.example
+                else f"run {run.number}, {run.objective}"
             )
             faults.note(fault.what, example)
     return faults.of(len(runs))
@@ -286,7 +294,7 @@ def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[st
         ranks = [_finals(done, objective).rank(axis=1).mean() for objective in objectives if ("+" in objective) is several]
         mean = pd.DataFrame(ranks).mean()
         if method in mean:
-            least = f"the least is {mean.idxmin()}'s, {mean.min():.2f}"
+            least = "no other's is less" if mean[method] == mean.min() else f"the least is {mean.idxmin()}'s, {mean.min():.2f}"
             said.append(f"Under {words}, its mean rank is {mean[method]:.2f} of {len(mean)} algorithms; {least}.")
     idle = dict.fromkeys((run.objective, run.algorithm) for run in found if run.algorithm != method and not run.asked)
     for objective in dict.fromkeys(objective for objective, _ in idle):

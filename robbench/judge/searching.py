@@ -88,7 +88,7 @@ def run_of(setting: Setting, which: tuple[str, str, int]) -> Run:
         with one_thread():
             again = watch(function, _oracle(bench, setting, objective, seed), space, np.random.default_rng(seed), setting.limit)
         if at := unlike(asked.queries, again.queries):
-            faults.note("asked otherwise when run again from the same seed", f"query {at} under {objective}")
+            faults.note("asked otherwise when run again from the same seed", f"query {at}")
     regret, costs = _worth(bench, setting, objective, asked.queries)
     return Run(algorithm, objective, number, regret, costs, len(asked.queries), asked.seconds, faults.of(1))
 

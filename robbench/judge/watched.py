@@ -27,8 +27,14 @@ class Watched:
 
     __slots__ = ("_read", "_report")
 
-    def __init__(self, oracle: Oracle, faults: Faults, patience: int) -> None:
+    def __init__(self, oracle: Oracle, faults: Faults, patience: int, told: list[BaseException] | None = None) -> None:
         refused = idle = 0
+
+        def tell(what: str, example: str, error: Exception) -> Exception:
+            faults.note(what, example)
+            if told is not None:
+                told.append(error)
+            return error
 
         def ask(arch: Any) -> Value:
             nonlocal refused, idle
@@ -48,10 +54,10 @@ class Watched:
                     faults.note("asked on when its budget was spent")
                 raise
             except UnknownArchitecture as error:
-                faults.note("asked for what is no architecture of the space", str(error)[:200])
+                tell("asked for what is no architecture of the space", str(error)[:200], error)
                 raise
             except NotMeasured as error:
-                faults.note("asked for an architecture without a measurement", str(error)[:200])
+                tell("asked for an architecture without a measurement", str(error)[:200], error)
                 raise
 
         def read(name: str) -> Any:
@@ -59,12 +65,13 @@ class Watched:
                 return ask
             if name in READABLE:
                 return getattr(oracle, name)
-            if not name.startswith("__"):  # what Python itself looks for
-                faults.note("reached into the oracle", name)
-            raise AttributeError(f"{name!r} is nothing that a search may read of an oracle; it may read {', '.join(sorted(READABLE))}.")
+            refusal = AttributeError(f"{name!r} is nothing that a search may read of an oracle; it may read {', '.join(sorted(READABLE))}.")
+            if name.startswith("__"):  # what Python itself looks for
+                raise refusal
+            raise tell("reached into the oracle", name, refusal)
 
         def report(name: str) -> None:
-            faults.note("tried to change the oracle", name)
+            raise tell("tried to change the oracle", name, AttributeError(f"{name!r} of an oracle cannot be changed by a search."))
 
         object.__setattr__(self, "_read", read)
         object.__setattr__(self, "_report", report)
@@ -79,7 +86,6 @@ class Watched:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._report(name)
-        raise AttributeError(f"{name!r} of an oracle cannot be changed by a search.")
 
 
 class Asked(NamedTuple):
@@ -94,11 +100,12 @@ class Asked(NamedTuple):
 def watch(function: Callable[..., Any], oracle: Oracle, space: Moves[Any], rng: np.random.Generator, limit: float | None) -> Asked:
     """Run a search; however it ends, what it asked is kept, and what it says that it found counts for nothing."""
     faults, returned, patience = Faults(), None, max(PATIENCE, len(space.members or ()))
+    told: list[BaseException] = []
     start = time.perf_counter()
     try:
-        returned = called(limit, function, Watched(oracle, faults, patience), space, rng)
+        returned = called(limit, function, Watched(oracle, faults, patience, told), space, rng)
     except MethodFailed as error:
-        if not isinstance(error.__cause__, BudgetExhausted):
+        if not isinstance(error.__cause__, BudgetExhausted) and error.__cause__ not in told:  # of which it is said already what led to it
             faults.note(error.kind, error.message)
     seconds = time.perf_counter() - start
     if isinstance(returned, Result):

@@ -59,7 +59,10 @@ def test_what_is_not_there_is_refused(run: Run, store: Path) -> None:
     assert "cannot be imported: its module raised RuntimeError: no licence." in refusal(
         run("judge", "proxy", "failing:score", "--store", store)
     )
-    assert "two_many" not in refusal(run("judge", "proxy", "synflo", "--store", store))
+    assert refusal(run("judge", "proxy", "synflo", "--store", store)).endswith(
+        "A function of your own is module:name, and a file of scores ends in .csv.\n"
+    )
+    assert "leave it out to score all of them" in refusal(run("judge", "proxy", "brought:convolutions", "--store", store, "--sample", 5000))
 
 
 def test_a_search(run: Run, store: Path) -> None:

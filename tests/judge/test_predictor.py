@@ -93,6 +93,12 @@ class Writing(Mean):
         return super().fit(features, y)
 
 
+class HangingLate(Mean):
+    def predict_interval(self, features: np.ndarray, level: float) -> Any:
+        while True:
+            pass
+
+
 class Hanging(Mean):
     def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
         while True:
@@ -147,22 +153,46 @@ def test_a_kind_of_the_package_is_judged_by_its_name(judged: RobBench) -> None:
     assert found[["r2", "kendall", "mae", "ceiling"]].tolist() == pytest.approx(known[["r2", "kendall", "mae", "ceiling"]].tolist())
 
 
+class Wordy(Mean):
+    def predict(self, features: np.ndarray) -> Any:
+        return ["good"] * len(features)
+
+
+class Nothing(Mean):
+    def predict(self, features: np.ndarray) -> Any:
+        return None
+
+
+class Half(Mean):
+    """Its predictions are sound, its intervals are not."""
+
+    def predict_interval(self, features: np.ndarray, level: float) -> np.ndarray:
+        return np.zeros(len(features))
+
+
 FAULTS = {
     "Broken": "raised MemoryError",
     "Short": "predict returned another number of values than of architectures",
     "Silent": "predicted NaN, or infinite values",
     "Reversed": "gave intervals that hold nothing",
     "Unknown": "gave intervals that hold nothing",
+    "Half": "gave no intervals (raised ValueError)",
+    "Wordy": "predict returned what are no numbers",
+    "Nothing": "predict returned another number of values than of architectures",
     "Ordered": "predicted otherwise when asked in another order",
     "Hanging": "was still at work after 0.05 s",
+    "HangingLate": "was still at work after 0.05 s",
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_goes_wrong_is_named(judged: RobBench, name: str) -> None:
-    report = card(judged, name, sizes=[30], limit=0.05 if name == "Hanging" else 60)
+    report = card(judged, name, sizes=[30], limit=0.05 if "Hanging" in name else 60)
     assert (report.faults[0].what, report.faults[0].times, report.faults[0].of) == (FAULTS[name], 2, 2)
     assert row(report, "ridge")["r2"] > 0
+    predicted = 2 if name in ("Half", "Ordered", "Reversed", "Unknown") else 0
+    assert report.summary == (f"{predicted} of 2 fits gave predictions.",)
+    assert (MINE + name in set(report.section("scores")["predictor"])) is (predicted > 0)
 
 
 def test_a_store_that_was_written_to_is_named(judged_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,15 +229,17 @@ def test_a_kind_that_reads_more_is_given_it(judged: RobBench, monkeypatch: pytes
 
 
 def test_a_size_that_a_kind_does_not_learn_from_is_refused(judged: RobBench) -> None:
-    with pytest.raises(CannotFit, match="a networks learns from at least 42 architectures, not from 30; leave out one of them"):
+    with pytest.raises(CannotFit, match="kind 'networks' learns from 42 architectures or more, not from 30"):
         card(judged, "Mean", beside=["networks"], sizes=[30])
 
 
 def test_bad_options_are_refused(judged: RobBench) -> None:
-    with pytest.raises(InvalidArgument, match="sizes has 1000"):
+    with pytest.raises(InvalidArgument, match=r"sizes=1000 is more than the \d+ architectures with clean that there are to learn from"):
         card(judged, "Mean", sizes=[1000])
-    with pytest.raises(InvalidArgument, match="model='forst' has no meaning"):
+    with pytest.raises(InvalidArgument, match=r"'forst' is not a kind of surrogate. Did you mean 'forest'?.*your own is module:name"):
         card(judged, "Mean", beside=["forst"])
+    with pytest.raises(InvalidArgument, match="test_predictor:MINE is of type str; expected a class or function that makes a model"):
+        card(judged, "MINE")
     with pytest.raises(InvalidArgument, match="no 'Meen'"):
         card(judged, "Meen")
 

@@ -128,7 +128,17 @@ def test_what_goes_wrong_is_named(judged: RobBench, name: str) -> None:
     report = card(judged, function)
     assert report.faults[0][:3] == (what, len(judged.classes), len(judged.classes))
     assert report.sections == ()
-    assert report.summary[0].startswith("Effective rate 0.000")
+    assert report.summary == (
+        f"Effective rate 0.000: 0 of {len(judged.classes)} classes have a score.",
+        "With fewer than 20 scores beside a measurement there is nothing more to judge.",
+    )
+
+
+def test_a_constant_ranks_nothing(judged: RobBench) -> None:
+    report = card(judged, lambda arch: 1)
+    assert report.summary[1] == "All of them are 1, so they rank nothing."
+    assert np.isnan(row(report, "clean")["spearman"])
+    assert "rank nothing" not in " ".join(card(judged, clean_of).summary)
 
 
 def test_some_that_fail_do_not_hinder_the_others(judged: RobBench) -> None:

@@ -137,6 +137,7 @@ def test_who_knows_the_truth_wins(judged: RobBench) -> None:
 def test_random_search_written_anew_is_random_search(judged: RobBench) -> None:
     test = row(card(judged, "blind").section("tests"), against="random")
     assert test[["equal", "difference", "effect", "p_holm"]].tolist() == [6, 0, 0, 1]
+    assert card(judged, "blind", runs=1).summary == ("Under one objective, its mean rank is 1.50 of 2 algorithms; no other's is less.",)
 
 
 def test_regret_is_that_of_the_best_asked(judged: RobBench) -> None:
@@ -189,7 +190,7 @@ CHEATS: dict[Callable[..., Any], str] = {
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_what_goes_wrong_is_named_and_what_was_asked_is_judged(judged: RobBench, cheat: Callable[..., Any]) -> None:
     report = card(judged, cheat.__name__, runs=1, limit=0.1 if cheat is hanging else 60)
-    assert CHEATS[cheat] in [fault.what for fault in report.faults]
+    assert [fault.what for fault in report.faults] == [CHEATS[cheat]], "and once"
     ours = row(report.section("results"), algorithm=MINE + cheat.__name__)
     assert 0 < ours["asked"] <= 20
     assert ours["regret"] >= 0
@@ -214,8 +215,13 @@ def test_what_is_judged_by_if_nobody_says_it(judged: RobBench) -> None:
 
 
 def test_bad_options_are_refused(judged: RobBench) -> None:
-    with pytest.raises(InvalidArgument, match="'evolutoin' is not a search algorithm"):
+    with pytest.raises(
+        InvalidArgument,
+        match=r"'evolutoin' is not a search algorithm of the package. Did you mean 'evolution'?.*no other can stand beside what is",
+    ):
         card(judged, "blind", beside=["evolutoin"])
+    with pytest.raises(InvalidArgument, match=r"'evolutoin' is not a search algorithm.*; your own is module:name"):
+        judge_search(judged, "evolutoin")
     with pytest.raises(InvalidArgument, match="cannot be called"):
         card(judged, "not_a_function")
     with pytest.raises(InvalidArgument, match=r"Needing cannot be made without arguments: TypeError: .*'depth'"):
