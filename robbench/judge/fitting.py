@@ -65,7 +65,8 @@ def brought(spec: str) -> Predictor:
         again = _numbers(model.predict(tested[order]), len(order), "predict")
         differ = not np.allclose(means[order], again, rtol=1e-4, atol=1e-6, equal_nan=True)
         try:
-            return Predicted(means, *called(None, _interval, model, tested.copy()), differ)
+            low, high = called(None, _interval, model, tested.copy())
+            return Predicted(means, low, high, differ)
         except MethodFailed as error:  # its predictions can be judged all the same
             return Predicted(means, depends_on_order=differ, without_intervals=error)
 

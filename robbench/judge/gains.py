@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,24 +48,19 @@ def gains(
     Raises:
         MissingLibrary: scikit-learn is not installed.
     """
-    twins = Twins.of(bench.space, bench.classes).of_rows(rows)
-    fold = splits.folds(twins, 1 - 1 / FOLDS, seed)
+    twins, fold, structure = _learned_from(bench, rows.tobytes(), seed)
     tested = fold >= 0
     if tested.sum() < FEWEST_ROWS:
         return []
-    lookup = bench.measurements.lookup
-    table = feature_sets.table(STRUCTURE, bench.measurements, bench.default_dataset)
-    structure = table.values[table.row_of[[lookup.row("exact", arch) for arch in bench.classes]]][rows]
-    known = {STRUCTURE: structure}
-    if proxies:
-        known[PROXIES] = np.stack([column[rows] for column in proxies.values()], axis=1)
     targets = np.stack(wanted, axis=1)
+    known = {STRUCTURE: (structure, _by_structure(bench, rows.tobytes(), targets.shape, targets.tobytes(), seed))}
+    if proxies:
+        others = np.stack([column[rows] for column in proxies.values()], axis=1)
+        known[PROXIES] = others, _out_of_fold(others, targets, fold, seed)
     records: list[dict[str, Any]] = [{"n": int(tested.sum())} for _ in wanted]
-    for name, features in known.items():
-        without, beside = (
-            (targets - _out_of_fold(columns, targets, fold, seed))[tested] ** 2
-            for columns in (features, np.column_stack([features, score[rows]]))
-        )
+    for name, (features, alone) in known.items():
+        together = _out_of_fold(np.column_stack([features, score[rows]]), targets, fold, seed)
+        without, beside = ((targets - predicted)[tested] ** 2 for predicted in (alone, together))
         drawn = np.concatenate(
             [
                 _r2(beside, targets[tested], weights) - _r2(without, targets[tested], weights)
@@ -78,6 +74,26 @@ def gains(
             record |= {name: float(before[index]), f"{name}_with_score": float(after[index])}
             record |= {f"added_to_{name}": float(after[index] - before[index]), f"added_to_{name}_low": low, f"added_to_{name}_high": high}
     return records
+
+
+@lru_cache(maxsize=1)
+def _learned_from(bench: RobBench, rows: bytes, seed: int) -> tuple[Twins, np.ndarray, np.ndarray]:
+    """Of these rows, the groups of twins, the fold ``(rows,)``, -1 where they are in none, and the structure ``(rows, features)``."""
+    chosen, lookup = np.frombuffer(rows, bool), bench.measurements.lookup
+    twins = Twins.of(bench.space, bench.classes).of_rows(chosen)
+    table = feature_sets.table(STRUCTURE, bench.measurements, bench.default_dataset)
+    return (
+        twins,
+        splits.folds(twins, 1 - 1 / FOLDS, seed),
+        table.values[table.row_of[[lookup.row("exact", arch) for arch in bench.classes]]][chosen],
+    )
+
+
+@lru_cache(maxsize=2)
+def _by_structure(bench: RobBench, rows: bytes, shape: tuple[int, int], targets: bytes, seed: int) -> np.ndarray:
+    """What the structure alone predicts: the same for every score of these rows, so that of several that are judged one after the other it is found once."""
+    _, fold, structure = _learned_from(bench, rows, seed)
+    return _out_of_fold(structure, np.frombuffer(targets).reshape(shape), fold, seed)
 
 
 def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
