@@ -14,20 +14,18 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from boards import TUNED, board, learning, regrets
 from published import REFERENCE, ROOT, TARGETS
 
 from robbench import RobBench
 from robbench.judge import Report, Section, from_store, judge_predictor, judge_proxy, judge_search
-from robbench.judge.comparing import KINDS
-from robbench.judge.figures import Dots, Lines
 from robbench.judge.report import made_by, write
-from robbench.measurements.metrics import parse
 from robbench.measurements.tables import held_proxies
 from robbench.papers import reported
 from robbench.papers.reported import TABLES
@@ -89,116 +87,14 @@ def predictors(bench: RobBench) -> pd.DataFrame:
     return judge_predictor(bench, SURROGATES[0], beside=SURROGATES[1:], limit=None, **asked).section("learning curves")
 
 
-def searches(bench: RobBench) -> dict[str, Report]:
-    """A report of random search beside all others, for each setting."""
-    return {
-        name: judge_search(
-            bench, "random", objectives=objectives, runs=runs, noise=noise, training=training, keep=FOLDER / "searches" / name, **SHOWN
-        )
-        for name, training, noise, objectives, runs in SETTINGS
-    }
-
-
-def board(found: Proxies, dataset: str, training: str) -> Section:
-    """The proxies of a data set, beside each other and the ceiling."""
-    tables = {name: by_title for (of, name), by_title in found.items() if of == dataset}
-    ranking = pd.concat([by_title["ranking"].assign(proxy=name) for name, by_title in tables.items()])
-    ranking["kind"] = [KINDS.get(parse(metric).entry.kind, "") for metric in ranking["metric"]]
-    ranking = ranking[(ranking["training"] == training) & (ranking["kind"] != "")]
-    means = ranking.pivot_table(index="proxy", columns="kind", values=["ceiling", "partial", "top"])
-    whole = tables[ONE]["all proxies"]
-    whole = whole[whole["training"] == training].drop(columns=["dataset", "training"]).reset_index(drop=True)
-    for column in ("partial", "top"):
-        whole[column] = [means[column, "attacks"][name] for name in whole["proxy"]]
-    ceilings = {kind: float(means["ceiling", kind].mean()) for kind in KINDS.values() if ("ceiling", kind) in means}
-    whole = pd.concat([pd.DataFrame([{"proxy": CEILING, **ceilings}]), whole], ignore_index=True)
-    columns = tuple(name for name in ("proxy", "clean", "attacks", "corruptions", "behind", "partial", "top") if whole[name].notna().any())
-    says = f"{reading_of_proxies(whole, ceilings)}\n\nOf {whole['n'].max():.0f} classes. {BOARD_SAYS}"
-    return Section(f"proxies of {dataset}, {NAMES[training]}", says, whole, columns, figure=Dots((), "proxy", "attacks"))
-
-
-def reading_of_proxies(whole: pd.DataFrame, ceilings: dict[str, float]) -> str:
-    """Which to use for what, as far as the intervals say it."""
-    rows = whole[whole["proxy"] != CEILING]
-    best, level = rows.iloc[0], rows[(rows["behind_high"] >= 0) & (rows["behind"] < 0)]
-    said = [
-        f"Under attacks {best['proxy']} ranks best, {best['attacks']:.2f} of the {ceilings['attacks']:.2f} that noise allows; {told_apart(level['proxy'])}."
-    ]
-    for kind, words in (("clean", "For clean accuracy"), ("corruptions", "Under corruptions")):
-        if kind in ceilings:
-            first = rows.iloc[int(rows[kind].to_numpy().argmax())]
-            near = rows[(rows[f"{kind}_high"] >= first[f"{kind}_low"]) & (rows["proxy"] != first["proxy"])]
-            said.append(f"{words} {first['proxy']} does, {first[kind]:.2f} of {ceilings[kind]:.2f}; {overlapping(near['proxy'])}.")
-    wrong = rows[rows["attacks_high"] < 0]
-    said += [f"What ranks the wrong way round under attacks: {', '.join(wrong['proxy'])}."] if len(wrong) else []
-    beyond = rows.iloc[int(rows["partial"].to_numpy().argmax())]
-    said.append(f"Among architectures of as many parameters {beyond['proxy']} says most: {beyond['partial']:.2f} under attacks.")
-    return " ".join(said)
-
-
-def told_apart(names: Iterable[str]) -> str:
-    """Of differences, whose intervals are of the same resamples."""
-    return f"{listed(names)} cannot be told apart from it" if len(list(names)) else "every other one is worse by more than noise"
-
-
-def overlapping(names: Iterable[str]) -> str:
-    """Of intervals that are compared one by one."""
-    return f"the intervals of {listed(names)} overlap with its" if len(list(names)) else "no other interval overlaps with its"
-
-
-def listed(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def learning(curves: pd.DataFrame) -> Section:
-    """Learning curves of surrogates."""
-    table = curves.assign(
-        noise_ceiling=[f"{row.ceiling:.3f} [{row.ceiling_low:.3f}, {row.ceiling_high:.3f}]" for row in curves.itertuples()]
-    )
-    ours = table[~table["predictor"].isin(["mean", "parameters"])]
-    shares = ours.pivot_table(index="size", columns="predictor", values="share")
-    said = []
-    for size, row in zip(shares.index, shares.to_numpy(), strict=True):
-        first, most = str(shares.columns[int(row.argmax())]), float(row.max())
-        least = ours[(ours["size"] == size) & (ours["predictor"] == first)]["share"].min()
-        said.append(
-            f"from {size} architectures {first} reaches {most:.0%} of the ceiling, mean over metrics, and {least:.0%} where it is least"
-        )
-    says = f"{'; '.join(said)[0].upper()}{'; '.join(said)[1:]}.\n\n{LEARNING_SAYS}"
-    figure = Lines(("metric",), "predictor", "size", "r2", "ceiling")
-    return Section(
-        "predictors of cifar10, standard training", says, table, ("metric", "noise_ceiling", "predictor"), ("size", "r2"), True, figure
-    )
-
-
-def regrets(report: Report, name: str) -> Section:
-    """Regrets of all searches under all objectives, the best by mean rank under one objective first."""
-    results = report.section("results")
-    single = results[~results["objective"].str.contains("+", regex=False)]
-    ranks = single.groupby("algorithm")["rank"].mean().sort_values()
-    table = results.assign(rank=[float(ranks[one]) for one in results["algorithm"]]).sort_values("rank", kind="stable")
-    says = f"{reading_of_searches(ranks, report.section('tests'))}\n\n{REGRETS_SAYS.format(runs=results['runs'].max())}"
-    figure = Dots(("objective",), "algorithm", "regret")
-    return Section(f"searches of {name}", says, table, ("algorithm", "rank"), ("objective", "regret"), True, figure)
-
-
-def reading_of_searches(ranks: pd.Series[float], tests: pd.DataFrame) -> str:
-    """Which search finds more than random search, and where, as far as the tests say it."""
-    tests = tests[~tests["objective"].str.contains("+", regex=False)]
-    decided = tests[tests["p_holm"] < LEVEL]
-    objectives = list(dict.fromkeys(tests["objective"]))
-    said = [f"Mean ranks under one objective: {', '.join(f'{one} {rank:.1f}' for one, rank in ranks.items())}."]
-    better, worse = (
-        {one: rows["objective"].tolist() for one, rows in decided[sign].groupby("against")}
-        for sign in (decided["difference"] > 0, decided["difference"] < 0)
-    )
-    for words, found in (("Better than random search by more than luck", better), ("Worse", worse)):
-        where = [f"{one} under {'all' if found[one] == objectives else ', '.join(found[one])}" for one in ranks.index if one in found]
-        said += [f"{words}: {'; '.join(where)}."] if where else []
-    neither = [one for one in ranks.index if one != "random" and one not in better and one not in worse]
-    said += [f"Not told apart from random search under any: {listed(neither)}."] if neither else []
-    return " ".join(said)
+def searches(bench: RobBench) -> dict[str, tuple[Report, Report]]:
+    """For each setting, reports of random search and of tuned random search, each beside all others in the same runs."""
+    found = {}
+    for name, training, noise, objectives, runs in SETTINGS:
+        asked: dict[str, Any] = {"objectives": objectives, "runs": runs, "noise": noise, "training": training, **SHOWN}
+        random, tuned = (judge_search(bench, method, keep=FOLDER / "searches" / name, **asked) for method in ("random", TUNED))
+        found[name] = random, tuned
+    return found
 
 
 def papers() -> list[Section]:
@@ -218,22 +114,30 @@ def papers() -> list[Section]:
 
 def composed(bench: RobBench, found: dict[str, Any]) -> Report:
     """The page."""
-    sections = [
-        board(found["proxies"], "cifar10", STANDARD),
-        board(found["proxies"], "cifar10", ADVERSARIAL),
-        board(found["proxies"], "ImageNet16-120", ADVERSARIAL),
-        learning(found["predictors"]),
-        *(regrets(found["searches"][folder], title) for folder, title in SEARCHED.items()),
-        *papers(),
-    ]
+    sections: list[Section] = []
+    short = {"Proxies": list[str](), "Predictors": list[str](), "Searches": list[str]()}
+    for dataset, training in ((CIFAR10, STANDARD), (CIFAR10, ADVERSARIAL), ("ImageNet16-120", ADVERSARIAL)):
+        tables = {name: by_title for (of, name), by_title in found["proxies"].items() if of == dataset}
+        section, said = board(tables, ONE, training, f"proxies of {dataset}, {NAMES[training]}")
+        sections.append(section)
+        short["Proxies"].append(f"on {dataset} after {NAMES[training]} {said}")
+    learned, said = learning(found["predictors"], f"predictors of {CIFAR10}, {NAMES[STANDARD]}")
+    sections += learned
+    short["Predictors"].append(said)
+    for folder, title in SEARCHED.items():
+        random, tuned = found["searches"][folder]
+        section, said = regrets(random, tuned, f"searches of {title}")
+        sections.append(section)
+        short["Searches"].append(f"on {title} {said}")
     made = {
-        **made_by(bench, 0, resamples=RESAMPLES, splits=SPLITS, budget=100, proxy="synflow"),
+        **made_by(bench, 0, resamples=RESAMPLES, resamples_of_gains=FEW, splits=SPLITS, budget=100, proxy=ONE),
         "store": " and ".join(dict(FILES)),
     }
-    return Report("leaderboard", "everything built in, on the published data", SUMMARY, (), tuple(sections), made)
+    said_first = tuple(f"{part}: {'; '.join(sentences)}." for part, sentences in short.items())
+    return Report("leaderboard", "everything built in, on the published data", (SUMMARY, *said_first), (), (*sections, *papers()), made)
 
 
-CEILING, LEVEL = "(noise ceiling)", 0.05
+CIFAR10 = "cifar10"
 NAMES = {STANDARD: "standard training", ADVERSARIAL: "adversarial training (PGD at 8/255)"}
 SEARCHED = {
     "standard": "cifar10, standard training",
@@ -243,24 +147,8 @@ SEARCHED = {
 SUMMARY = (
     "Proxies, predictors and searches beside each other and beside what noise allows, on Jung et al. (2023), NAS-Bench-Suite-Zero (2022) and NAS-RobBench-201 (2024). Written"
     " by benchmarks/leaderboard.py, its reading, too; docs/judge.md says how the numbers are made. What papers report of the architectures that their searches found"
-    " stands at the end: it was measured by them, and not here.",
+    " stands at the end: it was measured by them, and not here. In short:"
 )
-BOARD_SAYS = (
-    "Spearman's correlations over classes with clean accuracy, and means over attacks and corruptions, each at the level at which architectures differ most, with 95%"
-    " intervals over groups of twins; behind: less the best's under attacks, in the same resamples; partial: with the parameters partialled out; top: which share of the"
-    " best 10% is among the best 10% by the proxy. Means of partial and top are over attacks."
-)
-LEARNING_SAYS = (
-    "R² on architectures of which neither they nor a twin were learned from, mean over splits (least and greatest in brackets), from the structure alone; mean and"
-    " parameters are what any must beat. surrogates.md has the slower kinds."
-)
-REGRETS_SAYS = (
-    "regret: how much less, measured without noise, the architecture has that a run of 100 queries takes for the best than the best one, mean over {runs} runs with its 95%"
-    " interval; of two objectives, the share of the front's hypervolume that is lacking; empty where a search is of one objective. rank: mean over objectives, of one each."
-    " Random search is tested against each other one in runs from the same seeds, by Wilcoxon's test at 5% after Holm's correction. Warm-ups are guided by synflow."
-)
-
-
 PARTS: dict[str, Callable[[RobBench], Any]] = {"proxies": proxies, "predictors": predictors, "searches": searches}
 
 
