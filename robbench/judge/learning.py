@@ -74,9 +74,9 @@ class Fits:
         Raises:
             CannotFit, InvalidArgument: as `judge_predictor`.
         """
-        for name in predictors:
+        for name in predictors:  # says now what would be wrong in every fit
             if ":" in name:
-                brought(name)  # says now what would be wrong in every fit
+                brought(name)
             else:
                 _check_known(name)
                 features_of(name, self.setting.features, self._measurements.space)
@@ -88,15 +88,9 @@ class Fits:
                 known = int(train_side.sum())
                 for size in sizes or [size for size in SIZES if size <= known] or [known]:
                     if size > known:
-                        raise InvalidArgument(
-                            f"sizes={size} is more than the {known} architectures with {metric} that there are to learn from."
-                        )
+                        raise InvalidArgument(f"sizes={size} is more than the {known} architectures with {metric} to learn from.")
                     for name in predictors:
-                        if ":" not in name and size < kind_of(name).fewest_rows:
-                            raise CannotFit(
-                                f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, not from {size}; name"
-                                " larger sizes, or leave this kind out."
-                            )
+                        _check_learns(name, size)
                     yield from (Fit(metric, name, size, number) for name in (*predictors, *beaten))
 
     def found(self, fit: Fit) -> Found:
@@ -147,6 +141,14 @@ def _check_known(name: str) -> None:
     if name not in KINDS:
         raise InvalidArgument(
             f"{name!r} is not a kind of surrogate.{nearest(name, KINDS)} Known: {', '.join(KINDS)}; your own is module:name."
+        )
+
+
+def _check_learns(name: str, size: int) -> None:
+    if ":" not in name and size < kind_of(name).fewest_rows:
+        raise CannotFit(
+            f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, not from {size}; name larger sizes, or"
+            " leave this kind out."
         )
 
 

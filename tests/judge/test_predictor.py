@@ -234,7 +234,7 @@ def test_a_size_that_a_kind_does_not_learn_from_is_refused(judged: RobBench) -> 
 
 
 def test_bad_options_are_refused(judged: RobBench) -> None:
-    with pytest.raises(InvalidArgument, match=r"sizes=1000 is more than the \d+ architectures with clean that there are to learn from"):
+    with pytest.raises(InvalidArgument, match=r"sizes=1000 is more than the \d+ architectures with clean to learn from"):
         card(judged, "Mean", sizes=[1000])
     with pytest.raises(InvalidArgument, match=r"'forst' is not a kind of surrogate. Did you mean 'forest'?.*your own is module:name"):
         card(judged, "Mean", beside=["forst"])
