@@ -57,6 +57,7 @@ SMALL = DartsSkeleton(channels=3, stem=False)
 ONE_CELL = DartsSkeleton(channels=3, layers=1, stem=False)
 COMMON = ("grad_norm", "plain", "snip", "fisher", "nwot", "jacov", "epe_nas", "zen")
 CROZE = ("croze", "croze_features", "croze_parameters", "croze_gradients")
+OTHERS = ("jacob_fro", "hessian", "croze_gaussian", "croze_equations", "r_score_psi_equations", "r_score_phi_equations")
 PHI = ("r_score_phi", "r_score_phi_cells")
 
 
@@ -83,6 +84,8 @@ PARTS = {
     "phi": Part(some(*CROZE, *PHI), SMALL, 16),
     "zcprob": Part(some("zcprob"), SEARCH, 64),
     "common small": Part(some("l2_norm", "synflow", *COMMON), SMALL, 64),
+    "others small": Part(some(*OTHERS), SMALL, 16, DEAR),
+    "zcprob by equations": Part(some("zcprob_equations"), SEARCH, 64, DEAR),
     "psi as released": Part(some("r_score_psi"), SMALL, 16, DEAR),
     "croze": Part(some(*CROZE), SEARCH, 16, DEAR),
     "common": Part(some(*COMMON, "grasp"), SEARCH, 64, DEAR),
