@@ -90,13 +90,13 @@ def space_named(name: str) -> SearchSpace[Any]:
 
 
 def parse(space: SearchSpace[Any], arch: Any) -> Any:
-    """`space.parse`, whose error says so where the architecture is one of another space.
+    """The architecture that a text in any spelling of the space, or what `space.parse` takes, means; the error says so where it is one of another space.
 
     Raises:
         UnknownArchitecture: it is none of this space.
     """
     try:
-        return space.parse(arch)
+        return _read(space, arch)
     except UnknownArchitecture as error:
         for other in SPACES.values():
             if other is not space and _means_one_of(other, arch):
@@ -104,9 +104,13 @@ def parse(space: SearchSpace[Any], arch: Any) -> Any:
         raise
 
 
+def _read(space: SearchSpace[Any], arch: Any) -> Any:
+    return space.from_text(arch) if isinstance(arch, str) else space.parse(arch)
+
+
 def _means_one_of(space: SearchSpace[Any], arch: Any) -> bool:
     try:
-        space.parse(arch)
+        _read(space, arch)
     except UnknownArchitecture:
         return False
     return True
