@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from robbench import CannotPlot, InvalidArgument, RobBench
+from robbench import CannotPlot, InvalidArgument, RobBench, UnknownArchitecture
 from robbench.measurements.wording import words
 from robbench.plots import COLUMN, PAGE, best_cells, cell_drawing
 from robbench.spaces.darts import DARTS
@@ -42,6 +42,16 @@ def test_arrows_are_told_apart_without_colour(width: float) -> None:
     assert heads == ["Curve", *["CurveFilledB"] * 4, "Curve"], "none is no arrow"
     assert len({(arrow.get_linestyle(), arrow.get_linewidth()) for arrow in arrows}) == 5
     assert_legible(figure)
+
+
+def test_an_architecture_of_another_space_is_drawn_without_its_store(bench: RobBench) -> None:
+    texts = [
+        {text.get_text() for text in figure.axes[0].texts}
+        for figure in (bench.plot.architecture("trnas"), cell_drawing(DARTS.graph(DARTS.parse("trnas"))))
+    ]
+    assert texts[0] == texts[1]
+    with pytest.raises(UnknownArchitecture, match="'nobody' has 1 parts"):
+        bench.plot.architecture("nobody")
 
 
 @pytest.mark.parametrize("width", [COLUMN, PAGE])
