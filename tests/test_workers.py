@@ -37,3 +37,28 @@ def test_workers_of_a_killed_search_end_in_the_middle_of_a_run(tmp_path: Path) -
     while any(worker.exists() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [worker for worker in workers if worker.exists()]
+
+
+DYING = """
+import os
+from concurrent.futures import BrokenExecutor
+from robbench.search.repeated import processes
+
+def run(number):
+    os._exit(3)
+
+if __name__ == "__main__":
+    try:
+        with processes(2) as executor:
+            list(executor.map(run, range(2)))
+    except BrokenExecutor:
+        print("broken")
+"""
+
+
+def test_who_waits_for_workers_that_died_is_told_so(tmp_path: Path) -> None:
+    """And does not wait for ever for what they held."""
+    script = tmp_path / "dying.py"
+    script.write_text(DYING)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "broken\n"

@@ -33,7 +33,7 @@ from robbench.workers import end_with_parent
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from multiprocessing.synchronize import Event
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from threadpoolctl import ThreadpoolController
@@ -160,16 +160,16 @@ def processes(workers: int) -> ProcessPoolExecutor:
 class _Processes(ProcessPoolExecutor):
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._given_up = context.Event()
-        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=(self._given_up,))
+        given_up, self._held = context.Pipe(duplex=False)
+        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=(given_up,))
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
-            self._given_up.set()
+            self._held.close()
         self.shutdown(cancel_futures=error[0] is not None)
 
 
-def _start_worker(given_up: Event) -> None:
+def _start_worker(given_up: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; what becomes of the runs, the first one says
     end_with_parent(given_up)
     _threads().limit(limits=1)
