@@ -41,8 +41,19 @@ def board(tables: Mapping[str, Tables], whole: str, training: str, title: str) -
     section = Section(
         title, f"{says}\n\nOf {rows['n'].max():.0f} classes. {BOARD_SAYS}", table, columns, figure=Dots((), "proxy", "attacks")
     )
+    return section, _short_of_proxies(rows)
+
+
+def _short_of_proxies(rows: pd.DataFrame) -> str:
     best, most = rows.iloc[0], rows.iloc[int(rows["top"].to_numpy().argmax())]
-    return section, f"{best['proxy']} ranks best under attacks ({best['attacks']:.2f}), and {most['proxy']} finds most of the best"
+    beaten, finds = _counted(rows)["behind_high"] < 0, most["top"] > _counted(rows)["top"]
+    ranks = f"{best['proxy']} ranks best" if beaten else "none ranks better than the number of parameters by more than noise"
+    return f"{ranks}, and {most['proxy'] if finds else 'that number'} finds most of the best tenth"
+
+
+def _counted(rows: pd.DataFrame) -> pd.Series[float]:
+    """The row of the number of parameters."""
+    return rows[rows["proxy"] == CONTROLS[0]].iloc[0]
 
 
 def _means(tables: Mapping[str, Tables], title: str, training: str) -> pd.DataFrame:
@@ -62,7 +73,7 @@ def _gains(tables: Mapping[str, Tables], training: str) -> pd.DataFrame:
     """What each proxy adds under attacks, a row a proxy: the mean, under how many of them it is more than noise, and how many there are."""
     attacks = _of_kinds(tables, ADDS, training).query("kind == 'attacks'")
     grouped = attacks.groupby("proxy")
-    found = grouped[[*GAINS]].mean()
+    found = grouped[[*GAINS, *(column.removeprefix("added_to_") for column in GAINS)]].mean()
     for column in GAINS:
         found[f"{column}_sure"] = attacks[f"{column}_low"].gt(0).groupby(attacks["proxy"]).sum()
     return found.assign(attacks=grouped.size())
@@ -78,14 +89,10 @@ def _reading_of_proxies(rows: pd.DataFrame, ceilings: Mapping[str, float], gains
     said = [
         f"To rank by accuracy under attacks: {best['proxy']}, {best['attacks']:.2f} of the {ceilings['attacks']:.2f} that noise allows; {_told_apart(level['proxy'])}."
     ]
-    counted = rows[rows["proxy"] == CONTROLS[0]].iloc[0]
-    if counted["behind_high"] >= 0:
-        said.append("No proxy does it better than the number of parameters by more than noise.")
+    if _counted(rows)["behind_high"] >= 0:
+        said.append("None beats the number of parameters by more than noise.")
     else:
-        better = rows[rows["attacks"] > counted["attacks"]]["proxy"]
-        said.append(
-            f"The number of parameters reaches {counted['attacks']:.2f}; {listed(better)} {'rank' if len(better) > 1 else 'ranks'} better."
-        )
+        said.append(f"It beats the number of parameters, {_counted(rows)['attacks']:.2f}, by more than noise.")
     most = rows.iloc[int(rows["top"].to_numpy().argmax())]
     said.append(
         f"To find the best tenth under attacks: {most['proxy']}, whose own best tenth holds {most['top']:.0%} of it (10% by chance)."
@@ -96,9 +103,9 @@ def _reading_of_proxies(rows: pd.DataFrame, ceilings: Mapping[str, float], gains
             near = rows[(rows[f"{kind}_high"] >= first[f"{kind}_low"]) & (rows["proxy"] != first["proxy"])]
             said.append(f"{words}: {first['proxy']}, {first[kind]:.2f} of {ceilings[kind]:.2f}; {_overlapping(near['proxy'])}.")
     beyond = rows.iloc[int(rows["partial"].to_numpy().argmax())]
-    said.append(f"Among architectures with as many parameters {beyond['proxy']} ranks best under attacks, {beyond['partial']:.2f}.")
+    said.append(f"With the number of parameters held fixed, {beyond['proxy']} ranks best under attacks, {beyond['partial']:.2f}.")
     wrong = rows[rows["attacks_high"] < 0]["proxy"]
-    said += [f"The wrong way round under attacks: {listed(wrong)}."] if len(wrong) else []
+    said += [f"Ranked the wrong way round under attacks: by {listed(wrong)}."] if len(wrong) else []
     return [*said, *(_reading_of_gains(gains, column, knows) for column, knows in GAINS.items())]
 
 
@@ -110,7 +117,8 @@ def _reading_of_gains(gains: pd.DataFrame, column: str, knows: str) -> str:
         if len(sure)
         else "no proxy adds more than noise under every attack"
     )
-    return f"To a predictor that knows {knows}, {who}; the most, mean over attacks, is {gains[column].max():+.4f} of R², by {most}."
+    known = f"{gains[column.removeprefix('added_to_')].mean():.2f}"
+    return f"To a predictor that knows {knows} (R² {known}, mean over attacks), {who}; the most is {gains[column].max():+.4f}, by {most}."
 
 
 def learning(curves: pd.DataFrame, title: str) -> tuple[list[Section], str]:
@@ -126,11 +134,13 @@ def learning(curves: pd.DataFrame, title: str) -> tuple[list[Section], str]:
     for size in sizes:
         order = shares[size].sort_values(ascending=False)
         first, second = map(str, order.index[:2])
-        ahead = _ahead(ours[ours["size"] == size], first, second)
+        r2 = ours[ours["size"] == size].pivot_table(index="metric", columns="predictor", values="r2")
+        ahead = int((r2[first] > r2[second]).sum())
         said.append(
-            f"From {size} architectures: {first}, {order.iloc[0]:.0%} of the ceiling, mean over metrics; it is ahead of {second} ({order.iloc[1]:.0%}) under {ahead}."
+            f"From {size} architectures: {first}, {order.iloc[0]:.0%} of the ceiling, mean over metrics; it is ahead of {second}"
+            f" ({order.iloc[1]:.0%}) under {ahead} of {len(r2)} metrics."
         )
-        short.append(f"{first} from {size}")
+        short.append(f"{first if ahead == len(r2) else f'{first} or {second}'} from {size}")
     detailed = curves.assign(
         noise_ceiling=[f"{row.ceiling:.3f} [{row.ceiling_low:.3f}, {row.ceiling_high:.3f}]" for row in curves.itertuples()]
     )
@@ -141,12 +151,6 @@ def learning(curves: pd.DataFrame, title: str) -> tuple[list[Section], str]:
             f"{title}, metric by metric", CURVES_SAYS, detailed, ("metric", "noise_ceiling", "predictor"), ("size", "r2"), True, figure
         ),
     ], f"{listed(short)} architectures"
-
-
-def _ahead(rows: pd.DataFrame, first: str, second: str) -> str:
-    """Under how many metrics one is ahead of another."""
-    r2 = rows.pivot_table(index="metric", columns="predictor", values="r2")
-    return f"{int((r2[first] > r2[second]).sum())} of {len(r2)} metrics"
 
 
 def regrets(random: Report, tuned: Report, title: str) -> tuple[Section, str]:
@@ -231,7 +235,8 @@ BOARD_SAYS = (
     "Spearman's correlations over classes with clean accuracy, and means over attacks and corruptions, each at the level at which architectures differ most, with 95%"
     " intervals over groups of twins. The rest is of attacks, means over them: behind: less the best's, in the same resamples; partial: with the parameters partialled out;"
     " top: which share of the best 10% is among the best 10% by the proxy; added_to_structure, added_to_proxies: R² that the proxy adds to a random forest of the structure,"
-    " and of all the other proxies, and in brackets under how many of the attacks its 95% interval is above 0, which one in forty is by chance alone."
+    " and of all the other proxies, and in brackets under how many of the attacks its 95% interval is above 0, which one in forty is by chance alone;"
+    " params and kernel_parameters are one number here, so that neither adds to the other."
 )
 LEARNING_SAYS = (
     "share: R² on architectures of which neither they nor a twin were learned from, over the noise ceiling of R², mean over metrics, after learning from so many"

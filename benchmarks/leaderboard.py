@@ -115,12 +115,12 @@ def papers() -> list[Section]:
 def composed(bench: RobBench, found: dict[str, Any]) -> Report:
     """The page."""
     sections: list[Section] = []
-    short = {"Proxies": list[str](), "Predictors": list[str](), "Searches": list[str]()}
+    short = {"Proxies, under attacks": list[str](), "Predictors": list[str](), "Searches": list[str]()}
     for dataset, training in ((CIFAR10, STANDARD), (CIFAR10, ADVERSARIAL), ("ImageNet16-120", ADVERSARIAL)):
         tables = {name: by_title for (of, name), by_title in found["proxies"].items() if of == dataset}
         section, said = board(tables, ONE, training, f"proxies of {dataset}, {NAMES[training]}")
         sections.append(section)
-        short["Proxies"].append(f"on {dataset} after {NAMES[training]} {said}")
+        short["Proxies, under attacks"].append(f"on {dataset} after {NAMES[training]} {said}")
     learned, said = learning(found["predictors"], f"predictors of {CIFAR10}, {NAMES[STANDARD]}")
     sections += learned
     short["Predictors"].append(said)
@@ -128,7 +128,7 @@ def composed(bench: RobBench, found: dict[str, Any]) -> Report:
         random, tuned = found["searches"][folder]
         section, said = regrets(random, tuned, f"searches of {title}")
         sections.append(section)
-        short["Searches"].append(f"on {title} {said}")
+        short["Searches"].append(f"on {title}, {said}")
     made = {
         **made_by(bench, 0, resamples=RESAMPLES, resamples_of_gains=FEW, splits=SPLITS, budget=100, proxy=ONE),
         "store": " and ".join(dict(FILES)),

@@ -114,7 +114,7 @@ class Report:
 
     def markdown(self) -> str:
         """A page."""
-        lines = [f"# {self.title}", "", *self.summary, ""]
+        lines = [f"# {self.title}", "", *(line for sentence in self.summary for line in (sentence, ""))]
         if self.faults:
             lines += ["What went wrong:", "", *(f"- {fault}" for fault in self.faults), ""]
         for section in self.sections:
