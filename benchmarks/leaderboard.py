@@ -1,7 +1,7 @@
 """Everything built in, judged on the published data: proxies, predictors and searches.  Writes docs/leaderboard.md.
 
 Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.  What is finished is kept in
-scratch/leaderboard: cut it whenever you like, and go on with the same command.  Half an hour of two cores; it gives way to whatever else runs.
+scratch/leaderboard: cut it whenever you like, and go on with the same command.  Twenty minutes of a core; it gives way to whatever else runs.
 
     python benchmarks/leaderboard.py                       # writes docs/leaderboard.md
     python benchmarks/leaderboard.py --out report.html     # the same elsewhere, in any form of a report

@@ -117,4 +117,4 @@ def made_html(made: Mapping[str, Any]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return not text or text.lstrip("-")[:1].isdigit()
+    return not text or text.lstrip("+-")[:1].isdigit()
