@@ -25,7 +25,7 @@ from published import ROOT, TARGETS, row, table
 
 from robbench import RobBench, analysis
 from robbench.spaces.nb201 import NB201
-from robbench.surrogates import features, splits
+from robbench.surrogates import splits
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.ensemble import GRAPH_SHARE
 from robbench.surrogates.fitting import gather, scores
@@ -67,7 +67,7 @@ def rows() -> Rows:
 
 def columns(sets: str) -> np.ndarray:
     """Which of the features are of these sets."""
-    wanted = set(features.of_architectures(NB201, sets, NB201.members[:1]).names)
+    wanted = {name for one in sets.split("+") for function in NB201.features[one] for name in function(NB201.members[:1]).names}
     return np.flatnonzero([name in wanted for name in rows().names])
 
 

@@ -10,7 +10,7 @@ from robbench.spaces import SearchSpace
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.ensemble import Ensemble
-from robbench.surrogates.features import SEPARATOR
+from robbench.surrogates.features import SEPARATOR, parse_sets
 from robbench.surrogates.forest import Forest
 from robbench.surrogates.graph import Graph
 from robbench.surrogates.models import Model
@@ -34,21 +34,21 @@ BESIDE: dict[str, str] = {"graph": "terms", "ensemble": "terms"}
 
 
 def features_of(model: str, features: str, space: SearchSpace[Any]) -> str:
-    """Feature sets that a kind learns from: those named, and its own.
+    """Feature sets that a kind learns from: those named, in their canonical spelling, and its own.
 
     Raises:
-        InvalidArgument: there is no such kind, or the space has not what it takes.
+        InvalidArgument: there is no such kind or feature set, or the space has not what the kind takes.
     """
     kind_of(model)
-    own = BESIDE.get(model)
-    if own is None or own in features.split(SEPARATOR):
-        return features
+    own, sets = BESIDE.get(model), parse_sets(space, features)
+    if own is None or own in sets:
+        return SEPARATOR.join(sets)
     if own not in space.features:
         raise InvalidArgument(
             f"a surrogate of kind {model!r} runs along the terms of a cell, and {space.title} does not write them out; expected one of"
             f" {', '.join(kind for kind in KINDS if kind not in BESIDE)}."
         )
-    return f"{features}{SEPARATOR}{own}"
+    return SEPARATOR.join((*sets, own))
 
 
 def kind_of(name: str) -> type[Model]:

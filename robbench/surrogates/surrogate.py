@@ -113,7 +113,7 @@ class Surrogate:
                 f"the surrogate of {about.target} was fitted on features of version {about.feature_version};"
                 f" this RobBench computes version {space.feature_version}. Fit it again with `robbench fit`."
             )
-        table = features.table(about.features, measurements, about.dataset)
+        table = features.table(about.features, measurements, about.dataset, about.training)
         if list(table.names) != about.feature_names:
             differ = sorted(set(table.names) ^ set(about.feature_names)) or ["their order"]
             raise NotMeasured(

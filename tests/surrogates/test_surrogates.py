@@ -424,7 +424,7 @@ def test_held_out_architectures_are_no_twins_of_those_that_it_learned_from(kind:
 
 def feature_table(bench: RobBench) -> np.ndarray:
     """Of each class."""
-    return of_architectures(bench.space, "operations", bench.classes).values
+    return of_architectures("operations", bench.measurements, bench.classes, "toy10").values
 
 
 def test_what_is_measured_after_a_fit_is_held_out_and_calibrates_nothing(fitted: Path) -> None:
