@@ -18,7 +18,7 @@ from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
-from robbench.surrogates.kinds import features_of, kind_of
+from robbench.surrogates.kinds import features_of, fitted, kind_of
 from robbench.surrogates.known import follows, numbers_of, refuse_known
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
@@ -127,8 +127,8 @@ def fit(
         bench: where the measurements are.
         target: a metric, or several, as a list or joined by "+"; an attack or corruption without a level means its whole curve.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.  A metric is one: with ``"structure+clean+fgsm@1/255"`` what was measured of
-            these stands beside the structure, and the surrogate predicts where they were measured and the target was not.  A kind that runs along the
-            graph takes ``terms`` beside them.
+            these stands beside the structure, and the surrogate predicts where they were measured and the target was not; see
+            `robbench.surrogates.residual`.  A kind that runs along the graph takes ``terms`` beside them.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; ``"graph"``, networks along the cell's graph, or ``"ensemble"`` of
             these and a blend, which need torch to be fitted; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
             ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
@@ -165,12 +165,12 @@ def fit(
     folds = left_out if split == splits.FOLDS else []
     with clock(f"{target}: {model} of {int(train_side.sum())} architectures", 1 + len(folds), shown=progress) as done:
         start = time.perf_counter()
-        fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed, data.names)
+        model_of_all = fitted(model, data.features[train_side], data.targets[train_side], len(data.outputs), seed, data.names)
         seconds = time.perf_counter() - start
         done()
-        judged = [fitted] if not folds else []
+        judged = [model_of_all] if not folds else []
         for part in folds:
-            judged.append(learner.fit(data.features[~part], data.targets[~part], len(data.outputs), seed, data.names))
+            judged.append(fitted(model, data.features[~part], data.targets[~part], len(data.outputs), seed, data.names))
             done()
     outputs = [str(metric) for metric in data.outputs]
     about = About(
@@ -190,7 +190,7 @@ def fit(
         versions={"robbench": __version__, **_versions()},
         seconds=round(seconds, 2),
     )
-    surrogate = Surrogate(about, fitted, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
+    surrogate = Surrogate(about, model_of_all, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
     means = np.empty((len(data.rows), len(outputs)))
     for part, one in zip(left_out, judged, strict=True):
         means[part] = Surrogate(about, one, surrogate.training_rows, surrogate.calibration).predict(data.features[part])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robbench import CannotFit, InvalidArgument, NotMeasured, RobBench
+from robbench import CannotFit, DamagedStore, InvalidArgument, NotMeasured, RobBench
 from robbench.measurements.metrics import parse
 from robbench.measurements.question import Question
 from robbench.spaces.nb201 import NB201, Cell
@@ -16,10 +16,14 @@ from robbench.spaces.nb201.features import paths
 from robbench.store.arrays import Array
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
-from robbench.surrogates import fit
+from robbench.surrogates import Surrogate, fit
 from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather
+from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.known import follows
+from robbench.surrogates.networks import Networks
+from robbench.surrogates.small import Ridge
+from robbench.surrogates.surrogate import DECIMALS
 from tests.synthetic import array
 
 HELD = NB201.members[::37]
@@ -240,3 +244,48 @@ def test_what_follows_from_the_structure_is_known_of_any_architecture(path: Path
     unheld = next(arch for arch in NB201.members if NB201.key(arch) not in ROWS.class_row)
     values = np.append(of_architectures("operations", RobBench(store).measurements, [unheld], "toy10").values, unheld.kernel_parameters)
     assert RobBench(store).predict(unheld, "clean").mean == surrogate.predict(values[np.newaxis])[0, 0]
+
+
+# What a linear function of known accuracies leaves
+
+
+@pytest.mark.parametrize(
+    ("kind", "library"), [("forest", "sklearn"), ("boosting", "xgboost"), ("networks", "threadpoolctl"), ("small", "sklearn")]
+)
+def test_a_kind_learns_what_a_linear_function_of_known_accuracies_leaves(
+    kind: str, library: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(library)
+    monkeypatch.setattr(Networks, "settings", Networks.settings._replace(members=2, epochs=1, fewest_steps=100))
+    store = Path(shutil.copy(path, tmp_path / "store.h5"))
+    surrogate = fit(RobBench(store), "pgd@1/255", features=KNOWN, model=kind, train=0.7, seed=2)
+    bench = RobBench(store)
+    data = gather(bench.measurements, "pgd@1/255", KNOWN)
+    learned = np.isin(data.rows, surrogate.training_rows)
+    known, targets = data.features[learned, -2:], data.targets[learned]
+    linear = Ridge.fit(known, targets, targets.shape[1], 0)
+    rest = kind_of(kind).fit(data.features[learned], targets - linear.predict(known), 1, 2)
+    expected = linear.predict(data.features[:, -2:])[:, :1] + rest.predict(data.features)
+    np.testing.assert_array_equal(surrogate.predict(data.features), expected.clip(0, 1).round(DECIMALS))
+    surrogate.save(store)
+    archs = [bench.classes[row] for row in data.rows]
+    np.testing.assert_array_equal(RobBench(store).predict_many(archs, "pgd@1/255")[:, 0], expected[:, 0].clip(0, 1).round(DECIMALS))
+    assert surrogate.about.scores["pgd@1/255"]["r2"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("model", "features"), [("process", KNOWN), ("ridge", KNOWN), ("networks", "operations"), ("networks", "operations+synflow")]
+)
+def test_a_kind_that_is_linear_itself_or_knows_no_accuracy_learns_as_ever(
+    model: str, features: str, bench: RobBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Networks, "settings", Networks.settings._replace(members=2, epochs=1, fewest_steps=10))
+    assert isinstance(fit(bench, "pgd@1/255", features=features, model=model, train=0.7).model, kind_of(model))
+
+
+@pytest.mark.parametrize("known", [np.array([0]), np.array([4, 99]), np.array([0.5, 1.0])])
+def test_a_linear_function_that_does_not_fit_is_damage(known: np.ndarray, bench: RobBench) -> None:
+    pytest.importorskip("sklearn")
+    kept = fit(bench, "pgd@1/255", features=KNOWN, model="forest", train=0.7).fitted()
+    with pytest.raises(DamagedStore, match="the linear function of known accuracies does not fit to the features and outputs"):
+        Surrogate.of(kept._replace(arrays=kept.arrays | {"model.known": known}))
