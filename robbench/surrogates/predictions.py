@@ -139,7 +139,7 @@ class Predictions:
         row, parsed = self._row(arch), self._measurements.lookup.parse(arch)
         values = self._features([arch])[0] if row is None else self._table.values[row]
         missing = [name for name in self._table.needed if np.isnan(values[self._table.names.index(name)])]
-        lacks = f"{' and '.join(self._table.needed)}, and {' and '.join(missing)} was not" if missing else "proxies, and none was"
+        lacks = f"{', '.join(self._table.needed)}, of which {', '.join(missing)} was not" if missing else "proxies, and none was"
         return NotMeasured(
             f"{self._output} is predicted from {lacks} measured for {parsed}; fit a surrogate with features='structure', which needs none."
         )

@@ -216,7 +216,9 @@ def test_a_store_predicts_the_same_when_it_is_opened_again(fitted: RobBench) -> 
 
 def test_an_architecture_without_a_known_metric_is_not_predicted(fitted: RobBench) -> None:
     lacking = fitted.classes[LACKING]
-    said = r"pgd@1/255 is predicted from clean and fgsm@1/255, and fgsm@1/255 was not measured for .*features='structure', which needs none"
+    said = (
+        r"pgd@1/255 is predicted from clean, fgsm@1/255, of which fgsm@1/255 was not measured for .*features='structure', which needs none"
+    )
     with pytest.raises(NotMeasured, match=said):
         fitted.predict(lacking, "pgd@1/255")
     with pytest.raises(NotMeasured, match=said):
@@ -233,7 +235,7 @@ def test_an_architecture_that_the_store_does_not_hold_is_as_well_known_as_its_cl
     unknown = next(arch for arch in unheld if NB201.key(arch) not in held)
     np.testing.assert_array_equal(fitted.predict(relabelled, "pgd@1/255")[:3], fitted.predict(held[NB201.key(relabelled)], "pgd@1/255")[:3])
     for ask in (fitted.predict, lambda arch, metric: fitted.predict_many([relabelled, arch], metric)):
-        with pytest.raises(NotMeasured, match="from clean and fgsm@1/255, and clean and fgsm@1/255 was not measured for"):
+        with pytest.raises(NotMeasured, match="from clean, fgsm@1/255, of which clean, fgsm@1/255 was not measured for"):
             ask(unknown, "pgd@1/255")
 
 
