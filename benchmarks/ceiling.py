@@ -228,11 +228,13 @@ that sees more than the function is higher still.
 FEW_SAYS = """## From {few} architectures
 
 cifar10; mean of R² on the test sides of {splits} splits.  Every kind sees the structure, with signal.  What is known of every architecture, of those to predict, too,
-is a feature: clean or FGSM accuracy on both datasets, or the published proxies of cifar10.
+is a feature, as in `robbench fit --features structure+signal+clean+fgsm`: clean accuracy, FGSM accuracy at 1/255 or at every level, the published proxies.
 
-Targets in plenty hardly help with so few: what is known of all architectures does.  With clean and FGSM accuracy known of all, a Gaussian process learns PGD from a
-hundred nearly as well as the others do from thousands of architectures without them; networks, which do not weigh features by what each says alone, make far
-less of it.  Proxies beside a linear kernel go wrong where one is far from what was learned from.
+Targets in plenty hardly help with so few: what is known of all architectures does.  With clean and FGSM accuracy at one level known, trees and a Gaussian process
+learn PGD from a hundred nearly as well as the others do from thousands of architectures without them.  With FGSM at every level, boosting does better than that,
+and comes to the noise ceiling of what knows the function alone: FGSM has seen what the same training made of the network, noise and all.  Trees and networks learn
+what a linear function of the known accuracies leaves; on development groups they made far less of these without it.  Proxies beside a linear kernel go wrong
+where one is far from what was learned from.
 """
 
 
