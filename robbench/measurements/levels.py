@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -83,23 +83,28 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
 def interpolated(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
     """The values ``(rows, levels, …)`` at a level between two measured ones: ``(rows, …)``.
 
-    Piecewise cubic Hermite interpolation, which is monotone wherever the measurements are (Fritsch and Carlson, 1980).
-
     Raises:
         LevelNotMeasured: the level is not between two measured ones.
     """
-    from scipy.interpolate import PchipInterpolator
-
     levels, level = header.levels, question.metric.level
     if level is None or not levels or not min(levels) < level < max(levels):
         raise LevelNotMeasured(not_at_level(question, levels) + " Only levels between these are interpolated.")
     order, along = np.argsort(levels), 1 + list(header.axes).index(str(header.level_axis))
-    ordered = np.moveaxis(np.take(values, order, axis=along), along, -1)
-    measured = ~np.isnan(ordered).any(axis=-1)
-    result = np.full(measured.shape, np.nan)
-    if measured.any():
-        result[measured] = PchipInterpolator(np.take(levels, order), ordered[measured], axis=-1)(level)
-    return result
+    return between(np.take(levels, order), np.moveaxis(np.take(values, order, axis=along), along, -1), level)
+
+
+def between(levels: Sequence[float] | np.ndarray, values: np.ndarray, level: float) -> np.ndarray:
+    """Values ``(…, levels)`` at rising levels, at a level between the first and the last of them: ``(…)``; NaN where one of them is.
+
+    Piecewise cubic Hermite interpolation, which is monotone wherever the values are (Fritsch and Carlson, 1980).
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    known = ~np.isnan(values).any(axis=-1)
+    found = np.full(known.shape, np.nan)
+    if known.any():
+        found[known] = PchipInterpolator(levels, values[known], axis=-1)(level)
+    return found
 
 
 def not_at_level(question: Question, levels: list[float]) -> str:

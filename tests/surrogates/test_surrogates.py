@@ -35,6 +35,7 @@ from robbench.surrogates import Surrogate, fit, kinds
 from robbench.surrogates.blend import NETWORKS_SHARE
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.conformal import half_widths
+from robbench.surrogates.curves import falling
 from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather, scores
 from robbench.surrogates.forest import Forest
@@ -42,7 +43,6 @@ from robbench.surrogates.graph import Graph
 from robbench.surrogates.networks import Networks
 from robbench.surrogates.predictions import Surrogates
 from robbench.surrogates.splits import SPLITS, TWIN, Twins, split
-from robbench.surrogates.surrogate import falling
 from tests import synthetic
 from tests.synthetic import array
 from tests.tampering import tampered
@@ -371,7 +371,7 @@ def test_questions_that_no_surrogate_answers(fitted: Path, toy: RobBench) -> Non
         bench.predict(ARCH, "clean", dataset="toy100")
     with pytest.raises(InvalidArgument, match=r"predict has no option 'seed'"):
         bench.predict(ARCH, "clean", seed=777)  # type: ignore[call-arg]
-    with pytest.raises(InvalidArgument, match=r"a prediction has no seed and is never interpolated; leave seed and interpolate out"):
+    with pytest.raises(InvalidArgument, match=r"a prediction has no seed; leave seed out"):
         bench.oracle("clean", on="surrogate", seed=777)
     with pytest.raises(UnknownArchitecture, match="predict_many takes a sequence of them, and predict takes one"):
         bench.predict_many(ARCH, "clean")
