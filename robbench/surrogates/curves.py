@@ -6,6 +6,7 @@ reading_of(["clean", "pgd@1/255", "pgd@2/255"], [[1, 2]], parse("pgd@1.5/255")).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ class Curve(NamedTuple):
     @classmethod
     def of(cls, known: Sequence[Metric], metric: Metric) -> Self:
         """Of those outputs, by what each is, that are this metric at some level."""
-        found = sorted((one.level, index) for index, one in enumerate(known) if one[::2] == metric[::2] and one.level is not None)
+        found = sorted((one.level, index) for index, one in enumerate(known) if _what(one) == _what(metric) and one.level is not None)
         return cls(tuple(level for level, _ in found), tuple(index for _, index in found))
 
     def at(self, level: float | None) -> int | None:
@@ -80,13 +81,18 @@ def reading_of(outputs: Sequence[str], monotone: Sequence[Sequence[int]], metric
     known = [parse(output) for output in outputs]
     own = Curve.of(known, metric)
     for index, one in enumerate(known):
-        if one[::2] == metric[::2] and (one.level is metric.level is None or own.at(metric.level) == index):
+        if _what(one) == _what(metric) and (one.level is metric.level is None or own.at(metric.level) == index):
             return Reading(one, index)
     if metric.level is None or not own.levels or not own.levels[0] < metric.level < own.levels[-1]:
         return None
-    others = {one[::2]: Curve.of(known, one) for one in known if one[::2] != metric[::2]}
+    others = {_what(one): Curve.of(known, one) for one in known if _what(one) != _what(metric)}
     order, ends = before(len(known), monotone), own.around(metric.level)
     return Reading(metric, None, own, tuple(one for one in others.values() if all(_above(order, one.at(end), own.at(end)) for end in ends)))
+
+
+def _what(metric: Metric) -> tuple[str, str]:
+    """A metric at whatever level."""
+    return metric.name, metric.measure
 
 
 def _above(order: np.ndarray, one: int | None, other: int | None) -> bool:
@@ -98,10 +104,15 @@ def falling(values: np.ndarray, curves: Sequence[Sequence[int]]) -> np.ndarray:
 
     Curves may share outputs: an attack's falls over eps, and from each of its outputs to the worst case at that eps.
     """
-    order, drawn = before(values.shape[1], curves), np.ascontiguousarray(values.T)
     values = values.copy()
-    for output in sorted({output for curve in curves for output in curve}):
-        values[:, output] = (np.minimum.reduce(drawn[order[:, output]]) + np.maximum.reduce(drawn[order[output]])) / 2
+    first, second = np.array([step for curve in curves for step in pairwise(curve)], np.intp).reshape(-1, 2).T
+    rises = (values[:, first] < values[:, second]).any(axis=1)
+    if rises.any():
+        order, drawn = before(values.shape[1], curves), np.ascontiguousarray(values[rises].T)
+        mended = [
+            (np.minimum.reduce(drawn[above]) + np.maximum.reduce(drawn[below])) / 2 for above, below in zip(order.T, order, strict=True)
+        ]
+        values[rises] = np.array(mended).T
     return values
 
 

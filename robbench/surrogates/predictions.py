@@ -243,19 +243,21 @@ class Surrogates:
     def _none_fits(self, question: Question, wanted: str, abouts: Mapping[_Key, About]) -> NotMeasured:
         """What to raise: no surrogate was fitted of what is wanted, or to other levels."""
         store, metric = self._measurements.store, question.metric
-        others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
-        said = f"no surrogate of {wanted} of {question.dataset} ({question.training}) is in {store.file_name}; it holds {others}."
+        said = f"no surrogate of {wanted} of {question.dataset} ({question.training}) is in {store.file_name}"
+        dataset = "" if question.dataset == self._measurements.default_dataset else f" --dataset {question.dataset}"
+        command = f"robbench fit {store.file_name}{dataset} --target"
         here = [about for key, about in abouts.items() if key[:2] == (question.dataset, question.training)]
         curves = {about.target: Curve.of(list(map(parse, about.outputs)), metric).levels for about in here}
         target, levels = max(curves.items(), key=lambda one: len(one[1]), default=("", ()))
         if not levels or wanted != str(metric):
-            return NotMeasured(f"{said} `robbench fit` adds one: robbench fit {store.file_name} --target {wanted}")
+            others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
+            return NotMeasured(f"{said}; it holds {others}. `robbench fit` adds one: {command} {wanted}")
         first, last = (level_text(metric.name, level) for level in (levels[0], levels[-1]))
-        reach = f"at {first} only" if len(levels) == 1 else f"from {first} to {last}, and at any level in between"
+        reach = f"at {first} alone" if len(levels) == 1 else f"from {first} to {last}, at any level in between"
         needs = f" {metric.name} needs a level: {metric.entry.axis}=…." if metric.level is None else ""
         return LevelNotMeasured(
-            f"{said}{needs} That of {target} predicts {metric.name} {reach}. One of the whole curve, of all levels that were measured, predicts most:"
-            f" robbench fit {store.file_name} --target {metric._replace(level=None)}"
+            f"{said}.{needs} The one of {target} predicts {metric.name} {reach}. For other levels, fit the whole curve of all that were measured:"
+            f" {command} {metric._replace(level=None)}"
         )
 
     def _described(self, key: _Key) -> About | None:
