@@ -12,10 +12,12 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from robbench.measurements.levels import between
-from robbench.measurements.metrics import Metric, parse, same_level
+from robbench.measurements.metrics import WORST_CASE, Metric, parse, same_level
 
 DECIMALS = 6
 """Predictions are rounded: what is beyond depends on the order in which a machine sums."""
+_SELDOM = 0.01
+"""Of architectures: their measurements may rise by noise."""
 
 
 class Curve(NamedTuple):
@@ -70,12 +72,12 @@ class Reading(NamedTuple):
         return self.metric.level
 
 
-def reading_of(outputs: Sequence[str], monotone: Sequence[Sequence[int]], metric: Metric) -> Reading | None:
+def reading_of(outputs: Sequence[str], curves: Sequence[Sequence[int]], metric: Metric) -> Reading | None:
     """How a metric is read off outputs; None where it is neither one of them nor between two levels of its curve.
 
     Arguments:
         outputs: metrics.
-        monotone: outputs that fall along each of these lists.
+        curves: outputs that fall along each of these lists.
         metric: what is asked for.
     """
     known = [parse(output) for output in outputs]
@@ -86,7 +88,7 @@ def reading_of(outputs: Sequence[str], monotone: Sequence[Sequence[int]], metric
     if metric.level is None or not own.levels or not own.levels[0] < metric.level < own.levels[-1]:
         return None
     others = {_what(one): Curve.of(known, one) for one in known if _what(one) != _what(metric)}
-    order, ends = before(len(known), monotone), own.around(metric.level)
+    order, ends = before(len(known), curves), own.around(metric.level)
     return Reading(metric, None, own, tuple(one for one in others.values() if all(_above(order, one.at(end), own.at(end)) for end in ends)))
 
 
@@ -97,6 +99,19 @@ def _what(metric: Metric) -> tuple[str, str]:
 
 def _above(order: np.ndarray, one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and bool(order[one, other])
+
+
+def monotone(outputs: Sequence[Metric], measured: np.ndarray) -> list[list[int]]:
+    """Outputs along which the measurements, ``(rows, outputs)`` or more, all but never rise: those of one threat in the order of levels, where it has
+    several; and an attack and the worst case at its level.
+    """
+    curves = dict.fromkeys(Curve.of(outputs, metric) for metric in outputs)
+    along = [list(curve.outputs) for curve in curves if len(curve.outputs) > 1]
+    attacks = [curve for curve in curves if curve.outputs and outputs[curve.outputs[0]].entry.kind == "attack"]
+    for index, metric in enumerate(outputs):
+        if metric.name == WORST_CASE:
+            along += [[attack, index] for curve in attacks if (attack := curve.at(metric.level)) is not None]
+    return [ordered for ordered in along if (np.diff(measured[:, ordered], axis=1) > 0).any(axis=1).mean() < _SELDOM]
 
 
 def falling(values: np.ndarray, curves: Sequence[Sequence[int]]) -> np.ndarray:

@@ -13,11 +13,11 @@ from robbench.arguments import checked_choice, options_checked
 from robbench.clock import clock
 from robbench.errors import CannotFit
 from robbench.measurements.measurements import Bench, Measurements
-from robbench.measurements.metrics import TABLE, WORST_CASE, Metric, parse
+from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
-from robbench.surrogates.curves import Curve
+from robbench.surrogates.curves import monotone
 from robbench.surrogates.kinds import features_of, kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
@@ -25,7 +25,6 @@ from robbench.version import __version__
 
 FEWEST_TEST = 20
 """Architectures on a test side."""
-_SELDOM = 0.01
 _LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
 
@@ -184,7 +183,7 @@ def fit(
         training=data.training,
         target=target,
         outputs=outputs,
-        monotone=_monotone(data, train_side),
+        monotone=monotone(data.outputs, data.targets[train_side]),
         model=model,
         model_version=learner.version,
         features=features,
@@ -230,18 +229,6 @@ def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "mae": float(np.abs(measured - predicted).mean()),
         "n": len(measured),
     }
-
-
-def _monotone(data: Data, train_side: np.ndarray) -> list[list[int]]:
-    """Outputs along which the measurements all but never rise: of one threat in the order of levels; and of an attack and the worst case at one level."""
-    curves = dict.fromkeys(Curve.of(data.outputs, metric) for metric in data.outputs)
-    along = [list(curve.outputs) for curve in curves if len(curve.outputs) > 1]
-    for worst in (index for index, metric in enumerate(data.outputs) if metric.name == WORST_CASE):
-        level = data.outputs[worst].level
-        above = [curve.at(level) for curve in curves if curve.outputs and data.outputs[curve.outputs[0]].entry.kind == "attack"]
-        along += [[attack, worst] for attack in above if attack is not None]
-    rises = [(np.diff(data.targets[train_side][:, outputs], axis=1) > 0).any(axis=1).mean() for outputs in along]
-    return [outputs for outputs, rise in zip(along, rises, strict=True) if rise < _SELDOM]
 
 
 def _versions() -> dict[str, str]:

@@ -556,6 +556,7 @@ def test_a_description_of_a_later_version_is_refused_and_not_listed(fitted: Path
         {"outputs": 3},
         {"outputs": []},
         {"outputs": ["pdg"]},
+        {"outputs": ["clean", "pgd@1/255", "pgd@2/255", "pgd@1/255"]},
         {"monotone": [[7]]},
         {"features": None},
         {"feature_names": [1]},
