@@ -163,7 +163,7 @@ class RobBench:
             dataset: the bench's default if left out.
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
-            interpolate: allow a level between two measured ones (monotone cubic); `explain` says when it was used.
+            interpolate: allow a level between two measured ones (monotone cubic, of log-odds over the root of the level); `explain` says when it was used.
             epoch: a point of the learning curve, as the source counts epochs, instead of the published result.
             unknown: any other option is an error that names the nearest.
 

@@ -58,7 +58,9 @@ class Reading(NamedTuple):
         """``(rows, outputs)`` → ``(rows,)``; between two levels, monotone in the level wherever the outputs are."""
         if self.output is not None:
             return values[:, self.output]
-        found = [between(curve.levels, values[:, curve.outputs], self._level) for curve in (self.curve, *self.above)]
+        found = [
+            between(curve.levels, values[:, curve.outputs], self._level, self.metric.entry.unit) for curve in (self.curve, *self.above)
+        ]
         return np.asarray(np.round(np.minimum.reduce(found), DECIMALS))
 
     @property
