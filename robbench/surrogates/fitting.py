@@ -18,6 +18,7 @@ from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
+from robbench.surrogates.curves import monotone
 from robbench.surrogates.kinds import features_of, fitted, kind_of
 from robbench.surrogates.known import follows, numbers_of, refuse_known
 from robbench.surrogates.splits import Twins
@@ -26,7 +27,6 @@ from robbench.version import __version__
 
 FEWEST_TEST = 20
 """Architectures on a test side."""
-_SELDOM = 0.01
 _LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
 
@@ -125,7 +125,8 @@ def fit(
 
     Arguments:
         bench: where the measurements are.
-        target: a metric, or several, as a list or joined by "+"; an attack or corruption without a level means its whole curve.
+        target: a metric, or several, as a list or joined by "+"; one that has levels and names none, such as ``"pgd"`` or ``"worst_case"``, means its
+            whole curve, of which any level in between is predicted, too.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.  A metric is one: with ``"structure+clean+fgsm@1/255"`` what was measured of
             these stands beside the structure, and the surrogate predicts where they were measured and the target was not; see
             `robbench.surrogates.residual`.  A kind that runs along the graph takes ``terms`` beside them.
@@ -178,7 +179,7 @@ def fit(
         training=data.training,
         target=target,
         outputs=outputs,
-        monotone=_curves(data, train_side),
+        monotone=monotone(data.outputs, data.targets[train_side]),
         model=model,
         model_version=learner.version,
         features=features,
@@ -228,17 +229,6 @@ def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "mae": float(np.abs(measured - predicted).mean()),
         "n": len(measured),
     }
-
-
-def _curves(data: Data, train_side: np.ndarray) -> list[list[int]]:
-    """The outputs of one threat in the order of their levels, where the measurements all but never rise along them."""
-    found = []
-    for name in dict.fromkeys(metric.name for metric in data.outputs):
-        levels = {metric.level: index for index, metric in enumerate(data.outputs) if metric.name == name and metric.level is not None}
-        curve = [levels[level] for level in sorted(levels)]
-        if len(curve) > 1 and (np.diff(data.targets[train_side][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
-            found.append(curve)
-    return found
 
 
 def _versions() -> dict[str, str]:

@@ -20,16 +20,14 @@ def numbers_of(measurements: Measurements, question: Question, metrics: Iterable
     """The numbers that metrics such as ``["clean", "pgd@1/255"]`` or ``["pgd"]`` (its whole curve, by falling accuracy) name, each once.
 
     Raises:
-        UnknownMetric, NotMeasured: as for a query.
+        UnknownMetric, NotMeasured: as for a query; LevelNotMeasured where a worst case has no curve, since its attacks have no level in common.
     """
     found: list[Metric] = []
     for text in metrics:
         metric = parse(text)
-        if metric.level is None and metric.entry.axis is not None and metric.entry.kind != "derived":
-            name = measurements.resolve(question._replace(metric=metric)).name()
-            found += [metric._replace(level=level) for level in sorted(measurements.store.header(name).levels)]
-        else:
-            found.append(metric)
+        curve = metric.level is None and metric.entry.axis is not None
+        levels = sorted(measurements.levels(question._replace(metric=metric))) if curve else []
+        found += [metric._replace(level=level) for level in levels] or [metric]
     return list(dict.fromkeys(found))
 
 

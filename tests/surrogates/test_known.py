@@ -17,13 +17,13 @@ from robbench.store.arrays import Array
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from robbench.surrogates import Surrogate, fit
+from robbench.surrogates.curves import DECIMALS
 from robbench.surrogates.features import of_architectures, table
 from robbench.surrogates.fitting import gather
 from robbench.surrogates.kinds import kind_of
 from robbench.surrogates.known import follows
 from robbench.surrogates.networks import Networks
 from robbench.surrogates.small import Ridge
-from robbench.surrogates.surrogate import DECIMALS
 from tests.synthetic import array
 
 HELD = NB201.members[::37]
@@ -226,6 +226,16 @@ def test_an_architecture_without_a_known_metric_is_not_predicted(fitted: RobBenc
     oracle = fitted.oracle("pgd@1/255", on="surrogate", missing="nan")
     assert np.isnan(oracle(lacking))
     assert oracle(fitted.classes[0]) == fitted.predict(fitted.classes[0], "pgd@1/255").mean
+
+
+def test_between_levels_what_is_lacking_is_lacking(path: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(path, tmp_path / "store.h5"))
+    fit(RobBench(store), "pgd", features=KNOWN, model="ridge", split="folds").save(store)
+    bench = RobBench(store)
+    ends = [bench.predict(bench.classes[0], f"pgd@{level}/255").mean for level in (1, 2)]
+    assert ends[1] < bench.predict(bench.classes[0], "pgd@1.5/255").mean < ends[0]
+    with pytest.raises(NotMeasured, match=r"pgd@1.5/255 is predicted from clean, fgsm@1/255, of which fgsm@1/255 was not measured for"):
+        bench.predict(bench.classes[LACKING], "pgd@1.5/255")
 
 
 def test_an_architecture_that_the_store_does_not_hold_is_as_well_known_as_its_class(fitted: RobBench) -> None:
