@@ -117,16 +117,14 @@ def table(text: str, measurements: Measurements, dataset: str, training: str | N
         InvalidArgument, NotMeasured: as `parse_sets`, `proxies` and a query.
     """
     space, lookup = measurements.space, measurements.lookup
-    twins = Groups.of(map(space.twin_key, lookup.exact))
-    group = np.array(twins.group, np.intp)
+    archs, group = _told_apart(measurements)
     columns = known(measurements, text, dataset, training)
     measured = [proxies(measurements, dataset)] if PROXIES in parse_sets(space, text) else []
     identity = "exact" if measured or any(column.rows == "exact" for column in columns) else "class"
     measured += [Features((str(column.question.metric),), _of_exact(measurements, column)[:, np.newaxis]) for column in columns]
     equal = np.arange(len(group)) if identity == "exact" else lookup.class_of if columns else group
     _, first, row_of = np.unique(equal, return_index=True, return_inverse=True)
-    structure = _structure(space, text, [lookup.exact[position] for position in twins.representative])
-    parts = [part._replace(values=part.values[group[first]]) for part in structure]
+    parts = [part._replace(values=part.values[group[first]]) for part in _structure(space, text, archs)]
     joined = _joined(parts + [part._replace(values=part.values[first]) for part in measured])
     return Table(*joined, row_of.reshape(-1), tuple(str(column.question.metric) for column in columns), identity)
 
@@ -145,6 +143,13 @@ def of_architectures(text: str, measurements: Measurements, archs: Sequence[Any]
     columns = known(measurements, text, dataset, training)
     measured = [Features((str(one.question.metric),), _of_each(measurements, one, archs)[:, np.newaxis]) for one in columns]
     return _joined([*_structure(space, text, archs), *measured])
+
+
+def _told_apart(measurements: Measurements) -> tuple[Sequence[Any], np.ndarray]:
+    """The architectures that features of the structure are computed of, and which of them is that of each exact one, ``(exact,)``."""
+    exact = measurements.lookup.exact
+    twins = Groups.of(map(measurements.space.twin_key, exact))
+    return [exact[position] for position in twins.representative], np.array(twins.group, np.intp)
 
 
 def _of_exact(measurements: Measurements, column: Column) -> np.ndarray:
