@@ -25,7 +25,7 @@ from published import ROOT, TARGETS, row, table
 
 from robbench import RobBench, analysis
 from robbench.spaces.nb201 import NB201
-from robbench.surrogates import features, splits
+from robbench.surrogates import splits
 from robbench.surrogates.blend import Blend
 from robbench.surrogates.ensemble import GRAPH_SHARE
 from robbench.surrogates.fitting import gather, scores
@@ -37,7 +37,7 @@ from robbench.surrogates.splits import Twins
 CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "ceiling"
 DATASETS = ["cifar10", "cifar100"]
 ASKED = len(DATASETS) * len(TARGETS)
-SEEDS = range(1)
+SEEDS = range(5)
 """Of the splits for the test of all; a fit of networks along the graph takes the longest."""
 FEW_SEEDS = range(3)
 FEW = 100
@@ -58,7 +58,7 @@ class Rows(NamedTuple):
 def rows() -> Rows:
     """A fit for one dataset learns from the accuracies on all; here one fit is asked for both."""
     bench = RobBench(published.published_store(CACHE))
-    one, other = (gather(bench.measurements, "+".join(TARGETS), FEATURES, dataset=dataset) for dataset in DATASETS)
+    one, other = (gather(bench.measurements, "+".join(TARGETS), f"{FEATURES}+wiring", dataset=dataset) for dataset in DATASETS)
     asked = [(dataset, metric) for dataset in DATASETS for metric in one.outputs]
     rest = [len(TARGETS) + at for at, known in enumerate(one.auxiliary) if known not in asked]
     targets = np.column_stack([one.targets[:, : len(TARGETS)], other.targets[:, : len(TARGETS)], one.targets[:, rest]])
@@ -67,7 +67,8 @@ def rows() -> Rows:
 
 def columns(sets: str) -> np.ndarray:
     """Which of the features are of these sets."""
-    wanted = set(features.of_architectures(NB201, sets, NB201.members[:1]).names)
+    known = {**NB201.features, **NB201.network_features}
+    wanted = {name for one in sets.split("+") for function in known[one] for name in function(NB201.members[:1]).names}
     return np.flatnonzero([name in wanted for name in rows().names])
 
 
@@ -103,7 +104,7 @@ def test() -> list[str]:
     def judge(seed: int) -> dict[str, Any]:
         fits = {name: cached(f"test-{name.replace(' ', '-')}-{seed}", partial(run, name, seed)) for name in CONTESTANTS}
         found = {name: np.array(one["means"]) for name, one in fits.items()}
-        found["ensemble, with signal"] = GRAPH_SHARE * found["graph, with signal"] + (1 - GRAPH_SHARE) * found["blend, with signal"]
+        found["ensemble"] = GRAPH_SHARE * found["graph, with wiring"] + (1 - GRAPH_SHARE) * found["blend, with wiring"]
         learned, asked = sides(seed)
         measured, groups = rows().targets[asked], rows().twins.group[asked]
         judged = {
@@ -145,9 +146,9 @@ def sides(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 CONTESTANTS: dict[str, tuple[Any, str]] = {
-    "graph, with signal": (Graph, FEATURES),
+    "graph, with wiring": (Graph, "structure+terms+wiring"),
     "blend": (Blend, "structure"),
-    "blend, with signal": (Blend, "structure+signal"),
+    "blend, with wiring": (Blend, "structure+wiring"),
 }
 
 

@@ -1,8 +1,10 @@
 """Feature sets: from architectures to named numbers that a surrogate can learn from.
 
-    those of the space   functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure,
-                         signal and terms
-    proxies              the zero-cost proxies of a store; NaN where one was not measured; of exact architectures
+    those of the space     functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure,
+                           signal and terms
+    those of the network   what twins may differ in: of NAS-Bench-201, wiring.  Of a class a store has one network, that of the class's representative, so these
+                           are of it, whichever of the class is asked for
+    proxies                the zero-cost proxies of a store; NaN where one was not measured; of exact architectures
 
 Sets are joined by "+": "structure+proxies".
 """
@@ -44,7 +46,7 @@ def parse_sets(space: SearchSpace[Any], text: str) -> tuple[str, ...]:
         InvalidArgument: there is no such set.
     """
     names = tuple(text.split(SEPARATOR))
-    known = [*space.features, PROXIES]
+    known = [*space.features, *space.network_features, PROXIES]
     for name in names:
         if name not in known:
             raise InvalidArgument(f"{name!r} is not a feature set.{nearest(name, known)} Known: {', '.join(known)}; join them by '+'.")
@@ -77,19 +79,33 @@ def proxies(measurements: Measurements, dataset: str) -> Features:
 
 
 def table(text: str, measurements: Measurements, dataset: str) -> Table:
-    """The features of every exact architecture: a row for each group of twins, or for each architecture where proxies are among them.
+    """The features of every exact architecture: a row for each group of twins; for each class where features of the network are among them; and for each
+    architecture where proxies are.
 
     Raises:
         InvalidArgument, NotMeasured: as `parse_sets` and `proxies`.
     """
-    space, archs = measurements.store.space, measurements.lookup.exact
-    twins = Groups.of(map(space.twin_key, archs))
-    parts = _structure(space, text, [archs[position] for position in twins.representative])
-    group = np.array(twins.group, np.intp)
+    space = measurements.store.space
+    archs, group = _told_apart(measurements, text)
+    parts = _structure(space, text, archs)
     if PROXIES not in parse_sets(space, text):
         return Table(*_joined(parts), group)
     spread = [part._replace(values=part.values[group]) for part in parts]
-    return Table(*_joined([*spread, proxies(measurements, dataset)]), np.arange(len(archs)))
+    return Table(*_joined([*spread, proxies(measurements, dataset)]), np.arange(len(group)))
+
+
+def are_of_function(space: SearchSpace[Any], text: str) -> bool:
+    """Whether features are equal for all architectures of one function, be they in a store or not; raises as `parse_sets`."""
+    return all(name in space.features for name in parse_sets(space, text))
+
+
+def _told_apart(measurements: Measurements, text: str) -> tuple[Sequence[Any], np.ndarray]:
+    """The architectures that features of structure and network are computed of, and which of them is that of each exact one, ``(exact,)``."""
+    space, lookup = measurements.store.space, measurements.lookup
+    if not space.network_features.keys().isdisjoint(parse_sets(space, text)):
+        return lookup.classes, lookup.class_of
+    twins = Groups.of(map(space.twin_key, lookup.exact))
+    return [lookup.exact[position] for position in twins.representative], np.array(twins.group, np.intp)
 
 
 def of_architectures(space: SearchSpace[Any], text: str, archs: Sequence[Any]) -> Features:
@@ -107,7 +123,8 @@ def of_architectures(space: SearchSpace[Any], text: str, archs: Sequence[Any]) -
 
 
 def _structure(space: SearchSpace[Any], text: str, archs: Sequence[Any]) -> list[Features]:
-    sets = [space.features[name] for name in parse_sets(space, text) if name in space.features]
+    known = {**space.features, **space.network_features}
+    sets = [known[name] for name in parse_sets(space, text) if name in known]
     functions: dict[Callable[[Sequence[Any]], Features], None] = dict.fromkeys(itertools.chain(*sets))
     return [function(archs) for function in functions]
 

@@ -29,8 +29,8 @@ KINDS: dict[str, type[Model]] = {
     "small": Small,
 }
 
-BESIDE: dict[str, str] = {"graph": "terms", "ensemble": "terms"}
-"""The set of features that a kind reads beside those that a user names."""
+BESIDE: dict[str, tuple[str, ...]] = {"graph": ("terms", "wiring"), "ensemble": ("terms", "wiring")}
+"""The sets of features that a kind reads beside those that a user names: the first, which it runs along, and others where a space has them."""
 
 
 def features_of(model: str, features: str, space: SearchSpace[Any]) -> str:
@@ -40,15 +40,14 @@ def features_of(model: str, features: str, space: SearchSpace[Any]) -> str:
         InvalidArgument: there is no such kind, or the space has not what it takes.
     """
     kind_of(model)
-    own = BESIDE.get(model)
-    if own is None or own in features.split(SEPARATOR):
-        return features
-    if own not in space.features:
+    own, named = BESIDE.get(model, ()), features.split(SEPARATOR)
+    if own and own[0] not in space.features:
         raise InvalidArgument(
             f"a surrogate of kind {model!r} runs along the terms of a cell, and {space.title} does not write them out; expected one of"
             f" {', '.join(kind for kind in KINDS if kind not in BESIDE)}."
         )
-    return f"{features}{SEPARATOR}{own}"
+    there = {*space.features, *space.network_features}
+    return SEPARATOR.join([*named, *(name for name in own if name in there and name not in named)])
 
 
 def kind_of(name: str) -> type[Model]:

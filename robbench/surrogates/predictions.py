@@ -50,7 +50,7 @@ class Predictions:
     @property
     def identity(self) -> str:
         """``"class"`` if the features are equal for all of a class, else ``"exact"``."""
-        return "exact" if features.PROXIES in self._surrogate.about.features.split(features.SEPARATOR) else "class"
+        return "class" if features.are_of_function(self._measurements.space, self._surrogate.about.features) else "exact"
 
     def mean(self, arch: Architecture) -> float:
         """Of one architecture, without an interval; raises as `prediction`."""
