@@ -54,6 +54,10 @@ FIGURES = {
         " `--values` draws the accuracy itself.",
     ),
     "cell": (f"architecture '{BEST_CLEAN}'", "A cell; `none` is no arrow."),
+    "genotype": (
+        "architecture darts-v2",
+        "A genotype of DARTS, by its name or in any spelling: its two cells. Architectures of any space are drawn, whatever the store.",
+    ),
     "best": ("best clean pgd@16/255 mean_adversarial_measured mean_corruption --dpi 100", "The best cells by four metrics."),
     "top": ("top pgd@16/255 --dpi 100", "What the twenty best choose on each edge."),
     "proxies": (

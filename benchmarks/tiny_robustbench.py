@@ -1,4 +1,4 @@
-"""Zero-cost proxies on the networks of Tiny-RobustBench, and on genotypes of DARTS drawn at random: what Yang et al. (2025) show in Figures 4, 5, 7 and Table 8.
+"""Zero-cost proxies on the networks of Tiny-RobustBench, and on genotypes of DARTS drawn at random: what Yang et al. (2025) show in Figure 7 and Table 8.
 
     python benchmarks/tiny_robustbench.py run [--of published|drawn] [--parts sizes swap …] [--networks N] [--reference ../shared/reference]
     python benchmarks/tiny_robustbench.py table
@@ -6,7 +6,7 @@
 `run` scores the 164 published networks, or genotypes drawn at random (seed 0, all different): 2,000 for the parts that are cheap and 200 for those that are
 dear, unless `--networks` says otherwise.  It keeps what it finds in scratch/tiny_robustbench, a file for each part and ten networks: stop it whenever you like
 and go on with the same command; several may run side by side on different parts.  `table` puts its tables at the end of docs/darts.md; those of which nothing
-was run stay as they are.
+was run stay as they are.  benchmarks/darts_best.py says what the best of those drawn are made of.
 
 Networks: by their channels C and layers as PARTS says, as each proxy is released where it is known; weights and images by seed 0, images of CIFAR-10's
 lossless beginning.  Accuracies: the published ones, best over the last epochs.  Ψ: four initialisations, not 32, unless the part says "as released".
@@ -40,7 +40,6 @@ from robbench.analysis import rank_correlation
 from robbench.measurements.rscore import r_scores
 from robbench.sources import import_source
 from robbench.spaces.darts import DARTS, Genotype
-from robbench.spaces.darts.genotype import CELLS, OPERATIONS
 from robbench.store.atomic import replacing
 from robbench.surrogates import fit
 
@@ -49,8 +48,6 @@ FOLDER = ROOT / "scratch" / "tiny_robustbench"
 DOCUMENT, MARK = ROOT / "docs" / "darts.md", "<!-- From here on written by benchmarks/tiny_robustbench.py -->\n"
 SEED, UNIT, REPEATS = 0, 10, 4
 CHEAP, DEAR = 2000, 200  # genotypes drawn
-BEST, LEAST = 100, 400
-"""How many of the best are looked at, and of how many at least."""
 FEWEST = 10  # networks, for a correlation
 TARGETS, MODEL = ("clean", "pgd@8/255"), "process"
 Values = npt.NDArray[np.float64]
@@ -60,6 +57,7 @@ SMALL = DartsSkeleton(channels=3, stem=False)
 ONE_CELL = DartsSkeleton(channels=3, layers=1, stem=False)
 COMMON = ("grad_norm", "plain", "snip", "fisher", "nwot", "jacov", "epe_nas", "zen")
 CROZE = ("croze", "croze_features", "croze_parameters", "croze_gradients")
+OTHERS = ("jacob_fro", "hessian", "croze_gaussian", "croze_equations", "r_score_psi_equations", "r_score_phi_equations")
 PHI = ("r_score_phi", "r_score_phi_cells")
 
 
@@ -86,6 +84,8 @@ PARTS = {
     "phi": Part(some(*CROZE, *PHI), SMALL, 16),
     "zcprob": Part(some("zcprob"), SEARCH, 64),
     "common small": Part(some("l2_norm", "synflow", *COMMON), SMALL, 64),
+    "others small": Part(some(*OTHERS), SMALL, 16, DEAR),
+    "zcprob by equations": Part(some("zcprob_equations"), SEARCH, 64, DEAR),
     "psi as released": Part(some("r_score_psi"), SMALL, 16, DEAR),
     "croze": Part(some(*CROZE), SEARCH, 16, DEAR),
     "common": Part(some(*COMMON, "grasp"), SEARCH, 64, DEAR),
@@ -231,45 +231,17 @@ def rates(kept: dict[Genotype, Kept]) -> str:
     return ", ".join(told) + "".join(f"; {why} ({count})" for why, count in reasons.items())
 
 
-def best_table() -> Iterator[str]:
-    """Operations and sources of edges among the best by ZCPRob and by R-Score, beside all that were drawn; shares of a cell's edges."""
-    robust = {"ZCPRob": column(results("drawn", "zcprob"), "zcprob"), "R-Score": of_r_score("drawn").get("r_score", {})}
-    chosen = {name: values for name, values in robust.items() if np.isfinite(list(values.values())).sum() >= LEAST}
-    if not chosen:
-        return
-    yield f"| cell | edges | drawn | {' | '.join(f'{name}, best {BEST} of {len(values)}' for name, values in chosen.items())} |"
-    yield "|---" * (3 + len(chosen)) + "|"
-    groups = [shares(list(next(iter(chosen.values())))), *(shares(best(values)) for values in chosen.values())]
-    for cell, kind in groups[0]:
-        yield f"| {cell} | {kind} | {' | '.join(f'{group[cell, kind]:.3f}' for group in groups)} |"
-
-
-def best(values: dict[Genotype, float], count: int = BEST) -> list[Genotype]:
-    """The architectures of the highest scores."""
-    return sorted((arch for arch in values if np.isfinite(values[arch])), key=values.__getitem__, reverse=True)[:count]
-
-
-def shares(archs: Sequence[Genotype]) -> dict[tuple[str, str], float]:
-    """Of the edges of each kind of cell, the share with each operation, and the share that begins at each node, as the genotypes number them."""
-    found: dict[tuple[str, str], float] = {}
-    for cell in CELLS:
-        edges = [edge for arch in archs for pair in arch.cells[cell].nodes for edge in pair]
-        kinds, sources = Counter(op for _, op in edges), Counter(source for source, _ in edges)
-        found |= {(cell, op): kinds[op] / len(edges) for op in OPERATIONS[1:]}
-        found |= {(cell, f"from node {node}"): sources[node] / len(edges) for node in range(5)}
-    return found
-
-
 TITLES = (
     "Proxies beside the accuracies of Tiny-RobustBench",
     "Effective rates and seconds a network",
     "What the best by ZCPRob and by R-Score are made of",
 )
+"""Of the sections; the last is written by benchmarks/darts_best.py."""
 
 
 def sections(bench: RobBench) -> dict[str, list[str]]:
     """The tables under their titles; those without a line are left out."""
-    found = dict(zip(TITLES, (list(correlation_table(bench)), list(rates_table()), list(best_table())), strict=True))
+    found = dict(zip(TITLES[:2], (list(correlation_table(bench)), list(rates_table())), strict=True))
     return {title: lines for title, lines in found.items() if len(lines) > 2}  # beyond a heading
 
 

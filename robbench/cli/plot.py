@@ -196,10 +196,10 @@ def search(bench: RobBench, algorithms: tuple[str, ...], **options: Any) -> Any:
     return bench.plot.search(**({"algorithms": algorithms} if algorithms else {}), progress=True, **options)
 
 
-@figure("column", f"plot architecture {ARCH} --out architecture.svg")
+@figure("column", f"plot architecture {ARCH} --out architecture.svg", "plot architecture advrush --out advrush.svg")
 @arch_argument
 def architecture(bench: RobBench, **options: Any) -> Any:
-    """An architecture as papers draw it."""
+    """An architecture as papers draw it, of any search space."""
     return bench.plot.architecture(**options)
 
 

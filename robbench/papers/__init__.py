@@ -2,7 +2,7 @@
 
     rendering.py      a comparison as text, as Markdown
     entry.py          Entry, Need, Comparison: what a table of a paper takes, and what comes of it
-    jung2023.py …     one paper a file
+    jung2023.py …     one paper a file; jung2023_figures.py has what is drawn of confidences and confusion
     numbers/          what the papers report: a CSV a table, label columns and ``paper``; accuracies are fractions
     reported.py       what they report of architectures that searches found, which no store has: its numbers are in found/
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from robbench.arguments import checked_count, checked_seed, nearest
 from robbench.errors import InvalidArgument
-from robbench.papers import ha2023, jung2023, lukasik2023, wu2024, yang2025, zheng2025
+from robbench.papers import ha2023, jung2023, jung2023_figures, lukasik2023, wu2024, yang2025, zheng2025
 from robbench.papers.entry import Comparison, Entry, Need, Setting, compared
 from robbench.papers.reported import reported
 
@@ -30,11 +30,11 @@ PAPERS: dict[str, Entry] = {
     "jung2023-table1": jung2023.TABLE_1,
     "jung2023-best": jung2023.BEST,
     "jung2023-two-3x3": jung2023.TWO_3X3,
-    "jung2023-figure13": jung2023.FIGURE_13,
-    "jung2023-figure14": jung2023.FIGURE_14,
-    "jung2023-figure15": jung2023.FIGURE_15,
-    "jung2023-figure16": jung2023.FIGURE_16,
-    "jung2023-figure17": jung2023.FIGURE_17,
+    "jung2023-figure13": jung2023_figures.FIGURE_13,
+    "jung2023-figure14": jung2023_figures.FIGURE_14,
+    "jung2023-figure15": jung2023_figures.FIGURE_15,
+    "jung2023-figure16": jung2023_figures.FIGURE_16,
+    "jung2023-figure17": jung2023_figures.FIGURE_17,
     "lukasik2023-table1": lukasik2023.TABLE_1,
     "lukasik2023-table2": lukasik2023.TABLE_2,
     "lukasik2023-table3": lukasik2023.TABLE_3,

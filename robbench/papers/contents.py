@@ -104,10 +104,9 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Figure 1": DARTS_TRAINED,
         "Figure 2": ILLUSTRATION,
         "Figure 3": ILLUSTRATION,
-        "Figure 4": "python benchmarks/tiny_robustbench.py run --of drawn --parts psi phi zcprob; python benchmarks/tiny_robustbench.py table; docs/darts.md, of 700"
-        " networks; missing here: the scores of the paper's 2,000, which take an hour and a half of a core",
+        "Figure 4": "python benchmarks/tiny_robustbench.py run --of drawn --parts psi phi zcprob; python benchmarks/darts_best.py; docs/darts.md",
         "Figure 5": "as Figure 4",
-        "Figure 6": ILLUSTRATION,
+        "Figure 6": "robbench plot architecture trnas --out FILE; the genotype of its released code",
         "Figure 7": "python benchmarks/tiny_robustbench.py run; python benchmarks/tiny_robustbench.py table; docs/darts.md",
         "Figure 8": f"{DARTS_SEARCHED}; {DARTS_TRAINED}",
         "Algorithm 1": "robbench search trnas METRIC params --direction params=min",

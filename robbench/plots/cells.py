@@ -210,12 +210,13 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style], height: float) -> No
         )
         ax.add_patch(patch)
         across, up = middle(graph, arrow)
-        if not arrow.height:
-            up += _lift(arrow, hypot(to_x - x, to_y - y) * height / (top - bottom), height / (top - bottom))
-        blank = {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}} if arrow.height or y != to_y else {}
+        above = not arrow.height and y == to_y
+        if above:
+            up += _lift(arrow, (to_x - x) * height / (top - bottom), height / (top - bottom))
+        blank = {} if above else {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
         style_of_text: Style = {
             "ha": "center",
-            "va": "center" if arrow.height else "bottom",
+            "va": "bottom" if above else "center",
             "fontsize": SMALL,
             "color": style["color"],
             **blank,
@@ -225,7 +226,7 @@ def _draw(ax: Axes, graph: Graph, styles: dict[str, Style], height: float) -> No
 
 
 def _lift(arrow: Arrow, length: float, an_edge: float) -> float:
-    """How far a label stands above a straight arrow of so many inches: above the nodes, too, where it does not fit between them."""
+    """How far a label stands above a level arrow of so many inches: above the nodes, too, where it does not fit between them."""
     return 0.06 if breadth(len(arrow.label)) < 0.9 * (length - 2 * RADIUS * an_edge) else RADIUS + 0.04
 
 

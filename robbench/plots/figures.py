@@ -15,6 +15,7 @@ import numpy as np
 
 from robbench import analysis
 from robbench.arguments import options_checked
+from robbench.errors import UnknownArchitecture
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.metrics import Metric
 from robbench.measurements.wording import setting, several, words
@@ -27,6 +28,7 @@ from robbench.plots.importance import importance_bars, importance_groups, spread
 from robbench.plots.scatter import scatter
 from robbench.plots.style import COLUMN, PAGE
 from robbench.plots.top import top_choices
+from robbench.spaces import elsewhere
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -226,8 +228,15 @@ def search(
 
 @options_checked
 def architecture(bench: RobBench, arch: Architecture, *, width: float | str = COLUMN) -> Figure:
-    """An architecture as papers draw it."""
-    return cell_drawing(bench.space.graph(bench.parse(arch)), width=width)
+    """An architecture as papers draw it, of the bench's space or of any other, since nothing measured is drawn; raises UnknownArchitecture, CannotPlot."""
+    try:
+        space, parsed = bench.space, bench.parse(arch)
+    except UnknownArchitecture:
+        found = elsewhere(bench.space, arch)
+        if found is None:
+            raise
+        space, parsed = found
+    return cell_drawing(space.graph(parsed), width=width)
 
 
 KINDS: dict[str, Callable[..., Figure]] = {

@@ -14,6 +14,7 @@ A space is a folder; its module `__init__` makes the one instance, which `SPACES
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from robbench.errors import UnknownArchitecture, UnknownSpace
@@ -21,7 +22,7 @@ from robbench.spaces.groups import Groups
 from robbench.spaces.space import SearchSpace, Variable
 from robbench.spaces.subset import Subset
 
-__all__ = ["SPACES", "Groups", "SearchSpace", "Subset", "Variable", "parse", "space_named"]
+__all__ = ["SPACES", "Groups", "SearchSpace", "Subset", "Variable", "elsewhere", "parse", "space_named"]
 
 
 class Spaces(MutableMapping[str, SearchSpace[Any]]):
@@ -90,23 +91,27 @@ def space_named(name: str) -> SearchSpace[Any]:
 
 
 def parse(space: SearchSpace[Any], arch: Any) -> Any:
-    """`space.parse`, whose error says so where the architecture is one of another space.
+    """The architecture that a text in any spelling of the space, or what `space.parse` takes, means; the error says so where it is one of another space.
 
     Raises:
         UnknownArchitecture: it is none of this space.
     """
     try:
-        return space.parse(arch)
+        return _read(space, arch)
     except UnknownArchitecture as error:
-        for other in SPACES.values():
-            if other is not space and _means_one_of(other, arch):
-                raise UnknownArchitecture(f"{arch} is an architecture of {other.title}; expected one of {space.title}.") from error
+        if found := elsewhere(space, arch):
+            raise UnknownArchitecture(f"{arch} is an architecture of {found[0].title}; expected one of {space.title}.") from error
         raise
 
 
-def _means_one_of(space: SearchSpace[Any], arch: Any) -> bool:
-    try:
-        space.parse(arch)
-    except UnknownArchitecture:
-        return False
-    return True
+def elsewhere(space: SearchSpace[Any], arch: Any) -> tuple[SearchSpace[Any], Any] | None:
+    """The first other space that has such an architecture, and the architecture; None where none has."""
+    for other in SPACES.values():
+        if other is not space:
+            with suppress(UnknownArchitecture):
+                return other, _read(other, arch)
+    return None
+
+
+def _read(space: SearchSpace[Any], arch: Any) -> Any:
+    return space.from_text(arch) if isinstance(arch, str) else space.parse(arch)

@@ -107,7 +107,7 @@ class SearchSpace(Moves[A]):
         """
 
     def from_text(self, text: str) -> A:
-        """The architecture that a text means in a file that someone else wrote: as `parse`, or in one of its `spellings`; raises as `parse`."""
+        """The architecture that a text means, as anyone may have written it: as `parse`, or in one of its `spellings`; raises as `parse`."""
         return self.parse(text)
 
     @abstractmethod

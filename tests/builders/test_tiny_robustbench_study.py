@@ -25,6 +25,7 @@ from tests.synthetic import array
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))  # the script takes from one beside it
     study: Any = import_module("tiny_robustbench")
+    made_of: Any = import_module("darts_best")
 TINY = DartsSkeleton(channels=2, layers=1, stem=False, image_channels=2, classes=2)
 ARCHS = drawn(3)
 
@@ -84,16 +85,27 @@ def test_agreement_is_over_what_both_know() -> None:
 
 def test_the_best_are_the_highest_of_those_with_a_value() -> None:
     archs = drawn(4)
-    assert study.best(dict(zip(archs, [1.0, np.nan, 3.0, 2.0], strict=True)), 2) == [archs[2], archs[3]]
+    assert made_of.best(dict(zip(archs, [1.0, np.nan, 3.0, 2.0], strict=True)), 2) == [archs[2], archs[3]]
 
 
 def test_shares_of_edges_in_a_published_architecture() -> None:
-    found = study.shares([DARTS.parse("darts-v2")])
-    assert found["normal", "sep_conv_3x3"] == 5 / 8
-    assert found["normal", "dil_conv_3x3"] == 1 / 8
-    assert found["reduce", "max_pool_3x3"] == 5 / 8
-    assert found["normal", "from node 2"] == 1 / 8
-    assert sum(found.values()) == pytest.approx(4)
+    kinds = [kind for kinds in made_of.PARTS.values() for kind in kinds]
+    found = {cell: dict(zip(kinds, made_of.shares([DARTS.parse("darts-v2")] * 3, cell).T, strict=True)) for cell in ("normal", "reduce")}
+    assert found["normal"]["sep_conv_3x3"].tolist() == [5 / 8] * 3  # all alike: the interval is the share itself
+    assert found["normal"]["dil_conv_3x3"][0] == 1 / 8
+    assert found["reduce"]["max_pool_3x3"][0] == 5 / 8
+    assert found["normal"]["from node 2"][0] == 1 / 8
+    assert sum(share[0] for cell in found.values() for share in cell.values()) == pytest.approx(4)
+
+
+def test_the_interval_of_a_share_is_over_genotypes() -> None:
+    """Half of them have a share of 5/8 and half of 0, so the mean of 40 has a standard deviation of about 5/16/√40."""
+    archs = [DARTS.parse("darts-v2")] * 20 + [DARTS.parse("pdarts")] * 20
+    place = made_of.PARTS["operations"].index("max_pool_3x3")
+    share, low, high = made_of.shares(archs, "reduce")[:, place]
+    apart = abs(made_of.counts(archs[0], "reduce")[place] - made_of.counts(archs[-1], "reduce")[place]) / 8
+    assert low < share < high
+    assert high - low == pytest.approx(2 * 1.96 * apart / 2 / np.sqrt(40), rel=0.15)
 
 
 def test_r_score_is_over_the_population_that_has_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,6 +137,7 @@ def test_published_names() -> None:
         (SPEC.replace("sep3~0+sep3~1|", "sep3~1+sep3~0|", 1), r"out of order: by ascending source, it is 'sep3~0\+sep3~1"),
         (SPEC.replace("|skip~0+dil3~2", ""), r"the normal cell has 3 nodes between \|, and not four"),
         (SPEC.replace("dil3~2", "dil7~2"), r"'dil7~2' into node 5 of the normal cell is not operation~source"),
+        (SPEC.replace("dil3~2", "dil3~9"), r"'dil3~9' into node 5 .* with an operation of none, .* dil5 and an earlier node, 0 to 4\."),
         (SPEC.replace("max~0+max~1", "max~0+max~1+max~1"), r"node 2 of the reduce cell has 3 edges, and not two"),
         (SPEC.replace("sep3~0", "sep3~2", 1), r"node 2 of the normal cell reads node 2; expected an earlier one"),
         (None, r"None is not NASLib's compact form"),

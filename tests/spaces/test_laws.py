@@ -213,12 +213,18 @@ def test_anything_else_is_an_unknown_architecture(space: Space, data: st.DataObj
 def test_an_architecture_of_another_space_is_named(space: Space, other: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
     for arch in some(other, 5):
-        for given_ in (arch, str(arch)):
+        for given_ in (arch, str(arch), *other.spellings(arch).values()):
             with pytest.raises(UnknownArchitecture) as error:
                 parse(space, given_)
-            assert str(error.value) == f"{arch} is an architecture of {other.title}; expected one of {space.title}."
+            assert str(error.value) == f"{given_} is an architecture of {other.title}; expected one of {space.title}."
     with pytest.raises(UnknownArchitecture, match=r"^(?!.* is an architecture of )"):
         parse(space, "of no space at all")
+
+
+@pytest.mark.parametrize("space", ALL, ids=lambda space: space.name)
+def test_every_spelling_is_understood(space: Space) -> None:
+    for arch in some(space, 20):
+        assert [parse(space, text) for text in space.spellings(arch).values()] == [arch] * len(space.spellings(arch))
 
 
 # ---- which are the same

@@ -222,5 +222,6 @@ def _hint(text: str) -> str:
                 return f": node {number} of the {name} cell has {len(edges)} edges, and not two"
             for edge in edges:
                 if not re.fullmatch(_EDGE, edge):
-                    return f": {edge!r:.60} into node {number} of the {name} cell is not operation~source, with {', '.join(_LONG)}"
+                    known = f"an operation of {', '.join(_LONG)} and an earlier node, 0 to {number - 1}"
+                    return f": {edge!r:.60} into node {number} of the {name} cell is not operation~source, with {known}"
     return ""

@@ -14,26 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from robbench_builders.attacks.apgd import APGD
-from robbench_builders.attacks.base import Attack
-from robbench_builders.attacks.fgsm import FGSM
-from robbench_builders.attacks.pgd import PGD
-from robbench_builders.attacks.square import Square
 from robbench_builders.errors import BuildError
-from robbench_builders.evaluate import robust_outcomes
 from robbench_builders.networks import families
 from robbench_builders.networks.darts import EVALUATION, DartsNetwork, DartsSkeleton, StackedDarts, flops, parameters, work
 from robbench_builders.networks.darts.operations import Depthwise, FactorizedReduction
 from robbench_builders.networks.frozen import FrozenStack
-from robbench_builders.networks.layers import AvgPool, ReLUConvBN, Stacked
+from robbench_builders.networks.layers import AvgPool, ReLUConvBN
 from robbench_builders.networks.plain import Network, Skeleton
 from robbench_builders.networks.stacked import StackedNetwork
 from robbench.spaces.darts import DARTS, Genotype
 from robbench.spaces.darts.features import size
 from robbench.spaces.nb201 import Cell
+from tests.builders.networks.families import SKELETONS, assert_equal, images
+from tests.builders.networks.families import network as any_network
 from tests.genotypes import drawn, orders, pairs
 
-SKELETON = DartsSkeleton(channels=2, layers=4, image_channels=2, classes=4)
+SKELETON = SKELETONS["darts"]
 OUTSIDE = tuple(
     map(
         DARTS.parse,
@@ -48,13 +44,8 @@ genotypes = st.tuples(*(st.integers(0, len(one.choices) - 1) for one in DARTS.va
 
 
 def network(arch: Genotype, seed: int, skeleton: DartsSkeleton = SKELETON) -> DartsNetwork:
-    """In double precision, with batch norm statistics and scales that differ between networks and channels."""
-    generator = torch.Generator().manual_seed(seed)
-    plain = DartsNetwork(arch, skeleton, [0.3, 0.6], [0.2, 0.4], generator=generator).double()
-    with torch.no_grad():
-        for name, tensor in plain.state_dict().items():
-            if tensor.is_floating_point() and tensor.dim() == 1 and "classifier" not in name:
-                tensor.uniform_(0.5, 1.5, generator=generator)
+    """With random numbers of its own."""
+    plain: DartsNetwork = any_network(arch, seed, skeleton)
     plain.random.manual_seed(seed)
     return plain
 
@@ -64,34 +55,6 @@ def stacked(plain: list[DartsNetwork]) -> StackedDarts:
     for mine, one in zip(stack.random, plain, strict=True):
         mine.set_state(one.random.get_state())
     return stack
-
-
-def images(*lead: int, size: int = 8) -> Tensor:
-    return torch.rand(*lead, 2, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
-
-
-def assert_equal(stack: StackedDarts, plain: list[DartsNetwork], x: Tensor, own: bool) -> None:
-    """Logits, statistics, and gradients for images and weights."""
-    x_stack, x_plain = x.clone().requires_grad_(), x.clone().requires_grad_()
-    logits = stack(x_stack)
-    expected = torch.stack([one(x_plain[k] if own else x_plain) for k, one in enumerate(plain)])
-    torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-11)
-    weights = torch.randn(logits.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    (logits * weights).sum().backward()
-    (expected * weights).sum().backward()
-    torch.testing.assert_close(x_stack.grad, x_plain.grad, rtol=1e-7, atol=1e-9)
-    for k, one in enumerate(plain):
-        state = stack.state(k)
-        for name, tensor in one.state_dict().items():
-            if "tracked" not in name and name not in ("mean", "std"):
-                torch.testing.assert_close(state[name], tensor, rtol=1e-9, atol=1e-11)
-    for name, parameter in stack.named_parameters():
-        layer = stack.get_submodule(name.rpartition(".")[0])
-        assert isinstance(layer, Stacked)
-        for row, k in enumerate(layer.members):
-            mine = plain[k].get_parameter(name).grad
-            gradient = parameter.grad[row] if parameter.grad is not None else torch.zeros_like(parameter[row])
-            torch.testing.assert_close(gradient, torch.zeros_like(gradient) if mine is None else mine, rtol=1e-7, atol=1e-9)
 
 
 # ---- the plain network
@@ -296,52 +259,6 @@ def test_drop_path_is_each_networks_own() -> None:
         one.drop_path = 0.3
     stack.drop_path = 0.3
     assert_equal(stack, plain, images(6), own=False)
-
-
-def test_extract_and_insert_are_each_others_reverse() -> None:
-    stack, other = (StackedDarts([network(arch, seed + add) for seed, arch in enumerate(drawn(3))]).eval() for add in (0, 10))
-    for k in range(len(stack)):
-        taken = stack.extract(k)
-        torch.testing.assert_close(taken(images(3)), stack(images(3))[k], rtol=1e-9, atol=1e-11)
-        other.insert(k, taken)
-    assert torch.equal(other(images(3)), stack(images(3)))
-
-
-def test_gradients_never_mix() -> None:
-    stack = StackedDarts([network(arch, seed) for seed, arch in enumerate(drawn(3))])
-    x = images(3, 2).requires_grad_()
-    (gradient,) = torch.autograd.grad(stack(x)[1].square().sum(), x)
-    assert gradient[1].abs().max() > 0
-    assert not gradient[[0, 2]].any()
-
-
-# ---- frozen, and attacked
-
-
-@pytest.mark.parametrize("own", [True, False])
-def test_a_frozen_stack_has_the_same_logits_and_gradients(own: bool) -> None:
-    plain = [network(arch, seed).eval() for seed, arch in enumerate((*drawn(3, seed=3), DARTS.parse("lrnas")))]
-    frozen = FrozenStack(StackedDarts(plain).eval())
-    for pixels in (8, 7):
-        x = images(len(plain), 5, size=pixels) if own else images(5, size=pixels)
-        x_frozen, x_plain = x.clone().requires_grad_(), x.clone().requires_grad_()
-        found = frozen(x_frozen)
-        expected = torch.stack([one(x_plain[k] if own else x_plain) for k, one in enumerate(plain)])
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
-        found.square().sum().backward()
-        expected.square().sum().backward()
-        torch.testing.assert_close(x_frozen.grad, x_plain.grad, rtol=1e-7, atol=1e-9)
-
-
-@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=5), APGD(steps=5), Square(queries=20)], ids=lambda attack: type(attack).__name__)
-def test_the_same_attacks_run_on_a_stack_and_on_one_network(attack: Attack) -> None:
-    plain = [network(arch, seed).eval() for seed, arch in enumerate(drawn(2, seed=4))]
-    x = images(6)
-    labels = torch.stack([one(x).argmax(1) for one in plain]).mode(0).values
-    of_stack = robust_outcomes(FrozenStack(StackedDarts(plain).eval()), x, labels, attack, [8 / 255])
-    for k, one in enumerate(plain):
-        alone = robust_outcomes(FrozenStack(StackedDarts([one]).eval()), x, labels, attack, [8 / 255])
-        assert (of_stack[k] == alone[0]).all()
 
 
 # ---- beside other networks

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robbench_builders.attacks.base import ascent
-from robbench_builders.errors import BuildError
 from robbench_builders.networks.frozen import FrozenConv, FrozenStack
 from robbench_builders.networks.layers import StackedBatchNorm, StackedConv
 from robbench_builders.networks.stacked import StackedNetwork
 from robbench.spaces.nb201 import Cell
-from tests.builders.networks.test_stacked import MIXED, images, network
+from tests.builders.networks.families import SKELETONS, images, network, networks
 from tests.strategies import any_cell
 
 
@@ -22,7 +21,7 @@ from tests.strategies import any_cell
 @settings(max_examples=12)
 @given(cells=st.lists(any_cell, min_size=1, max_size=5))
 def test_same_logits_and_input_gradients_as_the_stack_and_its_networks(cells: list[Cell], own: bool) -> None:
-    plain = [network(cell, seed).eval() for seed, cell in enumerate(cells)]
+    plain = [network(cell, seed, SKELETONS["nb201"]).eval() for seed, cell in enumerate(cells)]
     stack = StackedNetwork(plain).eval()
     x = images(len(cells), 5) if own else images(5)
     found = FrozenStack(stack)(x)
@@ -60,49 +59,5 @@ def test_convolutions_are_the_same_in_every_form(kernel: int, inputs: int, sizes
 
 
 def test_only_the_heads_batch_norm_is_left() -> None:
-    frozen = FrozenStack(StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)]))
+    frozen = FrozenStack(StackedNetwork([one.eval() for one in networks("nb201")]))
     assert [name for name, module in frozen.named_modules() if isinstance(module, StackedBatchNorm)] == ["_stack.head.0"]
-
-
-def test_a_network_that_is_not_finite_leaves_the_others_as_they_are() -> None:
-    stack = StackedNetwork([network(cell, seed).float().eval() for seed, cell in enumerate(MIXED)])
-    x, labels = images(len(MIXED), 4).float(), torch.zeros(len(MIXED), 4, dtype=torch.int64)
-    before, _, gradient_before = ascent(FrozenStack(stack), x, labels)
-    with torch.no_grad():
-        for tensor in stack.state(2).values():
-            tensor.fill_(torch.nan)
-    logits, _, gradient = ascent(FrozenStack(stack), x, labels)
-    assert logits[2].isnan().all()
-    others = [0, 1, 3]
-    assert torch.equal(logits[others], before[others])
-    assert torch.equal(gradient[others], gradient_before[others])
-
-
-def test_a_frozen_stack_is_a_copy_without_gradients() -> None:
-    stack = StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)])
-    frozen = FrozenStack(stack)
-    before, unfrozen = frozen(images(3)), stack(images(3))
-    assert not before.requires_grad
-    assert all(parameter.requires_grad for parameter in stack.parameters())
-    assert torch.equal(stack(images(3)), unfrozen)
-    with torch.no_grad():
-        for parameter in stack.parameters():
-            parameter.zero_()
-    assert torch.equal(frozen(images(3)), before)
-
-
-def test_a_frozen_stack_goes_where_it_is_sent_as_a_whole() -> None:
-    stack = StackedNetwork([network(cell, seed).eval() for seed, cell in enumerate(MIXED)])
-    before = FrozenStack(stack)(images(3))
-    torch.testing.assert_close(FrozenStack(stack).float()(images(3).float()), before.float())
-    assert FrozenStack(stack).to("meta")(images(3).to("meta")).shape == before.shape
-
-
-def test_training_mode_is_refused() -> None:
-    stack = StackedNetwork([network(cell, seed) for seed, cell in enumerate(MIXED)]).train()
-    with pytest.raises(BuildError, match=r"the stack is in training mode.*call stack\.eval\(\) first"):
-        FrozenStack(stack)
-    frozen = FrozenStack(stack.eval())
-    with pytest.raises(BuildError, match="a frozen stack has no training mode"):
-        frozen.train()
-    assert not frozen.eval().training

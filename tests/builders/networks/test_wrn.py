@@ -10,45 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robbench_builders.attacks.apgd import APGD
-from robbench_builders.attacks.base import Attack
-from robbench_builders.attacks.fgsm import FGSM
-from robbench_builders.attacks.pgd import PGD
-from robbench_builders.attacks.square import Square
 from robbench_builders.errors import BuildError
-from robbench_builders.evaluate import robust_outcomes
 from robbench_builders.networks import families
 from robbench_builders.networks.frozen import FrozenConv, FrozenStack
-from robbench_builders.networks.layers import Stacked
 from robbench_builders.networks.plain import Skeleton
 from robbench_builders.networks.wrn import StackedWide, WideNetwork, WideSkeleton, flops, parameters
 from robbench.spaces.wrn import WRN, WideResNet
+from tests.builders.networks.families import SKELETONS, WIDE, assert_equal, images, network, networks
 
 torch.set_num_threads(1)
 
-SKELETON = WideSkeleton(channels=1, stem_channels=3, image_channels=2, classes=4)
-ARCHS = tuple(map(WRN.parse, ("d4w8-d5w10-d4w8", "d4w16-d5w8-d4w8", "d4w10-d5w8-d4w12")))
-"""Of equal depths; one is widest in the first stage, whose channels the second then keeps, another in the third."""
+SKELETON = SKELETONS["wrn"]
 NARROW = WRN.parse("d4w8-d5w8-d4w8")
-
-
-def network(arch: WideResNet, seed: int, skeleton: WideSkeleton = SKELETON) -> WideNetwork:
-    """In double precision, with batch norm statistics and scales that differ between networks and channels."""
-    generator = torch.Generator().manual_seed(seed)
-    plain = WideNetwork(arch, skeleton, [0.3, 0.6], [0.2, 0.4], generator=generator).double()
-    with torch.no_grad():
-        for name, tensor in plain.state_dict().items():
-            if tensor.is_floating_point() and tensor.dim() == 1 and "classifier" not in name:
-                tensor.uniform_(0.5, 1.5, generator=generator)
-    return plain
-
-
-def networks(archs: tuple[WideResNet, ...] = ARCHS) -> list[WideNetwork]:
-    return [network(arch, seed) for seed, arch in enumerate(archs)]
-
-
-def images(*lead: int, size: int = 8) -> Tensor:
-    return torch.rand(*lead, 2, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
 
 
 # ---- the plain network
@@ -74,7 +47,7 @@ def by_hand(state: dict[str, Tensor], depths: tuple[int, ...], x: Tensor) -> Ten
 
 @pytest.mark.parametrize("pixels", [8, 7])
 def test_the_network_is_that_of_the_paper(pixels: int) -> None:
-    plain = network(WRN.parse("d4w8-d7w10-d5w14"), 0).eval()
+    plain = network(WRN.parse("d4w8-d7w10-d5w14"), 0, SKELETON).eval()
     x = images(3, size=pixels)
     torch.testing.assert_close(plain(x), by_hand(plain.state_dict(), (4, 7, 5), x), rtol=1e-12, atol=1e-12)
     assert len([name for name in plain.state_dict() if "shortcut" in name]) == 3
@@ -83,7 +56,7 @@ def test_the_network_is_that_of_the_paper(pixels: int) -> None:
 @pytest.mark.parametrize("pixels", [32, 28])
 def test_parameters_and_flops_are_those_of_the_layers_that_run(pixels: int) -> None:
     """A second witness: hooks on every layer; each batch norm is followed by a ReLU."""
-    arch, skeleton, counted = ARCHS[1], WideSkeleton(channels=1, stem_channels=4), 0
+    arch, skeleton, counted = WIDE[1], WideSkeleton(channels=1, stem_channels=4), 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal counted
@@ -107,7 +80,7 @@ def test_parameters_and_flops_are_those_of_the_layers_that_run(pixels: int) -> N
 @pytest.mark.parametrize("classes", [10, 100])
 def test_at_the_published_size_the_space_knows_what_they_cost(classes: int) -> None:
     costs = WRN.costs(f"cifar{classes}")
-    for arch in (*ARCHS, *WRN.members[::1111]):
+    for arch in (*WIDE, *WRN.members[::1111]):
         skeleton = WideSkeleton(classes=classes)
         assert costs["params"](arch) == parameters(arch, skeleton) / 1e6
         assert costs["flops"](arch) == flops(arch, skeleton, 32) / 1e6
@@ -126,42 +99,19 @@ def test_weights_are_drawn_by_the_generator_alone() -> None:
 # ---- stacked
 
 
-@pytest.mark.parametrize("archs", [ARCHS, (NARROW, NARROW), ARCHS[:1]], ids=["widths differ", "the same", "one"])
+@pytest.mark.parametrize("archs", [WIDE, (NARROW, NARROW), WIDE[:1]], ids=["widths differ", "the same", "one"])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("own", [True, False])
-def test_stack_equals_its_networks_forwards_and_backwards(archs: tuple[WideResNet, ...], own: bool, training: bool) -> None:
-    plain = [one.train(training) for one in networks(archs)]
+def test_a_stack_knows_whether_its_networks_are_alike(archs: tuple[WideResNet, ...], own: bool, training: bool) -> None:
+    plain = [network(arch, seed, SKELETON).train(training) for seed, arch in enumerate(archs)]
     stack = StackedWide(plain)
-    assert stack.alike is (archs is not ARCHS)
-    x = images(len(archs), 4) if own else images(4)
-    x_stack, x_plain = x.clone().requires_grad_(), x.clone().requires_grad_()
-    logits = stack(x_stack)
-    expected = torch.stack([one(x_plain[k] if own else x_plain) for k, one in enumerate(plain)])
-    torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-11)
-    weights = torch.randn(logits.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    (logits * weights).sum().backward()
-    (expected * weights).sum().backward()
-    torch.testing.assert_close(x_stack.grad, x_plain.grad, rtol=1e-7, atol=1e-9)
-    for k, one in enumerate(plain):
-        state = stack.state(k)
-        for name, tensor in one.state_dict().items():  # the statistics have moved by the same amount
-            if "tracked" not in name and name not in ("mean", "std"):
-                torch.testing.assert_close(state[name], tensor, rtol=1e-9, atol=1e-11)
-    for name, parameter in stack.named_parameters():
-        layer = stack.get_submodule(name.rpartition(".")[0])
-        assert isinstance(layer, Stacked)
-        assert parameter.grad is not None
-        for gradient, k in zip(parameter.grad, layer.members, strict=True):
-            mine = plain[k].get_parameter(name).grad
-            assert mine is not None
-            here = tuple(map(slice, mine.shape))
-            torch.testing.assert_close(gradient[here], mine, rtol=1e-7, atol=1e-9)
-            assert gradient.count_nonzero() == gradient[here].count_nonzero(), "channels that a network lacks stay as they are"
+    assert stack.alike is (archs is not WIDE)
+    assert_equal(stack, plain, images(len(archs), 4) if own else images(4), own)
 
 
 def test_what_a_network_lacks_stays_zero_while_the_stack_is_trained() -> None:
     """After steps with momentum and weight decay, a stack is still its networks, trained alone."""
-    plain = [one.train() for one in networks()]
+    plain = [one.train() for one in networks("wrn")]
     stack = StackedWide(plain).train()
     for module in (stack, *plain):
         optimizer = torch.optim.SGD(module.parameters(), 0.05, momentum=0.9, weight_decay=5e-3, nesterov=True)
@@ -180,60 +130,21 @@ def test_what_a_network_lacks_stays_zero_while_the_stack_is_trained() -> None:
     assert {name: int(parameter.count_nonzero()) for name, parameter in stack.named_parameters()} == alone
 
 
-def test_gradients_never_mix() -> None:
-    stack = StackedWide(networks())
-    x = images(3, 2).requires_grad_()
-    (gradient,) = torch.autograd.grad(stack(x)[1].square().sum(), x)
-    assert gradient[1].abs().max() > 0
-    assert not gradient[[0, 2]].any()
-
-
-def test_extract_and_insert_are_each_others_reverse() -> None:
-    stack, other = (StackedWide([network(arch, seed + add) for seed, arch in enumerate(ARCHS)]).eval() for add in (0, 10))
-    for k in range(len(stack)):
-        taken = stack.extract(k)
-        torch.testing.assert_close(taken(images(3)), stack(images(3))[k], rtol=1e-9, atol=1e-11)
-        other.insert(k, taken)
-    assert torch.equal(other(images(3)), stack(images(3)))
-
-
 def test_networks_of_other_depths_or_skeletons_are_not_stacked() -> None:
     with pytest.raises(BuildError, match=r"WideResNets of depths \(4, 5, 4\) and \(4, 4, 4\) cannot be stacked; expected the same in all"):
-        StackedWide([network(ARCHS[0], 0), network(WRN.members[0], 0)])
+        StackedWide([network(WIDE[0], 0, SKELETON), network(WRN.members[0], 0, SKELETON)])
     with pytest.raises(BuildError, match=r"network 1 has the skeleton WideSkeleton\(channels=2"):
-        StackedWide([network(NARROW, 0), network(NARROW, 0, WideSkeleton(2, 3, 2, 4))])
-    assert families.alike([*ARCHS, WRN.members[0], NARROW], SKELETON) == [[0, 1, 2, 4], [3]]
+        StackedWide([network(NARROW, 0, SKELETON), network(NARROW, 0, WideSkeleton(2, 3, 2, 4))])
+    assert families.alike([*WIDE, WRN.members[0], NARROW], SKELETON) == [[0, 1, 2, 4], [3]]
 
 
-# ---- frozen, and attacked
+# ---- frozen
 
 
-@pytest.mark.parametrize("own", [True, False])
-@pytest.mark.parametrize("pixels", [8, 7])
-def test_a_frozen_stack_has_the_same_logits_and_gradients(own: bool, pixels: int) -> None:
-    plain = [one.eval() for one in networks()]
-    frozen = FrozenStack(StackedWide(plain).eval())
+def test_a_frozen_stack_has_no_batch_norm_after_a_convolution() -> None:
+    frozen = FrozenStack(StackedWide([one.eval() for one in networks("wrn")]).eval())
     assert sum(isinstance(module, FrozenConv) for module in frozen.modules()) == 1 + 2 * (4 + 5 + 4) + 3
     assert isinstance(frozen.get_submodule("_stack.stages.0.0.bn_2"), nn.Identity), "folded"
-    x = images(len(plain), 5, size=pixels) if own else images(5, size=pixels)
-    x_frozen, x_plain = x.clone().requires_grad_(), x.clone().requires_grad_()
-    found = frozen(x_frozen)
-    expected = torch.stack([one(x_plain[k] if own else x_plain) for k, one in enumerate(plain)])
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
-    found.square().sum().backward()
-    expected.square().sum().backward()
-    torch.testing.assert_close(x_frozen.grad, x_plain.grad, rtol=1e-7, atol=1e-9)
-
-
-@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=5), APGD(steps=5), Square(queries=20)], ids=lambda attack: type(attack).__name__)
-def test_the_same_attacks_run_on_a_stack_and_on_one_network(attack: Attack) -> None:
-    plain = [one.eval() for one in networks(ARCHS[:2])]
-    x = images(6)
-    labels = torch.stack([one(x).argmax(1) for one in plain]).mode(0).values
-    of_stack = robust_outcomes(FrozenStack(StackedWide(plain).eval()), x, labels, attack, [8 / 255])
-    for k, one in enumerate(plain):
-        alone = robust_outcomes(FrozenStack(StackedWide([one]).eval()), x, labels, attack, [8 / 255])
-        assert (of_stack[k] == alone[0]).all()
 
 
 # ---- beside other networks
