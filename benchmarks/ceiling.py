@@ -41,7 +41,7 @@ from robbench.surrogates.splits import Twins
 CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "ceiling"
 DATASETS = ["cifar10", "cifar100"]
 ASKED = len(DATASETS) * len(TARGETS)
-SEEDS = range(5)
+SEEDS = range(1)
 """Of the splits for the test of all; a fit of networks along the graph takes the longest."""
 INTERVAL_SEEDS = range(1)
 FEW_SEEDS = range(3)
@@ -98,7 +98,7 @@ def main() -> None:
     parts = {"test": test, "intervals": intervals, "more": more, "few": few}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
-    text = "\n".join([TEXT.format(seeds=len(SEEDS)), *(line for part in parser.parse_args().only for line in parts[part]())])
+    text = "\n".join([TEXT.format(seeds=len(SEEDS), share=SHARE), *(line for part in parser.parse_args().only for line in parts[part]())])
     document = ROOT / "docs" / "ceiling.md"
     document.write_text(published.merged(document.read_text(encoding="utf-8"), text), encoding="utf-8")
 
@@ -284,7 +284,16 @@ together, for one split, and averaged over the splits where there are several.
     ensemble    0.4 of graph, 0.6 of a blend, both with wiring
     wiring      features of the network that is trained: convolutions computed twice, and how variance and gradient grow before training
 
-PROSE
+All that was chosen was chosen on development groups, which are on no test side: the features of graph with figures in [selection.md](selection.md), the rest in
+trials on two to five of five folds, of which no figures were kept.  There, wiring was better than nothing but counts of the function, and than the signal of the
+function alone, with networks as with graph, most of all under FGSM, PGD and APGD on cifar100.  Stopping each member early by a tenth of its rows cost more than it
+gave; a Gaussian process with a length for each feature was well behind; other shares of graph, from 0.4 to 0.7, or one for each target, made no difference;
+accuracies on a logit scale were worse; and targets that count by how much of them is noise, by twins, were better with networks, and worse with graph.
+
+On the test side, wiring and the graph together gain a little over the blend as it is fitted without them, but for clean images and, on cifar10, corrupted ones; on
+cifar100 under PGD and APGD next to nothing.  Nothing of this comes to {share}% of the ceiling under PGD, APGD and Square, on cifar100 not under FGSM either: more
+architectures would, but the space has not so many (see below).  The ceiling itself is that by all functional twins.  With so few test groups it is not known to a
+hundredth, and for a predictor that sees wiring it is higher, by up to two hundredths under Square ([twins.md](twins.md)).
 """
 
 
@@ -297,7 +306,8 @@ Level 90%: learned from 64% of the groups, calibrated on 16%, tested on the othe
 MORE_SAYS = """## How many architectures would do
 
 cifar10, by the blend in the learning curves of [surrogates.md](surrogates.md): the gap to the ceiling as a power of the number of architectures, from {first} to
-{last} of them, carried on to {share}% of the ceiling.  The space has 4,930 functions.
+{last} of them, carried on to {share}% of the ceiling.  Architectures are classes, of which the space has 6,466: where more would do, no measurement of this space is enough for
+a blend, and what is left is to know more of each.
 """
 
 

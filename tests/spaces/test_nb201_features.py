@@ -139,8 +139,9 @@ DOUBLED = [
 def test_the_wiring_is_equal_for_cells_that_differ_in_labels_alone() -> None:
     """The two inner nodes change places, where no edge is between them."""
     ops = [cell.ops for cell in EVERY if cell.ops[2] == "none"]
-    found = [wiring([Cell(one) for one in those]).values for those in (ops, [(b, a, none, d, f, e) for a, b, none, d, e, f in ops])]
-    np.testing.assert_array_equal(*found)
+    changed = [(b, a, none, d, f, e) for a, b, none, d, e, f in ops]
+    found, again = (wiring([Cell(one) for one in those]).values for those in (ops, changed))
+    np.testing.assert_array_equal(found, again)
 
 
 def test_where_nothing_is_doubled_the_wiring_is_the_signal() -> None:
