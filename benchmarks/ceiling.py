@@ -299,7 +299,7 @@ hundredth, and for a predictor that sees wiring it is higher, by up to two hundr
 
 INTERVALS_SAY = """## Intervals
 
-Level 90%: learned from 64% of the groups, calibrated on 16%, tested on the other 20%; mean of {splits} splits.
+Level 90%: learned from 64% of the groups, calibrated on 16%, tested on the other 20%; {splits} of the splits.
 """
 
 
