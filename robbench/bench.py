@@ -163,7 +163,7 @@ class RobBench:
             dataset: the bench's default if left out.
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
-            interpolate: allow a level between two measured ones (monotone cubic); `explain` says when it was used.
+            interpolate: allow a level between two measured ones (monotone cubic, of log-odds over the root of the level); `explain` says when it was used.
             epoch: a point of the learning curve, as the source counts epochs, instead of the published result.
             unknown: any other option is an error that names the nearest.
 
@@ -260,7 +260,8 @@ class RobBench:
                 function from an architecture of the space to a number; see `robbench.search.objectives`.
             budget: what may be spent; None for no end.
             cost: what a query costs: 1 if left out; a metric that the store holds, such as ``"training_seconds"``; or a function, as for an objective.
-            on: where metrics come from: what was measured, ``"store"``, or what a surrogate in the store predicts (its mean), ``"surrogate"``.
+            on: where metrics come from: what was measured, ``"store"``, or what a surrogate in the store predicts (its mean), ``"surrogate"``, at any level
+                that `predict` answers, with `interpolate` or without.
             on_repeat: an architecture that was asked before is ``"free"``, or is charged again: ``"charge"``.
             identity: what counts as the same architecture, ``"class"`` or ``"exact"``; if left out, what all objectives agree on: classes if all of them were
                 measured once a class, else exact architectures.  With ``"class"`` an objective of exact architectures has, for all of a class, the value
@@ -388,16 +389,21 @@ class RobBench:
 
         Arguments:
             arch: as for `query`; it need not be in the store.
-            metric: as for `query`; one that a surrogate in the store was fitted to (`surrogates` lists them).
-            level: the share of new measurements that fall into the interval.
+            metric: as for `query`; one that a surrogate in the store was fitted to (`surrogates` lists them), or one at a level between two of a curve that
+                it was fitted to.  No `interpolate` is needed, since a prediction is a model's word at every level; it is monotone in the level where the
+                measurements are.
+            level: the share of new measurements that fall into the interval.  Between two levels, of a curve that was measured at the learned ones and
+                interpolated as the prediction was: nothing else is known there.
             eps, severity, measure, dataset, training: as for `query`.
 
         Returns:
-            mean, low, high, level; far: whether the architecture is unlike all that the surrogate learned from.
+            mean, low, high, level; far: whether the architecture is unlike all that the surrogate learned from; between: which two levels the prediction was
+            interpolated between, where the surrogate did not learn this one.
 
         Raises:
             UnknownArchitecture, UnknownMetric, InvalidArgument: the question makes no sense.
-            NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.
+            NotMeasured: no surrogate of this was fitted, or a feature that it needs is missing; the message says which there are.  LevelNotMeasured where one was
+                fitted, and the level is outside its curve.
         """
         return self._predictions(metric, level, eps, severity, measure, dataset, training).prediction(arch)
 

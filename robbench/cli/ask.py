@@ -24,6 +24,7 @@ from robbench.cli.options import (
     where_options,
 )
 from robbench.cli.tables import as_measured, present, records, text_table
+from robbench.measurements.metrics import level_text, parse
 
 
 @click.command(epilog=examples("info", "info --json"))
@@ -122,10 +123,15 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
 @dataset_options
 @json_option
 def predict(arch: str, metric: str, store: Path | None, as_json: bool, **options: Any) -> None:
-    """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval."""
+    """What a surrogate expects of one METRIC of an architecture, measured or not, with an interval.
+
+    A surrogate of a whole curve (robbench fit --target pgd) predicts any level from the smallest to the greatest that it learned.
+    """
     found = RobBench(store).predict(arch, metric, **options)
     far = "; far from everything that the surrogate learned from" if found.far else ""
-    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted{far})"
+    learned = [level_text(parse(metric).name, level) for level in found.between or ()]
+    between = f" between {' and '.join(learned)}" if learned else ""
+    text = f"{found.mean:g}, {found.level:.0%} of measurements from {found.low:g} to {found.high:g} (predicted{between}{far})"
     click.echo(json.dumps({"arch": arch, "metric": metric, **found._asdict()}) if as_json else text)
 
 

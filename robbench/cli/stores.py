@@ -214,6 +214,8 @@ for _command in (*map(_import_command, SOURCES), import_table):
 def fit(store: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Fit a surrogate to each target, and put it into STORE.
 
+    A target without a level, such as pgd, is its whole curve: then any level in between is predicted, too.
+
     While another process writes the same store, this one waits.
     """
     scores: dict[str, Any] = {}

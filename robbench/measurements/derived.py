@@ -10,7 +10,7 @@ import numpy as np
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.measurements.columns import Columns
 from robbench.measurements.levels import at_level, not_at_level, over_seeds, position
-from robbench.measurements.metrics import PUBLISHED_EPS, Metric, level_text
+from robbench.measurements.metrics import PUBLISHED_EPS, WORST_CASE, Metric, level_text
 from robbench.measurements.question import Question
 from robbench.store.arrays import Header, Name
 
@@ -36,6 +36,8 @@ class Derived(NamedTuple):
     formula: Callable[[Columns, Question], Formula]
     lacks: Callable[[Columns, Question], str] = lambda columns, question: ""
     """What a store that cannot compute it lacks, and what to ask instead: a sentence; empty where the name says it all."""
+    levels: Callable[[Columns, Question], list[float]] = lambda columns, question: []
+    """Those of its curve, rising; empty where it has no level."""
 
 
 def _mean_held(kind: str) -> Derived:
@@ -117,7 +119,10 @@ def _harmonic_mean(attack: str) -> Derived:
         robust = Metric(attack, question.metric.level, "accuracy")
         return Formula(f"2·clean·robust / (clean + robust), where robust is {robust}; 0 where both are 0", {})
 
-    return Derived(compute, computable, formula)
+    def levels(columns: Columns, question: Question) -> list[float]:
+        return sorted(columns.store.header(question.name(attack, "accuracy")).levels)
+
+    return Derived(compute, computable, formula, levels=levels)
 
 
 def _worst_case() -> Derived:
@@ -142,7 +147,22 @@ def _worst_case() -> Derived:
         attacks = ", ".join(name.metric for name in _at_this_eps(columns, question))
         return Formula(f"share of the images that are classified correctly under every one of {attacks}", {})
 
-    return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")), formula)
+    return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")), formula, levels=_common_levels)
+
+
+def _common_levels(columns: Columns, question: Question) -> list[float]:
+    """The levels at which every attack was measured: a worst case over fewer attacks is not of the same curve."""
+    held = columns.held(question, "attack", "outcomes")
+    headers = [columns.store.header(name) for name in held]
+    metrics = [question.metric._replace(level=level) for level in sorted(headers[0].levels)]
+    common = [metric for metric in metrics if all(position(metric, header) is not None for header in headers)]
+    if not common:
+        attacks = ", ".join(name.metric for name in held)
+        raise LevelNotMeasured(
+            f"{question.metric.name} on {question.dataset} has no curve: {attacks} have no level in common, and its attacks are the same at every level."
+            f" Name levels, such as {metrics[0]}."
+        )
+    return [float(metric.level) for metric in common if metric.level is not None]
 
 
 def _at_this_eps(columns: Columns, question: Question) -> Parts:
@@ -174,7 +194,7 @@ DERIVED: dict[str, Derived] = {
     "mean_adversarial": _mean_published(),
     "mean_adversarial_measured": _mean_held("attack"),
     "mean_corruption": _mean_held("corruption"),
-    "worst_case": _worst_case(),
+    WORST_CASE: _worst_case(),
     "hrs-fgsm": _harmonic_mean("fgsm"),
     "hrs-pgd": _harmonic_mean("pgd"),
     "hrs-apgd-ce": _harmonic_mean("apgd-ce"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +14,8 @@ from robbench.store.arrays import Header
 
 EPOCHS_FROM_0 = "counted from 0"
 """What provenance says under ``epochs`` where 0 is after the first epoch of training, not before it."""
+_LEAST = 0.0005
+"""What the log-odds of a fraction of 0 are those of: half an image of a thousand."""
 
 
 def position(metric: Metric, header: Header) -> int | None:
@@ -83,23 +85,42 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
 def interpolated(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
     """The values ``(rows, levels, …)`` at a level between two measured ones: ``(rows, …)``.
 
-    Piecewise cubic Hermite interpolation, which is monotone wherever the measurements are (Fritsch and Carlson, 1980).
-
     Raises:
         LevelNotMeasured: the level is not between two measured ones.
     """
-    from scipy.interpolate import PchipInterpolator
-
     levels, level = header.levels, question.metric.level
     if level is None or not levels or not min(levels) < level < max(levels):
         raise LevelNotMeasured(not_at_level(question, levels) + " Only levels between these are interpolated.")
     order, along = np.argsort(levels), 1 + list(header.axes).index(str(header.level_axis))
-    ordered = np.moveaxis(np.take(values, order, axis=along), along, -1)
-    measured = ~np.isnan(ordered).any(axis=-1)
-    result = np.full(measured.shape, np.nan)
-    if measured.any():
-        result[measured] = PchipInterpolator(np.take(levels, order), ordered[measured], axis=-1)(level)
-    return result
+    return between(np.take(levels, order), np.moveaxis(np.take(values, order, axis=along), along, -1), level, header.unit)
+
+
+def between(levels: Sequence[float] | np.ndarray, values: np.ndarray, level: float, unit: str) -> np.ndarray:
+    """Values ``(…, levels)`` at rising levels, at a level between the first and the last of them: ``(…)``; NaN where one of them is.
+
+    Piecewise cubic Hermite interpolation, which is monotone wherever the values are (Fritsch and Carlson, 1980), over the root of the level; of the log-odds,
+    where the values are fractions: so drawn, an accuracy under attack is nearly a straight line (benchmarks/levels.py).
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    drawn, back = (_log_odds, _fractions) if unit == "fraction" else (np.asarray, np.asarray)
+    known, after = ~np.isnan(values).any(axis=-1), int(np.searchsorted(levels, level))
+    found, given = np.full(known.shape, np.nan), values[known]
+    if known.any():
+        around = given[..., after - 1 : after + 1]
+        at = PchipInterpolator(np.sqrt(levels), drawn(given), axis=-1)(np.sqrt(level))
+        found[known] = back(at).clip(around.min(axis=-1), around.max(axis=-1))  # what is rounded stays between its neighbours
+    return found
+
+
+def _log_odds(fractions: np.ndarray) -> np.ndarray:
+    """Finite at 0 and 1, too."""
+    odds = _LEAST + (1 - 2 * _LEAST) * fractions.clip(0, 1)
+    return np.asarray(np.log(odds / (1 - odds)))
+
+
+def _fractions(log_odds: np.ndarray) -> np.ndarray:
+    return np.asarray((1 / (1 + np.exp(-log_odds)) - _LEAST) / (1 - 2 * _LEAST))
 
 
 def not_at_level(question: Question, levels: list[float]) -> str:

@@ -128,8 +128,15 @@ class Measurements:
         return self._columns.every(self.resolve(question))
 
     def levels(self, question: Question) -> list[float]:
-        """The levels at which a question's metric was measured; raises as `column`."""
-        return self.store.header(self.resolve(question).name()).levels
+        """The levels of a question's metric: those at which it was measured, or all that it is derived from was; empty where it has none.
+
+        Raises:
+            NotMeasured: as `resolve`; LevelNotMeasured where what it is derived from has no level in common.
+        """
+        question = self.resolve(question)
+        if question.metric.entry.kind == "derived":
+            return DERIVED[question.metric.name].levels(self._columns, question)
+        return self.store.header(question.name()).levels
 
     def column(self, question: Question) -> Column:
         """The whole column of a metric that is one number an architecture.

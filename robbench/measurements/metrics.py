@@ -18,6 +18,7 @@ from robbench.arguments import nearest
 from robbench.errors import InvalidArgument, UnknownMetric
 
 GREY_LEVELS = 255
+WORST_CASE = "worst_case"
 SEVERITIES = (1, 2, 3, 4, 5)
 _FEW = tuple(level / GREY_LEVELS for level in (0.1, 0.5, 1, 2, 3, 4, 8))
 PUBLISHED_EPS: dict[str, tuple[float, ...]] = {
@@ -112,7 +113,7 @@ _ENTRIES: dict[str, Entry] = {
     "mean_adversarial": _derived(None, "mean over the attacks and levels of the published dataset (Jung et al., 2023, section 3.2)"),
     "mean_adversarial_measured": _derived(None, "mean over all attacks and levels in the store"),
     "mean_corruption": _derived(None, "mean over all corruptions and severities in the store (Jung et al., 2023)"),
-    "worst_case": _derived("eps", "correct under every attack at this eps, image by image"),
+    WORST_CASE: _derived("eps", "correct under every attack at this eps, image by image"),
     "hrs-fgsm": _derived("eps", "harmonic mean of clean and FGSM accuracy (Devaguptapu et al., 2021)"),
     "hrs-pgd": _derived("eps", "harmonic mean of clean and PGD accuracy (Devaguptapu et al., 2021)"),
     "hrs-apgd-ce": _derived("eps", "harmonic mean of clean and APGD-CE accuracy"),

@@ -11,6 +11,7 @@ ubjson      the format in which xgboost saves a model
 features    what models see of an architecture
 splits      training side and test side, or folds
 conformal   intervals
+curves      levels between those that were learned, and what falls: accuracies over eps, and the worst case under each attack
 surrogate   a fitted model with what is said of it
 fitting     from a bench and a target to a surrogate
 seen        which architectures a surrogate has learned from, and which are held out

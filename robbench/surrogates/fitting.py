@@ -17,6 +17,7 @@ from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
+from robbench.surrogates.curves import monotone
 from robbench.surrogates.kinds import features_of, kind_of
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
@@ -24,7 +25,6 @@ from robbench.version import __version__
 
 FEWEST_TEST = 20
 """Architectures on a test side."""
-_SELDOM = 0.01
 _LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
 
@@ -57,16 +57,14 @@ def outputs_of(measurements: Measurements, question: Question, target: str) -> l
     """The numbers that a target such as ``"clean+pgd@1/255"`` or ``"pgd"`` (its whole curve, by falling accuracy) names.
 
     Raises:
-        UnknownMetric, NotMeasured: as for a query.
+        UnknownMetric, NotMeasured: as for a query; LevelNotMeasured where a worst case has no curve, since its attacks have no level in common.
     """
     found: list[Metric] = []
     for text in target.split("+"):
         metric = parse(text)
-        if metric.level is None and metric.entry.axis is not None and metric.entry.kind != "derived":
-            name = measurements.resolve(question._replace(metric=metric)).name()
-            found += [metric._replace(level=level) for level in sorted(measurements.store.header(name).levels)]
-        else:
-            found.append(metric)
+        curve = metric.level is None and metric.entry.axis is not None
+        levels = sorted(measurements.levels(question._replace(metric=metric))) if curve else []
+        found += [metric._replace(level=level) for level in levels] or [metric]
     return list(dict.fromkeys(found))
 
 
@@ -133,7 +131,8 @@ def fit(
 
     Arguments:
         bench: where the measurements are.
-        target: a metric, or several, as a list or joined by "+"; an attack or corruption without a level means its whole curve.
+        target: a metric, or several, as a list or joined by "+"; one that has levels and names none, such as ``"pgd"`` or ``"worst_case"``, means its
+            whole curve, of which any level in between is predicted, too.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.  A kind that runs along the graph takes ``terms`` beside them.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; ``"graph"``, networks along the cell's graph, or ``"ensemble"`` of
             these and a blend, which need torch to be fitted; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
@@ -184,7 +183,7 @@ def fit(
         training=data.training,
         target=target,
         outputs=outputs,
-        monotone=_curves(data, train_side),
+        monotone=monotone(data.outputs, data.targets[train_side]),
         model=model,
         model_version=learner.version,
         features=features,
@@ -230,17 +229,6 @@ def scores(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "mae": float(np.abs(measured - predicted).mean()),
         "n": len(measured),
     }
-
-
-def _curves(data: Data, train_side: np.ndarray) -> list[list[int]]:
-    """The outputs of one threat in the order of their levels, where the measurements all but never rise along them."""
-    found = []
-    for name in dict.fromkeys(metric.name for metric in data.outputs):
-        levels = {metric.level: index for index, metric in enumerate(data.outputs) if metric.name == name and metric.level is not None}
-        curve = [levels[level] for level in sorted(levels)]
-        if len(curve) > 1 and (np.diff(data.targets[train_side][:, curve], axis=1) > 0).any(axis=1).mean() < _SELDOM:
-            found.append(curve)
-    return found
 
 
 def _versions() -> dict[str, str]:

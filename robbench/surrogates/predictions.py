@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.errors import InvalidArgument, NewerFormat, NotMeasured
+from robbench.errors import InvalidArgument, LevelNotMeasured, NewerFormat, NotMeasured
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
-from robbench.measurements.metrics import parse
+from robbench.measurements.metrics import Metric, level_text, parse
 from robbench.measurements.question import STANDARD, UNTRAINED, Question
 from robbench.surrogates import features
+from robbench.surrogates.curves import Curve, Reading, reading_of
 from robbench.surrogates.fitting import spelled
 from robbench.surrogates.reach import Reach
 from robbench.surrogates.seen import Split, split_of
@@ -23,8 +24,11 @@ from robbench.surrogates.surrogate import About, Prediction, Surrogate, describe
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_KEPT = 200
+"""Predictions of a number for all architectures that are kept for the next time it is asked."""
 _Key = tuple[str, str, str]
 """Dataset, training and target: where a surrogate stands in a store."""
+_Way = Callable[[About], bool]
 
 
 class Predictions:
@@ -35,17 +39,22 @@ class Predictions:
         surrogate: what predicts.
         table: the features of the store's architectures.
         means: ``(rows of the table, outputs)``: the predicted means; NaN where all features are missing.
-        output: the number.
+        reading: how the number is read off the outputs.
         level: the share of new measurements that fall into an interval; None where only means are wanted.
     """
 
     def __init__(
-        self, measurements: Measurements, surrogate: Surrogate, table: features.Table, means: np.ndarray, output: str, level: float | None
+        self,
+        measurements: Measurements,
+        surrogate: Surrogate,
+        table: features.Table,
+        means: np.ndarray,
+        reading: Reading,
+        level: float | None,
     ) -> None:
-        self._measurements, self._surrogate, self._output, self._level = measurements, surrogate, output, level
+        self._measurements, self._surrogate, self._reading, self._level = measurements, surrogate, reading, level
         self._known, self._row_of, self._table = measurements.lookup.known["exact"], table.row_of.tolist(), table
-        self._index = surrogate.about.outputs.index(output)
-        self._means = means[:, self._index]
+        self._means, self._between = reading.of(means), reading.between
 
     @property
     def identity(self) -> str:
@@ -85,7 +94,7 @@ class Predictions:
         if mean != mean:
             raise self._lacking(arch)
         assert self._level is not None
-        return Prediction(mean, low, high, self._level, far)
+        return Prediction(mean, low, high, self._level, far, self._between)
 
     def many(self, archs: Sequence[Architecture]) -> np.ndarray:
         """Of many architectures: ``(len(archs), 3)``: mean, low, high."""
@@ -120,7 +129,7 @@ class Predictions:
 
     def _computed(self, values: np.ndarray) -> np.ndarray:
         """The mean, ``(rows,)``, by features ``(rows, features)``."""
-        return np.asarray(self._surrogate.predict(values)[:, self._index])
+        return self._reading.of(self._surrogate.predict(values))
 
     @cached_property
     def _reach(self) -> Reach:
@@ -131,13 +140,13 @@ class Predictions:
         """``(rows,)`` → ``(rows, 3)``: mean, low and high; raises InvalidArgument for what is no level."""
         values = np.full((len(mean), 3), np.nan)
         known = ~np.isnan(mean)
-        low, high = self._surrogate.interval(self._output, mean[known], self._level)
+        low, high = self._surrogate.interval(self._reading, mean[known], self._level)
         values[known] = np.stack([mean[known], low, high], axis=1)
         return values
 
     def _lacking(self, arch: Architecture) -> NotMeasured:
         return NotMeasured(
-            f"{self._output} is predicted from proxies, and none was measured for {self._measurements.lookup.parse(arch)};"
+            f"{self._reading.metric} is predicted from proxies, and none was measured for {self._measurements.lookup.parse(arch)};"
             " fit a surrogate with features='structure', which needs none."
         )
 
@@ -159,23 +168,35 @@ class Surrogates:
         """What `predictions` gives for a question, kept under the arguments that asked it."""
         found = self.predictions(question, level)
         with suppress(TypeError):  # not hashable
-            self.asked[arguments] = found
+            self._keep(arguments, found)
         return found
 
     def predictions(self, question: Question, level: float | None = None) -> Predictions:
-        """What the narrowest surrogate of a metric predicts; without a level, means only.
+        """What the narrowest surrogate of a metric predicts: one that learned its level, or else one that learned levels around it; without a level, means only.
 
         Raises:
-            NotMeasured: none was fitted, of this dataset and training.
-            InvalidArgument: a seed or interpolation, which have no meaning here.
+            NotMeasured: none was fitted, of this dataset and training; LevelNotMeasured where one was, and its levels do not reach so far.
+            InvalidArgument: a seed, which has no meaning here.
         """
-        if question.seed is not None or question.interpolate:
-            raise InvalidArgument("a prediction has no seed and is never interpolated; leave seed and interpolate out.")
-        output = str(question.metric)
-        key = self._key(question, output, lambda about: output in about.outputs)
-        if (key, output, level) not in self.asked:
-            self.asked[key, output, level] = Predictions(self._measurements, *self._evaluated(key), output, level)
-        return self.asked[key, output, level]
+        if question.seed is not None:
+            raise InvalidArgument("a prediction has no seed; leave seed out.")
+        key = self._key(question, str(question.metric), *_ways(question.metric))
+        surrogate, table, means = self._evaluated(key)
+        reading = reading_of(surrogate.about.outputs, surrogate.about.monotone, question.metric)
+        assert reading is not None, "only what has a reading fits"
+        asked = key, reading.metric, level
+        try:
+            return self.asked[asked]
+        except KeyError:
+            found = Predictions(self._measurements, surrogate, table, means, reading, level)
+            self._keep(asked, found)
+            return found
+
+    def _keep(self, asked: tuple[Any, ...], found: Predictions) -> None:
+        """For the next time; the oldest goes where there are many, since there are levels without end."""
+        if len(self.asked) >= MOST_KEPT:
+            self.asked.pop(next(iter(tuple(self.asked))), None)
+        self.asked[asked] = found
 
     def table(self) -> pd.DataFrame:
         """One row for each output of each surrogate; see `RobBench.surrogates`."""
@@ -203,25 +224,41 @@ class Surrogates:
     def split_of(self, target: str | Sequence[str], dataset: str | None, training: str | None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which not; see `RobBench.split_of`."""
         wanted = spelled(target)
-        question = Question(parse(wanted.split("+")[0]), dataset, training)
-        key = self._key(question, wanted, lambda about: about.target == wanted or wanted in about.outputs)
+        first, *more = map(parse, wanted.split("+"))
+        exact, between = _ways(first)
+        ways = [lambda about: about.target == wanted] if more else [lambda about: about.target == wanted or exact(about), between]
+        key = self._key(Question(first, dataset, training), wanted, *ways)
         return split_of(self._measurements, Surrogate.of(self._measurements.store.surrogate(*key)))
 
-    def _key(self, question: Question, wanted: str, fits: Callable[[About], bool]) -> _Key:
-        """Where the narrowest surrogate is of those that fit."""
-        store, dataset = self._measurements.store, question.dataset or self._measurements.default_dataset
-        size = {key: len(about.outputs) for key in store.surrogates() if (about := self._described(key)) and fits(about)}
-        default = UNTRAINED if question.metric.entry.kind in ("proxy", "cost") else STANDARD
-        trainings = {key[1] for key in size if key[0] == dataset}
-        training = question.training or (default if default in trainings or len(trainings) != 1 else next(iter(trainings)))
-        here = [key for key in size if key[:2] == (dataset, training)]
-        if not here:
+    def _key(self, question: Question, wanted: str, *ways: _Way) -> _Key:
+        """Where the narrowest surrogate is of those that fit in one way; in the first in which any does."""
+        dataset = question.dataset or self._measurements.default_dataset
+        abouts = {key: about for key in self._measurements.store.surrogates() if (about := self._described(key))}
+        for fits in ways:
+            size = {key: len(about.outputs) for key, about in abouts.items() if key[0] == dataset and fits(about)}
+            if here := [key for key in size if key[1] == _training(question, size)]:
+                return min(here, key=lambda key: (size[key], key[2]))
+        raise self._none_fits(question._replace(dataset=dataset, training=_training(question, size)), wanted, abouts)
+
+    def _none_fits(self, question: Question, wanted: str, abouts: Mapping[_Key, About]) -> NotMeasured:
+        """What to raise: no surrogate was fitted of what is wanted, or to other levels."""
+        store, metric = self._measurements.store, question.metric
+        said = f"no surrogate of {wanted} of {question.dataset} ({question.training}) is in {store.file_name}"
+        dataset = "" if question.dataset == self._measurements.default_dataset else f" --dataset {question.dataset}"
+        command = f"robbench fit {store.file_name}{dataset} --target"
+        here = [about for key, about in abouts.items() if key[:2] == (question.dataset, question.training)]
+        curves = {about.target: Curve.of(list(map(parse, about.outputs)), metric).levels for about in here}
+        target, levels = max(curves.items(), key=lambda one: len(one[1]), default=("", ()))
+        if not levels or wanted != str(metric):
             others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
-            raise NotMeasured(
-                f"no surrogate of {wanted} of {dataset} ({training}) is in {store.file_name}; it holds {others}."
-                f" `robbench fit` adds one: robbench fit {store.file_name} --target {wanted}"
-            )
-        return min(here, key=lambda key: (size[key], key[2]))
+            return NotMeasured(f"{said}; it holds {others}. `robbench fit` adds one: {command} {wanted}")
+        first, last = (level_text(metric.name, level) for level in (levels[0], levels[-1]))
+        reach = f"at {first} alone" if len(levels) == 1 else f"from {first} to {last}, at any level in between"
+        needs = f" {metric.name} needs a level: {metric.entry.axis}=…." if metric.level is None else ""
+        return LevelNotMeasured(
+            f"{said}.{needs} The one of {target} predicts {metric.name} {reach}. For other levels, fit the whole curve of all that were measured:"
+            f" {command} {metric._replace(level=None)}"
+        )
 
     def _described(self, key: _Key) -> About | None:
         """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""
@@ -241,3 +278,20 @@ class Surrogates:
             means[np.isnan(table.values).all(axis=1)] = np.nan
             self._means[key] = surrogate, table, means
         return self._means[key]
+
+
+def _ways(metric: Metric) -> tuple[_Way, _Way]:
+    """Whether a surrogate learned a metric at its level; or levels around it."""
+
+    def learned(about: About) -> bool:
+        reading = reading_of(about.outputs, about.monotone, metric)
+        return reading is not None and reading.output is not None
+
+    return learned, lambda about: reading_of(about.outputs, about.monotone, metric) is not None
+
+
+def _training(question: Question, fitting: Iterable[_Key]) -> str:
+    """The training that is meant, where surrogates of these keys fit: the only one, if it is not named and there is no surrogate of the default."""
+    default = UNTRAINED if question.metric.entry.kind in ("proxy", "cost") else STANDARD
+    trainings = {key[1] for key in fitting}
+    return question.training or (default if default in trainings or len(trainings) != 1 else next(iter(trainings)))

@@ -16,11 +16,9 @@ from robbench.measurements.metrics import parse
 from robbench.store.arrays import Fitted
 from robbench.surrogates import features
 from robbench.surrogates.conformal import half_widths
+from robbench.surrogates.curves import DECIMALS, Reading, falling
 from robbench.surrogates.kinds import stored_kind
 from robbench.surrogates.models import Model
-
-DECIMALS = 6
-"""Predictions are rounded: what is beyond depends on the order in which a machine sums."""
 
 
 class Prediction(NamedTuple):
@@ -34,6 +32,8 @@ class Prediction(NamedTuple):
     far: bool = False
     """Whether the store does not hold the architecture, and it is further from all that the surrogate learned from than nearly all of these are from each other:
     the interval is of architectures like those, and says little of this one."""
+    between: tuple[float, float] | None = None
+    """The two levels that the surrogate learned between which this one was interpolated; None where it learned the level itself."""
 
 
 class About(NamedTuple):
@@ -46,7 +46,7 @@ class About(NamedTuple):
     outputs: list[str]
     """The metrics that it predicts, each one number."""
     monotone: list[list[int]]
-    """Outputs that fall along each of these lists, as they do in the measurements: an accuracy over eps."""
+    """Outputs that fall along each of these lists, as they do in the measurements: an accuracy over eps, or an attack's and the worst case at its eps."""
     model: str
     model_version: int
     features: str
@@ -92,13 +92,18 @@ class Surrogate:
         means[:, self.bounded] = means[:, self.bounded].clip(0, 1)
         return np.round(falling(means, self.about.monotone), DECIMALS)
 
-    def interval(self, output: str, means: np.ndarray, level: float | None) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends for means ``(rows,)`` of one output: two arrays ``(rows,)``; see `conformal.half_widths`."""
-        index = self.about.outputs.index(output)
-        calibration, errors = self.calibration[:, index], self.calibration[:, len(self.about.outputs) + index]
-        half = half_widths(calibration.astype(np.float64), errors.astype(np.float64), means, level)
+    def interval(self, reading: Reading, means: np.ndarray, level: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends for means ``(rows,)`` of one number: two arrays ``(rows,)``; see `conformal.half_widths`.
+
+        Between two levels nothing was measured: there the errors are those of the prediction from the measured curve, interpolated alike.  What the curve itself
+        does between its levels is not in them.
+        """
+        predicted, errors = np.split(self.calibration.astype(np.float64), 2, axis=1)
+        calibration = reading.of(predicted)
+        wrong = errors[:, reading.output] if reading.output is not None else reading.of(predicted + errors) - calibration
+        half = half_widths(calibration, wrong, means, level)
         low, high = np.round(means - half, DECIMALS), np.round(means + half, DECIMALS)
-        return (low.clip(0, 1), high.clip(0, 1)) if self.bounded[index] else (low, high)
+        return (low.clip(0, 1), high.clip(0, 1)) if reading.metric.entry.unit == "fraction" else (low, high)
 
     def table(self, measurements: Measurements) -> features.Table:
         """The features of all architectures of a store, on which this surrogate is evaluated.
@@ -208,6 +213,8 @@ def _check_about(about: About) -> None:
         parse(output)
         if not all(isinstance(score, int | float) for score in about.scores[output].values()):
             raise ValueError(f"the scores of {output} are not numbers")
+    if len({parse(output) for output in about.outputs}) < len(about.outputs):
+        raise ValueError("it names an output twice")
     if not all(index in range(len(about.outputs)) for curve in about.monotone for index in curve):
         raise ValueError("its curves are of outputs that it has not")
     if not isinstance(about.split["train"], int | float) or not isinstance(about.split["seed"], int):
@@ -217,14 +224,3 @@ def _check_about(about: About) -> None:
 def _check_calibration(about: About, calibration: np.ndarray) -> None:
     if calibration.ndim != 2 or calibration.shape[1] != 2 * len(about.outputs) or not np.isfinite(calibration).all():
         raise ValueError(f"its calibration is of shape {calibration.shape}, and it has {len(about.outputs)} outputs")
-
-
-def falling(values: np.ndarray, curves: list[list[int]]) -> np.ndarray:
-    """Values ``(rows, outputs)`` that fall along each curve: the middle of the smallest falling curve above and the largest below."""
-    values = values.copy()
-    for curve in curves:
-        drawn = values[:, curve]
-        below = np.minimum.accumulate(drawn, axis=1)
-        above = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
-        values[:, curve] = (below + above) / 2
-    return values

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from robbench import InvalidArgument, LevelNotMeasured, NotMeasured
 from robbench.measurements.columns import Column, Columns
+from robbench.measurements.levels import between
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import TABLE, parse
 from robbench.measurements.question import Question
@@ -211,6 +212,16 @@ def test_interpolation_is_monotone_where_the_measurements_are(columns: Measureme
     above = min(level for level in PGD_EPS if level >= low)
     assert (at_low <= ask(columns, f"pgd@{below!r}").values[MEASURED] + 1e-12).all()
     assert (at_low >= ask(columns, f"pgd@{above!r}").values[MEASURED] - 1e-12).all()
+
+
+def test_fractions_are_interpolated_as_log_odds_and_other_numbers_as_they_are_over_the_root_of_the_level() -> None:
+    levels = np.array([1, 4, 9]) / 255
+    line = np.array([[0.8, 0.5, 0.2], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.5, 0.5, np.nan]])
+    found = between(levels, line, 2.25 / 255, "fraction")
+    assert found[:3] == pytest.approx([2 / 3, 0, 1], abs=1e-3)
+    assert found[1:3].tolist() == [0, 1]
+    assert np.isnan(found[3])
+    assert between(levels, np.array([1.0, 2.0, 3.0]) * 7, 2.25 / 255, "nat") == pytest.approx(10.5)
 
 
 def test_a_row_that_was_not_measured_is_not_interpolated_and_spoils_no_other(columns: Measurements) -> None:
