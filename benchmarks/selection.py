@@ -90,7 +90,11 @@ values, was known from trials before there were development groups, which did lo
 
 
 def main() -> None:
-    sections = {kind: partial(searched, kind) for kind in GRIDS} | {"blend": partial(blend), "graph": partial(graph)}
+    sections = {kind: partial(searched, kind) for kind in GRIDS} | {
+        "blend": partial(blend),
+        "graph": partial(graph),
+        "features of the network": partial(of_the_network),
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=sections, default=list(sections))
     rows, _ = gathered(DATASETS[0], "structure")
@@ -103,6 +107,10 @@ def main() -> None:
 GRAPH_SAYS = """## graph
 
 The first {folds} of the five folds, both datasets in one fit; what both models have is as chosen for the networks.  Of fewer members, those of one fit.
+"""
+NETWORK_SAYS = """## features of the network
+
+Networks as chosen, both datasets in one fit.  The last set tells functional twins apart; it is what `ensemble` reads beside what it is given.
 """
 HEAD = ["setting", "value", "mean R²", "below the best by", "chosen", *DATASETS]
 
@@ -140,6 +148,34 @@ def graph() -> list[str]:
     return [*lines, ""]
 
 
+def of_the_network() -> list[str]:
+    """Networks with features of the network that is trained, and without; a fit is of both datasets at once."""
+    values = ["structure", "structure+signal", "structure+wiring"]
+    return [NETWORK_SAYS, *table(HEAD), *tried("features", values, [by_networks(sets) for sets in values])[1], ""]
+
+
+def by_networks(sets: str) -> list[np.ndarray]:
+    """As `predictions`."""
+    _, given, targets, fold = both(sets)
+    found = np.empty((len(fold), ceiling.ASKED))
+
+    def compute(one: int) -> list[Any]:
+        model = networks.Networks.fit(given[fold != one], targets[fold != one], ceiling.ASKED, one)
+        predicted: list[Any] = model.predict(given[fold == one]).tolist()
+        return predicted
+
+    for one in range(FOLDS):
+        found[fold == one] = cached(CACHE / f"both-{sets}-{one}.json", partial(compute, one))
+    return np.split(found, len(DATASETS), axis=1)
+
+
+def both(sets: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Names, features and targets of both datasets, of the rows of `gathered`, and the fold of each row."""
+    rows, columns = ceiling.rows(), ceiling.columns(sets)
+    here = np.flatnonzero((rows.twins.development & ~rows.twins.constant)[rows.twins.group])
+    return [rows.names[at] for at in columns], rows.features[here][:, columns], rows.targets[here], gathered(DATASETS[0], "structure")[1]
+
+
 def along_graph(setting: Setting) -> list[np.ndarray]:
     """As `predictions`; NaN in folds that are left out."""
     _, fold = gathered(DATASETS[0], "structure")
@@ -154,15 +190,11 @@ def along_graph(setting: Setting) -> list[np.ndarray]:
 
 def by_member(setting: Setting, one: int) -> list[Any]:
     """What each member of a fit predicts for a fold: ``(members, classes, targets of both datasets)``."""
-    rows, (_, fold) = ceiling.rows(), gathered(DATASETS[0], "structure")
-    here = np.flatnonzero((rows.twins.development & ~rows.twins.constant)[rows.twins.group])
-    columns = ceiling.columns(setting["features"])
-    given, targets = rows.features[here][:, columns], rows.targets[here]
+    names, given, targets, fold = both(setting["features"])
 
     class Trial(Graph):
         settings = Graph.settings._replace(members=MEMBERS, width=setting["width"])
 
-    names = [rows.names[at] for at in columns]
     arrays = Trial.fit(given[fold != one], targets[fold != one], ceiling.ASKED, one, names).arrays()
     each = [{name: values[at : at + 1] if values.ndim == 3 else values for name, values in arrays.items()} for at in range(MEMBERS)]
     return [Graph(part).predict(given[fold == one]).tolist() for part in each]

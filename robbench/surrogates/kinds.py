@@ -29,7 +29,7 @@ KINDS: dict[str, type[Model]] = {
     "small": Small,
 }
 
-BESIDE: dict[str, tuple[str, ...]] = {"graph": ("terms", "wiring"), "ensemble": ("terms", "wiring")}
+BESIDE: dict[str, tuple[str, ...]] = {"graph": ("terms",), "ensemble": ("terms", "wiring")}
 """The sets of features that a kind reads beside those that a user names: the first, which it runs along, and others where a space has them."""
 
 
