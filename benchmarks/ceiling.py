@@ -284,14 +284,13 @@ together, for one split, and averaged over the splits where there are several.
     ensemble    0.4 of graph, 0.6 of a blend, both with wiring
     wiring      features of the network that is trained: convolutions computed twice, and how variance and gradient grow before training
 
-All that was chosen was chosen on development groups, which are on no test side: the features of graph with figures in [selection.md](selection.md), the rest in
-trials on two to five of five folds, of which no figures were kept.  There, wiring was better than nothing but counts of the function, and than the signal of the
-function alone, with networks as with graph, most of all under FGSM, PGD and APGD on cifar100.  Stopping each member early by a tenth of its rows cost more than it
-gave; a Gaussian process with a length for each feature was well behind; other shares of graph, from 0.4 to 0.7, or one for each target, made no difference;
+All that was chosen was chosen on development groups, which are on no test side: the features, the width and the members with figures in
+[selection.md](selection.md), where wiring makes networks better, and graph does as well without it, the rest in trials on two to four of five folds, of which no
+figures were kept.  There, stopping each member early by a tenth of its rows cost more than it gave; a Gaussian process with a length for each feature was well behind; other shares of graph, from 0.4 to 0.7, or one for each target, made no difference;
 accuracies on a logit scale were worse; and targets that count by how much of them is noise, by twins, were better with networks, and worse with graph.
 
 On the test side, wiring and the graph together gain a little over the blend as it is fitted without them, but for clean images and, on cifar10, corrupted ones; on
-cifar100 under PGD and APGD next to nothing.  Nothing of this comes to {share}% of the ceiling under PGD, APGD and Square, on cifar100 not under FGSM either: more
+cifar100 under PGD and APGD next to nothing.  These are thousandths, on so few splits.  Nothing of this comes to {share}% of the ceiling under PGD, APGD and Square, on cifar100 not under FGSM either: more
 architectures would, but the space has not so many (see below).  The ceiling itself is that by all functional twins.  With so few test groups it is not known to a
 hundredth, and for a predictor that sees wiring it is higher, by up to two hundredths under Square ([twins.md](twins.md)).
 """
