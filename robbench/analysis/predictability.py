@@ -13,7 +13,7 @@ from robbench.errors import CannotFit, InvalidArgument
 from robbench.measurements.measurements import Bench
 from robbench.surrogates import splits
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores, spelled
-from robbench.surrogates.kinds import features_of, kind_of
+from robbench.surrogates.kinds import features_of, fitted, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,8 +252,7 @@ def _predicted(data: Data, learned: np.ndarray, test_side: np.ndarray, model: st
     """Predictions for the test side, ``(tested, outputs)``, of a model fitted on the rows ``learned (m,)``."""
     _check(learned, test_side, model)
     outputs = len(data.outputs)
-    fitted = kind_of(model).fit(data.features[learned], data.targets[learned], outputs, seed, data.names)
-    return fitted.predict(data.features[test_side])
+    return fitted(model, data.features[learned], data.targets[learned], outputs, seed, data.names).predict(data.features[test_side])
 
 
 def _check(learned: np.ndarray, test_side: np.ndarray, model: str) -> None:

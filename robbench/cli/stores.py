@@ -192,6 +192,7 @@ for _command in (*map(_import_command, SOURCES), import_table):
     epilog=examples(
         BRING,
         "fit jung2023.h5 --target clean+pgd@1/255 --model forest",
+        "fit jung2023.h5 --target pgd@1/255 --features structure+clean+fgsm@1/255 --model boosting",
         needs="published data",
     )
 )
@@ -203,7 +204,12 @@ for _command in (*map(_import_command, SOURCES), import_table):
     show_default=True,
     help="forest, boosting, networks, blend; graph or ensemble, which take torch; of few: ridge, process, small.",
 )
-@click.option("--features", default="structure", show_default=True, help="Feature sets, joined by '+'.")
+@click.option(
+    "--features",
+    default="structure",
+    show_default=True,
+    help="Feature sets, joined by '+'; a metric that is known of all architectures is one, such as clean or fgsm@1/255.",
+)
 @click.option(
     "--split", default="twin", show_default=True, help="twin; of few architectures folds: learn from all, judge by folds left out."
 )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robbench.judge.calling import MethodFailed
-from robbench.surrogates.kinds import kind_of
+from robbench.surrogates.kinds import fitted, kind_of
 
 LEVEL = 0.9
 """The share of new measurements that should fall into an interval."""
@@ -46,8 +46,8 @@ def brought(found: Any) -> Predictor:
 
     def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
         model = found() if callable(found) else copy.deepcopy(found)
-        fitted = model.fit(features.copy(), targets.copy())
-        model = model if fitted is None else fitted
+        returned = model.fit(features.copy(), targets.copy())
+        model = model if returned is None else returned
         means = _numbers(model.predict(tested.copy()), len(tested), "predict")
         order = np.random.default_rng(seed).permutation(len(tested))[:SHUFFLED]
         again = _numbers(model.predict(tested[order]), len(order), "predict")
@@ -59,10 +59,10 @@ def brought(found: Any) -> Predictor:
 
 def ours(name: str, names: Sequence[str]) -> Predictor:
     """A kind of `robbench.surrogates` that learns from features of these names; raises InvalidArgument where there is none."""
-    kind = kind_of(name)
+    kind_of(name)
 
     def predictor(features: np.ndarray, targets: np.ndarray, tested: np.ndarray, seed: int) -> Predicted:
-        return Predicted(kind.fit(features, targets[:, np.newaxis], 1, seed, names).predict(tested)[:, 0])
+        return Predicted(fitted(name, features, targets[:, np.newaxis], 1, seed, names).predict(tested)[:, 0])
 
     return predictor
 

@@ -26,11 +26,11 @@ class Removed(NamedTuple):
 
     arrays: list[Name]
     surrogates: list[Surrogate]
-    """Those that predicted it: what was wrong, they have learned."""
+    """Those that predicted it, or had it among their features: what was wrong, they have learned."""
 
 
 def remove(path: str | os.PathLike[str], what: str) -> Removed:
-    """Take measurements out of a store, and the surrogates that predict them; its architectures stay.
+    """Take measurements out of a store, and the surrogates that predict them or have them among their features; its architectures stay.
 
     The new file, sealed, takes the old one's place when it is complete.  While another process writes the same file, this one waits.
 
@@ -74,14 +74,19 @@ def _found(store: Store, what: str) -> Removed:
     surrogates = [
         (dataset, training, target)
         for dataset, training, target in store.surrogates()
-        if any((dataset, training, metric) in metrics for metric in _predicted(store, dataset, training, target))
+        if not metrics.isdisjoint(_learned(store, dataset, training, target))
     ]
     return Removed(arrays, surrogates)
 
 
-def _predicted(store: Store, *surrogate: str) -> list[str]:
-    """The metrics that a surrogate predicts, without their levels and measures."""
-    return [re.split("[@:]", output)[0] for output in store.about_surrogate(*surrogate)["outputs"]]
+def _learned(store: Store, dataset: str, training: str, target: str) -> set[tuple[str, str, str]]:
+    """Dataset, training and name of each metric that a surrogate predicts, or has among its features: of its own training where that has it, as proxies are
+    of untrained networks.
+    """
+    about, held = store.about_surrogate(dataset, training, target), {name[:3] for name in store.names()}
+    outputs, features = ({re.split("[@:]", name)[0] for name in about[names]} for names in ("outputs", "feature_names"))
+    own = {(dataset, training, name) for name in outputs | features} & held
+    return own | {one for one in held if one[0] == dataset and one[2] in features and (dataset, training, one[2]) not in own}
 
 
 def _prefixes(parts: Iterable[str]) -> list[str]:

@@ -9,6 +9,8 @@ training    how graph is fitted, in torch
 trees       what forest and boosting are made of
 ubjson      the format in which xgboost saves a model
 features    what models see of an architecture
+known       measured metrics among the features
+residual    what a linear function of known accuracies leaves, learned by any kind
 splits      training side and test side, or folds
 conformal   intervals
 curves      levels between those that were learned, and what falls: accuracies over eps, and the worst case under each attack

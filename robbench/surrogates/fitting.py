@@ -12,13 +12,15 @@ import numpy as np
 from robbench.arguments import checked_choice, options_checked
 from robbench.clock import clock
 from robbench.errors import CannotFit
+from robbench.measurements.columns import Column
 from robbench.measurements.measurements import Bench, Measurements
 from robbench.measurements.metrics import TABLE, Metric, parse
 from robbench.measurements.question import Question
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates import splits
 from robbench.surrogates.curves import monotone
-from robbench.surrogates.kinds import features_of, kind_of
+from robbench.surrogates.kinds import features_of, fitted, kind_of
+from robbench.surrogates.known import follows, numbers_of, refuse_known
 from robbench.surrogates.splits import Twins
 from robbench.surrogates.surrogate import About, Surrogate
 from robbench.version import __version__
@@ -42,6 +44,8 @@ class Data(NamedTuple):
     twins: Twins
     """Of each, its group of functional twins."""
     names: tuple[str, ...]
+    needed: tuple[str, ...]
+    """The features that are metrics of their own, which all of the rows have."""
     features: np.ndarray
     """``(n, features)``."""
     targets: np.ndarray
@@ -53,62 +57,52 @@ def spelled(target: str | Sequence[str]) -> str:
     return "+".join(str(parse(text)) for text in (target.split("+") if isinstance(target, str) else target))
 
 
-def outputs_of(measurements: Measurements, question: Question, target: str) -> list[Metric]:
-    """The numbers that a target such as ``"clean+pgd@1/255"`` or ``"pgd"`` (its whole curve, by falling accuracy) names.
-
-    Raises:
-        UnknownMetric, NotMeasured: as for a query; LevelNotMeasured where a worst case has no curve, since its attacks have no level in common.
-    """
-    found: list[Metric] = []
-    for text in target.split("+"):
-        metric = parse(text)
-        curve = metric.level is None and metric.entry.axis is not None
-        levels = sorted(measurements.levels(question._replace(metric=metric))) if curve else []
-        found += [metric._replace(level=level) for level in levels] or [metric]
-    return list(dict.fromkeys(found))
-
-
 def gather(measurements: Measurements, target: str, features: str, *, dataset: str | None = None, training: str | None = None) -> Data:
-    """Every architecture of which the whole target was measured.
+    """Every architecture of which the whole target was measured, and each metric that is a feature.
 
     Auxiliary targets are what else was measured of all of them under the same training, on every dataset: the clean accuracy, and that under
-    each attack and level.
+    each attack and level; but for what follows from the features.
 
     Raises:
-        UnknownMetric, NotMeasured, InvalidArgument: the target or the features are not to be had from this store.
+        UnknownMetric, NotMeasured: the target or the features are not to be had from this store.
+        InvalidArgument: there are no such features, or a target follows from them.
         CannotFit: the target mixes metrics of classes with metrics of exact architectures.
     """
     question = measurements.resolve(Question(parse(target.split("+")[0]), dataset, training))
-    outputs = outputs_of(measurements, question, target)
-    found = [measurements.column(question._replace(metric=metric)) for metric in outputs]
+    outputs = numbers_of(measurements, question, target.split("+"))
+    asked = [question._replace(metric=metric) for metric in outputs]
+    found = [measurements.column(one) for one in asked]
     kinds = {column.rows for column in found}
     if len(kinds) > 1:
         raise CannotFit(f"{target} mixes metrics of classes with metrics of exact architectures; fit a surrogate for each.")
     kind, lookup = found[0].rows, measurements.lookup
     archs = lookup.archs(kind)
-    table = feature_sets.table(features, measurements, str(question.dataset))
+    where = str(question.dataset), question.training
+    known = feature_sets.known(measurements, features, *where)
+    refuse_known(measurements, asked, known)
+    table = feature_sets.table(features, measurements, *where)
     values = table.values[table.row_of[[lookup.row("exact", arch) for arch in archs]]]
     targets = np.stack([column.values for column in found], axis=1)
-    rows = np.flatnonzero(~np.isnan(targets).any(axis=1) & ~np.isnan(values).all(axis=1))
-    auxiliary = _auxiliary(measurements, question, outputs, rows) if kind == "class" else {}
+    rows = np.flatnonzero(~np.isnan(targets).any(axis=1) & ~table.is_lacking(values))
+    auxiliary = _auxiliary(measurements, asked, known, rows) if kind == "class" else {}
     everything = np.column_stack([targets[rows], *auxiliary.values()])
     twins = Twins.of(measurements.space, archs).of_rows(rows)
-    return Data(outputs, list(auxiliary), str(question.training), kind, rows, twins, table.names, values[rows], everything)
+    return Data(outputs, list(auxiliary), str(question.training), kind, rows, twins, table.names, table.needed, values[rows], everything)
 
 
 def _auxiliary(
-    measurements: Measurements, question: Question, outputs: list[Metric], rows: np.ndarray
+    measurements: Measurements, asked: list[Question], known: list[Column], rows: np.ndarray
 ) -> dict[tuple[str, Metric], np.ndarray]:
-    """Accuracies ``(n,)`` on every dataset, clean and attacked, of these rows, where none is missing; the outputs are left out."""
+    """Accuracies ``(n,)`` on every dataset, clean and attacked, of these rows, where none is missing; what is asked, or follows from the features, is left out."""
     found = {}
     for dataset in measurements.store.datasets():
-        known = question.training in measurements.store.trainings(dataset)
-        here = question._replace(dataset=dataset)
-        for metric in measurements.numbers(here) if known else []:
-            asked = dataset == question.dataset and metric in outputs
-            if not asked and metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack"):
-                column = measurements.column(here._replace(metric=metric))
-                if column.rows == "class" and not np.isnan(column.values[rows]).any():
+        here = asked[0]._replace(dataset=dataset)
+        held = here.training in measurements.store.trainings(dataset)
+        for metric in measurements.numbers(here) if held else []:
+            one = here._replace(metric=metric)
+            if one not in asked and metric.measure == "accuracy" and TABLE[metric.name].kind in ("clean", "attack"):
+                column = measurements.column(one)
+                if column.rows == "class" and not np.isnan(column.values[rows]).any() and not follows(measurements, one, known):
                     found[dataset, metric] = column.values[rows]
     return found
 
@@ -133,7 +127,9 @@ def fit(
         bench: where the measurements are.
         target: a metric, or several, as a list or joined by "+"; one that has levels and names none, such as ``"pgd"`` or ``"worst_case"``, means its
             whole curve, of which any level in between is predicted, too.
-        features: feature sets joined by "+"; see `robbench.surrogates.features`.  A kind that runs along the graph takes ``terms`` beside them.
+        features: feature sets joined by "+"; see `robbench.surrogates.features`.  A metric is one: with ``"structure+clean+fgsm@1/255"`` what was measured of
+            these stands beside the structure, and the surrogate predicts where they were measured and the target was not; see
+            `robbench.surrogates.residual`.  A kind that runs along the graph takes ``terms`` beside them.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; ``"graph"``, networks along the cell's graph, or ``"ensemble"`` of
             these and a blend, which need torch to be fitted; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
             ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
@@ -151,7 +147,7 @@ def fit(
 
     Raises:
         UnknownMetric, NotMeasured: the store lacks the target or the features; the message says what it has.
-        InvalidArgument: no such kind of model, split, share or seed.
+        InvalidArgument: no such kind of model, features, split, share or seed; or a target that follows from the features.
         CannotFit: too few architectures.
         MissingLibrary: the model's library is not installed.
     """
@@ -164,18 +160,18 @@ def fit(
     learned, tested = len(data.rows) - max(int(part.sum()) for part in left_out), int(tested_side.sum())
     if learned < learner.fewest_rows or tested < FEWEST_TEST:
         raise CannotFit(
-            f"{target} was measured for {len(data.rows)} architectures: {learned} to train on and {tested} to test on; a {model} needs at least"
+            f"{target} was measured for {len(data.rows)} architectures{_with(data.needed)}: {learned} to train on and {tested} to test on; a {model} needs at least"
             f" {learner.fewest_rows} and {FEWEST_TEST}. Measure more, or choose another model or share (train=…)."
         )
     folds = left_out if split == splits.FOLDS else []
     with clock(f"{target}: {model} of {int(train_side.sum())} architectures", 1 + len(folds), shown=progress) as done:
         start = time.perf_counter()
-        fitted = learner.fit(data.features[train_side], data.targets[train_side], len(data.outputs), seed, data.names)
+        model_of_all = fitted(model, data.features[train_side], data.targets[train_side], len(data.outputs), seed, data.names)
         seconds = time.perf_counter() - start
         done()
-        judged = [fitted] if not folds else []
+        judged = [model_of_all] if not folds else []
         for part in folds:
-            judged.append(learner.fit(data.features[~part], data.targets[~part], len(data.outputs), seed, data.names))
+            judged.append(fitted(model, data.features[~part], data.targets[~part], len(data.outputs), seed, data.names))
             done()
     outputs = [str(metric) for metric in data.outputs]
     about = About(
@@ -195,7 +191,7 @@ def fit(
         versions={"robbench": __version__, **_versions()},
         seconds=round(seconds, 2),
     )
-    surrogate = Surrogate(about, fitted, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
+    surrogate = Surrogate(about, model_of_all, data.rows[train_side].astype(np.uint32), np.empty((0, 0), np.float32))
     means = np.empty((len(data.rows), len(outputs)))
     for part, one in zip(left_out, judged, strict=True):
         means[part] = Surrogate(about, one, surrogate.training_rows, surrogate.calibration).predict(data.features[part])
@@ -205,6 +201,10 @@ def fit(
     scored = {output: scores(measured[:, index], means[:, index]) for index, output in enumerate(outputs)}
     surrogate.about = about._replace(scores=scored)
     return surrogate
+
+
+def _with(needed: Sequence[str]) -> str:
+    return f" that have {' and '.join(needed)}" if needed else ""
 
 
 def _left_out(twins: Twins, split: str, train: float, seed: int) -> list[np.ndarray]:

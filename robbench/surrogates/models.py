@@ -15,8 +15,25 @@ from robbench.errors import MissingLibrary
 Arrays = Mapping[str, np.ndarray]
 
 
-class Model(Protocol):
-    """One kind of regressor of several outputs at once."""
+class Regressor(Protocol):
+    """A fitted regressor of several outputs at once."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """``(rows, features)`` → ``(rows, outputs)``, float64."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and outputs."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that `Model.from_arrays` needs."""
+        ...
+
+
+class Model(Regressor, Protocol):
+    """One kind of regressor."""
 
     version: int
     """Of the kind's arrays and of how they are evaluated."""
@@ -36,19 +53,6 @@ class Model(Protocol):
             seed: the same seed, rows and library versions give the same model.
             names: of the features; a kind that reads none of them needs none.
         """
-        ...
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """``(rows, features)`` → ``(rows, outputs)``, float64."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Features and outputs."""
-        ...
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All that `from_arrays` needs."""
         ...
 
     @classmethod

@@ -38,7 +38,7 @@ class Predictions:
         measurements: of the store.
         surrogate: what predicts.
         table: the features of the store's architectures.
-        means: ``(rows of the table, outputs)``: the predicted means; NaN where all features are missing.
+        means: ``(rows of the table, outputs)``: the predicted means; NaN where a feature that is needed is missing, or all are.
         reading: how the number is read off the outputs.
         level: the share of new measurements that fall into an interval; None where only means are wanted.
     """
@@ -59,7 +59,7 @@ class Predictions:
     @property
     def identity(self) -> str:
         """``"class"`` if the features are equal for all of a class, else ``"exact"``."""
-        return "class" if features.are_of_function(self._measurements.space, self._surrogate.about.features) else "exact"
+        return self._table.identity
 
     def mean(self, arch: Architecture) -> float:
         """Of one architecture, without an interval; raises as `prediction`."""
@@ -124,12 +124,12 @@ class Predictions:
 
     def _features(self, archs: Sequence[Architecture]) -> np.ndarray:
         """``(len(archs), features)`` of architectures that the store does not hold."""
-        parsed = list(map(self._measurements.lookup.parse, archs))
-        return features.of_architectures(self._measurements.space, self._surrogate.about.features, parsed).values
+        about, parsed = self._surrogate.about, list(map(self._measurements.lookup.parse, archs))
+        return features.of_architectures(about.features, self._measurements, parsed, about.dataset, about.training).values
 
     def _computed(self, values: np.ndarray) -> np.ndarray:
-        """The mean, ``(rows,)``, by features ``(rows, features)``."""
-        return self._reading.of(self._surrogate.predict(values))
+        """The mean, ``(rows,)``, by features ``(rows, features)``; NaN where one that is needed is missing."""
+        return np.where(self._table.is_lacking(values), np.nan, self._reading.of(self._surrogate.predict(values)))
 
     @cached_property
     def _reach(self) -> Reach:
@@ -145,9 +145,12 @@ class Predictions:
         return values
 
     def _lacking(self, arch: Architecture) -> NotMeasured:
+        row, parsed = self._row(arch), self._measurements.lookup.parse(arch)
+        values = self._features([arch])[0] if row is None else self._table.values[row]
+        missing = [name for name in self._table.needed if np.isnan(values[self._table.names.index(name)])]
+        lacks = f"{', '.join(self._table.needed)}, of which {', '.join(missing)} was not" if missing else "proxies, and none was"
         return NotMeasured(
-            f"{self._reading.metric} is predicted from proxies, and none was measured for {self._measurements.lookup.parse(arch)};"
-            " fit a surrogate with features='structure', which needs none."
+            f"{self._reading.metric} is predicted from {lacks} measured for {parsed}; fit a surrogate with features='structure', which needs none."
         )
 
 
@@ -270,12 +273,12 @@ class Surrogates:
         return self._about[key]
 
     def _evaluated(self, key: _Key) -> tuple[Surrogate, features.Table, np.ndarray]:
-        """A surrogate, the store's features, and its means for every row of them: NaN where all of these are missing."""
+        """A surrogate, the store's features, and its means for every row of them: NaN where one that is needed is missing, or all are."""
         if key not in self._means:
             surrogate = Surrogate.of(self._measurements.store.surrogate(*key))
             table = surrogate.table(self._measurements)
             means = surrogate.predict(table.values)
-            means[np.isnan(table.values).all(axis=1)] = np.nan
+            means[table.is_lacking(table.values)] = np.nan
             self._means[key] = surrogate, table, means
         return self._means[key]
 

@@ -80,6 +80,10 @@ class Ridge:
         )
         return cls({"fill": scaled.fill, "coefficient": coefficient, "intercept": mean - coefficient @ scaled.centre})
 
+    def of(self, outputs: int) -> Ridge:
+        """The regression of the first outputs alone."""
+        return Ridge(self._arrays | {name: self._arrays[name][:outputs] for name in ("coefficient", "intercept")})
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The linear function."""
         found = self._arrays

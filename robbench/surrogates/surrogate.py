@@ -17,8 +17,8 @@ from robbench.store.arrays import Fitted
 from robbench.surrogates import features
 from robbench.surrogates.conformal import half_widths
 from robbench.surrogates.curves import DECIMALS, Reading, falling
-from robbench.surrogates.kinds import stored_kind
-from robbench.surrogates.models import Model
+from robbench.surrogates.kinds import stored, stored_kind
+from robbench.surrogates.models import Regressor
 
 
 class Prediction(NamedTuple):
@@ -72,7 +72,7 @@ class Surrogate:
         calibration: ``(m, 2·outputs)``, float32: means predicted for architectures that it has not seen, and measured minus predicted.
     """
 
-    def __init__(self, about: About, model: Model, training_rows: np.ndarray, calibration: np.ndarray) -> None:
+    def __init__(self, about: About, model: Regressor, training_rows: np.ndarray, calibration: np.ndarray) -> None:
         self.about = about
         self.model = model
         self.training_rows = training_rows
@@ -118,7 +118,7 @@ class Surrogate:
                 f"the surrogate of {about.target} was fitted on features of version {about.feature_version};"
                 f" this RobBench computes version {space.feature_version}. Fit it again with `robbench fit`."
             )
-        table = features.table(about.features, measurements, about.dataset)
+        table = features.table(about.features, measurements, about.dataset, about.training)
         if list(table.names) != about.feature_names:
             differ = sorted(set(table.names) ^ set(about.feature_names)) or ["their order"]
             raise NotMeasured(
@@ -173,7 +173,7 @@ class Surrogate:
         kind = stored_kind(about.model, about.model_version)
         with _damage_named(where):
             _check_calibration(about, fitted.calibration)
-            model = kind.from_arrays({name.removeprefix("model."): values for name, values in fitted.arrays.items()})
+            model = stored(kind, {name.removeprefix("model."): values for name, values in fitted.arrays.items()})
             if model.shape != (len(about.feature_names), len(about.outputs)):
                 raise ValueError(f"its model is of {model.shape} features and outputs, and not of those that it names")
         # Saved again, an earlier version's model is one of this version.

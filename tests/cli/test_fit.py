@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from robbench import RobBench
 from robbench.cli import main
 from robbench.surrogates import fit
-from tests.few import UNMEASURED
+from tests.few import ARCH, UNMEASURED
 
 
 def test_fit_and_predict(few_store: Path, tmp_path: Path) -> None:
@@ -42,3 +42,18 @@ def test_predictions_are_searched_where_it_is_said(few_store: Path, tmp_path: Pa
     (best,) = answer["found"]
     assert best["clean"] == RobBench(store).predict(best["arch"], "clean").mean
     assert answer["space"] == len(RobBench(store).architectures), "the one of which nothing was measured among them"
+
+
+def test_a_known_metric_is_a_feature_and_what_lacks_it_is_named(few_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(few_store, tmp_path / "store.h5"))
+    arguments = ["fit", str(store), "--target", "pgd@1/255", "--model", "ridge"]
+    run = CliRunner().invoke(main, [*arguments, "--features", "operations+clean+fgsm"])
+    assert run.exit_code == 0, run.output
+    assert CliRunner().invoke(main, ["predict", ARCH, "pgd@1/255", "--store", str(store)]).exit_code == 0
+    run = CliRunner().invoke(main, ["predict", UNMEASURED, "pgd@1/255", "--store", str(store)])
+    assert run.exit_code == 1
+    assert "from clean, fgsm@1/255, fgsm@2/255, of which clean, fgsm@1/255, fgsm@2/255 was not measured for" in run.output
+    assert run.output.endswith("; fit a surrogate with --features structure, which needs none.\n")
+    run = CliRunner().invoke(main, [*arguments, "--features", "operations+pgd@1/255"])
+    assert run.exit_code == 1
+    assert "pgd@1/255 is the target, and follows from what is known among the features, pgd@1/255" in run.output

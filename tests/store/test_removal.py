@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -23,9 +24,9 @@ def store(small_store: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(small_store, tmp_path / "store.h5"))
 
 
-def fitted(target: str, *outputs: str, training: str = "standard") -> Fitted:
-    rows = np.arange(3, dtype=np.uint32)
-    return Fitted("toy10", training, target, rows, np.zeros((2, 2), np.float32), {"model.weights": np.ones(2)}, {"outputs": list(outputs)})
+def fitted(target: str, *outputs: str, training: str = "standard", features: Sequence[str] = ("path:3",)) -> Fitted:
+    rows, about = np.arange(3, dtype=np.uint32), {"outputs": list(outputs), "feature_names": list(features)}
+    return Fitted("toy10", training, target, rows, np.zeros((2, 2), np.float32), {"model.weights": np.ones(2)}, about)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,22 @@ def test_surrogates_that_predict_it_go_with_it(store: Path) -> None:
     with Store(store) as left:
         assert left.surrogates() == [("toy10", "pgd-8/255", "clean"), ("toy10", "standard", "fgsm")]
     verify(store)
+
+
+@pytest.mark.parametrize(
+    ("what", "gone"),
+    [
+        ("toy10/standard/fgsm", ["pgd"]),
+        ("toy10/standard/clean", ["pgd"]),
+        ("toy10/untrained/synflow", ["square"]),
+        ("toy10/pgd-8/255/clean", ["square"]),
+        ("toy100", []),
+    ],
+)
+def test_surrogates_that_have_it_among_their_features_go_with_it(what: str, gone: list[str], store: Path) -> None:
+    put_surrogate(store, fitted("pgd", "pgd@1/255", features=("path:3", "clean", "fgsm@1/255")))
+    put_surrogate(store, fitted("square", "square@1/255", training="pgd-8/255", features=("clean", "synflow")))
+    assert [target for *_, target in remove(store, what).surrogates] == gone
 
 
 def test_what_is_not_there_is_refused_and_the_store_stays(store: Path) -> None:

@@ -404,7 +404,7 @@ def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path
 def test_a_surrogate_of_the_network_tells_twins_apart_and_answers_for_a_class_as_one(toy: RobBench) -> None:
     surrogate = fit(toy, "clean", model="ridge", features="operations+wiring")
     again, twice = (NB201.parse(Cell(ops)) for ops in TWINS)
-    means = surrogate.predict(of_architectures(NB201, "operations+wiring", [again, twice]).values)
+    means = surrogate.predict(of_architectures("operations+wiring", toy.measurements, [again, twice], "toy10").values)
     assert NB201.twin_key(again) == NB201.twin_key(twice)
     assert means[0] != means[1]
     found = surrogate.table(toy.measurements)
@@ -445,7 +445,7 @@ def test_held_out_architectures_are_no_twins_of_those_that_it_learned_from(kind:
 
 def feature_table(bench: RobBench) -> np.ndarray:
     """Of each class."""
-    return of_architectures(bench.space, "operations", bench.classes).values
+    return of_architectures("operations", bench.measurements, bench.classes, "toy10").values
 
 
 def test_what_is_measured_after_a_fit_is_held_out_and_calibrates_nothing(fitted: Path) -> None:
