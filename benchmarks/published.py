@@ -39,6 +39,13 @@ def cached(path: Path, compute: Callable[[], Any]) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def merged(old: str, new: str) -> str:
+    """A document with the head and the sections of a new one, and those sections of the old one, by their titles, that the new one has not."""
+    (_, *kept), (head, *found) = (text.rstrip().split("\n## ") for text in (old, new))
+    sections = {text.partition("\n")[0]: text.rstrip() for text in (*kept, *found)}
+    return "\n\n## ".join([head.rstrip(), *sections.values()]) + "\n"
+
+
 def table(names: Sequence[str]) -> list[str]:
     """The head of a table."""
     return [row(names[0], names[1:]), "|" + "---|" * len(names)]

@@ -3,29 +3,36 @@
 Only the development groups of functional twins are seen (robbench/surrogates/splits.py), which are on no test side, on cifar10 and cifar100.
 The search goes along the grid of a model once, one setting after the other: those before as chosen, those after at their first value.
 
-    python benchmarks/selection.py
+    python benchmarks/selection.py                 # writes docs/selection.md
+    python benchmarks/selection.py --only graph    # one of its sections; the others stay as they are
 
-What was computed is kept in scratch/selection/, so an interrupted run goes on where it was; delete that folder after a change to features
-or models.  Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository) and the extra `surrogates`.
+What was computed is kept in scratch/selection/, or in the folder that ROBBENCH_SCRATCH names, so an interrupted run goes on where it was; delete that folder after
+a change to features or models.  Needs the published data (ROBBENCH_REFERENCE, or ../shared/reference beside the repository), torch, and the extra `surrogates`.
 
-Cost: about fifteen minutes on two cores.  n: 1,471 groups of twins (1,923 classes), four fifths of them to learn from.
+Cost: about twenty minutes on two cores.  n: 1,471 groups of twins (1,923 classes), four fifths of them to learn from.
 """
 
 from __future__ import annotations
 
-from functools import cache
+import argparse
+import os
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
+import ceiling
 import numpy as np
-from published import ROOT, TARGETS, cached, published_store, row, table
+from published import ROOT, TARGETS, cached, merged, published_store, row, table
 
 from robbench import RobBench
 from robbench.surrogates import networks
 from robbench.surrogates.boosting import Boosting
 from robbench.surrogates.fitting import Data, gather, scores
+from robbench.surrogates.graph import Graph
 from robbench.surrogates.models import Model
 
-CACHE = ROOT / "scratch" / "selection"
+CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "selection"
 DATASETS = ["cifar10", "cifar100"]
 FOLDS = 5
 FEW = 100
@@ -53,6 +60,13 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "features": ["structure", "paths", "nodes", "operations"],
     },
 }
+GRAPH: dict[str, list[Any]] = {
+    "features": ["structure+terms", "structure+signal+terms", "structure+terms+wiring"],
+    "width": [32, 16],
+    "members": [6, 3, 1],
+}
+GRAPH_FOLDS = 2
+"""Of the five: a fit of networks along the graph takes the longest."""
 SHARES = [0.7, 0.0, 0.3, 0.5, 0.6, 0.8, 0.9, 1.0]
 
 TEXT = """# Settings of the surrogate models, and how they were chosen
@@ -76,18 +90,28 @@ values, was known from trials before there were development groups, which did lo
 
 
 def main() -> None:
+    sections = {kind: partial(searched, kind) for kind in GRIDS} | {
+        "blend": partial(blend),
+        "graph": partial(graph),
+        "features of the network": partial(of_the_network),
+    }
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=sections, default=list(sections))
     rows, _ = gathered(DATASETS[0], "structure")
-    lines = [TEXT.format(groups=len(np.unique(rows.twins.group)), classes=len(rows.rows), folds=FOLDS, few=FEW, members=MEMBERS)]
-    chosen = {}
-    for kind in GRIDS:
-        chosen[kind], more = search(kind)
-        lines += more
-    parts = [predictions(kind, setting) for kind, setting in chosen.items()]
-    blends = [[share * one + (1 - share) * other for one, other in zip(*parts, strict=True)] for share in SHARES]
-    lines += ["## blend", "", *table(HEAD), *tried("share of networks", SHARES, blends)[1]]
-    (ROOT / "docs" / "selection.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    text = TEXT.format(groups=len(np.unique(rows.twins.group)), classes=len(rows.rows), folds=FOLDS, few=FEW, members=MEMBERS)
+    text = "\n".join([text, *(line for one in parser.parse_args().only for line in sections[one]())])
+    document = ROOT / "docs" / "selection.md"
+    document.write_text(merged(document.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
+GRAPH_SAYS = """## graph
+
+The first {folds} of the five folds, both datasets in one fit; what both models have is as chosen for the networks.  Of fewer members, those of one fit.
+"""
+NETWORK_SAYS = """## features of the network
+
+Networks as chosen, both datasets in one fit.  The last set tells functional twins apart; it is what `ensemble` reads beside what it is given.
+"""
 HEAD = ["setting", "value", "mean R²", "below the best by", "chosen", *DATASETS]
 
 
@@ -102,26 +126,100 @@ def search(kind: str) -> tuple[Setting, list[str]]:
     return setting, [*lines, ""]
 
 
-def tried(name: str, values: list[Any], predicted: list[list[np.ndarray]]) -> tuple[Any, list[str]]:
+def searched(kind: str) -> list[str]:
+    """The table of a kind alone."""
+    return search(kind)[1]
+
+
+def blend() -> list[str]:
+    """Of the two kinds as chosen."""
+    parts = [predictions(kind, search(kind)[0]) for kind in GRIDS]
+    blends = [[share * one + (1 - share) * other for one, other in zip(*parts, strict=True)] for share in SHARES]
+    return ["## blend", "", *table(HEAD), *tried("share of networks", SHARES, blends)[1], ""]
+
+
+def graph() -> list[str]:
+    """As `search`; a fit is of both datasets at once, and fewer members are the first of it."""
+    setting = {name: values[0] for name, values in GRAPH.items()} | {"members": MEMBERS}
+    lines = [GRAPH_SAYS.format(folds=GRAPH_FOLDS), *table(HEAD)]
+    for name, values in GRAPH.items():
+        setting[name], more = tried(name, values, [along_graph(setting | {name: value}) for value in values], GRAPH_FOLDS)
+        lines += more
+    return [*lines, ""]
+
+
+def of_the_network() -> list[str]:
+    """Networks with features of the network that is trained, and without; a fit is of both datasets at once."""
+    values = ["structure", "structure+signal", "structure+wiring"]
+    return [NETWORK_SAYS, *table(HEAD), *tried("features", values, [by_networks(sets) for sets in values])[1], ""]
+
+
+def by_networks(sets: str) -> list[np.ndarray]:
+    """As `predictions`."""
+    _, given, targets, fold = both(sets)
+    found = np.empty((len(fold), ceiling.ASKED))
+
+    def compute(one: int) -> list[Any]:
+        model = networks.Networks.fit(given[fold != one], targets[fold != one], ceiling.ASKED, one)
+        predicted: list[Any] = model.predict(given[fold == one]).tolist()
+        return predicted
+
+    for one in range(FOLDS):
+        found[fold == one] = cached(CACHE / f"both-{sets}-{one}.json", partial(compute, one))
+    return np.split(found, len(DATASETS), axis=1)
+
+
+def both(sets: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Names, features and targets of both datasets, of the rows of `gathered`, and the fold of each row."""
+    rows, columns = ceiling.rows(), ceiling.columns(sets)
+    here = np.flatnonzero((rows.twins.development & ~rows.twins.constant)[rows.twins.group])
+    return [rows.names[at] for at in columns], rows.features[here][:, columns], rows.targets[here], gathered(DATASETS[0], "structure")[1]
+
+
+def along_graph(setting: Setting) -> list[np.ndarray]:
+    """As `predictions`; NaN in folds that are left out."""
+    _, fold = gathered(DATASETS[0], "structure")
+    fitted = {name: value for name, value in setting.items() if name != "members"}
+    found = np.full((len(fold), ceiling.ASKED), np.nan)
+    for one in range(GRAPH_FOLDS):
+        name = "-".join(["graph", *map(str, fitted.values()), str(one)])
+        members = cached(CACHE / f"{name}.json", partial(by_member, fitted, one))
+        found[fold == one] = np.mean(members[: setting["members"]], axis=0)
+    return np.split(found, len(DATASETS), axis=1)
+
+
+def by_member(setting: Setting, one: int) -> list[Any]:
+    """What each member of a fit predicts for a fold: ``(members, classes, targets of both datasets)``."""
+    names, given, targets, fold = both(setting["features"])
+
+    class Trial(Graph):
+        settings = Graph.settings._replace(members=MEMBERS, width=setting["width"])
+
+    arrays = Trial.fit(given[fold != one], targets[fold != one], ceiling.ASKED, one, names).arrays()
+    each = [{name: values[at : at + 1] if values.ndim == 3 else values for name, values in arrays.items()} for at in range(MEMBERS)]
+    return [Graph(part).predict(given[fold == one]).tolist() for part in each]
+
+
+def tried(name: str, values: list[Any], predicted: Sequence[Sequence[np.ndarray]], folds: int = FOLDS) -> tuple[Any, list[str]]:
     """The value that is chosen, and a line for each: `predicted` has an array for each value and dataset."""
-    r2 = np.array([[r2_of_folds(dataset, found) for dataset, found in zip(DATASETS, one, strict=True)] for one in predicted])
-    folds = r2.mean(axis=1)
-    below = folds[folds.mean(axis=1).argmax()] - folds
-    mean, error = below.mean(axis=1), below.std(axis=1, ddof=1) / np.sqrt(FOLDS)
+    r2 = np.array([[r2_of_folds(dataset, found, folds) for dataset, found in zip(DATASETS, one, strict=True)] for one in predicted])
+    of_fold = r2.mean(axis=1)
+    below = of_fold[of_fold.mean(axis=1).argmax()] - of_fold
+    mean, error = below.mean(axis=1), below.std(axis=1, ddof=1) / np.sqrt(folds)
     taken = int((mean <= error).argmax())
     lines = []
     for at, value in enumerate(values):
-        cells = [f"{folds[at].mean():.4f}", f"{mean[at]:.4f} ± {error[at]:.4f}", "yes" if at == taken else ""]
+        cells = [f"{of_fold[at].mean():.4f}", f"{mean[at]:.4f} ± {error[at]:.4f}", "yes" if at == taken else ""]
         lines.append(row(name, [str(value), *cells, *(f"{one.mean():.4f}" for one in r2[at])]))
     return values[taken], lines
 
 
-def r2_of_folds(dataset: str, predicted: np.ndarray) -> list[float]:
-    """The mean over the targets of R², in each fold."""
+def r2_of_folds(dataset: str, predicted: np.ndarray, folds: int) -> list[float]:
+    """The mean over the targets of R², in each of the first folds."""
     rows, fold = gathered(dataset, "structure")
     return [
         float(np.mean([scores(rows.targets[fold == one, i], predicted[fold == one, i])["r2"] for i in range(len(TARGETS))]))
-        for one in range(FOLDS)
+        for one in range(folds)
     ]
 
 

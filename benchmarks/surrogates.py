@@ -96,7 +96,8 @@ longer training, widths, rates, decay, and the settings of boosting.  There too,
 corruptions as further targets changed little; the operations on the edges, beside the structure, made networks worse; networks that run
 along the cell's graph, each operation a small network and each node the sum of what arrives, with the same features beside them, were better for
 PGD, APGD and Square than as many without the graph.  These are built since, as the kinds `graph` and `ensemble`, and so are features of how signals
-grow in the untrained network (`signal`); [ceiling.md](ceiling.md) has them beside the blend.
+grow in the untrained network (`signal`), and of the network that is trained (`wiring`), by which twins are told apart; [ceiling.md](ceiling.md) has them beside
+the blend, and how many architectures 98% of the ceiling would take.
 
 The features and the kinds of model were settled before there were development groups, and so in part on architectures that are on test sides here;
 then, Gaussian processes on the same features (four kernels) were well behind.  Not tried: pretraining on other spaces.

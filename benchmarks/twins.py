@@ -37,7 +37,7 @@ exchangeable.  What a doubled operation, or a convolution of zeros, adds is by l
 
 They are not exchangeable.  Doubled operations make a difference, only in part of one sign; convolutions of zeros add nothing that can be seen.  So the
 ceiling by all twins is right for a predictor that sees functions, as ours do: to it, such twins are one.  A predictor that sees which operations are computed
-twice may come up to the ceiling by strict twins; and a difference between two trainings of one network is better judged by the noise of strict twins.
+twice, as the features `wiring` let one, may come up to the ceiling by strict twins; and a difference between two trainings of one network is better judged by the noise of strict twins.
 """
 
 

@@ -160,6 +160,11 @@ class SearchSpace(Moves[A]):
         return {}
 
     @property
+    def network_features(self) -> Mapping[str, tuple[Callable[[Sequence[A]], Features], ...]]:
+        """Further sets, of what the network that is trained has beyond its function: twins may differ in them, and architectures of one class."""
+        return {}
+
+    @property
     def attributes(self) -> Mapping[str, Callable[[A], float]]:
         """Numbers that follow from the structure, by the names of `robbench.measurements.metrics`."""
         return {}

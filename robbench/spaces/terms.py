@@ -1,7 +1,8 @@
 """Functions of a cell as numbers: every term that a cell computes, in an order in which each comes after what it is applied to.
 
     sum     what a node holds: terms, sorted; equal terms stand side by side
-    term    an operation and the sum that it is applied to; the cell's input is ``("0", ())``
+    term    an operation and the sum that it is applied to; the cell's input is ``("0", ())``; an operation with weights of its own may have a mark, ``"3#2"``,
+            by which equal terms are told apart
 
 The table has a block for each term, equal ones once, and one for the output:
 
@@ -25,7 +26,7 @@ from robbench.spaces.space import Features
 Sum = tuple["Term", ...]
 Term = tuple[str, Sum]
 
-INPUT, OUTPUT = "0", "output"
+INPUT, OUTPUT, MARK = "0", "output", "#"
 _APPLIED = re.compile(r"term([0-9]+):(.+)")
 _HELD = re.compile(r"(?:term([0-9]+)|output)\((?:term([0-9]+)|0)")
 
@@ -35,7 +36,7 @@ def terms(sums: Sequence[Sum], operations: Sequence[str], most: int) -> Features
 
     Arguments:
         sums: what the output of each cell holds.
-        operations: every operation of a term.
+        operations: every operation of a term, without marks.
         most: how many terms a cell has at most.
 
     Returns:
@@ -103,7 +104,7 @@ def _counts(total: Sum) -> Counter[str]:
     place[INPUT, ()] = INPUT
     for term, block in place.items():
         if block != INPUT:
-            found[f"{block}:{term[0]}"] = 1
+            found[f"{block}:{term[0].partition(MARK)[0]}"] = 1
             found.update(f"{block}({place[inner]}" for inner in term[1])
     found.update(f"{OUTPUT}({place[term]}" for term in total)
     return found

@@ -1,10 +1,12 @@
 """Feature sets: from architectures to named numbers that a surrogate can learn from.
 
-    those of the space   functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure,
-                         signal and terms
-    proxies              the zero-cost proxies of a store; NaN where one was not measured; of exact architectures
-    a metric             what is known of every architecture, in the grammar of metrics: clean, fgsm@1/255, fgsm (its whole curve), synflow; see `known`.
-                         An architecture without it is not learned from, and not predicted
+    those of the space     functions of the structure, equal for functional twins: of NAS-Bench-201, operations, paths, nodes, structure,
+                           signal and terms
+    those of the network   what twins may differ in: of NAS-Bench-201, wiring.  Of a class a store has one network, that of the class's representative, so these
+                           are of it, whichever of the class is asked for
+    proxies                the zero-cost proxies of a store; NaN where one was not measured; of exact architectures
+    a metric               what is known of every architecture, in the grammar of metrics: clean, fgsm@1/255, fgsm (its whole curve), synflow; see `known`.
+                           An architecture without it is not learned from, and not predicted
 
 Sets are joined by "+": "structure+proxies", "structure+clean+fgsm@1/255".
 """
@@ -57,14 +59,15 @@ def parse_sets(space: SearchSpace[Any], text: str) -> tuple[str, ...]:
     Raises:
         InvalidArgument: there is no such set, or a metric has a level or measure that means nothing.
     """
-    return tuple(name if name in space.features or name == PROXIES else _metric(space, name) for name in text.split(SEPARATOR))
+    computed = {*space.features, *space.network_features, PROXIES}
+    return tuple(name if name in computed else _metric(space, name) for name in text.split(SEPARATOR))
 
 
 def _metric(space: SearchSpace[Any], name: str) -> str:
     try:
         return str(parse(name))
     except UnknownMetric as error:
-        sets = [*space.features, PROXIES]
+        sets = [*space.features, *space.network_features, PROXIES]
         near = nearest(name, sets) or nearest(name.partition("@")[0], TABLE)
         raise InvalidArgument(
             f"{name!r} is not a feature set.{near} Known: {', '.join(sets)}, and any metric, such as clean or fgsm@1/255; join them by '+'."
@@ -99,13 +102,14 @@ def proxies(measurements: Measurements, dataset: str) -> Features:
 def known(measurements: Measurements, text: str, dataset: str, training: str | None) -> list[Column]:
     """The columns of the metrics among feature sets, each once; raises as for a query."""
     space = measurements.space
-    metrics = [name for name in parse_sets(space, text) if name not in space.features and name != PROXIES]
+    computed = {*space.features, *space.network_features, PROXIES}
+    metrics = [name for name in parse_sets(space, text) if name not in computed]
     return list({str(column.question.metric): column for column in columns_of(measurements, metrics, dataset, training)}.values())
 
 
 def table(text: str, measurements: Measurements, dataset: str, training: str | None = None) -> Table:
-    """The features of every exact architecture: a row for each group of twins; or for each class where metrics of classes are among them, or for each
-    architecture where proxies or metrics of exact architectures are.
+    """The features of every exact architecture: a row for each group of twins; or for each class where features of the network or metrics of classes are among
+    them; or for each architecture where proxies or metrics of exact architectures are.
 
     Arguments:
         text: feature sets joined by "+".
@@ -116,16 +120,19 @@ def table(text: str, measurements: Measurements, dataset: str, training: str | N
     Raises:
         InvalidArgument, NotMeasured: as `parse_sets`, `proxies` and a query.
     """
-    space, lookup = measurements.space, measurements.lookup
-    archs, group = _told_apart(measurements)
+    space, lookup, sets = measurements.space, measurements.lookup, parse_sets(measurements.space, text)
+    # Of a class that a store does not hold, each architecture has features of a network of its own.
+    of_network = not space.network_features.keys().isdisjoint(sets)
+    archs, group = (lookup.classes, lookup.class_of) if of_network else _told_apart(measurements)
     columns = known(measurements, text, dataset, training)
-    measured = [proxies(measurements, dataset)] if PROXIES in parse_sets(space, text) else []
-    identity = "exact" if measured or any(column.rows == "exact" for column in columns) else "class"
+    measured = [proxies(measurements, dataset)] if PROXIES in sets else []
+    of_exact = bool(measured) or any(column.rows == "exact" for column in columns)
     measured += [Features((str(column.question.metric),), _of_exact(measurements, column)[:, np.newaxis]) for column in columns]
-    equal = np.arange(len(group)) if identity == "exact" else lookup.class_of if columns else group
+    equal = np.arange(len(group)) if of_exact else lookup.class_of if columns else group
     _, first, row_of = np.unique(equal, return_index=True, return_inverse=True)
     parts = [part._replace(values=part.values[group[first]]) for part in _structure(space, text, archs)]
     joined = _joined(parts + [part._replace(values=part.values[first]) for part in measured])
+    identity = "exact" if of_exact or of_network else "class"
     return Table(*joined, row_of.reshape(-1), tuple(str(column.question.metric) for column in columns), identity)
 
 
@@ -167,7 +174,8 @@ def _of_each(measurements: Measurements, column: Column, archs: Sequence[Any]) -
 
 
 def _structure(space: SearchSpace[Any], text: str, archs: Sequence[Any]) -> list[Features]:
-    sets = [space.features[name] for name in parse_sets(space, text) if name in space.features]
+    known = {**space.features, **space.network_features}
+    sets = [known[name] for name in parse_sets(space, text) if name in known]
     functions: dict[Callable[[Sequence[Any]], Features], None] = dict.fromkeys(itertools.chain(*sets))
     return [function(archs) for function in functions]
 

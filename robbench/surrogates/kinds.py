@@ -33,8 +33,8 @@ KINDS: dict[str, type[Model]] = {
     "small": Small,
 }
 
-BESIDE: dict[str, str] = {"graph": "terms", "ensemble": "terms"}
-"""The set of features that a kind reads beside those that a user names."""
+BESIDE: dict[str, tuple[str, ...]] = {"graph": ("terms",), "ensemble": ("terms", "wiring")}
+"""The sets of features that a kind reads beside those that a user names: the first, which it runs along, and others where a space has them."""
 
 
 LINEAR = ("ridge", "process")
@@ -65,15 +65,14 @@ def features_of(model: str, features: str, space: SearchSpace[Any]) -> str:
         InvalidArgument: there is no such kind or feature set, or the space has not what the kind takes.
     """
     kind_of(model)
-    own, sets = BESIDE.get(model), parse_sets(space, features)
-    if own is None or own in sets:
-        return SEPARATOR.join(sets)
-    if own not in space.features:
+    own, sets = BESIDE.get(model, ()), parse_sets(space, features)
+    if own and own[0] not in space.features:
         raise InvalidArgument(
             f"a surrogate of kind {model!r} runs along the terms of a cell, and {space.title} does not write them out; expected one of"
             f" {', '.join(kind for kind in KINDS if kind not in BESIDE)}."
         )
-    return SEPARATOR.join((*sets, own))
+    there = {*space.features, *space.network_features}
+    return SEPARATOR.join((*sets, *(name for name in own if name in there and name not in sets)))
 
 
 def kind_of(name: str) -> type[Model]:

@@ -276,6 +276,18 @@ def test_features_are_those_of_the_function_under_names_of_their_own(space: Spac
 
 
 @every
+def test_features_of_the_network_are_beside_those_of_the_function(space: Space) -> None:
+    archs = some(space)
+    assert not {*space.features, "proxies"} & {*space.network_features}
+    known = {name for functions in space.features.values() for function in functions for name in function(archs[:1]).names}
+    for function in itertools.chain(*space.network_features.values()):
+        names, values = function(archs)
+        assert not known & {*names}
+        assert values.shape == (len(archs), len(names))
+        np.testing.assert_array_equal(function(archs[5:7]).values, values[5:7])
+
+
+@every
 def test_attributes_are_numbers_under_names_of_the_table(space: Space) -> None:
     for name, attribute in space.attributes.items():
         assert TABLE[name].kind == "attribute"

@@ -172,7 +172,7 @@ def test_without_torch_a_fit_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 def test_a_space_that_writes_nothing_out_has_no_graph_to_run_along() -> None:
     assert kinds.features_of("forest", "structure", DARTS) == "structure"
     assert kinds.features_of("graph", "structure", NB201) == "structure+terms"
-    assert kinds.features_of("ensemble", "structure+terms", NB201) == "structure+terms"
+    assert kinds.features_of("ensemble", "structure+terms", NB201) == "structure+terms+wiring"
     with pytest.raises(InvalidArgument, match="DARTS does not write them out; expected one of forest, boosting, networks, blend, ridge"):
         kinds.features_of("graph", "structure", DARTS)
 

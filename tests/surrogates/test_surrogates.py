@@ -401,6 +401,24 @@ def test_a_prediction_from_proxies_needs_a_proxy(toy_store: Path, tmp_path: Path
         RobBench(path).predict(ARCH, "clean")
 
 
+def test_a_surrogate_of_the_network_tells_twins_apart_and_answers_for_a_class_as_one(toy: RobBench) -> None:
+    surrogate = fit(toy, "clean", model="ridge", features="operations+wiring")
+    again, twice = (NB201.parse(Cell(ops)) for ops in TWINS)
+    means = surrogate.predict(of_architectures("operations+wiring", toy.measurements, [again, twice], "toy10").values)
+    assert NB201.twin_key(again) == NB201.twin_key(twice)
+    assert means[0] != means[1]
+    found = surrogate.table(toy.measurements)
+    assert len(found.values) == CLASSES
+    np.testing.assert_array_equal(found.row_of, toy.measurements.lookup.class_of)
+
+
+TWINS = (
+    ["nor_conv_3x3", "none", "none", "nor_conv_3x3", "skip_connect", "none"],
+    ["nor_conv_3x3", "none", "skip_connect", "none", "skip_connect", "skip_connect"],
+)
+"""Twice the 3×3 of the input: computed again, and passed on twice."""
+
+
 # What a surrogate has seen
 
 

@@ -82,6 +82,13 @@ class NASBench201(SearchSpace[Cell]):
         return STRUCTURE
 
     @property
+    def network_features(self) -> Mapping[str, tuple[Callable[[Sequence[Cell]], Features], ...]]:
+        """The wiring."""
+        from robbench.spaces.nb201.features import NETWORK
+
+        return NETWORK
+
+    @property
     def attributes(self) -> Mapping[str, Callable[[Cell], float]]:
         """Kernel parameters."""
         return {"kernel_parameters": lambda arch: arch.kernel_parameters}

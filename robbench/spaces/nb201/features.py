@@ -7,8 +7,12 @@
     signal       how strong the signal is in the untrained network, and by which ways it comes, after one, two and five cells
     terms        the function itself, term by term (`robbench.spaces.terms`)
 
-They are functions of `identity.expression`: dead edges are gone, skips are contracted, so all cells of a class, and all functional twins, have equal
-features.  A change to what any set computes takes a new `feature_version` of the space.
+These are functions of `identity.expression`: dead edges are gone, skips are contracted, so all cells of a class, and all functional twins, have equal
+features.  Not so the network that is trained, in which two edges may compute one convolution of one sum, each with weights of its own:
+
+    wiring       which convolutions are computed twice, and the signal, each convolution by itself
+
+A change to what any set computes takes a new `feature_version` of the space.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from robbench.spaces.nb201.cell import OPERATIONS, Cell
 from robbench.spaces.nb201.identity import INPUT, Sum, Term, expression
 from robbench.spaces.nb201.signal import signal as propagated
 from robbench.spaces.space import Features
+from robbench.spaces.terms import MARK
 from robbench.spaces.terms import terms as written_out
 
 LETTERS = {"nor_conv_1x1": "1", "nor_conv_3x3": "3", "avg_pool_3x3": "p"}
@@ -32,6 +37,8 @@ _WORDS = tuple("".join(word) for length in range(4) for word in itertools.produc
 _SUBSETS = tuple("".join(subset) for size in range(4) for subset in itertools.combinations(_OPS, size))
 _MOST_TERMS = 4
 _MOST_DISTINCT = 6
+_PROPAGATES = {"1": (True, False), "3": (True, True), "p": (False, True)}
+_DECIMALS = 9
 
 
 def operations(archs: Sequence[Cell]) -> Features:
@@ -82,7 +89,30 @@ def terms(archs: Sequence[Cell]) -> Features:
 
 def signal(archs: Sequence[Cell]) -> Features:
     """See `robbench.spaces.nb201.signal`: ``(cells, 27)``."""
-    return propagated(terms(archs), {"1": (True, False), "3": (True, True), "p": (False, True)})
+    return propagated(terms(archs), _PROPAGATES)
+
+
+def wiring(archs: Sequence[Cell]) -> Features:
+    """What the network that is trained has beyond its function: convolutions that are computed again, with weights of their own.
+
+    Two such convolutions of one sum are independent before training, and one that is passed on twice is not: the variance of their sum is 2 or 4.
+
+    Returns:
+        ``(cells, 29)``: how many convolutions of each size are computed beside an equal one; and `signal`, where no two convolutions are equal.
+    """
+    written = written_out([_lettered(expression(arch, own_weights=True)) for arch in archs], _OPS, _MOST_DISTINCT)
+    convolutions = [op for op in _OPS if op != "p"]
+    once = operations(archs)
+    doubled = [
+        sum(written.values[:, at] for at, name in enumerate(written.names) if name.endswith(f":{op}"))
+        - once.values[:, once.names.index(f"computed:{op}")]
+        for op in convolutions
+    ]
+    found = propagated(written, _PROPAGATES)
+    # The terms stand in the order of the edges, and sums in another order differ in their last digits: cells that differ in labels alone should not.
+    values = np.round(found.values, _DECIMALS) + 0.0
+    names = [*(f"doubled:{op}" for op in convolutions), *(f"wired {name}" for name in found.names)]
+    return Features(tuple(names), np.column_stack([*doubled, values]))
 
 
 STRUCTURE: dict[str, tuple[Callable[[Sequence[Cell]], Features], ...]] = {
@@ -93,6 +123,7 @@ STRUCTURE: dict[str, tuple[Callable[[Sequence[Cell]], Features], ...]] = {
     "signal": (signal,),
     "terms": (terms,),
 }
+NETWORK: dict[str, tuple[Callable[[Sequence[Cell]], Features], ...]] = {"wiring": (wiring,)}
 
 
 def _counted(archs: Sequence[Cell], names: list[str], count: Callable[[Sum], Counter[str]]) -> Features:
@@ -108,8 +139,12 @@ def _counted(archs: Sequence[Cell], names: list[str], count: Callable[[Sum], Cou
 
 
 def _lettered(total: Sum) -> Sum:
-    """The same sum, each operation by its letter."""
-    return tuple(INPUT if term == INPUT else (LETTERS[term[0]], _lettered(term[1])) for term in total)
+    """The same sum, each operation by its letter; a mark stays."""
+    return tuple(INPUT if term == INPUT else (_letter(*term[0].partition(MARK)), _lettered(term[1])) for term in total)
+
+
+def _letter(op: str, *mark: str) -> str:
+    return "".join([LETTERS[op], *mark])
 
 
 def _operations(total: Sum) -> Counter[str]:

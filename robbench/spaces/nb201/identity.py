@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 
 from robbench.spaces.groups import Groups
 from robbench.spaces.nb201.cell import SIZE, Cell, cells
+from robbench.spaces.terms import MARK
 
 Sum = tuple["Term", ...]
 """What a node holds: a sorted sum of terms."""
@@ -43,15 +44,17 @@ def canonical_form(cell: Cell) -> str:
     return nodes[-1]
 
 
-def expression(cell: Cell, *, zero_conv: bool = False) -> Sum:
+def expression(cell: Cell, *, zero_conv: bool = False, own_weights: bool = False) -> Sum:
     """The function that the cell computes, as a flat sorted sum of terms; empty where it is zero.  Equal for functional twins.
 
     Arguments:
         zero_conv: keep a convolution of zeros as a term, since its batch norm can learn an offset.
+        own_weights: mark each convolution by its edge, since each has weights of its own.  Then twins may differ.
     """
     nodes: list[Sum] = [(INPUT,)]
-    for incoming in cell.inputs:
-        terms = (term for op, source in incoming for term in _terms(op, nodes[source], zero_conv))
+    for target, incoming in enumerate(cell.inputs, start=1):
+        marks = (f"{MARK}{source}{target}" if own_weights and op.startswith("nor_conv") else "" for op, source in incoming)
+        terms = (term for (op, source), mark in zip(incoming, marks, strict=True) for term in _terms(op, nodes[source], zero_conv, mark))
         nodes.append(tuple(sorted(terms)))
     return nodes[-1]
 
@@ -96,15 +99,15 @@ def _class_term(op: str, source: str) -> str:
     return source if op == "skip_connect" else f"({source})@{op}"
 
 
-def _terms(op: str, source: Sum, zero_conv: bool) -> Sum:
-    """What an edge with this operation adds to the node that it enters."""
+def _terms(op: str, source: Sum, zero_conv: bool, mark: str) -> Sum:
+    """What an edge with this operation adds to the node that it enters; a mark tells its term apart from equal ones."""
     if op == "none":
         return ()
     if op == "skip_connect":
         return source
     if not source and not (zero_conv and op.startswith("nor_conv")):
         return ()
-    return ((op, source),)
+    return ((op + mark, source),)
 
 
 @cache
