@@ -51,7 +51,7 @@ SPLITS, RESAMPLES, FEW = 2, 200, 40
 """Resamples; few for what proxies add, each for itself."""
 SHOWN: dict[str, Any] = {"workers": 2, "progress": True}
 SURROGATES = ("blend", "networks", "boosting", "forest", "small", "process", "ridge")
-"""All but those along the graph, of which a fit takes twenty seconds of a core, whatever it learns from."""
+"""All but those along the graph, of which a fit takes several times as long, whatever it learns from."""
 ONE = "synflow"
 """Of the published proxies, all of which stand in its report."""
 Proxies = dict[tuple[str, str], dict[str, pd.DataFrame]]
