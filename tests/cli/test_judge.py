@@ -124,3 +124,23 @@ def extend_with_another(path: Path) -> None:
         Rows.of(bench.space, bench.architectures),
         [array("other standard clean accuracy", clean), array("other untrained synflow value", synflow, rows="exact", unit="1")],
     )
+
+
+def test_a_proxy_that_was_kept_is_not_asked_again(run: Run, store: Path) -> None:
+    asked = (
+        "judge",
+        "proxy",
+        "brought:convolutions",
+        "--store",
+        store,
+        "--metric",
+        "clean",
+        "--no-adds",
+        "--resamples",
+        5,
+        "--keep",
+        "kept",
+    )
+    text = answer(run(*asked))
+    assert answer(run(*asked)) == text, "seconds, too, are those of the first time"
+    assert "seed (was 0, is 1)" in refusal(run(*asked, "--seed", 1))
