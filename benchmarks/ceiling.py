@@ -286,15 +286,16 @@ together, for one split, and averaged over the splits where there are several.
     ensemble    0.4 of graph, 0.6 of a blend, both with wiring
     wiring      features of the network that is trained: convolutions computed twice, and how variance and gradient grow before training
 
-All that was chosen was chosen on development groups, which are on no test side: the features, the width and the members with figures in
-[selection.md](selection.md), where wiring makes networks better, and graph does as well without it, the rest in trials on two to four of five folds, of which no
-figures were kept.  There, stopping each member early by a tenth of its rows cost more than it gave; a Gaussian process with a length for each feature was well behind; other shares of graph, from 0.4 to 0.7, or one for each target, made no difference;
-accuracies on a logit scale were worse; and targets that count by how much of them is noise, by twins, were better with networks, and worse with graph.
+All that was chosen was chosen on development groups, which are on no test side: features, width and members with figures in [selection.md](selection.md), where
+networks do a little better with wiring, and graph does as well without it; the rest in trials on two to four of five folds, of which no figures were kept.  There,
+stopping each member early by a tenth of its rows cost more than it gave; a Gaussian process with a length for each feature was well behind; other shares of graph,
+from 0.4 to 0.7, or one for each target, made no difference; accuracies on a logit scale were worse; and targets that count by how much of them is noise, by twins,
+were better with networks, and worse with graph.
 
 On the test side, wiring and the graph together gain a little over the blend as it is fitted without them, but for clean images and, on cifar10, corrupted ones; on
-cifar100 under PGD and APGD next to nothing.  These are thousandths, on so few splits.  Nothing of this comes to {share}% of the ceiling under PGD, APGD and Square, on cifar100 not under FGSM either: more
-architectures would, but the space has not so many (see below).  The ceiling itself is that by all functional twins.  With so few test groups it is not known to a
-hundredth, and for a predictor that sees wiring it is higher, by up to two hundredths under Square ([twins.md](twins.md)).
+cifar100 under PGD and APGD next to nothing.  These are thousandths, on so few splits.  Nothing of this comes to {share}% of the ceiling under PGD, APGD and Square,
+on cifar100 not under FGSM either: more architectures would, but the space has not so many (see below).  The ceiling itself is that by all functional twins.  With
+so few test groups it is not known to a hundredth, and for a predictor that sees wiring it is higher, by up to two hundredths under Square ([twins.md](twins.md)).
 """
 
 
@@ -307,7 +308,7 @@ Level 90%: learned from 64% of the groups, calibrated on 16%, tested on the othe
 MORE_SAYS = """## How many architectures would do
 
 cifar10, by the blend in the learning curves of [surrogates.md](surrogates.md): the gap to the ceiling as a power of the number of architectures, from {first} to
-{last} of them, carried on to {share}% of the ceiling.  Architectures are classes, of which the space has 6,466: where more would do, no measurement of this space is enough for
+{last} of them, carried on to {share}% of the ceiling.  Architectures are classes, of which the space has 6,466: where it takes more, all that could be measured is not enough for
 a blend, and what is left is to know more of each.
 """
 

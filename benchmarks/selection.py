@@ -106,7 +106,7 @@ def main() -> None:
 
 GRAPH_SAYS = """## graph
 
-The first {folds} of the five folds, both datasets in one fit; what both models have is as chosen for the networks.  Of fewer members, those of one fit.
+The first {folds} of the folds, both datasets in one fit; what both models have is as chosen for the networks.  Of fewer members, those of one fit.
 """
 NETWORK_SAYS = """## features of the network
 

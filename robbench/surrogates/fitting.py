@@ -129,7 +129,7 @@ def fit(
             whole curve, of which any level in between is predicted, too.
         features: feature sets joined by "+"; see `robbench.surrogates.features`.  A metric is one: with ``"structure+clean+fgsm@1/255"`` what was measured of
             these stands beside the structure, and the surrogate predicts where they were measured and the target was not; see
-            `robbench.surrogates.residual`.  A kind that runs along the graph takes ``terms`` beside them.
+            `robbench.surrogates.residual`.  A kind that runs along the graph takes ``terms`` beside them, and an ensemble ``wiring``, too.
         model: ``"forest"``, ``"boosting"``, ``"networks"``, or ``"blend"`` of the last two; ``"graph"``, networks along the cell's graph, or ``"ensemble"`` of
             these and a blend, which need torch to be fitted; for few architectures ``"ridge"``, ``"process"`` (Gaussian), or
             ``"small"``: the one of ridge, process and forest that errs least in folds of the training side.
