@@ -40,7 +40,7 @@ from robbench.surrogates.splits import Twins
 CACHE = Path(os.environ.get("ROBBENCH_SCRATCH", ROOT / "scratch")) / "ceiling"
 DATASETS = ["cifar10", "cifar100"]
 ASKED = len(DATASETS) * len(TARGETS)
-SEEDS = range(2)
+SEEDS = range(5)
 """Of the splits for the test of all; a fit of networks along the graph takes the longest."""
 INTERVAL_SEEDS = range(1)
 FEW_SEEDS = range(3)

@@ -49,7 +49,7 @@ from tests.tampering import tampered
 
 EPS = {"eps": [1 / 255, 2 / 255, 4 / 255]}
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
-SETTINGS = Networks.settings
+SETTINGS, OF_GRAPHS = Networks.settings, Graph.settings
 ROWS = Rows.of(NB201, [*NB201.members[::13], Cell.parse(ARCH)])
 """A thirteenth of the cells: enough to learn from, and quickly predicted."""
 CLASSES, SIZE = len(ROWS.keys), len(ROWS.exact)
@@ -621,14 +621,22 @@ def test_networks_that_do_not_fit_together_are_refused(toy: RobBench) -> None:
 
 
 def test_settings_are_those_that_the_selection_chose() -> None:
-    lines = (Path(__file__).parents[2] / "docs" / "selection.md").read_text(encoding="utf-8").splitlines()
-    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
-    chosen = {row[1]: row[2] for row in rows if row[5] == "yes"}
+    text = (Path(__file__).parents[2] / "docs" / "selection.md").read_text(encoding="utf-8")
+    chosen: dict[str, dict[str, str]] = {}
+    for section in text.split("\n## ")[1:]:
+        rows = [[cell.strip() for cell in line.split("|")] for line in section.splitlines() if line.startswith("|")]
+        chosen[section.splitlines()[0]] = {row[1]: row[2] for row in rows if row[5] == "yes"}
     networks = {name: str(value) for name, value in SETTINGS._asdict().items() if name != "members"}
     boosting = {name: str(value) for name, value in Boosting.parameters.items() if name != "eta"}
-    rounds = {"eta, rounds": str((Boosting.parameters["eta"], Boosting.rounds))}
-    others = {"auxiliary": "of every dataset", "features": "structure", "share of networks": str(NETWORKS_SHARE)}
-    assert chosen == networks | boosting | rounds | others
+    graph = {name: str(getattr(OF_GRAPHS, name)) for name in ("width", "members")}
+    own, wired = (set(kinds.features_of(model, "structure", NB201).split("+")) for model in ("graph", "ensemble"))
+    assert chosen.pop("networks") == networks | {"auxiliary": "of every dataset"}
+    assert chosen.pop("boosting") == boosting | {"eta, rounds": str((Boosting.parameters["eta"], Boosting.rounds)), "features": "structure"}
+    assert chosen.pop("blend") == {"share of networks": str(NETWORKS_SHARE)}
+    assert set(chosen["graph"].pop("features").split("+")) == own
+    assert chosen.pop("graph") == graph
+    assert {*chosen.pop("features of the network")["features"].split("+"), "terms"} == wired
+    assert not chosen
 
 
 def test_the_kinds_are_those_documented() -> None:
