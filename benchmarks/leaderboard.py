@@ -47,7 +47,7 @@ SETTINGS: tuple[tuple[str, str, str | None, list[str], int], ...] = (
     ("pgd-8-255", ADVERSARIAL, None, ["clean", "fgsm@8/255", "pgd@8/255"], 20),
 )
 """Of searches: a folder, the training, the noise, the objectives, and how many runs."""
-SPLITS, RESAMPLES, FEW = 2, 200, 40
+SPLITS, RESAMPLES, FEW = 3, 200, 40
 """Resamples; few for what proxies add, each for itself."""
 SHOWN: dict[str, Any] = {"workers": 2, "progress": True}
 SURROGATES = ("blend", "networks", "boosting", "forest", "small", "process", "ridge")
