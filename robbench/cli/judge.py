@@ -192,7 +192,7 @@ def _scores(
         try:
             return from_store(bench, what, datasets[0] if datasets else None)
         except UnknownMetric as error:
-            raise UnknownMetric(f"{error} A function of your own is module:name, and a file of scores ends in .csv.") from error
+            raise InvalidArgument(f"{error} A function of your own is module:name, and a file of scores ends in .csv.") from error
     asked: dict[str, Any] = {"sample": sample, "seed": seed, "limit": limit, "batch": batch, "keep": keep}
     return live(bench, Method(what).function, what, lower_is_better=lower_is_better, progress=True, **asked)
 
