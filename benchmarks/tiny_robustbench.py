@@ -12,7 +12,7 @@ Networks: by their channels C and layers as PARTS says, as each proxy is release
 lossless beginning.  Accuracies: the published ones, best over the last epochs.  Ψ: four initialisations, not 32, unless the part says "as released".
 
 Cost, in CPU seconds a network on one thread of a busy machine: sizes 0.3, swap 0.5, psi 0.6, phi 0.8, zcprob 1.3, zcprob by equations 1.3, common small 1.6,
-croze 3.2, psi as released 5, common 8.5; of one network, others small 11, which was not run.
+croze 3.2, psi as released 5, common 8.5, curvature small 3.4; of one network, other forms small 7, which was not run.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ SMALL = DartsSkeleton(channels=3, stem=False)
 ONE_CELL = DartsSkeleton(channels=3, layers=1, stem=False)
 COMMON = ("grad_norm", "plain", "snip", "fisher", "nwot", "jacov", "epe_nas", "zen")
 CROZE = ("croze", "croze_features", "croze_parameters", "croze_gradients")
-OTHERS = ("jacob_fro", "hessian", "croze_gaussian", "croze_equations", "r_score_psi_equations", "r_score_phi_equations")
+CURVATURE = ("jacob_fro", "hessian")
+OTHERS = ("croze_gaussian", "croze_equations", "r_score_psi_equations", "r_score_phi_equations")
 PHI = ("r_score_phi", "r_score_phi_cells")
 
 
@@ -84,7 +85,8 @@ PARTS = {
     "phi": Part(some(*CROZE, *PHI), SMALL, 16),
     "zcprob": Part(some("zcprob"), SEARCH, 64),
     "common small": Part(some("l2_norm", "synflow", *COMMON), SMALL, 64),
-    "others small": Part(some(*OTHERS), SMALL, 16, DEAR),
+    "curvature small": Part(some(*CURVATURE), SMALL, 16, DEAR),
+    "other forms small": Part(some(*OTHERS), SMALL, 16, DEAR),
     "zcprob by equations": Part(some("zcprob_equations"), SEARCH, 64, DEAR),
     "psi as released": Part(some("r_score_psi"), SMALL, 16, DEAR),
     "croze": Part(some(*CROZE), SEARCH, 16, DEAR),
