@@ -250,18 +250,24 @@ class Surrogates:
         dataset = "" if question.dataset == self._measurements.default_dataset else f" --dataset {question.dataset}"
         command = f"robbench fit {store.file_name}{dataset} --target"
         here = [about for key, about in abouts.items() if key[:2] == (question.dataset, question.training)]
-        curves = {about.target: Curve.of(list(map(parse, about.outputs)), metric).levels for about in here}
-        target, levels = max(curves.items(), key=lambda one: len(one[1]), default=("", ()))
-        if not levels or wanted != str(metric):
+        curves = {about.target: Curve.of(list(map(parse, about.outputs)), metric) for about in here}
+        target, curve = max(curves.items(), key=lambda one: len(one[1].levels), default=("", Curve((), ())))
+        if not curve.levels or wanted != str(metric):
             others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
             return NotMeasured(f"{said}; it holds {others}. `robbench fit` adds one: {command} {wanted}")
-        first, last = (level_text(metric.name, level) for level in (levels[0], levels[-1]))
-        reach = f"at {first} alone" if len(levels) == 1 else f"from {first} to {last}, at any level in between"
+        first, last = (level_text(metric.name, level) for level in (curve.levels[0], curve.levels[-1]))
+        reach = f"at {first} alone" if len(curve.levels) == 1 else f"from {first} to {last}, at any level in between"
         needs = f" {metric.name} needs a level: {metric.entry.axis}=…." if metric.level is None else ""
-        return LevelNotMeasured(
-            f"{said}.{needs} The one of {target} predicts {metric.name} {reach}. For other levels, fit the whole curve of all that were measured:"
-            f" {command} {metric._replace(level=None)}"
-        )
+        more = f"For other levels, fit the whole curve of all that were measured: {command} {metric._replace(level=None)}"
+        beyond = f"{metric.name} was measured at no level beyond." if self._is_whole(curve, question) else more
+        return LevelNotMeasured(f"{said}.{needs} The one of {target} predicts {metric.name} {reach}. {beyond}")
+
+    def _is_whole(self, curve: Curve, question: Question) -> bool:
+        """Whether a curve has every level at which its metric was measured."""
+        try:
+            return all(curve.at(level) is not None for level in self._measurements.levels(question))
+        except NotMeasured:  # a worst case of attacks that have no level in common
+            return False
 
     def _described(self, key: _Key) -> About | None:
         """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""

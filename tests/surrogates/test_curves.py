@@ -207,7 +207,7 @@ def test_predictions_of_many_levels_do_not_fill_the_memory(store: Path, monkeypa
             {"eps": 9 / 255},
             LevelNotMeasured,
             r"no surrogate of pgd@9/255 of toy10 \(standard\) is in store.h5\. The one of clean\+pgd\+apgd-ce\+worst_case predicts pgd from 1/255 to"
-            r" 8/255, at any level in between\. .*robbench fit store.h5 --target pgd$",
+            r" 8/255, at any level in between\. pgd was measured at no level beyond\.$",
         ),
         ({"eps": 0}, LevelNotMeasured, r"predicts pgd from 1/255 to 8/255"),
         ({"eps": "0.9/255"}, LevelNotMeasured, r"predicts pgd from 1/255 to 8/255"),
@@ -276,3 +276,6 @@ def test_attacks_without_a_common_level_have_no_curve_of_worst_cases(tmp_path: P
         LevelNotMeasured, match=r"worst_case on toy10 has no curve: pgd, apgd-ce have no level in common.*such as worst_case@1/255"
     ):
         fit(RobBench(path), "worst_case", model="ridge")
+    fit(RobBench(path), "worst_case@1/255", model="ridge", features="operations").save(path)
+    with pytest.raises(LevelNotMeasured, match=r"The one of worst_case@1/255 predicts worst_case at 1/255 alone\."):
+        RobBench(path).predict(ROWS.classes[0], "worst_case@2/255")
