@@ -44,7 +44,7 @@ store: $(VENV)/installed-dev
 	$(BIN)/robbench build run scratch/digits --device cpu --workers $(WORKERS)
 	$(BIN)/robbench build merge scratch/digits --into scratch/robbench-digits.h5
 	$(BIN)/robbench fit scratch/robbench-digits.h5 --model networks \
-	    --target clean+fgsm@16/255+pgd@16/255+apgd-ce@16/255+square@16/255+mean_corruption
+	    --target clean+fgsm+pgd+apgd-ce+square+worst_case+mean_corruption
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -115,7 +115,7 @@ def explain(arch: str, metric: str, store: Path | None, as_json: bool, **options
             click.echo(f"               {field}: {value}")
 
 
-@click.command(epilog=examples(f"predict {ARCH} pgd@16/255"))
+@click.command(epilog=examples(f"predict {ARCH} pgd@12/255"))
 @arch_argument
 @metric_argument
 @store_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robbench import NotAStore, RobBench
+from robbench import LevelNotMeasured, NotAStore, RobBench
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.sources.jung2023 import CORRUPTIONS
 from robbench.spaces.nb201 import cells
@@ -95,17 +95,44 @@ def test_provenance_says_what_it_takes_to_build_it_again(bench: RobBench) -> Non
     assert provenance["recipe"]["epochs"] == 4
 
 
-def test_it_predicts_every_architecture(bench: RobBench) -> None:
-    mean, low, high = bench.predict_many(bench.classes, "pgd@16/255").T
-    assert len(mean) == CLASSES
-    assert np.all((low <= mean) & (mean <= high) & (low >= 0) & (high <= 1))
-    assert mean.std() > 0.03
+def test_it_predicts_every_architecture_at_any_eps_between_the_smallest_and_the_greatest(bench: RobBench) -> None:
+    asked = (8, 8.5, 12, 16, 27, 40, 63.9, 64)
+    means = {}
+    for threat in (*ATTACKS, "worst_case"):
+        found = np.stack([bench.predict_many(bench.classes, threat, eps=grey / 255) for grey in asked])
+        assert found.shape == (len(asked), CLASSES, 3)
+        mean, low, high = np.moveaxis(found, 2, 0)
+        assert np.all((low <= mean) & (mean <= high) & (low >= 0) & (high <= 1))
+        assert np.all(np.diff(mean, axis=0) <= 0)
+        means[threat] = mean
+    assert means["pgd"][3].std() > 0.03
+    assert all(np.all(means["worst_case"] <= means[attack]) for attack in ATTACKS)
+    assert bench.predict(bench.classes[0], "pgd", eps=12 / 255).between == (8 / 255, 16 / 255)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_its_intervals_hold_as_many_measured_curves_as_they_say(bench: RobBench, attack: str) -> None:
+    unseen = bench.split_of(f"{attack}@16/255").held_out
+    for grey in (8, 12, 16, 27, 40):
+        measured = bench.query_many(unseen, attack, eps=grey / 255, interpolate=True)
+        _, low, high = bench.predict_many(unseen, attack, eps=grey / 255).T
+        assert 0.89 < np.mean((low - 1e-6 <= measured) & (measured <= high + 1e-6)) < 0.92
+
+
+def test_beyond_what_was_measured_it_says_how_far_it_predicts(bench: RobBench) -> None:
+    for grey in (4, 65):
+        with pytest.raises(
+            LevelNotMeasured, match=r"predicts pgd from 8/255 to 64/255, at any level in between\. pgd was measured at no level beyond\.$"
+        ):
+            bench.predict(bench.classes[0], "pgd", eps=grey / 255)
 
 
 def test_its_surrogate_learned_something(bench: RobBench) -> None:
     scores = bench.surrogates().set_index("output")
-    assert set(scores.index) == {"clean", "mean_corruption", *(f"{attack}@16/255" for attack in ATTACKS)}
-    assert (scores["r2"].drop(["clean", "mean_corruption"]) > 0.6).all()
+    grid = [f"{threat}@{grey}/255" for threat in (*ATTACKS, "worst_case") for grey in (8, 16, 32, 64)]
+    assert set(scores.index) == {"clean", "mean_corruption", *grid}
+    assert scores["target"].nunique() == 1
+    assert (scores["r2"][[f"{threat}@16/255" for threat in (*ATTACKS, "worst_case")]] > 0.6).all()
 
 
 def test_a_copy_without_the_store_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
