@@ -65,7 +65,7 @@ class Forest:
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The mean over the trees' leaves."""
         value = self._arrays["value"]
-        return self._trees.evaluate(filled(features, self._arrays["fill"]), lambda leaves: value[leaves].mean(axis=1))
+        return self._trees.evaluate(filled(features, self._arrays["fill"]), lambda leaves: value[leaves].mean(axis=0))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -12,10 +11,11 @@ from robbench.errors import InvalidArgument
 from robbench.spaces.terms import Layout
 from robbench.surrogates.inputs import Inputs, averaged
 from robbench.surrogates.models import Arrays, needs
-from robbench.surrogates.program import Program, Settings, read_out, vectors
+from robbench.surrogates.perceptrons import Perceptrons
+from robbench.surrogates.program import Program, Settings, vectors
 
 
-class Graph:
+class Graph(Perceptrons):
     """Networks that compute what the cell computes, on vectors that they learn, for every target together.
 
     The cell's input is a vector; an operation is a network of one hidden layer on the standardised sum of what arrives; and from the sum of what arrives at the
@@ -24,9 +24,8 @@ class Graph:
 
     It takes the features ``terms`` (`robbench.spaces.terms`) among others.
 
-    Arrays: ``fill``, ``centre``, ``scale``, ``keep`` of the other features; ``applied`` (terms, operations), ``held`` (terms + 1, terms + 1): the columns of
-    the terms; ``start`` (members, 1, width); ``inner{o}``, ``outer{o}`` (members, width, width) and ``inner_bias{o}``, ``outer_bias{o}`` (members, 1, width)
-    of each operation; ``weight0…`` (members, in, out), ``bias0…`` (members, 1, out), all float32; ``target_centre``, ``target_scale`` (outputs,).
+    Arrays: those of `Perceptrons`; ``applied`` (terms, operations), ``held`` (terms + 1, terms + 1): the columns of the terms; ``start`` (members, 1, width);
+    ``inner{o}``, ``outer{o}`` (members, width, width) and ``inner_bias{o}``, ``outer_bias{o}`` (members, 1, width) of each operation, float32.
 
     Source: Ning et al. (2020), "A generic graph-based neural architecture encoding scheme for predictor-based NAS", for encoding a cell by running along it.
     """
@@ -39,13 +38,9 @@ class Graph:
     )
 
     def __init__(self, arrays: Arrays) -> None:
-        self._layers = sum(name.startswith("weight") for name in arrays)
         operations = sum(name.startswith("inner_bias") for name in arrays)
         self._parts = ["start", *(f"{part}{op}" for part in ("inner", "inner_bias", "outer", "outer_bias") for op in range(operations))]
-        self._parts += [f"{part}{layer}" for part in ("weight", "bias") for layer in range(self._layers)]
-        names = ["fill", "centre", "scale", "keep", "applied", "held", "target_centre", "target_scale", *self._parts]
-        self._arrays = {name: np.asarray(arrays[name]) for name in names}
-        self._inputs = Inputs(*(self._arrays[name] for name in Inputs._fields))
+        super().__init__(arrays, ["applied", "held", *self._parts])
         self.layout = Layout(self._arrays["applied"], self._arrays["held"])
 
     @classmethod
@@ -78,53 +73,21 @@ class Graph:
         found |= {"target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
         return cls(found | inputs._asdict() | {name: columns.astype(np.int32) for name, columns in layout._asdict().items()})
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """The mean over the members, in double precision."""
-        found, program = self._arrays, Program.of(features, self.layout)
-        inputs = self._inputs.standard(features)[np.newaxis]
-        total = np.zeros((len(features), len(found["target_centre"])))
-        members = len(found["start"])
-        for member in range(members):
-            parts = {name: found[name][member : member + 1].astype(np.float64) for name in self._parts}
-            output = program.output @ vectors(parts, program.levels, np.concatenate)
-            total += read_out(parts, np.concatenate([inputs, output], 2))[0]
-        return np.asarray(total / members * found["target_scale"] + found["target_centre"])
+    def _beside(self, features: np.ndarray) -> Sequence[np.ndarray]:
+        """The output of each cell, ``(rows, width)``, as each member has it."""
+        parts = {name: self._arrays[name].astype(np.float64) for name in self._parts}
+        program = Program.of(features, self.layout)
+        return list(program.output @ vectors(parts, program.levels, np.concatenate))
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Features and outputs."""
-        return len(self._arrays["fill"]), len(self._arrays["target_centre"])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """As the class lists them."""
-        return dict(self._arrays)
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> Self:
-        """The networks of these arrays."""
-        graph = cls(arrays)
-        graph._inputs.check()
-        graph.layout.check(len(graph._arrays["fill"]))
-        graph._check()
-        return graph
-
-    def _check(self) -> None:
-        found, operations = self._arrays, self._arrays["applied"].shape[1]
-        members, _, width = found["start"].shape
+    def _check(self, own: Mapping[str, tuple[int, ...]], beside: int = 0) -> None:
+        self.layout.check(len(self._arrays["fill"]))
+        _, _, width = self._arrays["start"].shape
         shapes = {"start": (1, width)}
-        for op in range(operations):
-            inner = found[f"inner{op}"].shape[2]
+        for op in range(self._arrays["applied"].shape[1]):
+            inner = self._arrays[f"inner{op}"].shape[2]
             shapes |= {f"inner{op}": (width, inner), f"inner_bias{op}": (1, inner)}
             shapes |= {f"outer{op}": (inner, width), f"outer_bias{op}": (1, width)}
-        widths = [len(found["keep"]) + width, *(found[f"weight{layer}"].shape[2] for layer in range(self._layers))]
-        for layer, pair in enumerate(pairwise(widths)):
-            shapes |= {f"weight{layer}": pair, f"bias{layer}": (1, pair[1])}
-        if not members or any(found[name].shape != (members, *shape) for name, shape in shapes.items()):
-            raise ValueError("the layers do not fit together")
-        if not found["target_centre"].shape == found["target_scale"].shape == (widths[-1],):
-            raise ValueError("the last layer and the targets' scale do not fit together")
-        if not all(np.isfinite(values).all() for values in found.values()):
-            raise ValueError("a number is not finite")
+        super()._check({**own, **shapes}, width)
 
 
 def layout_of(names: Sequence[str], model: str) -> Layout:

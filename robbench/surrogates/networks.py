@@ -13,7 +13,7 @@ import numpy as np
 
 from robbench.surrogates.adam import Adam
 from robbench.surrogates.inputs import Inputs, averaged
-from robbench.surrogates.models import Arrays
+from robbench.surrogates.perceptrons import Perceptrons
 
 
 class Settings(NamedTuple):
@@ -30,14 +30,13 @@ class Settings(NamedTuple):
     decay: float
 
 
-class Networks:
+class Networks(Perceptrons):
     """Networks of three hidden layers that learn every target together and differ in their random start and order of rows.
 
     What two attacks or two datasets have in common is learned from both, and the noise of one measurement from many.  A feature enters as log(1 + x) and as
     whether it is there at all.  Targets are standardised; equal rows are one row that weighs as the root of their number.
 
-    Arrays: ``fill``, ``centre``, ``scale``, ``keep`` of the inputs; ``weight0…3`` (members, in, out), ``bias0…3`` (members, 1, out), float32;
-    ``target_centre``, ``target_scale`` (outputs,).
+    Arrays: those of `Perceptrons`.
 
     Source: Kingma and Ba (2015) and Loshchilov and Hutter (2019) for the optimiser; Lakshminarayanan et al. (2017) for the ensemble.
     """
@@ -46,13 +45,6 @@ class Networks:
     fewest_rows = 42
     # Chosen by benchmarks/selection.py, on groups that are on no test side.
     settings = Settings(members=6, hidden=(128, 128, 64), epochs=100, fewest_steps=1500, batch=64, rate=3e-3, decay=0.6)
-
-    def __init__(self, arrays: Arrays) -> None:
-        names = ["fill", "centre", "scale", "keep", "target_centre", "target_scale"]
-        self._layers = sum(name.startswith("weight") for name in arrays)
-        names += [f"{part}{layer}" for part in ("weight", "bias") for layer in range(self._layers)]
-        self._arrays = {name: np.asarray(arrays[name]) for name in names}
-        self._inputs = Inputs(*(self._arrays[name] for name in Inputs._fields))
 
     @classmethod
     def fit(cls, features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, names: Sequence[str] = ()) -> Self:
@@ -71,50 +63,6 @@ class Networks:
         found = {**prepared._asdict(), "target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
         found |= {f"weight{layer}": weight for layer, weight in enumerate(weights)}
         return cls(found | {f"bias{layer}": bias for layer, bias in enumerate(biases)})
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """The mean over the members, in double precision."""
-        found = self._arrays
-        inputs = self._inputs.standard(features)
-        total = np.zeros((len(inputs), len(found["target_centre"])))
-        members = len(found["weight0"])
-        for member in range(members):
-            hidden = inputs
-            for layer in range(self._layers):
-                hidden = np.maximum(hidden, 0) if layer else hidden
-                hidden = hidden @ found[f"weight{layer}"][member].astype(np.float64) + found[f"bias{layer}"][member]
-            total += hidden
-        return np.asarray(total / members * found["target_scale"] + found["target_centre"])
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Features and outputs."""
-        return len(self._arrays["fill"]), len(self._arrays["target_centre"])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """As the class lists them."""
-        return dict(self._arrays)
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> Self:
-        """The networks of these arrays."""
-        networks = cls(arrays)
-        found = networks._arrays
-        widths = [(len(found["keep"]), found["weight0"].shape[1])]
-        widths += [(found[f"weight{layer}"].shape[2], found[f"weight{layer + 1}"].shape[1]) for layer in range(networks._layers - 1)]
-        if any(given != taken for given, taken in widths):
-            raise ValueError(f"the layers do not fit together: {widths}")
-        members, outputs = len(found["weight0"]), found["target_centre"].shape
-        for layer in range(networks._layers):
-            weight, bias = found[f"weight{layer}"], found[f"bias{layer}"]
-            if len(weight) != members or bias.shape != (members, 1, weight.shape[2]):
-                raise ValueError(f"layer {layer} has weights {weight.shape} and biases {bias.shape}")
-        if not members or outputs != (found[f"weight{networks._layers - 1}"].shape[2],) or found["target_scale"].shape != outputs:
-            raise ValueError("the last layer and the targets' scale do not fit together")
-        if not all(np.isfinite(values).all() for values in found.values()):
-            raise ValueError("a number is not finite")
-        networks._inputs.check()
-        return networks
 
 
 def _trained(

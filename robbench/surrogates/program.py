@@ -90,15 +90,6 @@ def _applied(parts: Mapping[str, Any], level: Level, found: Any) -> Any:
     return (total @ parts[f"inner{op}"] + parts[f"inner_bias{op}"]).clip(0) @ parts[f"outer{op}"] + parts[f"outer_bias{op}"]
 
 
-def read_out(parts: Mapping[str, Any], hidden: Any) -> Any:
-    """The targets, from what is known of each cell: ``(members, cells, inputs + width)`` → ``(members, cells, targets)``."""
-    layer = 0
-    while f"weight{layer}" in parts:
-        hidden = (hidden.clip(0) if layer else hidden) @ parts[f"weight{layer}"] + parts[f"bias{layer}"]
-        layer += 1
-    return hidden
-
-
 def _counts(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return values[:, columns].round().astype(np.intp)
 

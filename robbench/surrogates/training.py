@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from robbench.surrogates.adam import Adam
-from robbench.surrogates.program import Level, Program, Settings, read_out, vectors
+from robbench.surrogates.perceptrons import read_out
+from robbench.surrogates.program import Level, Program, Settings, vectors
 
 GROUPS = 2
 """Of members, which are trained side by side: always so many, so that the result does not depend on how many cores there are."""

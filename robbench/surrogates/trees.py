@@ -11,6 +11,8 @@ Arrays from a file are checked before they are used: every walk stays inside its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,12 +20,14 @@ from robbench.surrogates.models import Arrays
 
 DEEPEST = 256
 """Steps from a root to a leaf."""
+_SHALLOW = 8
+"""So many turns are the bits of a byte; trees that are no deeper are evaluated for sixty-four rows at once, which is much faster."""
 _ROWS, _TREES = 1024, 64
-"""Walked at once: what they need fits in a processor's cache."""
+"""Evaluated at once: what they need fits in a processor's cache."""
 
 
 class Trees:
-    """Trees whose leaves are found for many rows at once, by as many steps as the deepest tree has.
+    """Trees whose leaves are found for many rows and trees at once, by as many steps as the deepest tree has.
 
     Arguments:
         arrays: as the module lists them; others beside them are left alone.
@@ -46,7 +50,7 @@ class Trees:
         self._roots, self._threshold = roots.astype(np.intp), threshold.astype(np.float32)
         # A row holds each feature twice, once with ∞ and once with −∞ for a missing value: that goes right, or left, as any other value does.
         self._column = feature.astype(np.intp) + features * missing.astype(bool)
-        self._children = children.astype(np.intp).reshape(-1)
+        self._children = children.astype(np.intp)
         self._depth = _depth(self._roots, children, leaf)
 
     def evaluate(self, rows: np.ndarray, reduced: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -54,7 +58,7 @@ class Trees:
 
         Arguments:
             rows: ``(rows, features)``; compared in single precision, as scikit-learn and xgboost compare them; NaN is missing.
-            reduced: from leaves ``(some rows, trees)``, intp, to ``(some rows, …)``; called for some of the rows at a time.
+            reduced: from leaves ``(trees, some rows)``, intp, to ``(some rows, …)``; called for some of the rows at a time.
 
         Raises:
             ValueError: rows of another number of features.
@@ -68,24 +72,90 @@ class Trees:
         missing = np.isnan(rows)
         with np.errstate(over="ignore"):
             twice = np.concatenate([np.where(missing, np.inf, rows), np.where(missing, -np.inf, rows)], axis=1).astype(np.float32)
-        starts = range(0, len(self._roots), _TREES)
-        return np.concatenate([self._walked(twice, self._roots[start : start + _TREES]) for start in starts], axis=1)
+        leaves = np.empty((len(self._roots), len(rows)), np.intp)
+        if self._depth <= _SHALLOW:
+            self._sift(twice, leaves)
+        else:
+            self._walk(twice, leaves)
+        return leaves
 
-    def _walked(self, rows: np.ndarray, roots: np.ndarray) -> np.ndarray:
-        """From the roots to the leaves: ``(rows, trees)``.  A leaf leads to itself, so trees that are less deep wait for the others."""
-        node, cell = np.tile(roots, (len(rows), 1)), np.empty((len(rows), len(roots)), np.intp)
-        value, threshold = np.empty(cell.shape, np.float32), np.empty(cell.shape, np.float32)
-        begins = np.arange(len(rows))[:, np.newaxis] * rows.shape[1]
-        for _ in range(self._depth):
-            # All indices were checked; numpy writes into `out` without a copy only if it may clip them.
-            self._column.take(node, out=cell, mode="clip")
-            cell += begins
-            rows.take(cell, out=value, mode="clip")
-            self._threshold.take(node, out=threshold, mode="clip")
-            np.multiply(node, 2, out=cell)
-            cell += self._right(value, threshold)
-            self._children.take(cell, out=node, mode="clip")
-        return node
+    def _walk(self, rows: np.ndarray, leaves: np.ndarray) -> None:
+        """Each row from the roots to its leaves, ``(trees, rows)``.  A leaf leads to itself, so trees that are less deep wait for the others."""
+        begins, children = np.arange(len(rows)) * rows.shape[1], self._children.reshape(-1)
+        for some in _parts(len(self._roots)):
+            node = leaves[some]
+            node[:] = self._roots[some, np.newaxis]
+            cell, value, threshold = (np.empty(node.shape, dtype) for dtype in (np.intp, np.float32, np.float32))
+            for _ in range(self._depth):
+                # All indices were checked; numpy writes into `out` without a copy only if it may clip them.
+                self._column.take(node, out=cell, mode="clip")
+                cell += begins
+                rows.take(cell, out=value, mode="clip")
+                self._threshold.take(node, out=threshold, mode="clip")
+                np.multiply(node, 2, out=cell)
+                cell += self._right(value, threshold)
+                children.take(cell, out=node, mode="clip")
+
+    def _sift(self, rows: np.ndarray, leaves: np.ndarray) -> None:
+        """The same of shallow trees, for sixty-four rows at once: a set of rows is the bits of words, and a node parts the set that comes to it."""
+        columns, thresholds, parts = self._levels
+        goes_right = _packed(self._right(rows.T[columns], thresholds[:, np.newaxis]))
+        for some, (levels, at_end) in zip(_parts(len(self._roots)), parts, strict=True):
+            way = np.zeros((len(at_end), len(rows)), np.uint8)
+            here = np.full((len(at_end), goes_right.shape[1]), ~np.uint64(0))
+            for bit, level in zip(reversed(range(self._depth)), levels, strict=False):
+                here = here[level.inner]
+                right = here & goes_right[level.comparison]
+                turned = np.bitwise_or.reduceat(right, level.first, axis=0).view(np.uint8)
+                way[level.tree] |= np.unpackbits(turned, axis=1, count=len(rows)) * np.uint8(1 << bit)
+                here = np.stack([here ^ right, right], axis=1).reshape(2 * len(here), -1)
+            at_end.reshape(-1).take(way + at_end.shape[1] * np.arange(len(at_end))[:, np.newaxis], out=leaves[some], mode="clip")
+
+    @cached_property
+    def _levels(self) -> tuple[np.ndarray, np.ndarray, list[tuple[list[_Level], np.ndarray]]]:
+        """The column and the threshold of each comparison, equal ones once; and of some trees at a time the levels, and the leaf at the end of each way,
+        ``(trees, 2^depth)``: a bit for each turn, to the right or not, and none after the leaf.
+        """
+        distinct, number = np.unique(self._column.astype(np.uint64) << np.uint64(32) | self._threshold.view(np.uint32), return_inverse=True)
+        parts = []
+        for some in _parts(len(self._roots)):
+            nodes = self._roots[some]
+            tree, way, levels = np.arange(len(nodes)), np.zeros(len(nodes), np.intp), []
+            at_end = np.empty((len(nodes), 1 << self._depth), np.intp)
+            for left in reversed(range(self._depth + 1)):
+                leaf = (self._children[nodes] == nodes[:, np.newaxis]).all(axis=1)
+                at_end[tree[leaf], way[leaf] << left] = nodes[leaf]
+                nodes, tree, way = nodes[~leaf], tree[~leaf], way[~leaf]
+                if nodes.size:
+                    levels.append(_Level(~leaf, number[nodes], *np.unique(tree, return_index=True)))
+                nodes, tree, way = self._children[nodes].reshape(-1), np.repeat(tree, 2), np.add.outer(2 * way, [0, 1]).reshape(-1)
+            parts.append((levels, at_end))
+        return (distinct >> np.uint64(32)).astype(np.intp), distinct.astype(np.uint32).view(np.float32), parts
+
+
+class _Level(NamedTuple):
+    """The nodes of some trees that are so many steps from their roots."""
+
+    inner: np.ndarray
+    """``(nodes,)``, bool: which of them are no leaves."""
+    comparison: np.ndarray
+    """``(inner nodes,)``: the number of what each compares."""
+    tree: np.ndarray
+    """``(trees,)``: those that have any."""
+    first: np.ndarray
+    """``(trees,)``: the first inner node of each."""
+
+
+def _parts(trees: int) -> list[slice]:
+    return [slice(start, start + _TREES) for start in range(0, trees, _TREES)]
+
+
+def _packed(values: np.ndarray) -> np.ndarray:
+    """Booleans ``(…, rows)`` as bits: ``(…, words)``, uint64, rounded up."""
+    rows = values.shape[-1]
+    padded = np.zeros((*values.shape[:-1], -(-rows // 64) * 8), np.uint8)
+    padded[..., : -(-rows // 8)] = np.packbits(values, axis=-1)
+    return padded.view(np.uint64)
 
 
 def joined(trees: Sequence[Arrays]) -> dict[str, np.ndarray]:

@@ -15,7 +15,8 @@ from robbench.spaces.nb201.identity import INPUT, expression, twin_partition
 from robbench.spaces.terms import Layout
 from robbench.surrogates import kinds
 from robbench.surrogates.graph import Graph
-from robbench.surrogates.program import Program, Settings, read_out, vectors
+from robbench.surrogates.perceptrons import read_out
+from robbench.surrogates.program import Program, Settings, vectors
 
 SHORT = Settings(members=3, width=4, hidden=(8, 4), epochs=1, fewest_steps=40, batch=16, rate=0.01, decay=0.1, held_out=0)
 CELLS = [NB201.members[position] for position in twin_partition().representative[::40]]

@@ -201,27 +201,44 @@ def chain(steps: int) -> dict[str, np.ndarray]:
     return {"roots": np.array([0]), "feature": np.zeros(2 * steps + 1, int), "threshold": threshold, "left": left, "right": right}
 
 
-def test_every_row_ends_in_its_leaf_however_many_rows_and_steps() -> None:
-    trees = Trees(chain(DEEPEST), 1, np.greater_equal)
-    rows = np.random.default_rng(0).uniform(0, DEEPEST + 3, (2500, 1))
-    found = trees.evaluate(rows, lambda leaves: leaves[:, 0])
-    np.testing.assert_array_equal(found, np.where(rows[:, 0] < DEEPEST, 2 * np.floor(rows[:, 0]).astype(int) + 1, 2 * DEEPEST))
-    assert trees.evaluate(np.empty((0, 1)), lambda leaves: leaves[:, 0]).shape == (0,)
+def ends(steps: int, rows: np.ndarray) -> np.ndarray:
+    """The leaf of a chain in which row values ``(rows,)`` end."""
+    return np.where(rows < steps, 2 * np.floor(rows).astype(int) + 1, 2 * steps)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 8, 9, DEEPEST])
+def test_every_row_ends_in_its_leaf_however_many_rows_and_steps(steps: int) -> None:
+    trees = Trees(chain(steps), 1, np.greater_equal)
+    rows = np.random.default_rng(0).uniform(0, steps + 3, (2500, 1))
+    np.testing.assert_array_equal(trees.evaluate(rows, lambda leaves: leaves[0]), ends(steps, rows[:, 0]))
+    assert trees.evaluate(np.empty((0, 1)), lambda leaves: leaves[0]).shape == (0,)
     with pytest.raises(ValueError, match=r"the rows are of shape \(3, 2\), and the trees compare 1 features"):
         trees.evaluate(np.zeros((3, 2)), lambda leaves: leaves)
+
+
+@pytest.mark.parametrize("deepest", [8, 20])
+def test_trees_of_unequal_depth_are_evaluated_together(deepest: int) -> None:
+    steps = np.random.default_rng(0).integers(0, deepest + 1, 200).tolist()
+    chains = [chain(one) for one in steps]
+    roots = np.cumsum([0, *(len(one["left"]) for one in chains[:-1])])
+    arrays = {name: np.concatenate([one[name] for one in chains]) for name in chains[0]}
+    arrays |= {name: np.concatenate([root + one[name] for root, one in zip(roots, chains, strict=True)]) for name in ("left", "right")}
+    rows = np.random.default_rng(1).uniform(0, deepest + 3, (1100, 1))
+    found = Trees(arrays | {"roots": roots}, 1, np.greater_equal).evaluate(rows, np.transpose)
+    np.testing.assert_array_equal(found.T, [root + ends(one, rows[:, 0]) for root, one in zip(roots, steps, strict=True)])
 
 
 def test_rows_on_a_threshold_and_missing_ones_go_where_they_are_told() -> None:
     rows = np.array([[0.0], [1.0], [np.nan], [np.inf], [-np.inf], [1e300]])
 
-    def ends(right: np.ufunc, missing_left: list[int] | None = None) -> list[int]:
+    def ended(right: np.ufunc, missing_left: list[int] | None = None) -> list[int]:
         missing = None if missing_left is None else np.array(missing_left)
-        found: list[int] = Trees(chain(1), 1, right, missing).evaluate(rows, lambda leaves: leaves[:, 0]).tolist()
+        found: list[int] = Trees(chain(1), 1, right, missing).evaluate(rows, lambda leaves: leaves[0]).tolist()
         return found
 
-    assert ends(np.greater_equal) == [1, 2, 2, 2, 1, 2]
-    assert ends(np.greater) == [1, 1, 2, 2, 1, 2]
-    assert ends(np.greater, [1, 0, 0]) == [1, 1, 1, 2, 1, 2]
+    assert ended(np.greater_equal) == [1, 2, 2, 2, 1, 2]
+    assert ended(np.greater) == [1, 1, 2, 2, 1, 2]
+    assert ended(np.greater, [1, 0, 0]) == [1, 1, 1, 2, 1, 2]
 
 
 # Hostile models
