@@ -24,10 +24,15 @@ def module_of(spec: str) -> tuple[ModuleType, str]:
     try:
         with _current_folder_first():
             return importlib.import_module(where), name
-    except (ImportError, SyntaxError) as error:
+    except ModuleNotFoundError as error:
+        if not f"{where}.".startswith(f"{error.name}."):
+            raise InvalidArgument(f"{spec!r} cannot be imported ({error}): its module imports that, and it is not installed.") from error
+        ending = f" A module is named without its ending: {where[:-3]}:{name}." if where.endswith(".py") else ""
         raise InvalidArgument(
-            f"{spec!r} cannot be imported ({error}); expected {where.split('.')[0]}.py in {Path.cwd()}, or installed."
+            f"{spec!r} cannot be imported ({error}); expected {where.split('.')[0]}.py in {Path.cwd()}, or installed.{ending}"
         ) from error
+    except (ImportError, SyntaxError) as error:
+        raise InvalidArgument(f"{spec!r} cannot be imported ({error}).") from error
     except (Exception, SystemExit) as error:  # of the module's own
         raise InvalidArgument(
             f"{spec!r} cannot be imported: its module raised {type(error).__name__}: {error}".rstrip(": ") + "."

@@ -8,6 +8,7 @@ faults.note("returned NaN", example)
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -17,7 +18,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from robbench.errors import InvalidArgument, RobBenchError
-from robbench.judge.methods import checksum
+from robbench.judge.methods import aside, checksum
 
 LOST_WORKER = "workers=1 shows in which run, if it was in one; a script that asks for workers does so under if __name__ == '__main__'."
 AGAIN_AFTER = 1.0
@@ -47,8 +48,8 @@ class Faults:
         self._counts: dict[str, tuple[int, str]] = {}
 
     def note(self, what: str, example: str = "", count: int = 1) -> None:
-        """One more of a kind; of each kind the first example is kept."""
-        before, first = self._counts.get(what, (0, example))
+        """One more of a kind; of each kind the first example is kept, in one line, without what would change how a terminal writes."""
+        before, first = self._counts.get(what, (0, _one_line(example)))
         self._counts[what] = before + count, first
 
     def of(self, asked: int) -> tuple[Fault, ...]:
@@ -72,6 +73,10 @@ def ending_in_workers(methods: Sequence[str]) -> Iterator[None]:
         yield
     except BrokenExecutor as error:
         raise MethodFailed("ended the process that it ran in", f"{LOST_WORKER} Methods: {', '.join(methods)}.") from error
+
+
+def _one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
 
 
 class MethodFailed(RobBenchError):
@@ -99,7 +104,7 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
         InvalidArgument: as `limited`.
     """
     try:
-        with limited(limit):
+        with aside(), limited(limit):
             try:
                 return function(*arguments)
             except MethodFailed:
@@ -116,7 +121,8 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
 def limited(seconds: float | None) -> Iterator[None]:
     """Let the block run for so many seconds, and raise TimedOut in it when they are over; None: for ever.
 
-    The interruption is a signal: it reaches Python code and waits, and a call into C when that returns.
+    The interruption is a signal: it reaches Python code and waits, and a call into C when that returns.  Who catches even this is interrupted again, and then in
+    the next line, too, which is where it has caught it: no longer inside of what catches.
 
     Raises:
         InvalidArgument: here no block can be interrupted: another thread than the main one, or a system without such signals; or not a time.
@@ -124,18 +130,39 @@ def limited(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    if not seconds > 0:
-        raise InvalidArgument(f"limit={seconds!r} is not a time; expected seconds, more than 0, or None for no limit.")
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise InvalidArgument(
+            f"limit={seconds!r} is not a time; expected seconds, more than 0 and at most {threading.TIMEOUT_MAX:g}, or None for no limit."
+        )
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         raise InvalidArgument("a time limit needs the main thread, on a system with POSIX signals; limit=None judges without one.")
-    before = signal.signal(signal.SIGALRM, _interrupt)
+    again = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal again
+        if again:
+            _interrupt_next_line(frame)
+        again = True
+        raise TimedOut
+
+    before, traced = signal.signal(signal.SIGALRM, interrupt), sys.gettrace()
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_AFTER)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.settrace(traced)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise TimedOut
+def _interrupt_next_line(frame: FrameType | None) -> None:
+    """Raise TimedOut in the next line of this frame, or of those that called it, up to `called`; not in what they call."""
+
+    def raising(frame: FrameType, event: str, argument: object) -> Callable[..., Any]:
+        if event == "line":
+            raise TimedOut
+        return raising
+
+    while frame is not None and frame.f_code is not called.__code__:
+        frame.f_trace, frame = raising, frame.f_back
+    sys.settrace(lambda frame, event, argument: None)

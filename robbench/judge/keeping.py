@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,15 @@ class Kept:
         """What the function returns, as JSON keeps it: from the folder, where it is there.
 
         Raises:
-            InvalidArgument: its file is there and cannot be read.
+            InvalidArgument: its file is there and cannot be read, or it cannot be written.
         """
         if self.folder is None:
             return function()
         path = self.folder / _name(of)
         if not path.exists():
             found = function()
-            _write(path, {"of": list(of), "found": found})
+            with _writing(self.folder):
+                _write(path, {"of": list(of), "found": found})
         return dict(_read(path, "found")["found"])
 
     def lines(self, of: Sequence[str | int]) -> Lines:
@@ -75,13 +77,13 @@ class Lines:
         return json.dumps(list(of)) in self._found
 
     def done(self, of: Sequence[str | int], function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What the function returns, from the file where it is there; raises OSError where the file cannot be written."""
+        """What the function returns, from the file where it is there; raises InvalidArgument where the file cannot be written."""
         if self._path is None:
             return function()
         key = json.dumps(list(of))
         if key not in self._found:
             line = json.dumps({"of": list(of), "found": function()}, ensure_ascii=False)
-            with self._path.open("ab") as file:
+            with _writing(self._path.parent), self._path.open("ab") as file:
                 file.write(f"{line}\n".encode())
             self._found[key] = json.loads(line)["found"]
         return self._found[key]
@@ -106,7 +108,7 @@ def kept_in(folder: Path | None, setting: Mapping[str, Any], methods: Sequence[s
         return NOTHING_KEPT
     here = {name: value for name, value in setting.items() if value is not None and name != "store"}
     files = {name: source_of(name) for name in methods if ":" in name}
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / SETTING).exists():
             before = _read(folder / SETTING, "methods")
@@ -117,9 +119,18 @@ def kept_in(folder: Path | None, setting: Mapping[str, Any], methods: Sequence[s
         elif any(folder.iterdir()):
             raise InvalidArgument(f"{folder} holds other files; name a new folder to keep results in, or one that has some.")
         _write(folder / SETTING, {"setting": here, "methods": files})
-    except OSError as error:
-        raise InvalidArgument(f"{folder} cannot keep results: {error}.") from error
     return Kept(folder)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raise InvalidArgument where the folder is full, or may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidArgument(
+            f"{folder} cannot keep results: {error}; what is finished stays there, and the same command goes on."
+        ) from error
 
 
 def _refuse_another(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

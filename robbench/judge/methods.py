@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +31,11 @@ class Method:
         Raises:
             InvalidArgument: there is no such module, or it has nothing of this name.
         """
-        module, name = module_of(self.spec)
+        with aside():
+            module, name = module_of(self.spec)
         if not hasattr(module, name):
-            raise InvalidArgument(f"the module of {self.spec!r} has no {name!r}.{nearest(name, vars(module))}")
+            public = [one for one in vars(module) if not one.startswith("_")]
+            raise InvalidArgument(f"the module of {self.spec!r} has no {name!r}.{nearest(name, public)}")
         return getattr(module, name)
 
     @property
@@ -40,7 +47,8 @@ class Method:
         """
         found = self.found
         try:
-            made = found() if isinstance(found, type) else found
+            with aside():
+                made = found() if isinstance(found, type) else found
         except (Exception, SystemExit) as error:  # of the class's own
             raise InvalidArgument(f"{self.spec} cannot be made without arguments: {type(error).__name__}: {error}.") from error
         if not callable(made):
@@ -54,9 +62,27 @@ class Method:
         return checksum(Path(origin)) if origin is not None and Path(origin).is_file() else None
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """What a method prints in the block goes to stderr, so that a report on stdout is nothing but the report."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
 def source_of(method: str) -> str | None:
     """`Method.source`, of what is called ``module:name``; None of what the package has by a name of its own."""
     return Method(method).source() if ":" in method else None
+
+
+def file_of(function: Any) -> Path | None:
+    """The file that a function, or the class of an object that is called, is written in; None where there is none, as in a notebook or of what is compiled."""
+    while isinstance(function, partial):
+        function = function.func
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(function) if inspect.isroutine(function) else type(function))
+    except TypeError:
+        return None
+    return Path(file) if file is not None and Path(file).is_file() else None
 
 
 def checksum(path: Path) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,6 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 """
     + FIGURES
 )
-_MEASURED = re.compile(r"-?\d+\.\d")
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -81,14 +79,14 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def table_html(table: pd.DataFrame, judged: str) -> str:
-    """A table that scrolls by itself where it is wider than the page; what is the same in all rows is said once, above, unless it was measured."""
+    """A table that scrolls by itself where it is wider than the page; what is the same in all rows is said once, above, unless it is a number."""
+    numeric = {name for name in table if all(_is_number(str(value)) for value in table[name])}
     same = {
         name: str(table[name].iloc[0])
         for name in table.columns[:-1]
-        if len(table) > 1 and table[name].nunique() == 1 and not _MEASURED.match(str(table[name].iloc[0]))
+        if len(table) > 1 and table[name].nunique() == 1 and (name not in numeric or not str(table[name].iloc[0]))
     }
     shown = table[[name for name in table if name not in same]]
-    numeric = {name for name in shown if all(_is_number(str(value)) for value in shown[name])}
     css = [' class="number"' if name in numeric else "" for name in shown]
     lines = (
         [f'<p class="same">{escape(", ".join(f"{name} {value}" for name, value in same.items() if value))}</p>']

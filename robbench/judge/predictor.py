@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
-from robbench.judge.asking import clean_and_robust
+from robbench.judge.asking import clean_and_robust, trainings_of
 from robbench.judge.calling import Faults, ending_in_workers, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.fitting import LEVEL
@@ -97,7 +97,8 @@ def judge_predictor(
                 hanging += what.startswith("was still")
             if one["scores"]:
                 records.append(fit._asdict() | one["scores"] | fits.ceiling(fit.metric, fit.split) | one["took"])
-    made = {"method": method, "method_sha256": source_of(method), "splits": splits, **made}
+    measured = trainings_of(bench, names, setting.dataset, training)
+    made = {"method": method, "method_sha256": source_of(method), "splits": splits, **made, "training": measured, "limit": limit}
     sections = tuple(_sections(records)) if records else ()
     return Report("predictor", method, _summary(method, records, asked), faults.of(asked), sections, made)
 
@@ -108,8 +109,9 @@ def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
 
     grouped = pd.DataFrame.from_records(records).groupby(["metric", "predictor", "size"], sort=False)
     curves = grouped.mean(numeric_only=True).drop(columns="split")
-    curves.insert(1, "r2_low", grouped["r2"].min())
-    curves.insert(2, "r2_high", grouped["r2"].max())
+    several = grouped["r2"].count() > 1
+    curves.insert(1, "r2_low", grouped["r2"].min().where(several))
+    curves.insert(2, "r2_high", grouped["r2"].max().where(several))
     curves["share"] = curves["r2"] / curves["ceiling"]
     table = curves.reset_index()
     largest: pd.DataFrame = table[table["size"] == table["size"].max()].reset_index(drop=True)
@@ -122,12 +124,38 @@ def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
 
 def _summary(method: str, records: Sequence[dict[str, Any]], asked: int) -> tuple[str, ...]:
     judged = sum(record["predictor"] == method for record in records)
-    return (f"{judged} of {asked} fits gave predictions.",)
+    said = [f"{judged} of {asked} fits gave predictions."]
+    if judged:
+        said.append(ahead(method, records))
+    return tuple(said)
+
+
+def ahead(method: str, records: Sequence[dict[str, Any]]) -> str:
+    """Under how many metrics a predictor is better, or worse, than the others whichever split is looked at.
+
+    Arguments:
+        method: the predictor.
+        records: of each fit, its ``metric``, ``predictor``, ``size``, ``split`` and ``r2``.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame.from_records(records)
+    largest = table[table["size"] == table["size"].max()]
+    r2 = largest.pivot_table(index=["metric", "split"], columns="predictor", values="r2", dropna=False, sort=False)
+    splits = largest["split"].nunique()
+    if method not in r2 or splits == 1:
+        return "One split does not say what noise may have decided."
+    lead = (r2[method] - r2.drop(columns=method).max(axis=1)).groupby("metric", sort=False)
+    first, last = int((lead.min() > 0).sum()), int((lead.max() < 0).sum())
+    return (
+        f"From {largest['size'].max()} architectures, its R² is above every other's in all {splits} splits under {first} of {len(lead)} metrics, and below the best"
+        f" other's in all of them under {last}; where splits disagree, noise may have decided."
+    )
 
 
 SCORES_SAYS = (
     "On architectures of which neither they nor a twin were learned from: R² (mean over splits, least and greatest in brackets), the noise ceiling of R² with its 95%"
-    f" interval, the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
+    f" interval (blank where no twins say it), the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
     " wide that is; seconds to fit and predict, with one thread of linear algebra. JSON has core_seconds, too, which a busy machine makes no longer."
 )
 SCORES = Dots(("metric",), "predictor", "r2", "ceiling", ends="from the least to the greatest of the splits")

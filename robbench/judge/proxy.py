@@ -40,6 +40,7 @@ RESAMPLES = 200
 KENDALL_RESAMPLES = 100
 """Kendall's τ of a resample takes milliseconds; its interval is from the first of the same resamples."""
 FEWEST = 20
+FEWEST_TWINS = 10
 PANELS = ("dataset", "training")
 RANKING = "ranking"
 BESIDE = "beside the proxies of the store"
@@ -121,7 +122,7 @@ def judge_proxy(
         )
         if found
     ]
-    made = made_by(bench, seed, method=scores.name, resamples=resamples, top=top)
+    made = made_by(bench, seed, method=scores.name, **scores.made, resamples=resamples, top=top)
     return Report("proxy", scores.name, _summary(scores, sections), scores.faults, tuple(sections), made)
 
 
@@ -206,18 +207,23 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
         for statistic, point in points.items():
             low, high = interval(resampled[statistic][:, index])
             record |= {statistic: float(point[index]), f"{statistic}_low": low, f"{statistic}_high": high}
-        records.append(record | {"ceiling": _ceiling(target, groups)})
+        records.append(record | _ceiling(target, groups, options))
     return records
 
 
-def _ceiling(target: np.ndarray, groups: np.ndarray) -> float:
-    """The highest Spearman's ρ of any function of the architecture with one measurement: from how far twins' ranks differ."""
+def _ceiling(target: np.ndarray, groups: np.ndarray, options: _Options) -> dict[str, float]:
+    """The highest Spearman's ρ of any function of the architecture with one measurement, with its interval: from how far twins' ranks differ.
+
+    NaN where few are twins: resamples of these would differ too little to say how little they know.
+    """
     from scipy.stats import rankdata
 
-    try:
-        return float(np.sqrt(max(ceiling_of(rankdata(target), groups, resamples=2).r2, 0.0)))
-    except CannotFit:
-        return np.nan
+    found = None
+    if len(groups) - len(np.unique(groups)) >= FEWEST_TWINS:
+        with suppress(CannotFit):
+            found = ceiling_of(rankdata(target), groups, options.resamples, options.seed)
+    r2 = (np.nan, np.nan, np.nan) if found is None else found[:3]
+    return {f"ceiling{end}": float(np.sqrt(np.maximum(value, 0))) for end, value in zip(("", "_low", "_high"), r2, strict=True)}
 
 
 def _summary(scores: Scores, sections: Sequence[Section]) -> tuple[str, ...]:
@@ -241,14 +247,15 @@ def _ranking_says(options: _Options) -> str:
     return (
         "spearman, kendall: rank correlations with the metric, over classes, with 95% intervals over groups of twins. partial: Spearman's, of ranks less their"
         f" mean among architectures of as many parameters. top: which share of the best {options.top:.0%} by the metric is among the best {options.top:.0%} by"
-        f" the score; {options.top:.2f} by chance. ceiling: the highest Spearman's that noise of training allows. gap: Spearman's less that with clean accuracy."
+        f" the score; {options.top:.2f} by chance. ceiling: the highest Spearman's that noise of training allows, as far as twins say; blank where fewer than"
+        f" {FEWEST_TWINS} are twins of others. gap: Spearman's less that with clean accuracy."
     )
 
 
 BESIDE_SAYS = "Spearman's correlations over the architectures that the proxies of the store score, too: the place among them, the best other, and the difference from it."
 BOARD_SAYS = (
     "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions, with 95% intervals"
-    " over groups of twins. behind: less the best's under attacks, in the same resamples; what an interval up to 0 says is that noise may have decided."
+    " over groups of twins. behind: less the best's under attacks, in the same resamples; where its interval reaches 0, noise may have decided."
 )
 ADDS_SAYS = (
     f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"

@@ -6,9 +6,10 @@ An architecture of a class stands for all of it: the store's representative.  Wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from robbench.bench import RobBench
 from robbench.errors import InvalidArgument, NotMeasured, ObjectiveFailed, UnknownArchitecture
 from robbench.judge.calling import Fault, Faults, MethodFailed, called, guarding
 from robbench.judge.keeping import NOTHING_KEPT, Lines, kept_in
-from robbench.judge.methods import Method
+from robbench.judge.methods import Method, checksum, file_of
 from robbench.judge.report import made_by
 from robbench.measurements.directions import higher_is_better, spelled
 from robbench.measurements.joining import join
@@ -45,6 +46,8 @@ class Scores(NamedTuple):
     agreement: float | None
     """Spearman's ρ of scores with those of the same architectures when asked again in another order; None where none was asked again."""
     faults: tuple[Fault, ...]
+    made: Mapping[str, Any] = MappingProxyType({})
+    """What made them: options, and the checksum of the file that they are of; None is left out of a report."""
 
 
 Score = Callable[[Any], float]
@@ -103,7 +106,15 @@ def live(
                 faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
             agreement = _agreement(values[again], second)
     took = None if np.isnan(values).all() else seconds
-    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), took, agreement, faults.of(len(rows)))
+    written = file_of(function)
+    made = {
+        "method_sha256": written and checksum(written),
+        "sample": sample,
+        "batch": batch,
+        "lower_is_better": lower_is_better or None,
+        "limit": limit,
+    }
+    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), took, agreement, faults.of(len(rows)), made)
 
 
 def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: str = "arch", lower_is_better: bool = False) -> Scores:
@@ -154,7 +165,8 @@ def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: st
             faults.note("has no finite number", f"{written!r:.40} for {text}")
         elif np.isnan(values[row]) or parsed == bench.classes[row]:
             values[row] = number
-    return Scores(f"{path.name}:{chosen}", -values if lower_is_better else values, asked, None, None, faults.of(len(table)))
+    made = {"method_sha256": checksum(path), "lower_is_better": lower_is_better or None}
+    return Scores(f"{path.name}:{chosen}", -values if lower_is_better else values, asked, None, None, faults.of(len(table)), made)
 
 
 def from_store(bench: RobBench, metric: str, dataset: str | None = None) -> Scores:

@@ -14,7 +14,7 @@ from robbench.analysis.resampling import interval
 from robbench.arguments import checked_choice, checked_count, checked_seed, nearest, options_checked
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
-from robbench.judge.asking import clean_and_robust
+from robbench.judge.asking import clean_and_robust, trainings_of
 from robbench.judge.calling import Fault, Faults, ending_in_workers, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.keeping import kept_in
@@ -33,7 +33,8 @@ RESAMPLES = 1000
 NOT_APPLICABLE = "raised CannotSearch"
 """How an algorithm of the package says that it does not search such objectives."""
 FEWEST_RUNS = 5
-"""For a test: of fewer, no p-value says anything."""
+"""For a test and for an interval: of fewer, neither says anything."""
+ALPHA = 0.05
 
 
 @options_checked
@@ -99,9 +100,10 @@ def judge_search(
     with guarding(bench.path, faults), ending_in_workers(algorithms), processes(workers) if workers > 1 else nullcontext() as executor:
         found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
+    tests = _tests(done, method)
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
-        Section("tests", TESTS_SAYS.format(method=method), _tests(done, method)),
+        Section("tests", TESTS_SAYS.format(method=method), tests),
         Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), figure=CURVES),
     )
     for run in found:
@@ -109,8 +111,9 @@ def judge_search(
             if fault.what != NOT_APPLICABLE:
                 faults.note(f"was set beside {run.algorithm}, which {fault.what}", fault.example)
     wrong = _faults([run for run in found if run.algorithm == method], faults)
-    made = {"method": method, "method_sha256": source_of(method), "runs": runs, **made}
-    return Report("search", method, _summary(done, found, method), wrong, tuple(one for one in sections if len(one.table)), made)
+    measured = trainings_of(bench, (metric for name in names for metric in name.split("+")), setting.dataset, training)
+    made = {"method": method, "method_sha256": source_of(method), "runs": runs, **made, "training": measured, "limit": limit}
+    return Report("search", method, _summary(done, found, method, tests), wrong, tuple(one for one in sections if len(one.table)), made)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -267,7 +270,9 @@ def _finals(runs: Sequence[Run], objective: str) -> pd.DataFrame:
 
 
 def _of_mean(values: np.ndarray) -> tuple[float, float]:
-    """The 95% interval of a mean over runs, by a bootstrap."""
+    """The 95% interval of a mean over runs, by a bootstrap; NaN where they are too few."""
+    if len(values) < FEWEST_RUNS:
+        return np.nan, np.nan
     rng = np.random.default_rng(0)
     return interval(values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1))
 
@@ -285,7 +290,7 @@ def _faults(runs: Sequence[Run], faults: Faults) -> tuple[Fault, ...]:
     return faults.of(len(runs))
 
 
-def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[str, ...]:
+def _summary(done: Sequence[Run], found: Sequence[Run], method: str, tests: pd.DataFrame) -> tuple[str, ...]:
     import pandas as pd
 
     said = []
@@ -293,15 +298,29 @@ def _summary(done: Sequence[Run], found: Sequence[Run], method: str) -> tuple[st
     for words, several in (("one objective", False), ("several objectives at once", True)):
         ranks = [_finals(done, objective).rank(axis=1).mean() for objective in objectives if ("+" in objective) is several]
         mean = pd.DataFrame(ranks).mean()
-        if method in mean:
+        if method in mean and len(mean) > 1:
             least = "no other's is less" if mean[method] == mean.min() else f"the least is {mean.idxmin()}'s, {mean.min():.2f}"
             said.append(f"Under {words}, its mean rank is {mean[method]:.2f} of {len(mean)} algorithms; {least}.")
+    said += _noise_of(done, method, tests)
     idle = dict.fromkeys((run.objective, run.algorithm) for run in found if run.algorithm != method and not run.asked)
     for objective in dict.fromkeys(objective for objective, _ in idle):
         said.append(f"Not applicable to {objective}: {', '.join(algorithm for of, algorithm in idle if of == objective)}.")
     if not any(run.algorithm == method for run in done):
         said.append(f"{method} asked for nothing, so there is nothing of it to judge.")
     return tuple(said)
+
+
+def _noise_of(done: Sequence[Run], method: str, tests: pd.DataFrame) -> list[str]:
+    """What of it noise may have decided."""
+    if len(tests):
+        clear, less = tests["p_holm"] < ALPHA, tests["difference"] < 0
+        better, worse = int((clear & less).sum()), int((clear & ~less).sum())
+        return [
+            f"Of {len(tests)} comparisons with others, in {better} it is better and in {worse} it is worse (p_holm below {ALPHA:g}); in the other"
+            f" {len(tests) - better - worse}, noise may have decided."
+        ]
+    compared = {run.algorithm for run in done} > {method}
+    return [f"Of fewer than {FEWEST_RUNS} runs there are no tests and no intervals: noise may have decided."] if compared else []
 
 
 CURVES = Lines(("objective",), "algorithm", "queries", "regret")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -289,6 +290,18 @@ def test_folders_and_files_that_are_of_something_else_are_refused(judged: RobBen
         run.write_text(damaged)
         with pytest.raises(InvalidArgument, match=r"json is no result that was kept.*; remove it, and it is computed again"):
             searched(judged, tmp_path / "kept", runs=1)
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_is_refused(tmp_path: Path) -> None:
+    """It is full, say, or was removed."""
+    kept = kept_in(tmp_path / "kept", {"seed": 0}, [])
+    lines = kept.lines(("of",))
+    shutil.rmtree(tmp_path / "kept")
+    for keeping in (kept, lines):
+        with pytest.raises(
+            InvalidArgument, match=r"kept cannot keep results: .*; what is finished stays there, and the same command goes on\."
+        ):
+            keeping.done(("a",), dict)
 
 
 def test_a_line_that_was_cut_off_is_computed_again(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import CannotFit, InvalidArgument
 from robbench.judge import Report, judge_predictor
+from robbench.judge.predictor import ahead
 from robbench.surrogates.fitting import gather
 from robbench.surrogates.kinds import KINDS
 
@@ -122,7 +123,7 @@ def test_the_mean_written_anew_is_the_mean(judged: RobBench) -> None:
     assert ours["r2"] == pytest.approx(0, abs=0.1)
     assert ours["kendall"] == 0
     assert not report.faults
-    assert report.summary == ("4 of 4 fits gave predictions.",)
+    assert report.summary[0] == "4 of 4 fits gave predictions."
 
 
 def test_what_learns_the_structure_beats_the_parameters(judged: RobBench) -> None:
@@ -135,6 +136,28 @@ def test_what_learns_the_structure_beats_the_parameters(judged: RobBench) -> Non
     assert curve["size"].tolist() == [30, 150]
     assert curve["r2"].is_monotonic_increasing
     assert ours["r2_low"] <= ours["r2"] <= ours["r2_high"]
+
+
+def test_who_is_ahead_in_one_split_and_behind_in_another_is_not_ahead() -> None:
+    r2 = {"clean": [(0.5, 0.4), (0.5, 0.4)], "fgsm": [(0.5, 0.4), (0.3, 0.4)], "pgd": [(0.1, 0.4), (0.1, 0.4)]}
+    records = [
+        {"metric": metric, "predictor": predictor, "size": size, "split": split, "r2": size * value}
+        for metric, found in r2.items()
+        for split, pair in enumerate(found)
+        for predictor, value in zip(("mine:Model", "ridge"), pair, strict=True)
+        for size in (-1, 50)
+    ]
+    assert ahead("mine:Model", records) == (
+        "From 50 architectures, its R² is above every other's in all 2 splits under 1 of 3 metrics, and below the best other's in all of them under 1;"
+        " where splits disagree, noise may have decided."
+    )
+    assert ahead("mine:Model", records[:4]) == "One split does not say what noise may have decided."
+
+
+def test_one_split_has_no_least_and_no_greatest(judged: RobBench) -> None:
+    assert np.isnan(
+        row(card(judged, "Linear", beside=(), sizes=[30], splits=1), MINE + "Linear")[["r2_low", "r2_high"]].astype(float)
+    ).all()
 
 
 def test_intervals_are_compared_with_measurements(judged: RobBench) -> None:
@@ -191,7 +214,8 @@ def test_what_goes_wrong_is_named(judged: RobBench, name: str) -> None:
     assert (report.faults[0].what, report.faults[0].times, report.faults[0].of) == (FAULTS[name], 2, 2)
     assert row(report, "ridge")["r2"] > 0
     predicted = 2 if name in ("Half", "Ordered", "Reversed", "Unknown") else 0
-    assert report.summary == (f"{predicted} of 2 fits gave predictions.",)
+    assert report.summary[0] == f"{predicted} of 2 fits gave predictions."
+    assert len(report.summary) == 1 + (predicted > 0)
     assert (MINE + name in set(report.section("scores")["predictor"])) is (predicted > 0)
 
 

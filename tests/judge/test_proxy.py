@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from robbench import RobBench
 from robbench.errors import InvalidArgument, UnknownMetric
 from robbench.judge import Report, from_csv, from_store, judge_proxy, live
+from robbench.judge.methods import checksum
 from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.spaces.nb201 import NB201
 from tests.judge.conftest import clean_of, parameters
@@ -61,14 +62,22 @@ def test_a_function_of_the_parameters_says_nothing_beyond_them(judged: RobBench)
 
 def test_lower_may_be_better(judged: RobBench) -> None:
     scores = live(judged, lambda arch: -clean_of(arch), "mine:score", lower_is_better=True)
-    assert row(judge_proxy(judged, scores, adds=False), "clean")["spearman"] > 0.95
+    report = judge_proxy(judged, scores, adds=False)
+    assert row(report, "clean")["spearman"] > 0.95
+    assert report.made["lower_is_better"]
 
 
 def test_the_ceiling_is_what_noise_leaves(judged: RobBench) -> None:
     """A proxy that knows the accuracy without its noise reaches it."""
     found = row(card(judged, clean_of), "clean")
     assert found["spearman"] == pytest.approx(found["ceiling"], abs=0.01)
-    assert found["ceiling"] < 1
+    assert found["ceiling_low"] < found["ceiling"] < found["ceiling_high"] < 1
+
+
+def test_few_twins_do_not_say_what_noise_leaves(judged: RobBench) -> None:
+    few = row(judge_proxy(judged, live(judged, clean_of, "mine:score", sample=60), adds=False), "clean")
+    assert few[["ceiling", "ceiling_low", "ceiling_high"]].isna().all()
+    assert few["spearman"] > 0.9
 
 
 def test_what_a_score_adds_to_a_predictor(judged: RobBench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +226,7 @@ def test_scores_of_a_file(judged: RobBench, tmp_path: Path) -> None:
     path.write_text("\n".join(["arch,score", *lines, *bad]))
     scores = from_csv(judged, path)
     assert scores.name == "scores.csv:score"
+    assert scores.made["method_sha256"] == checksum(path)
     assert scores.asked.sum() == len(archs) - 1
     assert np.isnan(scores.values[:2]).all()
     assert scores.values[2:] == pytest.approx([clean_of(arch) for arch in judged.classes[2:]])
@@ -257,6 +267,10 @@ def test_a_report_says_what_made_it(judged: RobBench) -> None:
     assert said["made"] | {"seed": 4, "resamples": 20, "store": "judged.h5", "method": "mine:score"} == said["made"]
     assert said["sections"]["ranking"][0]["metric"] == "clean"
     assert len(said["sections"]["ranking"]) == 1
+    assert said["made"]["sample"] is None
+    assert said["made"]["method_sha256"] == checksum(Path(clean_of.__code__.co_filename))
+    drawn = judge_proxy(judged, live(judged, lambda archs: [0] * len(archs), "mine:score", sample=30, batch=7, limit=3), adds=False)
+    assert dict(drawn.made) | {"sample": 30, "batch": 7, "limit": 3} == drawn.made
     assert "| made | standard | clean |" in report.markdown()
     assert said["made"]["store_sha256"] in report.markdown()
 

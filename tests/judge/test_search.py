@@ -16,6 +16,7 @@ import pytest
 from robbench import RobBench
 from robbench.errors import BudgetExhausted, InvalidArgument
 from robbench.judge import Report, judge_search
+from robbench.judge.asking import clean_and_robust, one_level_each
 from robbench.judge.calling import Faults, MethodFailed
 from robbench.judge.search import holm, paired
 from robbench.judge.searching import Setting, checkpoints, run_of
@@ -137,7 +138,17 @@ def test_who_knows_the_truth_wins(judged: RobBench) -> None:
 def test_random_search_written_anew_is_random_search(judged: RobBench) -> None:
     test = row(card(judged, "blind").section("tests"), against="random")
     assert test[["equal", "difference", "effect", "p_holm"]].tolist() == [6, 0, 0, 1]
-    assert card(judged, "blind", runs=1).summary == ("Under one objective, its mean rank is 1.50 of 2 algorithms; no other's is less.",)
+
+
+def test_a_card_says_what_noise_may_have_decided(judged: RobBench) -> None:
+    ranked = "Under one objective, its mean rank is {} of 2 algorithms; no other's is less."
+    told = "Of 1 comparisons with others, in {} it is better and in 0 it is worse (p_holm below 0.05); in the other {}, noise may have decided."
+    assert card(judged, "knowing").summary == (ranked.format("1.00"), told.format(1, 0))
+    assert card(judged, "blind").summary == (ranked.format("1.50"), told.format(0, 1))
+    few = card(judged, "blind", runs=4)
+    assert few.summary[1:] == ("Of fewer than 5 runs there are no tests and no intervals: noise may have decided.",)
+    assert few.section("results")[["regret_low", "regret_high"]].isna().all(axis=None)
+    assert card(judged, "blind", beside=[]).summary == ()
 
 
 def test_regret_is_that_of_the_best_asked(judged: RobBench) -> None:
@@ -214,6 +225,15 @@ def test_what_is_judged_by_if_nobody_says_it(judged: RobBench) -> None:
     assert [(fault.what, "under clean+pgd@1/255" in fault.example) for fault in report.faults] == [("raised CannotSearch", True)]
 
 
+def test_the_worst_case_is_judged_where_it_can_be_computed() -> None:
+    """At the level at which architectures differ most."""
+    bench = RobBench()
+    spread = {eps: np.nanstd(bench.query_many(bench.classes, f"worst_case@{eps}/255")) for eps in (8, 16, 32, 64)}
+    most = f"worst_case@{max(spread, key=lambda eps: spread[eps])}/255"
+    assert clean_and_robust(bench, None)[-2:] == [most, "mean_corruption"]
+    assert one_level_each(bench, "digits", "standard")[-1] == most
+
+
 def test_bad_options_are_refused(judged: RobBench) -> None:
     with pytest.raises(
         InvalidArgument,
@@ -231,8 +251,10 @@ def test_bad_options_are_refused(judged: RobBench) -> None:
 
 
 def test_a_report_is_json(judged: RobBench) -> None:
-    said = json.loads(card(judged, "blind", runs=1, noise="twin").json())
-    assert said["made"]["noise"] == "twin"
+    said = json.loads(card(judged, "blind", runs=1, noise="twin", limit=5).json())
+    assert said["made"] | {"noise": "twin", "dataset": "made", "training": "standard", "limit": 5} == said["made"], (
+        "the training, though nobody named it"
+    )
     assert {"objective", "algorithm", "queries", "regret"} <= said["sections"]["curves"][0].keys()
 
 
