@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ FOLDS = 3
 TREES = 30
 STRUCTURE, PROXIES = "structure", "proxies"
 FEWEST_ROWS = 60
+Z = 1.96
+"""Standard deviations to either side of a 95% interval."""
 RESAMPLED = 100
 
 
@@ -43,7 +45,8 @@ def gains(
         resamples: of the bootstrap over groups of twins.
 
     Returns:
-        For each metric: n, and for each of ``structure`` and ``proxies`` its R², ``with_score`` and ``added`` with its interval.
+        For each metric: n, and for each of ``structure`` and ``proxies`` its R², ``with_score`` and ``added`` with its interval, which is of two things that
+        chance decides, as far as they are independent: which architectures are tested, and how the two forests are grown.
 
     Raises:
         MissingLibrary: scikit-learn is not installed.
@@ -60,7 +63,8 @@ def gains(
     records: list[dict[str, Any]] = [{"n": int(tested.sum())} for _ in wanted]
     for name, (features, alone) in known.items():
         together = _out_of_fold(np.column_stack([features, score[rows]]), targets, fold, seed)
-        without, beside = ((targets - predicted)[tested] ** 2 for predicted in (alone, together))
+        without, beside = ((targets - grown.predicted)[tested] ** 2 for grown in (alone, together))
+        forests = Z * np.hypot(alone.deviation, together.deviation)
         drawn = np.concatenate(
             [
                 _r2(beside, targets[tested], weights) - _r2(without, targets[tested], weights)
@@ -71,9 +75,20 @@ def gains(
         before, after = _r2(without, targets[tested], once)[0], _r2(beside, targets[tested], once)[0]
         for index, record in enumerate(records):
             low, high = interval(drawn[:, index])
-            record |= {name: float(before[index]), f"{name}_with_score": float(after[index])}
-            record |= {f"added_to_{name}": float(after[index] - before[index]), f"added_to_{name}_low": low, f"added_to_{name}_high": high}
+            added = float(after[index] - before[index])
+            record |= {name: float(before[index]), f"{name}_with_score": float(after[index]), f"added_to_{name}": added}
+            record[f"added_to_{name}_low"] = added - float(np.hypot(max(added - low, 0), forests[index]))
+            record[f"added_to_{name}_high"] = added + float(np.hypot(max(high - added, 0), forests[index]))
     return records
+
+
+class _Grown(NamedTuple):
+    """What forests predict of what they have not seen."""
+
+    predicted: np.ndarray
+    """``(rows, targets)``; NaN where a row is in no fold."""
+    deviation: np.ndarray
+    """``(targets,)``: the standard deviation of R² among forests that differ by their seed, by a jackknife over trees."""
 
 
 @lru_cache(maxsize=1)
@@ -90,14 +105,14 @@ def _learned_from(bench: RobBench, rows: bytes, seed: int) -> tuple[Twins, np.nd
 
 
 @lru_cache(maxsize=2)
-def _by_structure(bench: RobBench, rows: bytes, shape: tuple[int, int], targets: bytes, seed: int) -> np.ndarray:
+def _by_structure(bench: RobBench, rows: bytes, shape: tuple[int, int], targets: bytes, seed: int) -> _Grown:
     """What the structure alone predicts: the same for every score of these rows, so that of several that are judged one after the other it is found once."""
     _, fold, structure = _learned_from(bench, rows, seed)
     return _out_of_fold(structure, np.frombuffer(targets).reshape(shape), fold, seed)
 
 
-def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
-    """Predictions for the rows of each fold by a forest that was grown on the others: ``(rows, targets)``; NaN where a row is in no fold.
+def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, seed: int) -> _Grown:
+    """Predictions for the rows of each fold by a forest that was grown on the others.
 
     One forest predicts all targets, scaled to the same variance.
     """
@@ -108,12 +123,17 @@ def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, se
     found = filled(features, medians(features))
     spread = targets.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
-    predicted = np.full(targets.shape, np.nan)
+    by_tree = np.full((TREES, *targets.shape), np.nan)
     for one in range(int(fold.max()) + 1):
         forest = RandomForestRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=seed)
         forest.fit(found[fold != one], (targets / scale)[fold != one].squeeze())
-        predicted[fold == one] = forest.predict(found[fold == one]).reshape(-1, targets.shape[1]) * scale
-    return predicted
+        asked = found[fold == one].astype(np.float32)  # as a forest reads them
+        by_tree[:, fold == one] = np.stack([tree.predict(asked).reshape(-1, targets.shape[1]) for tree in forest.estimators_]) * scale
+    predicted, tested = by_tree.mean(axis=0), fold >= 0
+    once, known = np.ones((int(tested.sum()), 1)), targets[tested]
+    less_one = ((predicted * TREES - tree)[tested] / (TREES - 1) for tree in by_tree)
+    r2 = np.concatenate([_r2((known - left) ** 2, known, once) for left in less_one])
+    return _Grown(predicted, np.sqrt((TREES - 1) * r2.var(axis=0)))
 
 
 def _r2(squares: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:

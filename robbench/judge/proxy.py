@@ -259,5 +259,5 @@ BOARD_SAYS = (
 )
 ADDS_SAYS = (
     f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"
-    " what the score adds, with 95% intervals over groups of twins."
+    " what the score adds, with 95% intervals over groups of twins and over how forests are grown."
 )

@@ -44,19 +44,19 @@ _STANDARD = "standard training: 200 epochs of SGD at learning rate 0.1, weight d
 _CORRUPTED = "mean_corruption over 15 corruptions; hrs is the harmonic mean of clean accuracy and that under FGSM"
 
 TABLES: dict[str, Reported] = {
-    "yang2025-table2": Reported(YANG, "Table 2", "cifar10", f"{_TRAINED} {_ATTACKED}; search in GPU days", True),
+    "yang2025-table2": Reported(YANG, "Table 2", "cifar10", f"{_TRAINED} {_ATTACKED}; params in 10^6, flops as printed, search in GPU days", True),
     "yang2025-table3": Reported(YANG, "Table 3", "cifar100", f"{_TRAINED} {_ATTACKED}", True),
     "yang2025-table4": Reported(YANG, "Table 4", "cifar10", f"{_TRAINED} {_TRANSFER}", True),
     "yang2025-table5": Reported(YANG, "Table 5", "cifar100", f"{_TRAINED} {_TRANSFER}", True),
     "yang2025-table6": Reported(YANG, "Table 6", "ImageNet", f"networks found on cifar10; {_ATTACKED}; how they were trained on ImageNet is not said", True),
     "ha2023-table3": Reported(
-        HA, "Table 3", "", f"{_STANDARD} mean and sd over 3 searches; {_CORRUPTED}; FGSM at 8/255 on cifar10, on cifar100 it is not said; search in GPU seconds", False
+        HA, "Table 3", "", f"{_STANDARD} mean and sd over 3 searches; {_CORRUPTED}; FGSM at 8/255 on cifar10, on cifar100 it is not said; params in 10^6, search in GPU seconds", False
     ),
     "ha2023-table4": Reported(
         HA, "Table 4", "cifar10", "adversarial training by PGD of 7 steps of 2/255, eps 8/255; sizes of the attacks in the test are not said; the mean of attacks of advrush, drnas and gradnorm is printed 0.2 points off that of their columns", False
     ),
     "ha2023-table13": Reported(
-        HA, "Table 13", "ImageNet16-120", f"{_STANDARD} {_CORRUPTED}; FGSM at 4/255; gpus and batch: how many, and of what size, the search takes", False
+        HA, "Table 13", "ImageNet16-120", f"{_STANDARD} {_CORRUPTED}; FGSM at 4/255; params in 10^6; gpus and batch: how many, and of what size, the search takes", False
     ),
 }  # fmt: skip
 GENOTYPES = {"darts": "darts-v2"} | {name: name for name in ("pdarts", "robot", "racl", "advrush", "lrnas", "zcprob", "trnas")}

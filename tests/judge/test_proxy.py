@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from robbench import RobBench
 from robbench.errors import InvalidArgument, UnknownMetric
 from robbench.judge import Report, from_csv, from_store, judge_proxy, live
+from robbench.judge.gains import _out_of_fold
 from robbench.judge.methods import checksum
 from robbench.judge.ranking import correlations, order_of, overlaps, strata
 from robbench.spaces.nb201 import NB201
@@ -91,6 +92,19 @@ def test_what_a_score_adds_to_a_predictor(judged: RobBench, monkeypatch: pytest.
     assert adds["added_to_structure_low"] > 0
     assert abs(nothing["added_to_structure"]) < 0.02
     assert nothing["structure_with_score"] == pytest.approx(nothing["structure"] + nothing["added_to_structure"])
+
+
+def test_how_far_forests_differ_by_their_seeds_is_estimated_from_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr("robbench.judge.gains.TREES", 10)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(90, 4))
+    targets, fold = (features[:, :2] + rng.normal(size=(90, 2))) * [1, 1000], np.arange(90) % 4 - 1
+    grown = [_out_of_fold(features, targets, fold, seed) for seed in range(16)]
+    errors = [((one.predicted - targets)[fold >= 0] ** 2).sum(axis=0) for one in grown]
+    between = np.std(errors, axis=0) / ((fold >= 0).sum() * targets[fold >= 0].var(axis=0))
+    assert np.mean([one.deviation for one in grown], axis=0) == pytest.approx(between, rel=0.5)
+    assert np.isnan(grown[0].predicted[fold < 0]).all()
 
 
 def test_a_proxy_is_seconds_and_an_effective_rate(judged: RobBench) -> None:
