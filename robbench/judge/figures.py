@@ -25,6 +25,8 @@ LETTER = 6.7
 """The width of a bold letter, about."""
 LONGEST = 27
 """Letters of a label; of a longer one the beginning is shown."""
+MARKS = 8
+"""Numbers below a panel of lines: those that there are, or round ones in their place."""
 SERIES = 8
 """So many lines differ in colour and dashes; the next looks like the first again."""
 STYLE = """
@@ -111,8 +113,8 @@ class Lines:
         names = list(dict.fromkeys(map(str, part[self.series])))
         limits = [] if self.limit is None else [float(part[self.limit].mean())]
         ups = _Scale.over([*part[self.value].tolist(), *limits], HEIGHT + 6, 6, with_zero=True, parts=8)
-        at = [float(value) for value in dict.fromkeys(part[self.across])]
-        over = _Scale(math.log(min(at)), max(math.log(max(at)), math.log(min(at)) + 1e-9), 44, WIDTH - RIGHT - 6)
+        at = sorted({float(value) for value in part[self.across]})
+        over = _Scale(math.log(at[0]), max(math.log(at[-1]), math.log(at[0]) + 1e-9), 44, WIDTH - RIGHT - 6)
         shapes = [
             f'<path class="{"zero" if tick == 0 else "grid"}" d="M{over.left:.1f} {ups(tick):.1f}H{over.right:.1f}"/>' for tick in ups.ticks
         ]
@@ -121,7 +123,7 @@ class Lines:
         ]
         shapes += [
             f'<text class="quiet" x="{over(math.log(tick)):.1f}" y="{HEIGHT + 20:.1f}" text-anchor="middle">{tick:.6g}</text>'
-            for tick in at
+            for tick in _marks(at)
         ]
         shapes += [f'<path class="limit" d="M{over.left:.1f} {ups(limit):.1f}H{over.right:.1f}"/>' for limit in limits if limit == limit]
         for number, name in enumerate(names):
@@ -162,6 +164,16 @@ class _Scale:
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
         return [round(number * step, 12) for number in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+
+
+def _marks(at: Sequence[float]) -> list[float]:
+    """Of sorted numbers on a scale of ratios: themselves, if they are few and whole; else 1, 2, 5, 10, … between them, or powers of ten where these are many."""
+    low, high = at[0], at[-1]
+    if len(at) <= MARKS and all(number.is_integer() for number in at):
+        return list(at)
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [factor * 10.0**power for power in powers for factor in (1, 2, 5) if low <= factor * 10.0**power <= high]
+    return found if len(found) <= MARKS else [number for number in found if math.log10(number).is_integer()]
 
 
 def _parts(table: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:

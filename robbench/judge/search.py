@@ -76,7 +76,7 @@ def judge_search(
         progress: show a bar on stderr.
 
     Returns:
-        Sections ``results``, ``tests`` and ``curves``.
+        Sections ``results``, ``tests``, ``curves`` and, where the store says what training takes, ``costs``.
 
     Raises:
         InvalidArgument: a method, algorithm or number that is none, or a folder that keeps runs of another setting; otherwise as for a query and for
@@ -100,11 +100,12 @@ def judge_search(
     with guarding(bench.path, faults), ending_in_workers(algorithms), processes(workers) if workers > 1 else nullcontext() as executor:
         found = list(tqdm(run_all(setting, which, executor, kept), total=len(which), unit="run", disable=None if progress else True))
     done = [run for run in found if run.asked]
-    tests = _tests(done, method)
+    tests, curves = _tests(done, method), _curves(done, budget)
     sections = (
         Section("results", RESULTS_SAYS, _results(done), figure=Dots(("objective",), "algorithm", "regret")),
         Section("tests", TESTS_SAYS.format(method=method), tests),
-        Section("curves", CURVES_SAYS, _curves(done, budget), ("objective", "algorithm"), ("queries", "regret"), figure=CURVES),
+        Section("curves", CURVES_SAYS, curves, ("objective", "algorithm"), ("queries", "regret"), figure=CURVES),
+        Section("costs", COSTS_SAYS, _costs(curves), ("objective", "algorithm"), ("queries", "training_seconds"), figure=COSTS),
     )
     for run in found:
         for fault in run.faults if run.algorithm != method else ():
@@ -257,6 +258,11 @@ def _curves(runs: Sequence[Run], budget: int) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
+def _costs(curves: pd.DataFrame) -> pd.DataFrame:
+    """Regret by what training took, where the store says it."""
+    return curves[curves["training_seconds"] > 0].reset_index(drop=True) if len(curves) else curves
+
+
 def _finals(runs: Sequence[Run], objective: str) -> pd.DataFrame:
     """Regret at the end of each run: a row a number, a column an algorithm."""
     import pandas as pd
@@ -333,7 +339,6 @@ TESTS_SAYS = (
     "{method} against the others, in runs from the same seeds: how often its regret is less, equal and more; effect: rank-biserial correlation of the pairs, 1 where"
     " it is always better; p: Wilcoxon's signed-rank test, two-sided; p_holm: corrected for all rows by Holm's method."
 )
-CURVES_SAYS = (
-    "Mean regret after so many queries. JSON has 95% intervals, too, and the seconds of training that the architectures would have taken until then, where the store"
-    " says them: training_seconds."
-)
+CURVES_SAYS = "Mean regret after so many queries; of several objectives, the share of the front's hypervolume that is lacking then. JSON has 95% intervals, too."
+COSTS = Lines(("objective",), "algorithm", "training_seconds", "regret")
+COSTS_SAYS = "Seconds of training that the architectures would have taken which were asked for until then, by the store, mean over runs; a page draws regret by them."

@@ -91,7 +91,7 @@ def test_a_search(run: Run, store: Path) -> None:
 def test_a_report_is_written_as_its_name_says_and_goes_on_from_what_is_kept(run: Run, store: Path, tmp_path: Path) -> None:
     asked = ("--store", store, "--objective", "clean", "--beside", "random", "--budget", 5, "--runs", 2, "--keep", "kept")
     assert answer(run("judge", "search", "brought:search", *asked, "--out", "report.html")) == ""
-    assert Path("report.html").read_text("utf-8").count("<svg") == 2
+    assert Path("report.html").read_text("utf-8").count("<svg") == 3
     assert len(list(Path("kept").iterdir())) == 1 + 4
     text = answer(run("judge", "search", "brought:search", *asked))
     assert "seconds" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,21 @@ def test_any_number_can_be_drawn(value: float) -> None:
         Reading(svg)
 
 
+@pytest.mark.parametrize(
+    ("across", "marks"),
+    [
+        ([1, 2, 5, 10, 30], ["1", "2", "5", "10", "30"]),
+        ([0.6, 1.3, 2.9, 17.2], ["1", "2", "5", "10"]),
+        (range(30, 1101, 97), ["50", "100", "200", "500", "1000"]),
+        ([0.5 * 3**power for power in range(13)], ["1", "10", "100", "1000", "10000", "100000"]),
+    ],
+)
+def test_many_numbers_below_lines_are_round_ones(across: Sequence[float], marks: list[str]) -> None:
+    table = pd.DataFrame({"of": "a", "x": across, "value": 0.3})
+    ((_, svg),) = Lines((), "of", "x", "value").drawn(table, "a")
+    assert re.findall(r'text-anchor="middle">([^<]*)<', svg) == marks
+
+
 def test_what_is_the_same_in_all_rows_is_said_once_unless_it_is_a_number() -> None:
     """That a search was better in no comparison is a result, as 0 wherever it stands."""
     columns = {"dataset": "made", "better": "0", "partial": "0.000 [0.000, 0.000]", "corruptions": "", "kendall": "0.5"}
@@ -214,7 +230,7 @@ def test_a_notebook_shows_the_page_in_a_frame(report: Report) -> None:
 def test_a_real_report_has_its_figures_and_what_made_it(judged: RobBench) -> None:
     report = judge_search(judged, "random", objectives=["clean"], beside=["evolution"], budget=10, runs=2)
     page = Reading(report.html())
-    assert len(page.of("svg")) == 2
+    assert len(page.of("svg")) == 3
     text: dict[str, Any] = dict(report.made)
     assert {"seed", "store_sha256", "dataset", "robbench", "numpy", "runs", "budget"} <= text.keys()
     assert all(str(value) in page.text for value in text.values() if value is not None)

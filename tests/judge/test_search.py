@@ -182,6 +182,13 @@ def test_two_objectives_are_judged_by_hypervolume(judged: RobBench) -> None:
     curve = report.section("curves").query("algorithm == 'nsga2'")
     assert (np.diff(curve["regret"]) <= 1e-12).all()
     assert (np.diff(curve["training_seconds"]) > 0).all()
+    assert report.section("costs").equals(report.section("curves")), "all of it has its cost in this store"
+    drawn = [
+        section.figure.drawn(section.table, "nsga2")
+        for section in report.sections
+        if section.title == "costs" and section.figure is not None
+    ]
+    assert [caption for ((caption, _),) in drawn] == ["clean+pgd@1/255: regret by training_seconds"]
 
 
 CHEATS: dict[Callable[..., Any], str] = {
