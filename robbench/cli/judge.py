@@ -82,7 +82,7 @@ seed_option = click.option("--seed", default=0, show_default=True, type=click.In
 @click.argument("what", nargs=-1, required=True)
 @store_option
 @click.option("--metric", "metrics", multiple=True, help="What to judge by; may be given again.  Every threat at one level if left out.")
-@click.option("--dataset", "datasets", multiple=True, help="May be given again; the store's default if left out.")
+@click.option("--dataset", "datasets", multiple=True, help="May be given again, or all; the store's default if left out.")
 @click.option("--lower-is-better", is_flag=True, help="Less of the score is taken for better.")
 @click.option("--sample", type=click.IntRange(1), help="How many classes a function scores, drawn; all if left out.")
 @click.option("--batch", type=click.IntRange(1), help="The function takes a list of up to so many architectures.")
@@ -161,6 +161,8 @@ def _proxies(bench: RobBench, what: tuple[str, ...], *, no_adds: bool, datasets:
     from robbench.judge import judge_proxy
 
     asked = {name: options[name] for name in ("metrics", "top", "resamples", "seed", "keep")}
+    held = bench.measurements.store.datasets()
+    datasets = tuple(held) if datasets == ("all",) and "all" not in held else datasets
     for one in what:
         for some in [(dataset,) for dataset in datasets] if _is_metric(one) and datasets else [datasets]:
             yield judge_proxy(bench, _scores(bench, one, datasets=some, **options), adds=not no_adds, datasets=some, **asked)

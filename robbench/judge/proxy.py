@@ -235,6 +235,8 @@ def _summary(scores: Scores, sections: Sequence[Section]) -> tuple[str, ...]:
         said.append(f"{scores.seconds:.3g} s an architecture.")
     if scores.agreement is not None:
         said.append(f"Asked again in another order, its scores agree with themselves by Spearman's ρ {scores.agreement:.3f}.")
+    if scores.reseeded is not None:
+        said.append(f"By another seed, its scores agree with themselves by Spearman's ρ {scores.reseeded:.3f}.")
     if not sections:
         said.append(f"With fewer than {FEWEST} scores beside a measurement there is nothing more to judge.")
     return tuple(said)

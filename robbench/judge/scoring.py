@@ -5,6 +5,7 @@ An architecture of a class stands for all of it: the store's representative.  Wh
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -48,6 +49,8 @@ class Scores(NamedTuple):
     faults: tuple[Fault, ...]
     made: Mapping[str, Any] = MappingProxyType({})
     """What made them: options, and the checksum of the file that they are of; None is left out of a report."""
+    reseeded: float | None = None
+    """Spearman's ρ with scores of the same function by another seed; None of a function that takes no seed."""
 
 
 Score = Callable[[Any], float]
@@ -70,10 +73,11 @@ def live(
 
     Arguments:
         bench: of whose classes.
-        function: from an architecture to a number; with `batch`, from a list of architectures to as many numbers.
+        function: from an architecture to a number; with `batch`, from a list of architectures to as many numbers.  If it takes a ``seed``, it is given this one, and
+            some are scored by the next one, too.
         name: what the report calls it; ``module:name`` if scores are kept, since the module's file says whether it is still the same function.
         sample: so many classes, drawn; all if left out.
-        seed: of the sample, and of the order in which some are asked again.
+        seed: of the sample, of the order in which some are asked again, and of the function.
         limit: seconds that a call may take; None for no limit.
         batch: the most architectures a call; if left out, the function takes one.
         lower_is_better: whether less of it is taken for better.
@@ -91,9 +95,10 @@ def live(
     rows = np.sort(rng.permutation(len(classes))[:sample])
     if batch is not None:
         checked_count(batch, "batch", of="architectures")
-    calls = _Calls(function, limit, batch, _kept(bench, seed, name, keep, f"limit {limit}", f"batch {batch}"))
+    by_seed = (function, None) if not _takes_seed(function) else (partial(function, seed=seed), partial(function, seed=seed + 1))
+    calls = _Calls(by_seed[0], limit, batch, _kept(bench, seed, name, keep, f"limit {limit}", f"batch {batch}"))
     faults, values = Faults(), np.full(len(classes), np.nan)
-    agreement = None
+    agreement = reseeded = None
     with guarding(bench.path, faults):
         values[rows], seconds = _scored(calls, "score", [classes[row] for row in rows], faults, progress)
         again = rng.permutation(rows[~np.isnan(values[rows])])[:AGAIN]
@@ -105,6 +110,11 @@ def live(
                 example = f"{values[again][first]:g}, then {second[first]:g}, of {classes[again[first]]}"
                 faults.note(f"scored otherwise when {len(again)} were asked again in another order", example, int(differ.sum()))
             agreement = _agreement(values[again], second)
+            if by_seed[1] is not None:
+                others, _ = _scored(
+                    calls._replace(function=by_seed[1]), "another seed", [classes[row] for row in again], faults, progress=False
+                )
+                reseeded = _agreement(values[again], others)
     took = None if np.isnan(values).all() else seconds
     written = file_of(function)
     made = {
@@ -114,7 +124,8 @@ def live(
         "lower_is_better": lower_is_better or None,
         "limit": limit,
     }
-    return Scores(name, -values if lower_is_better else values, _chosen(classes, rows), took, agreement, faults.of(len(rows)), made)
+    scores = -values if lower_is_better else values
+    return Scores(name, scores, _chosen(classes, rows), took, agreement, faults.of(len(rows)), made, reseeded)
 
 
 def from_csv(bench: RobBench, path: Path, column: str | None = None, *, arch: str = "arch", lower_is_better: bool = False) -> Scores:
@@ -274,6 +285,13 @@ def _chosen(classes: Sequence[Any], rows: np.ndarray) -> np.ndarray:
     chosen = np.zeros(len(classes), bool)
     chosen[rows] = True
     return chosen
+
+
+def _takes_seed(function: Callable[..., Any]) -> bool:
+    try:
+        return "seed" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of what is compiled, which says nothing of itself
+        return False
 
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -107,6 +107,9 @@ def test_a_proxy_of_the_store_is_judged_on_each_data_set_by_its_own_values(run: 
     extend_with_another(store)
     asked = ("judge", "proxy", "synflow", "--store", store, "--no-adds", "--resamples", 5, "--metric", "clean", "--json")
     both = [json.loads(line) for line in answer(run(*asked, "--dataset", "made", "--dataset", "other")).splitlines()]
+    assert [json.loads(line)["sections"]["ranking"] for line in answer(run(*asked, "--dataset", "all")).splitlines()] == [
+        report["sections"]["ranking"] for report in both
+    ]
     for dataset, report in zip(("made", "other"), both, strict=True):
         (alone,) = (json.loads(line) for line in answer(run(*asked, "--dataset", dataset)).splitlines())
         assert report["sections"]["ranking"] == alone["sections"]["ranking"]

@@ -179,6 +179,26 @@ def test_what_hangs_is_interrupted_and_not_asked_for_ever(judged: RobBench) -> N
     assert np.isnan(scores.values).all()
 
 
+def test_a_function_that_takes_a_seed_is_asked_by_another_one_too(judged: RobBench) -> None:
+    def drawn(arch: Any, seed: int = 7) -> float:
+        return clean_of(arch) + float(np.random.default_rng([seed, *map(len, arch.ops)]).normal(scale=0.05))
+
+    one, same, other = (live(judged, drawn, "mine:score", seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(one.values, same.values)
+    assert one.values[0] == drawn(judged.classes[0], 3)
+    assert not np.array_equal(one.values, other.values)
+    assert one.agreement == pytest.approx(1)
+    assert not one.faults
+    assert one.reseeded is not None
+    assert 0.3 < one.reseeded < 1
+    assert (
+        f"By another seed, its scores agree with themselves by Spearman's ρ {one.reseeded:.3f}."
+        in judge_proxy(judged, one, adds=False).summary
+    )
+    assert live(judged, clean_of, "mine:score", sample=40).reseeded is None
+    assert live(judged, len, "mine:score", sample=3).reseeded is None
+
+
 def test_scores_that_depend_on_the_order_of_asking_are_named(judged: RobBench) -> None:
     scores = live(judged, lambda arch: next(counter), "mine:score")
     assert scores.faults[0].what == "scored otherwise when 32 were asked again in another order"
