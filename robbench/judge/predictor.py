@@ -98,7 +98,7 @@ def judge_predictor(
             if one["scores"]:
                 records.append(fit._asdict() | one["scores"] | fits.ceiling(fit.metric, fit.split) | one["took"])
     measured = trainings_of(bench, names, setting.dataset, training)
-    made = {"method": method, "method_sha256": source_of(method), "splits": splits, **made, "training": measured, "limit": limit}
+    made = {"method": method, "method_sha256": source_of(method), "splits": splits, "limit": limit, **made, "training": measured}
     sections = tuple(_sections(records)) if records else ()
     return Report("predictor", method, _summary(method, records, asked), faults.of(asked), sections, made)
 

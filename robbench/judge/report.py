@@ -94,7 +94,7 @@ class Report:
 
     def text(self, width: int = 120) -> str:
         """For a terminal; what is to be read is so wide, tables are as wide as they are."""
-        lines = [f"{self.kind} {self.method}", *self.summary]
+        lines = [f"{self.kind} {self.method}", *(textwrap.fill(sentence, width) for sentence in self.summary)]
         lines += ["", "What went wrong:", *(f"- {fault}" for fault in self.faults)] if self.faults else []
         for section in self.sections:
             lines += [

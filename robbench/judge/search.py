@@ -113,7 +113,7 @@ def judge_search(
                 faults.note(f"was set beside {run.algorithm}, which {fault.what}", fault.example)
     wrong = _faults([run for run in found if run.algorithm == method], faults)
     measured = trainings_of(bench, (metric for name in names for metric in name.split("+")), setting.dataset, training)
-    made = {"method": method, "method_sha256": source_of(method), "runs": runs, **made, "training": measured, "limit": limit}
+    made = {"method": method, "method_sha256": source_of(method), "runs": runs, "limit": limit, **made, "training": measured}
     return Report("search", method, _summary(done, found, method, tests), wrong, tuple(one for one in sections if len(one.table)), made)
 
 
