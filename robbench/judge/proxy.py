@@ -257,7 +257,7 @@ def _ranking_says(options: _Options) -> str:
 BESIDE_SAYS = "Spearman's correlations over the architectures that the proxies of the store score, too: the place among them, the best other, and the difference from it."
 BOARD_SAYS = (
     "Spearman's correlations of all of them over the same architectures: with clean accuracy, and means over those under attacks and corruptions, with 95% intervals"
-    " over groups of twins. behind: less the best's under attacks, in the same resamples; where its interval reaches 0, noise may have decided."
+    " over groups of twins. behind: less the best's under attacks, or of clean accuracy where there are none, in the same resamples; where its interval reaches 0, noise may have decided."
 )
 ADDS_SAYS = (
     f"R² of a random forest in {FOLDS} folds of groups of twins: of the structure alone and with the score; of all other proxies of the store and with it; and"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robbench import RobBench
+from robbench.judge.methods import checksum
+from robbench.spaces import SearchSpace
+from robbench.spaces.darts import DARTS
+from robbench.spaces.nb201 import NB201
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from tests.cli.running import Run, answer, refusal
@@ -23,6 +28,23 @@ def convolutions(arch):
 def search(oracle, space, rng):
     while True:
         oracle(space.sample(rng))
+"""
+
+
+EITHER = """
+import numpy as np
+
+
+def score(arch):
+    return len(str(arch).replace("none", "")) + str(arch).count("conv_3x3")
+
+
+class Model:
+    def fit(self, features, targets):
+        self.mean = targets.mean()
+
+    def predict(self, features):
+        return np.full(len(features), self.mean)
 """
 
 
@@ -114,6 +136,33 @@ def test_a_proxy_of_the_store_is_judged_on_each_data_set_by_its_own_values(run: 
         (alone,) = (json.loads(line) for line in answer(run(*asked, "--dataset", dataset)).splitlines())
         assert report["sections"]["ranking"] == alone["sections"]["ranking"]
     assert both[0]["sections"]["ranking"][0]["spearman"] > 0 > both[1]["sections"]["ranking"][0]["spearman"]
+
+
+@pytest.mark.parametrize("space", [NB201, DARTS], ids=lambda space: space.name)
+def test_three_commands_judge_the_methods_of_a_file_in_either_space(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: SearchSpace[Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("either.py").write_text(EITHER + MINE)
+    rng = np.random.default_rng(0)
+    rows = Rows.of(space, [space.sample(rng) for _ in range(150)])
+    clean = np.array([len(spec) for spec in rows.classes]) / 1000 + rng.normal(scale=0.01, size=len(rows.classes))
+    extend(Path("small.h5"), rows, [array("made standard clean accuracy", clean)])
+    common = ("--store", "small.h5", "--json")
+    proxy = json.loads(answer(run("judge", "proxy", "either:score", "--metric", "clean", "--no-adds", "--resamples", 5, *common)))
+    search = json.loads(
+        answer(run("judge", "search", "either:search", "--objective", "clean", "--beside", "random", "--budget", 5, "--runs", 2, *common))
+    )
+    predictor = json.loads(answer(run("judge", "predictor", "either:Model", "--size", 50, "--splits", 1, "--beside", "ridge", *common)))
+    assert proxy["sections"]["ranking"][0]["n"] == len(rows.classes)
+    assert [(one["algorithm"], one["regret"]) for one in search["sections"]["results"]] == [
+        (name, search["sections"]["results"][0]["regret"]) for name in ("either:search", "random")
+    ], "random search is random search"
+    assert [one["predictor"] for one in predictor["sections"]["scores"]][:2] == ["either:Model", "ridge"]
+    for report in (proxy, search, predictor):
+        assert report["faults"] == []
+        assert report["made"] | {"space": space.name, "seed": 0} == report["made"]
+        assert report["made"]["method_sha256"] == checksum(Path("either.py"))
 
 
 def extend_with_another(path: Path) -> None:
