@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,10 @@ def _proxies(bench: RobBench, what: tuple[str, ...], *, no_adds: bool, datasets:
     asked = {name: options[name] for name in ("metrics", "top", "resamples", "seed", "keep")}
     held = bench.measurements.store.datasets()
     datasets = tuple(held) if datasets == ("all",) and "all" not in held else datasets
-    for one in what:
-        for some in [(dataset,) for dataset in datasets] if _is_metric(one) and datasets else [datasets]:
-            yield judge_proxy(bench, _scores(bench, one, datasets=some, **options), adds=not no_adds, datasets=some, **asked)
+    each = [(one, some) for one in what for some in ([(dataset,) for dataset in datasets] if _is_metric(one) and datasets else [datasets])]
+    scoring = [_scores(bench, one, datasets=some, **options) for one, some in each]  # says of all now what is wrong with one
+    for (_, some), scores in zip(each, scoring, strict=True):
+        yield judge_proxy(bench, scores(), adds=not no_adds, datasets=some, **asked)
 
 
 def _is_metric(what: str) -> bool:
@@ -184,19 +185,22 @@ def _scores(
     limit: float,
     keep: Path | None,
     **others: Any,
-) -> Scores:
+) -> Callable[[], Scores]:
+    """What gives the scores; what is not computed but read is read at once."""
     from robbench.judge import Method, from_csv, from_store, live
 
     path, _, column = what.partition(".csv:")
     if what.endswith(".csv") or column:
-        return from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
+        read = from_csv(bench, Path(f"{path}.csv" if column else what), column or None, lower_is_better=lower_is_better)
+        return lambda: read
     if _is_metric(what):
         try:
-            return from_store(bench, what, datasets[0] if datasets else None)
+            held = from_store(bench, what, datasets[0] if datasets else None)
+            return lambda: held
         except UnknownMetric as error:
             raise InvalidArgument(f"{error} A function of your own is module:name, and a file of scores ends in .csv.") from error
     asked: dict[str, Any] = {"sample": sample, "seed": seed, "limit": limit, "batch": batch, "keep": keep}
-    return live(bench, Method(what).function, what, lower_is_better=lower_is_better, progress=True, **asked)
+    return partial(live, bench, Method(what).function, what, lower_is_better=lower_is_better, progress=True, **asked)
 
 
 COMMANDS = (judge,)

@@ -89,6 +89,8 @@ def judge_search(
         checked_count(value, name)
     checked_choice(noise, "noise", (None, "twin"))
     names = ["+".join(map(spelled, one.split("+"))) for one in objectives] or _objectives(bench, training)
+    if proxy is not None:
+        bench.oracle(proxy, missing="nan")  # says now what is wrong with it, whether an algorithm is guided by it or not
     setting = Setting(bench.path, bench.default_dataset, training, budget, checked_seed(seed), noise, proxy or _proxy(bench), limit)
     algorithms = _algorithms(method, beside, setting.proxy)
     made = made_by(bench, seed, dataset=setting.dataset, training=training, budget=budget, noise=noise, proxy=setting.proxy)

@@ -14,6 +14,7 @@ from robbench.judge.methods import checksum
 from robbench.spaces import SearchSpace
 from robbench.spaces.darts import DARTS
 from robbench.spaces.nb201 import NB201
+from robbench.spaces.wrn import WRN
 from robbench.store.rows import Rows
 from robbench.store.writing import extend
 from tests.cli.running import Run, answer, refusal
@@ -84,6 +85,9 @@ def test_what_is_not_there_is_refused(run: Run, store: Path) -> None:
     assert refusal(run("judge", "proxy", "synflo", "--store", store)).endswith(
         "A function of your own is module:name, and a file of scores ends in .csv.\n"
     )
+    assert "'synflo' is not a metric" in refusal(run("judge", "proxy", "brought:convolutions", "synflo", "--store", store)), (
+        "before any is judged"
+    )
     assert "leave it out to score all of them" in refusal(run("judge", "proxy", "brought:convolutions", "--store", store, "--sample", 5000))
 
 
@@ -138,15 +142,15 @@ def test_a_proxy_of_the_store_is_judged_on_each_data_set_by_its_own_values(run: 
     assert both[0]["sections"]["ranking"][0]["spearman"] > 0 > both[1]["sections"]["ranking"][0]["spearman"]
 
 
-@pytest.mark.parametrize("space", [NB201, DARTS], ids=lambda space: space.name)
-def test_three_commands_judge_the_methods_of_a_file_in_either_space(
+@pytest.mark.parametrize("space", [NB201, DARTS, WRN], ids=lambda space: space.name)
+def test_three_commands_judge_the_methods_of_a_file_in_every_space(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: SearchSpace[Any]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("either.py").write_text(EITHER + MINE)
     rng = np.random.default_rng(0)
     rows = Rows.of(space, [space.sample(rng) for _ in range(150)])
-    clean = np.array([len(spec) for spec in rows.classes]) / 1000 + rng.normal(scale=0.01, size=len(rows.classes))
+    clean = 0.3 + np.array([len(spec) for spec in rows.classes]) / 1000 + rng.normal(scale=0.01, size=len(rows.classes))
     extend(Path("small.h5"), rows, [array("made standard clean accuracy", clean)])
     common = ("--store", "small.h5", "--json")
     proxy = json.loads(answer(run("judge", "proxy", "either:score", "--metric", "clean", "--no-adds", "--resamples", 5, *common)))

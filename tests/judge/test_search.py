@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from robbench import RobBench
-from robbench.errors import BudgetExhausted, InvalidArgument
+from robbench.errors import BudgetExhausted, InvalidArgument, UnknownMetric
 from robbench.judge import Report, judge_search
 from robbench.judge.asking import clean_and_robust, one_level_each
 from robbench.judge.calling import Faults, MethodFailed
@@ -253,6 +253,8 @@ def test_bad_options_are_refused(judged: RobBench) -> None:
         card(judged, "not_a_function")
     with pytest.raises(InvalidArgument, match=r"Needing cannot be made without arguments: TypeError: .*'depth'"):
         card(judged, "Needing")
+    with pytest.raises(UnknownMetric, match="'synflo' is not a metric"):
+        card(judged, "blind", proxy="synflo")
     with pytest.raises(InvalidArgument, match="runs=0"):
         card(judged, "blind", runs=0)
 
