@@ -113,7 +113,7 @@ def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator
 )
 @click.option("--beside", multiple=True, help="An algorithm of the package; may be given again.  All if left out.")
 @click.option("--budget", default=100, show_default=True, type=click.IntRange(1), help="Architectures that a run may ask for.")
-@click.option("--runs", default=10, show_default=True, type=click.IntRange(1), help="Of each algorithm under each objective.")
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(1), help="Of each algorithm under each objective.")
 @click.option("--noise", type=click.Choice(["twin"]), help="Accuracies are asked with the noise of training, and judged without.")
 @click.option("--proxy", help="What guides the algorithms that are guided by a proxy.")
 @dataset_options

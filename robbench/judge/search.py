@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ NOT_APPLICABLE = "raised CannotSearch"
 FEWEST_RUNS = 5
 """For a test and for an interval: of fewer, neither says anything."""
 ALPHA = 0.05
+RUNS = 20
+"""Enough for the tests of all algorithms under a dozen objectives, corrected for how many they are, to tell something."""
 
 
 @options_checked
@@ -45,7 +48,7 @@ def judge_search(
     objectives: Sequence[str] = (),
     beside: Sequence[str] | None = None,
     budget: int = 100,
-    runs: int = 10,
+    runs: int = RUNS,
     seed: int = 0,
     noise: str | None = None,
     proxy: str | None = None,
@@ -151,6 +154,11 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
         p = float(wilcoxon(better, zero_method="zsplit", method="approx").pvalue)
     ranks = rankdata(np.abs(better))
     return p, float((ranks @ np.sign(better)) / ranks.sum())
+
+
+def runs_to_tell(comparisons: int) -> int:
+    """The fewest runs of which `paired`, where all of them are better, is significant when it is corrected for so many comparisons."""
+    return next(runs for runs in count(FEWEST_RUNS) if paired(np.zeros(runs), np.arange(1.0, runs + 1))[0] * comparisons < ALPHA)
 
 
 def _objectives(bench: RobBench, training: str | None) -> list[str]:
@@ -323,10 +331,16 @@ def _noise_of(done: Sequence[Run], method: str, tests: pd.DataFrame) -> list[str
     if len(tests):
         clear, less = tests["p_holm"] < ALPHA, tests["difference"] < 0
         better, worse = int((clear & less).sum()), int((clear & ~less).sum())
-        return [
+        said = [
             f"Of {len(tests)} comparisons with others, in {better} it is better and in {worse} it is worse (p_holm below {ALPHA:g}); in the other"
             f" {len(tests) - better - worse}, noise may have decided."
         ]
+        runs, needed = int(tests[["better", "equal", "worse"]].sum(axis=1).max()), runs_to_tell(len(tests))
+        return (
+            said
+            if runs >= needed
+            else [*said, f"{runs} runs tell nothing of so many comparisons, however they end; {needed} are the fewest that can."]
+        )
     compared = {run.algorithm for run in done} > {method}
     return [f"Of fewer than {FEWEST_RUNS} runs there are no tests and no intervals: noise may have decided."] if compared else []
 

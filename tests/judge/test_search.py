@@ -18,7 +18,7 @@ from robbench.errors import BudgetExhausted, InvalidArgument, UnknownMetric
 from robbench.judge import Report, judge_search
 from robbench.judge.asking import clean_and_robust, one_level_each
 from robbench.judge.calling import Faults, MethodFailed
-from robbench.judge.search import holm, paired
+from robbench.judge.search import holm, paired, runs_to_tell
 from robbench.judge.searching import Setting, checkpoints, run_of
 from robbench.judge.watched import READABLE, Watched
 from robbench.search import ALGORITHMS, Found, Result
@@ -145,6 +145,12 @@ def test_a_card_says_what_noise_may_have_decided(judged: RobBench) -> None:
     told = "Of 1 comparisons with others, in {} it is better and in 0 it is worse (p_holm below 0.05); in the other {}, noise may have decided."
     assert card(judged, "knowing").summary == (ranked.format("1.00"), told.format(1, 0))
     assert card(judged, "blind").summary == (ranked.format("1.50"), told.format(0, 1))
+    assert runs_to_tell(1) == 5
+    needed = runs_to_tell(3)
+    assert holm([paired(np.zeros(needed), np.arange(1.0, needed + 1))[0], 1, 1])[0] < 0.05
+    assert holm([paired(np.zeros(needed - 1), np.arange(1.0, needed))[0], 1, 1])[0] >= 0.05
+    three = card(judged, "knowing", runs=5, beside=["random", "local", "evolution"]).summary
+    assert three[-1] == f"5 runs tell nothing of so many comparisons, however they end; {needed} are the fewest that can."
     few = card(judged, "blind", runs=4)
     assert few.summary[1:] == ("Of fewer than 5 runs there are no tests and no intervals: noise may have decided.",)
     assert few.section("results")[["regret_low", "regret_high"]].isna().all(axis=None)
