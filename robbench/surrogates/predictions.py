@@ -227,20 +227,33 @@ class Surrogates:
     def split_of(self, target: str | Sequence[str], dataset: str | None, training: str | None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which not; see `RobBench.split_of`."""
         wanted = spelled(target)
-        first, *more = map(parse, wanted.split("+"))
-        exact, between = _ways(first)
-        ways = [lambda about: about.target == wanted] if more else [lambda about: about.target == wanted or exact(about), between]
-        key = self._key(Question(first, dataset, training), wanted, *ways)
+        metrics = [parse(text) for text in wanted.split("+")]
+        key = self._key(Question(metrics[0], dataset, training), wanted, *self._ways_of_all(metrics))
         return split_of(self._measurements, Surrogate.of(self._measurements.store.surrogate(*key)))
 
+    def _ways_of_all(self, metrics: Sequence[Metric]) -> list[_Way]:
+        """As `_ways`, of all of these metrics at once; one without a level, where it has some, is its whole curve, as it is to `fit`."""
+
+        def all_of(ways: Sequence[_Way]) -> _Way:
+            return lambda about: all(way(about) or self._has_curve(about, metric) for way, metric in zip(ways, metrics, strict=True))
+
+        return [all_of(ways) for ways in zip(*map(_ways, metrics), strict=True)]
+
+    def _has_curve(self, about: About, metric: Metric) -> bool:
+        """Whether a surrogate was told to learn the whole curve of a metric, or has learned every level at which it was measured."""
+        if metric.level is not None or metric.entry.axis is None:
+            return False
+        curve, question = Curve.of(list(map(parse, about.outputs)), metric), Question(metric, about.dataset, about.training)
+        return str(metric) in about.target.split("+") or (bool(curve.levels) and self._is_whole(curve, question))
+
     def _key(self, question: Question, wanted: str, *ways: _Way) -> _Key:
-        """Where the narrowest surrogate is of those that fit in one way; in the first in which any does."""
+        """Where the narrowest surrogate is of those that fit in one way, among equals the one of this name; in the first way in which any does."""
         dataset = question.dataset or self._measurements.default_dataset
         abouts = {key: about for key in self._measurements.store.surrogates() if (about := self._described(key))}
         for fits in ways:
             size = {key: len(about.outputs) for key, about in abouts.items() if key[0] == dataset and fits(about)}
             if here := [key for key in size if key[1] == _training(question, size)]:
-                return min(here, key=lambda key: (size[key], key[2]))
+                return min(here, key=lambda key: (size[key], key[2] != wanted, key[2]))
         raise self._none_fits(question._replace(dataset=dataset, training=_training(question, size)), wanted, abouts)
 
     def _none_fits(self, question: Question, wanted: str, abouts: Mapping[_Key, About]) -> NotMeasured:

@@ -135,7 +135,7 @@ def read(outputs: np.ndarray, name: str, level: float) -> np.ndarray:
 # Asking
 
 
-@pytest.mark.parametrize("metric", ["pgd@1.5/255", "apgd-ce@7/255"])
+@pytest.mark.parametrize("metric", ["pgd@1.5/255", "apgd-ce@7/255", "worst_case@1.5/255", "worst_case@7/255"])
 def test_a_curve_is_interpolated_as_measurements_are(metric: str, bench: RobBench) -> None:
     outputs = np.stack([bench.query_many(bench.classes, output) for output in OUTPUTS], axis=1)
     reading = reading_of(OUTPUTS, MONOTONE, parse(metric))
