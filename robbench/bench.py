@@ -104,6 +104,26 @@ class RobBench:
 
         return Path(self._store.path)
 
+    def copy(self, into: str | os.PathLike[str]) -> RobBench:
+        """A copy of the store, to put more into: of the embedded one, which is part of the package and should stay as it is.
+
+            mine = RobBench().copy("mine.h5")
+            robbench.surrogates.fit(mine, "fog").save(mine.path)
+
+        Arguments:
+            into: the copy's file, which must not be there yet.
+
+        Returns:
+            A bench on the copy, with this one's default dataset.
+
+        Raises:
+            StoreError: there is a file already, or its folder cannot be written.
+        """
+        from robbench.store.copying import copy
+
+        copy(self._store.path, into)
+        return RobBench(into, dataset=self.default_dataset)
+
     @property
     def space(self) -> SearchSpace[Any]:
         """The search space whose architectures the store holds."""
