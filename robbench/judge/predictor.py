@@ -129,7 +129,7 @@ def _sections(records: Sequence[dict[str, Any]], intervals: bool) -> list[Sectio
 
 def _intervals(table: pd.DataFrame, calibrated: bool) -> Section:
     shown = ("metric", "predictor", "size", "coverage", "width", "interval_score", *(["interval_seconds"] if calibrated else []))
-    return Section("intervals", f"{INTERVALS_SAYS} {CALIBRATED_SAYS if calibrated else OWN_SAYS}", table, shown, figure=INTERVALS)
+    return Section("intervals", f"{INTERVALS_SAYS}\n\n{CALIBRATED_SAYS if calibrated else OWN_SAYS}", table, shown, figure=INTERVALS)
 
 
 def _summary(method: str, records: Sequence[dict[str, Any]], asked: int) -> tuple[str, ...]:
