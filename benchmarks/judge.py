@@ -3,7 +3,7 @@
 With the path of a store as its argument: how long `judge proxy` takes there for a CSV file of all scores of synflow, with what it adds to predictors, and `judge search`
 for eight searches, 20 seeds and six objectives; in seconds of a core, whatever else runs.
 
-Cost: two minutes on two cores.
+Cost: three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ COMMANDS = (
     " --beside random --beside evolution --beside warmup --beside nsga2",
     "judge search methods:climb --objective pgd@16/255 --budget 50 --runs 10 --beside random --beside evolution --noise twin",
     "judge predictor methods:Nearest --metric clean --metric pgd@16/255",
+    "judge predictor methods:Nearest --metric pgd@16/255 --size 200 --intervals",
 )
 
 

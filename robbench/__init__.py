@@ -56,6 +56,7 @@ For a paper:
     citing.py       BibTeX of what was used
     references.py   whom to cite
     arguments.py    checks of arguments that many functions share
+    commands.py     commands that messages advise
     delegates.py    methods that are functions of other modules
     clock.py        that something is still being computed
     errors.py       what can go wrong

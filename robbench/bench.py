@@ -104,6 +104,26 @@ class RobBench:
 
         return Path(self._store.path)
 
+    def copy(self, into: str | os.PathLike[str]) -> RobBench:
+        """A copy of the store, to put more into: of the embedded one, which is part of the package and should stay as it is.
+
+            mine = RobBench().copy("mine.h5")
+            robbench.surrogates.fit(mine, "fog").save(mine.path)
+
+        Arguments:
+            into: the copy's file, which must not be there yet.
+
+        Returns:
+            A bench on the copy, with this one's default dataset.
+
+        Raises:
+            StoreError: there is a file already, or its folder cannot be written.
+        """
+        from robbench.store.copying import copy
+
+        copy(self._store.path, into)
+        return RobBench(into, dataset=self.default_dataset)
+
     @property
     def space(self) -> SearchSpace[Any]:
         """The search space whose architectures the store holds."""
@@ -164,6 +184,8 @@ class RobBench:
             training: the protocol; ``"standard"`` if left out and the dataset has it, else the only one that holds the metric.
             seed: of the training; the mean over seeds if left out.
             interpolate: allow a level between two measured ones (monotone cubic, of log-odds over the root of the level); `explain` says when it was used.
+                A worst case is interpolated between levels at which all of its attacks were measured, and is never above one of these, interpolated alike.
+                A mean over attacks has no level.
             epoch: a point of the learning curve, as the source counts epochs, instead of the published result.
             unknown: any other option is an error that names the nearest.
 
@@ -441,7 +463,8 @@ class RobBench:
         Both are then judged on ``split.held_out``.  A functional twin of an architecture that it learned from counts as seen.
 
         Arguments:
-            target: a metric that `predict` answers, or a target, of one metric or several, that `surrogates` lists; of several surrogates the one that `predict` asks.
+            target: a metric that `predict` answers; or several, as a list or joined by "+", or the whole curve of one that names no level, such as ``"pgd"``, as in
+                `robbench.surrogates.fit`.  It is the narrowest surrogate that predicts all of them, which for one metric is the one that `predict` asks.
             dataset, training: as for `predict`.
 
         Returns:
@@ -465,7 +488,10 @@ class RobBench:
         training: str | None = None,
         seed: int | None = None,
     ) -> pd.Series[float]:
-        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level."""
+        """A threat over all its measured levels: a Series indexed by eps or severity; options as for `query`, but no level.
+
+        A worst case runs over the levels at which all of its attacks were measured, since at others it would be one of other attacks.
+        """
         from robbench.measurements import tables
 
         question = self._question(metric, None, None, measure, dataset, training, seed, False, None)

@@ -17,6 +17,7 @@ from robbench_builders.cli_weights import evaluate, transfer
 from robbench_builders.options import BUILT, checked_name, data_option, device_option, folder_argument, say, space_option
 from robbench import RobBench
 from robbench.cli.options import examples, json_option
+from robbench.commands import command
 
 if TYPE_CHECKING:
     from robbench_builders.log import Event
@@ -167,8 +168,8 @@ def run(folder: Path, device: str, workers: int | None, scheduler: str | None, k
             for _ in done:
                 pass
         except KeyboardInterrupt:
-            raise click.ClickException(f"stopped; what was done is kept. Go on with: robbench build run {folder}") from None
-    click.echo(f"{folder}: all {shown.total} units are done; next: robbench build merge {folder} --into STORE")
+            raise click.ClickException(f"stopped; what was done is kept. Go on with: {command('build', 'run', folder)}") from None
+    click.echo(f"{folder}: all {shown.total} units are done; next: {command('build', 'merge', folder, '--into', 'STORE')}")
 
 
 @build.command(epilog=examples(BUILT[0], "build status tiny", "build status tiny --json"))

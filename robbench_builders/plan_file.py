@@ -19,6 +19,7 @@ from robbench_builders.plan import Plan
 from robbench_builders.recipes import digest
 from robbench_builders.tables import Place, Table
 from robbench_builders.weights.planned import weights_from
+from robbench.commands import command
 from robbench.errors import RobBenchError
 from robbench.store.atomic import replacing
 
@@ -59,7 +60,7 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / PLAN_FILE
     if not path.is_file():
-        raise BuildError(f"{folder} has no {PLAN_FILE}; make one with `robbench build plan {folder} …`.")
+        raise BuildError(f"{folder} has no {PLAN_FILE}; make one with `{command('build', 'plan', folder)} …`.")
     try:
         fields = json.loads(path.read_text("utf-8"))
         stood_for, checksum, data, weights = (fields.pop(name, None) for name in ("stands_for", "hash", "data", "weights"))

@@ -11,7 +11,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("robbench.version", "robbench.errors"),
-    ("robbench.arguments", "robbench.delegates", "robbench.imported", "robbench.references", "robbench.text", "robbench.workers"),
+    (
+        "robbench.arguments",
+        "robbench.commands",
+        "robbench.delegates",
+        "robbench.imported",
+        "robbench.references",
+        "robbench.text",
+        "robbench.workers",
+    ),
     ("robbench.spaces",),
     ("robbench.store",),
     ("robbench.measurements",),

@@ -27,7 +27,7 @@ from robbench.store.writing import extend
 from tests import synthetic
 from tests.reader import checksum
 from tests.strategies import any_cell
-from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
+from tests.synthetic import CLASSES, FGSM_EPS, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
 
 ALL = list(cells())
 ARCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"
@@ -381,10 +381,16 @@ def test_a_curve_knows_the_published_spellings(shared: RobBench, name: str) -> N
     assert shared.curve(ARCH, name).equals(shared.curve(ARCH, name.partition("@")[0]))
 
 
-@pytest.mark.parametrize("name", ["clean", "synflow", "mean_corruption", "hrs-pgd"])
+@pytest.mark.parametrize("name", ["clean", "synflow", "mean_corruption"])
 def test_what_has_no_levels_has_no_curve(shared: RobBench, name: str) -> None:
-    with pytest.raises(InvalidArgument, match=f"{name} has no levels of its own to draw a curve over; ask for an attack or a corruption"):
+    with pytest.raises(InvalidArgument, match=f"{name} has no levels to draw a curve over; ask for an attack or a corruption"):
         shared.curve(ARCH, name)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("hrs-pgd", PGD_EPS), ("worst_case", FGSM_EPS)])
+def test_what_is_derived_from_threats_has_a_curve_over_the_levels_of_all_of_them(shared: RobBench, name: str, levels: list[float]) -> None:
+    curve = shared.curve(ARCH, name)
+    assert (list(curve.index), curve.tolist()) == (levels, [shared.query(ARCH, name, eps=eps) for eps in levels])
 
 
 def test_a_curve_is_of_the_measure_that_the_metric_names(shared: RobBench) -> None:
@@ -522,6 +528,31 @@ def test_an_explanation_says_when_a_value_was_interpolated(shared: RobBench, met
         shared.explain(ARCH, metric, dataset="toy100")
     assert "interpolated" in shared.explain(ARCH, metric, dataset="toy100", interpolate=True).how
     assert "interpolated" not in shared.explain(ARCH, metric.replace("1.5", "1"), dataset="toy100", interpolate=True).how
+
+
+def test_a_worst_case_between_levels_is_the_same_however_it_is_asked_for(shared: RobBench) -> None:
+    metric, found = "worst_case@1.5/255", shared.query(ARCH, "worst_case", eps="1.5/255", interpolate=True)
+    measured = [shared.query(ARCH, "worst_case", eps=eps) for eps in FGSM_EPS]
+    assert measured[1] <= found <= measured[0]
+    assert shared.query_many([ARCH], metric, interpolate=True).tolist() == [found]
+    assert shared.oracle(metric, interpolate=True)(ARCH) == found
+    assert shared.table(metric, interpolate=True).iloc[CLASS_ROW].tolist() == [found]
+    assert shared.top(metric, 1, interpolate=True)[metric].tolist() == [shared.table(metric, interpolate=True)[metric].max()]
+    assert shared.pareto(["clean", metric], interpolate=True)[metric].max() == shared.table(metric, interpolate=True)[metric].max()
+    explained = shared.explain(ARCH, metric, interpolate=True)
+    assert (explained.value, explained.how, explained.unit) == (found, "derived, interpolated", "fraction")
+    assert "every one of fgsm, pgd, interpolated from 1/255, 2/255; where one of their accuracies" in explained.formula
+    assert len(explained.sources) == 4
+    with pytest.raises(LevelNotMeasured, match=r"worst_case on toy10 was not measured at eps"):
+        shared.query(ARCH, metric)
+
+
+@pytest.mark.parametrize("metric", ["mean_adversarial@1.5/255", "mean_adversarial_measured@1.5/255", "mean_corruption@3"])
+def test_a_mean_over_levels_has_none_and_is_not_interpolated(shared: RobBench, metric: str) -> None:
+    with pytest.raises(InvalidArgument, match="it has no level: leave eps out"):
+        shared.query(ARCH, metric, interpolate=True)
+    with pytest.raises(NotMeasured, match=r"of which .* were not measured: .* the mean over is measured, never interpolated\."):
+        shared.query(ARCH, "mean_adversarial", interpolate=True)
 
 
 def test_interpolated_and_measured_answers_never_mix(bench: RobBench) -> None:

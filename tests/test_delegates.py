@@ -7,6 +7,7 @@ import inspect
 import runpy
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +58,21 @@ def test_what_commands_do_methods_of_the_same_name_do() -> None:
         "judge",
     }  # about files, or with a face of their own
     assert all(hasattr(RobBench, name) for name in set(main.commands) - ours)
+
+
+def test_a_command_interpolates_where_its_method_does(few_bench: RobBench) -> None:
+    pytest.importorskip("matplotlib")
+    figures = main.commands["plot"]
+    assert isinstance(figures, click.Group)
+    methods = {command: getattr(RobBench, name) for name, command in main.commands.items() if hasattr(RobBench, name)}
+    methods |= {command: getattr(few_bench.plot, name) for name, command in figures.commands.items()}
+    del methods[main.commands["plot"]], methods[main.commands["search"]]  # whose options are those of an oracle
+    may = {command for command, method in methods.items() if "interpolate" in inspect.signature(method).parameters}
+    does = {command for command in methods if any("--interpolate" in option.opts for option in command.params)}
+    assert {command.name for command in may ^ does} == set()
+    assert len(may) > 10
+    oracle = [option.name for option in main.commands["search"].params]
+    assert "interpolate" in oracle
 
 
 def test_a_method_is_its_function_of_the_bench(few_bench: RobBench) -> None:

@@ -40,6 +40,7 @@ PAGE = 20
 @click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Of the bootstrap; 0 for no intervals.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @dataset_options
+@interpolate_option
 @table_options
 def correlate(target: str, metrics: tuple[str, ...], store: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Rank correlations of METRICS with TARGET.

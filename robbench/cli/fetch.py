@@ -9,6 +9,7 @@ import click
 
 from robbench.cli.options import examples, json_option
 from robbench.cli.stores import imported, outcome_records, refuse_if_any
+from robbench.commands import command
 from robbench.sources import SOURCES
 from robbench.sources.published import PUBLISHED, File, Published
 
@@ -59,7 +60,7 @@ def fetch(names: tuple[str, ...], cache: Path | None, into: Path | None, as_json
         )
     refuse_if_any(folder, outcomes or ())
     if into is None and not as_json:
-        click.echo(f"\nall there; next: robbench import {folder} --into everything.h5")
+        click.echo(f"\nall there; next: {command('import', folder, '--into', 'everything.h5')}")
 
 
 def _said(name: str, published: Published) -> str:

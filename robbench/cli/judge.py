@@ -140,6 +140,7 @@ def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str
 @click.option("--beside", multiple=True, default=("ridge", "forest"), show_default=True, help="A kind of surrogate; may be given again.")
 @click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
 @click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
+@click.option("--intervals", is_flag=True, help="Of the kinds of the package, too: these are then fitted six times.")
 @click.option("--limit", default=300.0, show_default=True, help="Seconds that a fit with its predictions may take.")
 @workers_option
 @keep_option

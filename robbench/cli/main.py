@@ -22,7 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Compare": ("correlate", "pareto", "best", "neighbors", "anomalies", "importance", "papers", "reported"),
     "Search and judge": ("search", "judge"),
     "For a paper": ("plot", "cite"),
-    "Make a store": ("fetch", "import", "fit", "remove", "verify"),
+    "Make a store": ("fetch", "import", "copy", "fit", "remove", "verify"),
     "Measure it yourself": ("build", "proxies"),
 }
 """Commands by what people do, as far as they are there; those of other packages come last."""

@@ -20,6 +20,7 @@ from robbench.cli.options import (
     dataset_options,
     direction_option,
     examples,
+    interpolate_option,
     json_option,
     metric_argument,
     store_option,
@@ -107,6 +108,7 @@ def correlation(bench: RobBench, metric: str, others: tuple[str, ...], **options
 @click.argument("x", shell_complete=metric_names)
 @click.argument("y", shell_complete=metric_names)
 @where_options
+@interpolate_option
 @click.option(
     "--color", shell_complete=metric_names, help="A third metric, or attribute; if left out, colour tells how many architectures lie where."
 )
@@ -206,6 +208,7 @@ def architecture(bench: RobBench, **options: Any) -> Any:
 @figure("page", "plot best clean pgd@16/255 --out best.pdf")
 @click.argument("metrics", nargs=-1, required=True, shell_complete=metric_names)
 @where_options
+@interpolate_option
 def best(bench: RobBench, **options: Any) -> Any:
     """The best architecture by each of METRICS, side by side."""
     return bench.plot.best(**options)

@@ -16,6 +16,7 @@ from robbench.cli.options import (
     dataset_options,
     direction_option,
     examples,
+    interpolate_option,
     metrics_argument,
     store_option,
     table_options,
@@ -59,6 +60,7 @@ SPELLED = {"proxy": "--proxy", "warmup": "--pool", "sample": "--sample"}
 @click.option("--sample", type=int, help="How many of a population a parent is the best of, in evolution, warmup and warmup-move.")
 @store_option
 @dataset_options
+@interpolate_option
 @table_options
 def search(
     algorithm: str,

@@ -11,7 +11,7 @@ import click
 
 from robbench.arguments import nearest
 from robbench.bench import RobBench
-from robbench.cli.options import BRING, TABLE_IMPORTED, dataset_options, examples, json_option
+from robbench.cli.options import BRING, TABLE_IMPORTED, dataset_options, examples, json_option, store_option
 from robbench.sources import SOURCES, Report, import_csv, import_source
 from robbench.store import verify as verify_store
 from robbench.surrogates import fit as fit_surrogate
@@ -235,6 +235,20 @@ def fit(store: Path, targets: tuple[str, ...], as_json: bool, **options: Any) ->
         click.echo(json.dumps(scores))
 
 
+@click.command(epilog=examples("copy mine.h5"))
+@click.argument("into", type=click.Path(path_type=Path))
+@store_option
+@json_option
+def copy(into: Path, store: Path | None, as_json: bool) -> None:
+    """Copy a store to the new file INTO, to put more into it: surrogates (robbench fit), or a table of your own (robbench import csv).
+
+    Without --store it is the embedded one, which is part of the package and should stay as it is.
+    """
+    copied = RobBench(store).copy(into)
+    size = copied.path.stat().st_size
+    click.echo(json.dumps({"store": str(into), "bytes": size}) if as_json else f"{into}: {size / 1e6:.1f} MB")
+
+
 @click.command(epilog=examples(*TABLE_IMPORTED, "verify mine.h5"))
 @click.argument("store", type=click.Path(path_type=Path))
 @json_option
@@ -264,4 +278,4 @@ def _summary(report: Report, into: Path) -> str:
     return "\n".join(lines)
 
 
-COMMANDS = (import_, fit, verify)
+COMMANDS = (import_, copy, fit, verify)

@@ -16,6 +16,7 @@ report.section("ranking"), report.faults, report.json(), report.markdown()
     predictor.py   the report card of a predictor
     learning.py    its fits, and how well they predict
     fitting.py     predictors that are fitted and asked alike
+    intervals.py   intervals of those that have none of their own, and what intervals are worth
     asking.py      what methods are judged by, if nobody says it
     report.py      tables, and what made their numbers
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -115,6 +116,18 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
         if limit is None:  # it is the time of a call around this one
             raise
         raise MethodFailed(f"was still at work after {limit:g} s", "") from error
+
+
+class Clock:
+    """How long something takes: on the clock, and of the processor, all threads together, in which there is nothing of what a busy machine adds."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """Seconds since it was made."""
+        wall, core = self._began
+        return {"seconds": time.perf_counter() - wall, "core_seconds": time.process_time() - core}
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Predicted(NamedTuple):
     """Whether it predicted otherwise when some were asked again in another order."""
     without_intervals: MethodFailed | None = None
     """How it failed when it was asked for intervals."""
+    calibrating: dict[str, float] | None = None
+    """``{"seconds": …, "core_seconds": …}``: what its intervals took beyond the fit and its predictions, where these can be told apart."""
 
 
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Predicted]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -18,10 +17,12 @@ from robbench.analysis.predictability import drawn
 from robbench.arguments import nearest
 from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument
-from robbench.judge.calling import MethodFailed, called
-from robbench.judge.fitting import Predicted, Predictor, brought, line, mean, ours
+from robbench.judge.calling import Clock, MethodFailed, called
+from robbench.judge.fitting import LEVEL, Predicted, Predictor, brought, line, mean, ours
+from robbench.judge.intervals import calibrated, calibrating_folds, interval_score
 from robbench.judge.keeping import Kept
 from robbench.search.repeated import one_thread, opened
+from robbench.surrogates.conformal import fewest
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
 from robbench.surrogates.kinds import KINDS, features_of, kind_of
 from robbench.surrogates.splits import TWIN, split
@@ -34,7 +35,8 @@ MEAN, LINE = "mean", "parameters"
 AHEAD = 16
 """Fits that wait for a worker, or are done and wait for one before them."""
 Found = dict[str, Any]
-"""What came of a fit: ``{"scores": {…}, "took": {"seconds": …, "core_seconds": …}, "faults": [[what, example], …]}``; no scores where there are no predictions."""
+"""What came of a fit: ``{"scores": {…}, "took": {"seconds": …, "core_seconds": …}, "faults": [[what, example], …]}``; no scores where there are no predictions, and
+``interval_seconds`` and ``interval_core_seconds`` beside the others where intervals were calibrated."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Setting:
     method: str
     """Which is judged."""
     limit: float | None
+    intervals: bool = False
+    """Whether all predictors but those that are brought are calibrated."""
+
+    def calibrates(self, predictor: str) -> bool:
+        """Whether this one's intervals are to be made here; what is brought has its own or none."""
+        return self.intervals and ":" not in predictor
 
 
 class Fit(NamedTuple):
@@ -91,6 +99,8 @@ class Fits:
                         raise InvalidArgument(f"sizes={size} is more than the {known} architectures with {metric} to learn from.")
                     for name in predictors:
                         _check_learns(name, size)
+                    if self.setting.intervals:
+                        _check_calibrates(predictors, calibrating_folds(data.twins.of_rows(drawn(train_side, size, number)), number))
                     yield from (Fit(metric, name, size, number) for name in (*predictors, *beaten))
 
     def found(self, fit: Fit) -> Found:
@@ -99,6 +109,9 @@ class Fits:
         train_side = self._train_side(data, fit.split)
         function, features = self._predictor(fit, data)
         learned, tested = drawn(train_side, fit.size, fit.split), np.flatnonzero(~train_side)
+        if self.setting.calibrates(fit.predictor):
+            fraction = data.outputs[0].entry.unit == "fraction"
+            function = calibrated(function, calibrating_folds(data.twins.of_rows(learned), fit.split), fraction=fraction)
         given = features[learned], data.targets[learned, 0], features[tested], fit.split
         measured = data.targets[tested, 0]
         return (
@@ -152,6 +165,23 @@ def _check_learns(name: str, size: int) -> None:
         )
 
 
+def _check_calibrates(names: Sequence[str], fold: np.ndarray) -> None:
+    """Raise CannotFit unless each kind of the package learns from what a fold leaves, and what is in folds supports intervals."""
+    size, calibrating = len(fold), int((fold >= 0).sum())
+    if calibrating < fewest(LEVEL):
+        raise CannotFit(
+            f"of {size} architectures to learn from, {calibrating} can calibrate intervals, as they are neither constant nor for development; intervals of {LEVEL:.0%} take"
+            f" {fewest(LEVEL)} or more: name larger sizes, or leave out intervals."
+        )
+    left = size - int(np.bincount(fold[fold >= 0]).max())
+    for name in names:
+        if ":" not in name and left < kind_of(name).fewest_rows:
+            raise CannotFit(
+                f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, and of {size} some fold leaves {left} when it is left"
+                " out to calibrate intervals; name larger sizes, or leave out this kind or intervals."
+            )
+
+
 def fit_all(
     fits: Fits, which: Sequence[Fit], executor: Executor | None, kept: Kept, left_out: Callable[[Fit], bool]
 ) -> Iterator[tuple[Fit, Found | None]]:
@@ -186,37 +216,26 @@ def _fits(setting: Setting) -> Fits:
 
 
 def _kept(kept: Kept, fits: Fits, fit: Fit) -> Found:
-    return kept.done((fit.predictor, fit.metric, fit.size, fit.split), partial(fits.found, fit))
-
-
-class _Clock:
-    """How long something takes: on the clock, and of the processor, all threads together, in which there is nothing of what a busy machine adds."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter(), time.process_time()
-
-    def read(self) -> dict[str, float]:
-        """Seconds since it was made."""
-        wall, core = self._began
-        return {"seconds": time.perf_counter() - wall, "core_seconds": time.process_time() - core}
+    intervals = ("with intervals",) if fits.setting.calibrates(fit.predictor) else ()
+    return kept.done((fit.predictor, fit.metric, fit.size, fit.split, *intervals), partial(fits.found, fit))
 
 
 def _trusted(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray, int], measured: np.ndarray) -> Found:
-    clock = _Clock()
+    clock = Clock()
     with one_thread():
         predicted = function(*given)
-    return {"scores": _score(predicted, measured), "took": clock.read(), "faults": []}
+    return {"scores": _score(predicted, measured), "took": _took(clock, predicted), "faults": []}
 
 
 def _judged(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray, int], measured: np.ndarray, limit: float | None) -> Found:
     """The same of what is judged, with its faults."""
-    clock = _Clock()
+    clock = Clock()
     try:
         with one_thread():
             predicted = called(limit, function, *given)
     except MethodFailed as error:
         return {"scores": {}, "took": clock.read(), "faults": [[error.kind, error.message]]}
-    took, count, faults = clock.read(), len(predicted.means), []
+    took, count, faults = _took(clock, predicted), len(predicted.means), []
     if predicted.without_intervals:
         faults.append([f"gave no intervals ({predicted.without_intervals.kind})", predicted.without_intervals.message])
     missing = int((~np.isfinite(predicted.means)).sum())
@@ -229,6 +248,14 @@ def _judged(function: Predictor, given: tuple[np.ndarray, np.ndarray, np.ndarray
         if empty:
             faults.append(["gave intervals that hold nothing", f"{empty} of {count}"])
     return {"scores": _score(predicted, measured), "took": took, "faults": faults}
+
+
+def _took(clock: Clock, predicted: Predicted) -> dict[str, float]:
+    """Seconds to fit and predict, and beside them those to calibrate."""
+    took, calibrating = clock.read(), predicted.calibrating or {}
+    return {name: seconds - calibrating.get(name, 0) for name, seconds in took.items()} | {
+        f"interval_{name}": seconds for name, seconds in calibrating.items()
+    }
 
 
 def _ceiling(data: Data, tested: np.ndarray) -> dict[str, float]:
@@ -245,8 +272,9 @@ def _score(predicted: Predicted, measured: np.ndarray) -> dict[str, float]:
     if not there.any():
         return {}
     found = scores(measured[there], predicted.means[there])
-    coverage = width = np.nan
+    coverage = width = score = np.nan
     if predicted.low is not None and predicted.high is not None:
-        inside = (predicted.low <= measured) & (measured <= predicted.high)
-        coverage, width = float(inside[there].mean()), float((predicted.high - predicted.low)[there].mean())
-    return {name: found[name] for name in ("r2", "kendall", "mae", "n")} | {"coverage": coverage, "width": width}
+        low, high, true = predicted.low[there], predicted.high[there], measured[there]
+        coverage, width = float(((low <= true) & (true <= high)).mean()), float((high - low).mean())
+        score = float(interval_score(true, low, high, LEVEL).mean())
+    return {name: found[name] for name in ("r2", "kendall", "mae", "n")} | {"coverage": coverage, "width": width, "interval_score": score}

@@ -13,6 +13,7 @@ from robbench.judge.asking import clean_and_robust, trainings_of
 from robbench.judge.calling import Faults, ending_in_workers, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.fitting import LEVEL
+from robbench.judge.intervals import FOLDS
 from robbench.judge.keeping import kept_in
 from robbench.judge.learning import Fits, Setting, fit_all
 from robbench.judge.methods import source_of
@@ -37,6 +38,7 @@ def judge_predictor(
     beside: Sequence[str] = BESIDE,
     sizes: Sequence[int] = (),
     splits: int = 3,
+    intervals: bool = False,
     seed: int = 0,
     dataset: str | None = None,
     training: str | None = None,
@@ -55,19 +57,21 @@ def judge_predictor(
         beside: kinds of surrogates.
         sizes: numbers of architectures to learn from; those of `SIZES` that there are if left out.
         splits: how many splits by groups of twins; of each, every predictor learns from the same architectures, and is tested on the same.
+        intervals: whether the package's kinds, the mean and the parameters give intervals, too, to compare with those of what is brought; each then is fitted
+            `robbench.judge.intervals.FOLDS` times more.  Their predictions are the same with and without.
         seed: of the first split, and of the models; the others have the next.
         dataset, training: as for a query.
-        limit: seconds that a fit with its predictions may take; None for no limit.
+        limit: seconds that a fit with its predictions and intervals may take; None for no limit.
         workers: processes; the result does not depend on how many.
         keep: a folder for finished fits (see `robbench.judge.keeping`): a report that was cut goes on, and one of more splits, sizes, metrics or predictors in the
             same setting takes what is there.
         progress: show a bar on stderr.
 
     Returns:
-        Sections ``scores``, of the largest size, and ``learning curves``.
+        Sections ``scores``, of the largest size; ``intervals`` of those that give some; and ``learning curves``.
 
     Raises:
-        CannotFit: too few architectures, or a size from which a kind does not learn; otherwise as `robbench.surrogates.fit`.
+        CannotFit: too few architectures, or a size from which a kind does not learn, or has no intervals; otherwise as `robbench.surrogates.fit`.
         InvalidArgument: a size beyond the training side, a method or number that is none, a kind of surrogate that the space has not the features for, or a folder
             that keeps fits of another setting.
         MethodFailed: a worker's process ended in a fit.
@@ -77,7 +81,7 @@ def judge_predictor(
     for name, value in (("splits", splits), ("workers", workers)):
         checked_count(value, name)
     names = list(dict.fromkeys(map(spelled, metrics))) or clean_and_robust(bench, training)
-    setting = Setting(bench.path, dataset or bench.default_dataset, training, features, method, limit)
+    setting = Setting(bench.path, dataset or bench.default_dataset, training, features, method, limit, intervals)
     fits = Fits(bench, setting)
     predictors = list(dict.fromkeys((method, *beside)))
     made = made_by(bench, seed, dataset=setting.dataset, training=training, features=features)
@@ -98,28 +102,36 @@ def judge_predictor(
             if one["scores"]:
                 records.append(fit._asdict() | one["scores"] | fits.ceiling(fit.metric, fit.split) | one["took"])
     measured = trainings_of(bench, names, setting.dataset, training)
-    made = {"method": method, "method_sha256": source_of(method), "splits": splits, "limit": limit, **made, "training": measured}
-    sections = tuple(_sections(records)) if records else ()
+    options = {"splits": splits, "intervals": intervals or None, "limit": limit}
+    made = {"method": method, "method_sha256": source_of(method), **options, **made, "training": measured}
+    sections = tuple(_sections(records, intervals)) if records else ()
     return Report("predictor", method, _summary(method, records, asked), faults.of(asked), sections, made)
 
 
-def _sections(records: Sequence[dict[str, Any]]) -> list[Section]:
-    """Means over the splits, with the least and the greatest R²."""
+def _sections(records: Sequence[dict[str, Any]], intervals: bool) -> list[Section]:
+    """Means over the splits, with the least and the greatest R² and interval score."""
     import pandas as pd
 
     grouped = pd.DataFrame.from_records(records).groupby(["metric", "predictor", "size"], sort=False)
     curves = grouped.mean(numeric_only=True).drop(columns="split")
-    several = grouped["r2"].count() > 1
-    curves.insert(1, "r2_low", grouped["r2"].min().where(several))
-    curves.insert(2, "r2_high", grouped["r2"].max().where(several))
+    for name in ("r2", "interval_score"):
+        place, several = list(curves).index(name), grouped[name].count() > 1
+        curves.insert(place + 1, f"{name}_low", grouped[name].min().where(several))
+        curves.insert(place + 2, f"{name}_high", grouped[name].max().where(several))
     curves["share"] = curves["r2"] / curves["ceiling"]
     table = curves.reset_index()
     largest: pd.DataFrame = table[table["size"] == table["size"].max()].reset_index(drop=True)
-    short = ("metric", "predictor", "size", "r2", "ceiling", "share", "kendall", "mae", "coverage", "width", "seconds")
+    known = largest[largest["coverage"].notna()].reset_index(drop=True)
     return [
-        Section("scores", SCORES_SAYS, largest, short, figure=SCORES),
+        Section("scores", SCORES_SAYS, largest, ("metric", "predictor", "size", *SCORED, "seconds"), figure=SCORES),
+        *([_intervals(known, intervals)] if len(known) else []),
         Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), figure=CURVES),
     ]
+
+
+def _intervals(table: pd.DataFrame, calibrated: bool) -> Section:
+    shown = ("metric", "predictor", "size", "coverage", "width", "interval_score", *(["interval_seconds"] if calibrated else []))
+    return Section("intervals", f"{INTERVALS_SAYS}\n\n{CALIBRATED_SAYS if calibrated else OWN_SAYS}", table, shown, figure=INTERVALS)
 
 
 def _summary(method: str, records: Sequence[dict[str, Any]], asked: int) -> tuple[str, ...]:
@@ -155,9 +167,22 @@ def ahead(method: str, records: Sequence[dict[str, Any]]) -> str:
 
 SCORES_SAYS = (
     "On architectures of which neither they nor a twin were learned from: R² (mean over splits, least and greatest in brackets), the noise ceiling of R² with its 95%"
-    f" interval (blank where no twins say it), the share of it, Kendall's τ, mean absolute error; coverage: which share of measurements is in the {LEVEL:.0%} interval, where there is one, and how"
-    " wide that is; seconds to fit and predict, with one thread of linear algebra. JSON has core_seconds, too, which a busy machine makes no longer."
+    " interval (blank where no twins say it), the share of it, Kendall's τ, mean absolute error; seconds to fit and predict, with one thread of linear algebra. JSON has"
+    " core_seconds, too, which a busy machine makes no longer."
 )
+INTERVALS_SAYS = (
+    f"On the same architectures, of those that give {LEVEL:.0%} intervals: coverage: which share of measurements is inside; width: how wide they are; interval_score: the"
+    f" width, and {2 / (1 - LEVEL):.0f} times how far outside a measurement is, mean over architectures (Gneiting and Raftery, 2007, eq. 43; least and greatest of the"
+    " splits in brackets). Less is better: neither wide intervals win, nor narrow ones that miss."
+)
+OWN_SAYS = "They are the method's own, made within its seconds; the others were asked for none."
+CALIBRATED_SAYS = (
+    "Those of a method that was brought are its own, made within its seconds. Those of the package's kinds, of the mean and of the parameters stand around the same"
+    f" predictions as without intervals, and are as wide as the errors of {FOLDS} more fits say, each of which has left out a fold of the groups of twins that were learned"
+    " from (groups for development are in none): interval_seconds, which is not in seconds."
+)
+SCORED = ("r2", "ceiling", "share", "kendall", "mae")
+INTERVALS = Dots(("metric",), "predictor", "interval_score", ends="from the least to the greatest of the splits")
 SCORES = Dots(("metric",), "predictor", "r2", "ceiling", ends="from the least to the greatest of the splits")
 CURVES = Lines(("metric",), "predictor", "size", "r2", "ceiling")
 CURVES_SAYS = "R² after learning from so many architectures, mean over splits."

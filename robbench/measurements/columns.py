@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robbench.errors import InvalidArgument
-from robbench.measurements.levels import at_epoch, at_level, interpolated, over_seeds, position
+from robbench.measurements.levels import at_epoch, at_level, at_or_between, is_between, over_seeds
 from robbench.measurements.metrics import TABLE
 from robbench.measurements.question import Question
 from robbench.store.arrays import Name
@@ -74,9 +74,8 @@ class Columns:
                 f"{question.metric} is an array for each architecture, not a number; ask for one architecture with query(){at}."
             )
         header, array = at_epoch(question, self.store.header(name), self.array(name))
-        between = question.interpolate and header.level_axis is not None and position(question.metric, header) is None
-        values = (interpolated if between else at_level)(question, header, array)
-        return Column(question, "interpolated" if between else "measured", (name,), header.rows, over_seeds(question, header, values))
+        how = "interpolated" if is_between(question, header) else "measured"
+        return Column(question, how, (name,), header.rows, over_seeds(question, header, at_or_between(question, header, array)))
 
     def every(self, question: Question) -> np.ndarray:
         """A metric that is an array for each architecture, of all of them: ``(rows, …)``; kept by nobody."""

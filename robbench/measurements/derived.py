@@ -9,12 +9,13 @@ import numpy as np
 
 from robbench.errors import LevelNotMeasured, NotMeasured
 from robbench.measurements.columns import Columns
-from robbench.measurements.levels import at_level, not_at_level, over_seeds, position
+from robbench.measurements.levels import at_or_between, interpolated, not_at_level, over_seeds, position
 from robbench.measurements.metrics import PUBLISHED_EPS, WORST_CASE, Metric, level_text
 from robbench.measurements.question import Question
 from robbench.store.arrays import Header, Name
 
 Parts = tuple[Name, ...]
+Seeds = list[float | int | str]
 
 _BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1)
 """How many bits of each byte are set."""
@@ -66,6 +67,7 @@ def _mean_published() -> Derived:
         return (
             f"It is the mean over the {len(grid)} attacks and levels of the published dataset, of which {len(found)} were not measured: {_listed(found)}."
             " mean_adversarial_measured is the mean over those that were."
+            + (" It has no level itself, and what it is the mean over is measured, never interpolated." if question.interpolate else "")
         )
 
     def terms(columns: Columns, question: Question) -> list[Metric]:
@@ -126,28 +128,62 @@ def _harmonic_mean(attack: str) -> Derived:
 
 
 def _worst_case() -> Derived:
-    """The share of images that are correct under every attack measured at this eps: exact, from the outcomes image by image."""
+    """The share of images that are correct under every attack measured at this eps: exact, from the outcomes image by image.
+
+    Between levels, where it is asked for, its curve is interpolated as those of its attacks are, and is never above any of these.
+    """
 
     def compute(columns: Columns, question: Question) -> tuple[Parts, np.ndarray]:
-        parts = _at_this_eps(columns, question)
-        headers = [columns.store.header(name) for name in parts]
-        images = _common_images(headers, parts)
-        seeds = _common_seeds(headers, parts)
-        correct, unmeasured = [], []
-        for name, header in zip(parts, headers, strict=True):
-            of_seeds = [header.axes["seed"].index(seed) for seed in seeds] if seeds else ...
-            accuracy = name._replace(measure="accuracy")
-            correct.append(at_level(question, header, columns.array(name))[:, of_seeds])
-            unmeasured.append(np.isnan(at_level(question, columns.store.header(accuracy), columns.array(accuracy))[:, of_seeds]))
-        shares = _BITS_SET[np.bitwise_and.reduce(correct)].sum(axis=-1) / images
-        shares[np.logical_or.reduce(unmeasured)] = np.nan
-        return parts, over_seeds(question, Header("class", {"seed": seeds} if seeds else {}, "fraction", {}), shares)
+        measured = _at_this_eps(columns, question)
+        parts = measured or columns.held(question, "attack", "outcomes")
+        seeds = _common_seeds([columns.store.header(name) for name in parts], parts)
+        shares = (_exactly if measured else _between_levels)(columns, question, parts, seeds)
+        accuracies = () if measured else tuple(map(_accuracy_of, parts))
+        return (*parts, *accuracies), over_seeds(question, Header("class", _seed_axis(seeds), "fraction", {}), shares)
 
     def formula(columns: Columns, question: Question) -> Formula:
-        attacks = ", ".join(name.metric for name in _at_this_eps(columns, question))
-        return Formula(f"share of the images that are classified correctly under every one of {attacks}", {})
+        parts = _at_this_eps(columns, question)
+        attacks = ", ".join(name.metric for name in parts or columns.held(question, "attack", "outcomes"))
+        exact = f"share of the images that are classified correctly under every one of {attacks}"
+        if parts:
+            return Formula(exact, {})
+        levels = ", ".join(level_text(question.metric.name, level) for level in _levels_around(columns, question))
+        return Formula(f"{exact}, interpolated from {levels}; where one of their accuracies, interpolated alike, is lower, that one", {})
 
     return Derived(compute, lambda columns, question: bool(columns.held(question, "attack", "outcomes")), formula, levels=_common_levels)
+
+
+def _exactly(columns: Columns, question: Question, parts: Parts, seeds: Seeds) -> np.ndarray:
+    """The share of images that withstand attacks, all measured at this level: ``(rows, seeds)``, or ``(rows,)`` without seeds; NaN where one was not."""
+    images = _common_images([columns.store.header(name) for name in parts], parts)
+    correct = [_chosen(columns, question, name, seeds) for name in parts]
+    unmeasured = [np.isnan(_chosen(columns, question, _accuracy_of(name), seeds)) for name in parts]
+    shares = np.asarray(_BITS_SET[np.bitwise_and.reduce(correct)].sum(axis=-1) / images)
+    shares[np.logical_or.reduce(unmeasured)] = np.nan
+    return shares
+
+
+def _between_levels(columns: Columns, question: Question, parts: Parts, seeds: Seeds) -> np.ndarray:
+    """The worst case interpolated along its own curve, and never above the accuracy under any of its attacks, interpolated alike; shapes as above."""
+    levels = _levels_around(columns, question)
+    shares = [_exactly(columns, question._replace(metric=question.metric._replace(level=level)), parts, seeds) for level in levels]
+    curve = interpolated(question, Header("class", {"eps": [*levels], **_seed_axis(seeds)}, "fraction", {}), np.stack(shares, axis=1))
+    return np.asarray(np.minimum.reduce([curve, *(_chosen(columns, question, _accuracy_of(name), seeds) for name in parts)]))
+
+
+def _chosen(columns: Columns, question: Question, name: Name, seeds: Seeds) -> np.ndarray:
+    """The values of an array at the question's level, of these of its seeds: ``(rows, seeds, …)``, or ``(rows, …)`` without seeds."""
+    header = columns.store.header(name)
+    values = at_or_between(question, header, columns.array(name))
+    return values[:, [header.axes["seed"].index(seed) for seed in seeds]] if seeds else values
+
+
+def _seed_axis(seeds: Seeds) -> dict[str, Seeds]:
+    return {"seed": seeds} if seeds else {}
+
+
+def _accuracy_of(outcomes: Name) -> Name:
+    return outcomes._replace(measure="accuracy")
 
 
 def _common_levels(columns: Columns, question: Question) -> list[float]:
@@ -165,13 +201,32 @@ def _common_levels(columns: Columns, question: Question) -> list[float]:
     return [float(metric.level) for metric in common if metric.level is not None]
 
 
+def _levels_around(columns: Columns, question: Question) -> list[float]:
+    """The levels of the curve that a level, at which no attack was measured, is to be interpolated from."""
+    levels, level = _common_levels(columns, question), question.metric.level
+    if level is None or not levels[0] < level < levels[-1]:
+        attacks = ", ".join(name.metric for name in columns.held(question, "attack", "outcomes"))
+        every = ", ".join(level_text(question.metric.name, one) for one in levels)
+        raise LevelNotMeasured(
+            f"{not_at_level(question, _measured_levels(columns, question))} Only levels between those at which all of {attacks} were measured are"
+            f" interpolated: {every}."
+        )
+    return levels
+
+
 def _at_this_eps(columns: Columns, question: Question) -> Parts:
-    """The outcomes of the attacks that were measured at the question's eps."""
+    """The outcomes of the attacks that were measured at the question's eps; none where it is to be interpolated."""
     held = columns.held(question, "attack", "outcomes")
     parts = tuple(name for name in held if position(question.metric, columns.store.header(name)) is not None)
-    if not parts:
-        raise LevelNotMeasured(not_at_level(question, sorted({level for name in held for level in columns.store.header(name).levels})))
+    if not parts and not question.interpolate:
+        raise LevelNotMeasured(not_at_level(question, _measured_levels(columns, question)))
     return parts
+
+
+def _measured_levels(columns: Columns, question: Question) -> list[float]:
+    """Those at which any of the attacks was measured."""
+    held = columns.held(question, "attack", "outcomes")
+    return sorted({level for name in held for level in columns.store.header(name).levels})
 
 
 def _common_images(headers: list[Header], parts: Parts) -> int:
@@ -181,7 +236,7 @@ def _common_images(headers: list[Header], parts: Parts) -> int:
     return counts.pop()
 
 
-def _common_seeds(headers: list[Header], parts: Parts) -> list[float | int | str]:
+def _common_seeds(headers: list[Header], parts: Parts) -> Seeds:
     """The seeds with which networks went through every attack; none where arrays have no seeds."""
     axes = [header.axes.get("seed", []) for header in headers]
     common = [seed for seed in axes[0] if all(seed in others for others in axes)]

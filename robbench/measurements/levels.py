@@ -36,7 +36,8 @@ def at_level(question: Question, header: Header, values: np.ndarray) -> np.ndarr
         return values
     found = position(question.metric, header)
     if found is None:
-        raise LevelNotMeasured(not_at_level(question, header.levels))
+        numbers = " Numbers are interpolated, and no arrays." if question.interpolate else ""
+        raise LevelNotMeasured(not_at_level(question, header.levels) + numbers)
     return np.asarray(np.take(values, found, axis=1 + list(header.axes).index(axis)))
 
 
@@ -80,6 +81,16 @@ def over_seeds(question: Question, header: Header, values: np.ndarray) -> np.nda
     measured = ~np.isnan(values)
     total = np.where(measured, values, 0).sum(axis=1)
     return np.asarray(np.divide(total, measured.sum(axis=1), out=np.full_like(total, np.nan), where=measured.any(axis=1)))
+
+
+def is_between(question: Question, header: Header) -> bool:
+    """Whether a question's level was not measured, and is to be interpolated."""
+    return question.interpolate and header.level_axis is not None and position(question.metric, header) is None
+
+
+def at_or_between(question: Question, header: Header, values: np.ndarray) -> np.ndarray:
+    """The values at the level asked for, as `at_level`, or as `interpolated` where the question allows it and the level was not measured."""
+    return (interpolated if is_between(question, header) else at_level)(question, header, values)
 
 
 def interpolated(question: Question, header: Header, values: np.ndarray) -> np.ndarray:

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
 
 def curve(measurements: Measurements, arch: Any, question: Question) -> pd.Series[float]:
-    """A threat over all its measured levels."""
+    """A threat over all its measured levels, or what is derived from threats over those at which all of them were measured."""
     import pandas as pd
 
     metric, axis = question.metric, question.metric.entry.axis
-    if axis is None or metric.entry.kind == "derived":
-        raise InvalidArgument(f"{metric.name} has no levels of its own to draw a curve over; ask for an attack or a corruption.")
+    if axis is None:
+        raise InvalidArgument(f"{metric.name} has no levels to draw a curve over; ask for an attack or a corruption.")
     if metric.level is not None:
         raise InvalidArgument(f"{metric} is one point of a curve, which runs over all levels; leave the {axis} out.")
-    question = measurements.resolve(question)
-    levels = measurements.store.header(question.name()).levels
+    levels = measurements.levels(question)
     values = [measurements.value(question._replace(metric=metric._replace(level=level)), arch) for level in levels]
     return pd.Series(values, index=pd.Index(levels, name=axis), name=metric.name)
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from robbench.commands import command
 from robbench.errors import NotMeasured
 from robbench.spaces import SearchSpace
 from robbench.spaces.nb201 import NB201
@@ -106,7 +107,7 @@ def _command(need: Need, names: Sequence[str]) -> str:
     if need.source == BUILD:
         chosen = " ".join(f"--proxy {name}" for name in names)
         return f"robbench proxies ARCH… --dataset {need.dataset} {chosen}, and a table of these by robbench import csv FILE --into STORE"
-    return f"robbench import {need.source} {need.published} --into STORE"
+    return command("import", need.source, need.published, "--into", "STORE")
 
 
 class Comparison(NamedTuple):

@@ -43,6 +43,7 @@ were u2, the root attributes were not in the manifest, and there was no seal.
     reading.py     Store
     verifying.py   verify: every byte
     writing.py     extend, put_surrogate: loaded only when something is written
+    copying.py     copy: all of it into another file
     removal.py     remove: measurements taken out
     extension.py   rows joined, arrays added, compared, or filled
     files.py       copies of stores, datasets, the manifest

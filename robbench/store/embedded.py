@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from robbench.errors import NotAStore
 
@@ -20,3 +21,10 @@ def embedded_store() -> str:
         if os.path.isfile(path):
             return path
     raise NotAStore(f"this copy of RobBench has no embedded store ({FILE}); name the store to open, or make one with `robbench import`.")
+
+
+def is_embedded(path: str) -> bool:
+    """Whether a path leads to the embedded store."""
+    with suppress(NotAStore, OSError):
+        return os.path.samefile(path, embedded_store())
+    return False

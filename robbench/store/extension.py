@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from robbench.commands import command
 from robbench.errors import Contradiction, StoreError
 from robbench.store.arrays import MISSING, Array, Header, Name, as_floats, unpack
 from robbench.store.blockwise import Blocks, placed, spread
@@ -57,7 +58,7 @@ class Extension:
     """
 
     def __init__(self, new: h5py.File, path: str | os.PathLike[str], rows: Rows, joined: Joined) -> None:
-        self.file, self.rows, self._joined = new, rows, joined
+        self.file, self.path, self.rows, self._joined = new, path, rows, joined
         self.changed: set[str] = set()
         """Paths of datasets whose digests are to be taken."""
         self._unmeasured: dict[Name, np.ndarray | None] = {}
@@ -196,7 +197,7 @@ class Extension:
             array.values.shape,
         ):
             raise Contradiction(
-                _disagreement(array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}")
+                _disagreement(self.path, array, header, f"the store's runs over {_axes(header)}, the new one over {_axes(array.header)}")
             )
         gaps = False
         for block in blocks(present):
@@ -208,7 +209,9 @@ class Extension:
                 where = tuple(index[0] for index in np.nonzero(differ))
                 specs = self.union.classes if header.rows == "class" else self.union.exact
                 spec = specs[where[0] + block.start]
-                raise Contradiction(_disagreement(array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}"))
+                raise Contradiction(
+                    _disagreement(self.path, array, header, f"for {spec} the store has {old[where]:g}, the new one {new[where]:g}")
+                )
             gaps |= bool((lacking & ~missing).any())
         return gaps
 
@@ -217,7 +220,7 @@ class Extension:
         present = header_of(self.file[path_of(array.name)])
         joined = self._joined(array.name, present.provenance, array.header.provenance)
         if joined is None:
-            raise Contradiction(_disagreement(array, present, "it would fill gaps with numbers of another source"))
+            raise Contradiction(_disagreement(self.path, array, present, "it would fill gaps with numbers of another source"))
         return joined
 
     def _filled(self, array: Array) -> Array:
@@ -334,12 +337,12 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
     return np.asarray(values == MISSING) if values.dtype == np.uint16 else np.zeros(values.shape, bool)
 
 
-def _disagreement(array: Array, present: Header, what: str) -> str:
+def _disagreement(path: str | os.PathLike[str], array: Array, present: Header, what: str) -> str:
     old, new = (" ".join(str(header.provenance.get(field, "?")) for field in ("source", "file")) for header in (present, array.header))
     return (
         f"{array.name} in the store is from {old} and differs from the one of {new}: {what}."
         " To keep both, put the new one under another training protocol's name (--training)."
-        f" To keep the new one alone, take the other out first: robbench remove STORE '{'/'.join(array.name[:3])}'."
+        f" To keep the new one alone, take the other out first: `{command('remove', path, '/'.join(array.name[:3]))}`."
     )
 
 

@@ -43,6 +43,8 @@ class Store:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(os.fspath(path))
         """Absolute, so that it means the same after a change of folder and in another process."""
+        self.given = os.fspath(path)
+        """As it was given, for commands that are pasted where the path was typed."""
         self.file_name = os.path.basename(self.path)
         """The last part of the path, for messages."""
         self._file = opened(self.path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from robbench.commands import command
 from robbench.errors import StoreError
 from robbench.store.arrays import Array, Fitted
 from robbench.store.extension import Changes, Extension, Joined, Unchanged, of_one_source
@@ -107,4 +108,6 @@ def replaced(path: Path) -> Iterator[Callable[[], Any]]:
 def refuse_read_only(path: Path) -> None:
     """Raise StoreError where the file at `path` is one that may not be written."""
     if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # the folder may still let it be replaced
-        raise StoreError(f"{path} is read-only, so nothing can be put into it; copy it, or make it writable.")
+        raise StoreError(
+            f"{path} is read-only, so nothing can be put into it; copy it, or make it writable: `{command('copy', 'mine.h5', '--store', path)}`."
+        )

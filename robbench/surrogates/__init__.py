@@ -18,6 +18,7 @@ surrogate   a fitted model with what is said of it
 fitting     from a bench and a target to a surrogate
 seen        which architectures a surrogate has learned from, and which are held out
 reach       which architectures are far from all that a surrogate has learned from
+lacking     what to say where none predicts what is wanted
 predictions from a store's surrogates to predictions for every architecture
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from numbers import Real
 
@@ -39,6 +40,11 @@ def half_widths(calibration: np.ndarray, errors: np.ndarray, means: np.ndarray, 
     return np.asarray(widths[np.searchsorted(edges, means, side="right")])
 
 
+def fewest(level: float) -> int:
+    """How many calibrating architectures intervals of a level take at least."""
+    return next(count for count in itertools.count(1) if _rank(count, level) <= count)
+
+
 def _edges(calibration: np.ndarray) -> np.ndarray:
     """Between bins of about as many means; fewer bins where many means are equal, as those that are clipped at 0 are."""
     ordered = np.sort(calibration)
@@ -53,7 +59,12 @@ def _edges(calibration: np.ndarray) -> np.ndarray:
 
 
 def _quantile(errors: np.ndarray, level: float) -> float:
-    rank = math.ceil((len(errors) + 1) * level)
+    rank = _rank(len(errors), level)
     if rank > len(errors):
         raise InvalidArgument(f"level={level} needs more than the {len(errors)} calibrating architectures there are; ask for a lower one.")
     return float(np.sort(errors)[rank - 1])
+
+
+def _rank(count: int, level: float) -> int:
+    """Which of so many errors, from the least on, half an interval is as wide as."""
+    return math.ceil((count + 1) * level)

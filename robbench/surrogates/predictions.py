@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.errors import InvalidArgument, LevelNotMeasured, NewerFormat, NotMeasured
+from robbench.errors import InvalidArgument, NewerFormat, NotMeasured
 from robbench.measurements.lookup import Architecture
 from robbench.measurements.measurements import Measurements
-from robbench.measurements.metrics import Metric, level_text, parse
+from robbench.measurements.metrics import Metric, parse
 from robbench.measurements.question import STANDARD, UNTRAINED, Question
 from robbench.surrogates import features
 from robbench.surrogates.curves import Curve, Reading, reading_of
 from robbench.surrogates.fitting import spelled
+from robbench.surrogates.lacking import Key, is_whole, none_fits
 from robbench.surrogates.reach import Reach
 from robbench.surrogates.seen import Split, split_of
 from robbench.surrogates.surrogate import About, Prediction, Surrogate, described
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 200
 """Predictions of a number for all architectures that are kept for the next time it is asked."""
-_Key = tuple[str, str, str]
-"""Dataset, training and target: where a surrogate stands in a store."""
 _Way = Callable[[About], bool]
 
 
@@ -161,8 +160,8 @@ class Surrogates:
         self._measurements = measurements
         self.asked: dict[tuple[Any, ...], Predictions] = {}
         """By what was asked: the arguments of `RobBench.predict` as they were given, or a question and a level."""
-        self._about: dict[_Key, About | None] = {}
-        self._means: dict[_Key, tuple[Surrogate, features.Table, np.ndarray]] = {}
+        self._about: dict[Key, About | None] = {}
+        self._means: dict[Key, tuple[Surrogate, features.Table, np.ndarray]] = {}
 
     def __reduce__(self) -> tuple[type[Surrogates], tuple[Measurements]]:
         return Surrogates, (self._measurements,)
@@ -183,7 +182,7 @@ class Surrogates:
         """
         if question.seed is not None:
             raise InvalidArgument("a prediction has no seed; leave seed out.")
-        key = self._key(question, str(question.metric), *_ways(question.metric))
+        key = self._key(question, str(question.metric), _ways(question.metric), at_a_level=True)
         surrogate, table, means = self._evaluated(key)
         reading = reading_of(surrogate.about.outputs, surrogate.about.monotone, question.metric)
         assert reading is not None, "only what has a reading fits"
@@ -227,49 +226,37 @@ class Surrogates:
     def split_of(self, target: str | Sequence[str], dataset: str | None, training: str | None) -> Split:
         """Which architectures the surrogate of a target has learned from, and which not; see `RobBench.split_of`."""
         wanted = spelled(target)
-        first, *more = map(parse, wanted.split("+"))
-        exact, between = _ways(first)
-        ways = [lambda about: about.target == wanted] if more else [lambda about: about.target == wanted or exact(about), between]
-        key = self._key(Question(first, dataset, training), wanted, *ways)
+        metrics = [parse(text) for text in wanted.split("+")]
+        key = self._key(Question(metrics[0], dataset, training), wanted, self._ways_of_all(metrics), at_a_level=False)
         return split_of(self._measurements, Surrogate.of(self._measurements.store.surrogate(*key)))
 
-    def _key(self, question: Question, wanted: str, *ways: _Way) -> _Key:
-        """Where the narrowest surrogate is of those that fit in one way; in the first in which any does."""
+    def _ways_of_all(self, metrics: Sequence[Metric]) -> list[_Way]:
+        """As `_ways`, of all of these metrics at once; one without a level, where it has some, is its whole curve, as it is to `fit`."""
+
+        def all_of(ways: Sequence[_Way]) -> _Way:
+            return lambda about: all(way(about) or self._has_curve(about, metric) for way, metric in zip(ways, metrics, strict=True))
+
+        return [all_of(ways) for ways in zip(*map(_ways, metrics), strict=True)]
+
+    def _has_curve(self, about: About, metric: Metric) -> bool:
+        """Whether a surrogate was told to learn the whole curve of a metric, or has learned every level at which it was measured."""
+        if metric.level is not None or metric.entry.axis is None:
+            return False
+        curve, question = Curve.of(list(map(parse, about.outputs)), metric), Question(metric, about.dataset, about.training)
+        return str(metric) in about.target.split("+") or (bool(curve.levels) and is_whole(self._measurements, curve, question))
+
+    def _key(self, question: Question, wanted: str, ways: Sequence[_Way], *, at_a_level: bool) -> Key:
+        """Where the narrowest surrogate is of those that fit in one way, among equals the one of this name; in the first way in which any does."""
         dataset = question.dataset or self._measurements.default_dataset
         abouts = {key: about for key in self._measurements.store.surrogates() if (about := self._described(key))}
         for fits in ways:
             size = {key: len(about.outputs) for key, about in abouts.items() if key[0] == dataset and fits(about)}
             if here := [key for key in size if key[1] == _training(question, size)]:
-                return min(here, key=lambda key: (size[key], key[2]))
-        raise self._none_fits(question._replace(dataset=dataset, training=_training(question, size)), wanted, abouts)
+                return min(here, key=lambda key: (size[key], key[2] != wanted, key[2]))
+        asked = question._replace(dataset=dataset, training=_training(question, size))
+        raise none_fits(self._measurements, asked, wanted, abouts, at_a_level=at_a_level)
 
-    def _none_fits(self, question: Question, wanted: str, abouts: Mapping[_Key, About]) -> NotMeasured:
-        """What to raise: no surrogate was fitted of what is wanted, or to other levels."""
-        store, metric = self._measurements.store, question.metric
-        said = f"no surrogate of {wanted} of {question.dataset} ({question.training}) is in {store.file_name}"
-        dataset = "" if question.dataset == self._measurements.default_dataset else f" --dataset {question.dataset}"
-        command = f"robbench fit {store.file_name}{dataset} --target"
-        here = [about for key, about in abouts.items() if key[:2] == (question.dataset, question.training)]
-        curves = {about.target: Curve.of(list(map(parse, about.outputs)), metric) for about in here}
-        target, curve = max(curves.items(), key=lambda one: len(one[1].levels), default=("", Curve((), ())))
-        if not curve.levels or wanted != str(metric):
-            others = ", ".join(sorted({f"{key[2]} of {key[0]} ({key[1]})" for key in store.surrogates()})) or "none at all"
-            return NotMeasured(f"{said}; it holds {others}. `robbench fit` adds one: {command} {wanted}")
-        first, last = (level_text(metric.name, level) for level in (curve.levels[0], curve.levels[-1]))
-        reach = f"at {first} alone" if len(curve.levels) == 1 else f"from {first} to {last}, at any level in between"
-        needs = f" {metric.name} needs a level: {metric.entry.axis}=…." if metric.level is None else ""
-        more = f"For other levels, fit the whole curve of all that were measured: {command} {metric._replace(level=None)}"
-        beyond = f"{metric.name} was measured at no level beyond." if self._is_whole(curve, question) else more
-        return LevelNotMeasured(f"{said}.{needs} The one of {target} predicts {metric.name} {reach}. {beyond}")
-
-    def _is_whole(self, curve: Curve, question: Question) -> bool:
-        """Whether a curve has every level at which its metric was measured."""
-        try:
-            return all(curve.at(level) is not None for level in self._measurements.levels(question))
-        except NotMeasured:  # a worst case of attacks that have no level in common
-            return False
-
-    def _described(self, key: _Key) -> About | None:
+    def _described(self, key: Key) -> About | None:
         """What is said of a surrogate; None where a newer RobBench says it in a way that is not known here."""
         if key not in self._about:
             try:
@@ -278,7 +265,7 @@ class Surrogates:
                 self._about[key] = None
         return self._about[key]
 
-    def _evaluated(self, key: _Key) -> tuple[Surrogate, features.Table, np.ndarray]:
+    def _evaluated(self, key: Key) -> tuple[Surrogate, features.Table, np.ndarray]:
         """A surrogate, the store's features, and its means for every row of them: NaN where one that is needed is missing, or all are."""
         if key not in self._means:
             surrogate = Surrogate.of(self._measurements.store.surrogate(*key))
@@ -299,7 +286,7 @@ def _ways(metric: Metric) -> tuple[_Way, _Way]:
     return learned, lambda about: reading_of(about.outputs, about.monotone, metric) is not None
 
 
-def _training(question: Question, fitting: Iterable[_Key]) -> str:
+def _training(question: Question, fitting: Iterable[Key]) -> str:
     """The training that is meant, where surrogates of these keys fit: the only one, if it is not named and there is no surrogate of the default."""
     default = UNTRAINED if question.metric.entry.kind in ("proxy", "cost") else STANDARD
     trainings = {key[1] for key in fitting}

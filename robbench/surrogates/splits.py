@@ -10,7 +10,7 @@ Groups of functional twins:
                  to calibrate on a part of it, that part is of the same kind of group, so calibration and test groups are exchangeable.
 
     folds        where there are too few to leave any out: the model learns from all, and is scored and calibrated by models like it, each of which has left
-                 out one fold of the groups.  What was chosen with development groups is judged by them, too.
+                 out one fold of the groups.  What was chosen with development groups is judged by them, too, unless folds are asked for that have none.
 
 As a key is a hash, a development group differs from another one in nothing but what it is used for.
 """
@@ -81,10 +81,11 @@ def at_random(twins: Twins, train: float, rng: np.random.Generator) -> np.ndarra
     return inside
 
 
-def folds(twins: Twins, train: float, seed: int) -> np.ndarray:
+def folds(twins: Twins, train: float, seed: int, *, development: bool = True) -> np.ndarray:
     """Sort the architectures into folds, groups of twins together: ``(archs,)``, intp, from 0 on.
 
-    Each is left out once, so that of the groups that depend on their input a share of about `train` is left to learn from; constant groups are in none: -1.
+    Each is left out once, so that of the groups in folds a share of about `train` is left to learn from, beside those in none, -1: the constant groups, and without
+    `development` those for development, so that what is in folds is of the same kind of groups as a test side.
 
     Raises:
         InvalidArgument: the share leaves fewer than two folds, or is none.
@@ -93,7 +94,8 @@ def folds(twins: Twins, train: float, seed: int) -> np.ndarray:
         raise InvalidArgument(
             f"train={train!r} is not the share of all folds but one; expected one from 0.5 on, such as 0.9 for ten folds."
         )
-    groups = np.unique(twins.group[~twins.constant[twins.group]])
+    none = twins.constant if development else twins.constant | twins.development
+    groups = np.unique(twins.group[~none[twins.group]])
     of_group = np.full(len(twins.constant), -1, np.intp)
     count = min(round(1 / (1 - train)), len(groups))
     of_group[np.random.default_rng(checked_seed(seed)).permutation(groups)] = np.arange(len(groups)) % max(count, 1)

@@ -22,6 +22,7 @@ from robbench_builders.results.built import TRAINING_FIELDS, Built
 from robbench_builders.results.origins import Origin, refuse_other_weights
 from robbench_builders.results.together import SOURCE
 from robbench_builders.weights.planned import Weights, key_of, source_of
+from robbench.commands import command
 from robbench.errors import Contradiction
 from robbench.measurements.metrics import SEVERITIES, TABLE
 from robbench.measurements.question import UNTRAINED
@@ -83,7 +84,7 @@ def refuse_gaps(folder: Path, units: list[Unit], *, partial: bool = False) -> No
         raise BuildError(f"{folder} holds shards that are not of its plan: {_first_of([path.name for path in others])}; take them out.")
     if not partial and (missing := [unit.key for unit in units if not shards.path_of(folder, unit).exists()]):
         raise BuildError(
-            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `robbench build run {folder}` makes them, and --partial"
+            f"{folder} lacks {len(missing)} of {len(units)} units: {_first_of(missing)}; `{command('build', 'run', folder)}` makes them, and --partial"
             " merges what there is."
         )
 
@@ -96,7 +97,7 @@ def _done(plan: Plan, folder: Path) -> Plan:
         return plan
     done = dict.fromkeys(arch for unit in units if unit.archs not in open_ones for arch in unit.archs)
     if not done:
-        raise BuildError(f"{folder} has no architecture that is done with every seed; `robbench build run {folder}` goes on.")
+        raise BuildError(f"{folder} has no architecture that is done with every seed; `{command('build', 'run', folder)}` goes on.")
     return replace(plan, classes=None, archs=tuple(done))
 
 

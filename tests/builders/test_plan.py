@@ -88,8 +88,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"has no plan\.json; make one with `robbench build plan"):
-        read_plan(tmp_path)
+    with pytest.raises(BuildError, match=r"has no plan\.json; make one with `robbench build plan '.*/my build' …`"):
+        read_plan(tmp_path / "my build")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "digits"}', "[" * 50_000])

@@ -40,6 +40,7 @@ def test_query_prints_the_number_that_the_library_gives(run: Run, small_store: P
         (["pgd@1/255"], bench.query(ARCH, "pgd", eps=1 / 255)),
         (["fog@3"], bench.query(ARCH, "fog", severity=3)),
         (["pgd@1.5/255", "--interpolate"], bench.query(ARCH, "pgd", eps=1.5 / 255, interpolate=True)),
+        (["worst_case@1.5/255", "--interpolate"], bench.query(ARCH, "worst_case", eps=1.5 / 255, interpolate=True)),
         (["clean", "--dataset", "toy100"], bench.query(ARCH, "clean", dataset="toy100")),
         (["clean", "--training", "pgd-8/255", "--seed", "888"], bench.query(ARCH, "clean", training="pgd-8/255", seed=888)),
         (["mean_corruption"], bench.query(ARCH, "mean_corruption")),

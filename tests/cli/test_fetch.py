@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from robbench import RobBench
 from robbench.sources.published import PUBLISHED, File, Published
+from tests.advice import file_of
 from tests.cli.running import Run, answer
 from tests.sources.published import CELL, evaluated, of_source, write_csv
 from tests.sources.serving import Answer, Serving, serving
@@ -53,7 +55,10 @@ def test_what_is_fetched_is_shown_first_checked_and_imported(run: Run, server: S
     ]
     assert at == sorted(at)
     assert RobBench(store).query(FIRST, "fpga_energy") == 0.5
-    assert "hw_cifar10.csv: was there" in run("fetch", "hwnasbench", "--cache", tmp_path / "cache").stdout
+    shutil.copytree(tmp_path / "cache", tmp_path / "my cache")
+    again = run("fetch", "hwnasbench", "--cache", tmp_path / "my cache").stdout
+    assert "hw_cifar10.csv: was there" in again
+    assert file_of(again.partition("all there; next: ")[2]) == tmp_path / "my cache", "what is advised is read so"
 
 
 def test_what_does_not_come_is_told_and_the_rest_imported(run: Run, server: Serving, tmp_path: Path) -> None:

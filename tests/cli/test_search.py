@@ -165,3 +165,10 @@ def test_what_means_nothing_is_refused(arguments: list[object], code: int, messa
     assert result.exit_code == code
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_it_searches_between_levels_where_it_is_told(few_store: Path, few_bench: RobBench) -> None:
+    arguments = ["random", "worst_case@1.5/255", "--budget", 3, "--store", few_store, "--json"]
+    assert "was not measured at eps" in search(*arguments).output
+    (best,) = json.loads(found(search(*arguments, "--interpolate")))["found"]
+    assert best["worst_case@1.5/255"] == few_bench.query(best["arch"], "worst_case", eps="1.5/255", interpolate=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from robbench.measurements.levels import between
 from robbench.measurements.measurements import Measurements
 from robbench.measurements.metrics import TABLE, parse
 from robbench.measurements.question import Question
+from robbench.spaces.nb201 import NB201
 from robbench.store import Store
 from robbench.store.arrays import Array, Name
 from robbench.store.writing import extend
-from tests.synthetic import CLASSES, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
+from tests.synthetic import CLASSES, FGSM_EPS, FGSM_STANDING, IMAGES, PGD_EPS, PGD_STANDING, ROWS, SEEDS, UNMEASURED, array
 
 MEASURED = np.arange(CLASSES) != UNMEASURED
 RELATIVE = 1e-12
@@ -243,6 +245,12 @@ def test_allowing_interpolation_changes_nothing_where_none_is_needed(columns: Me
     np.testing.assert_array_equal(asked.values, plain.values)
 
 
+@pytest.mark.parametrize("text", ["pgd@1.5/255:confusion", "pgd@1.5/255:outcomes"])
+def test_what_is_an_array_is_not_interpolated_and_that_is_said(columns: Measurements, text: str) -> None:
+    with pytest.raises(LevelNotMeasured, match=r"Measured: 0\.5/255, .*8/255\. Numbers are interpolated, and no arrays\."):
+        columns.value(Question.of(text, interpolate=True), NB201.members[0])
+
+
 # Derived
 
 
@@ -349,6 +357,69 @@ def test_worst_case_with_seeds_is_averaged_over_them_or_of_the_one_named(tmp_pat
         columns = Measurements(store, "toy")
         np.testing.assert_array_equal(ask(columns, "worst_case@1/255", seed=8).values, standing[:, 1, 0].mean(axis=-1))
         np.testing.assert_allclose(ask(columns, "worst_case@1/255").values, standing.mean(axis=(1, 2, 3)), rtol=RELATIVE)
+
+
+@settings(max_examples=20)
+@given(st.floats(FGSM_EPS[0], FGSM_EPS[1]), st.floats(FGSM_EPS[0], FGSM_EPS[1]))
+def test_between_levels_a_worst_case_falls_with_eps_and_is_never_above_an_attack(columns: Measurements, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    at_low, at_high = (ask(columns, f"worst_case@{eps!r}", interpolate=True).values for eps in (low, high))
+    ends = [ask(columns, f"worst_case@{eps!r}").values for eps in FGSM_EPS]
+    for higher, lower in pairwise([ends[0], at_low, at_high, ends[1]]):
+        assert (higher[MEASURED] >= lower[MEASURED] - 1e-12).all()
+    for eps, values in ((low, at_low), (high, at_high)):
+        np.testing.assert_array_equal(np.isnan(values), ~MEASURED)
+        for attack in ("pgd", "fgsm"):
+            assert (values[MEASURED] <= ask(columns, f"{attack}@{eps!r}", interpolate=True).values[MEASURED]).all()
+
+
+def test_between_levels_a_worst_case_is_its_own_curve_below_its_attacks(columns: Measurements) -> None:
+    """Two levels have a straight line of log-odds over the root of eps between them; PGD has four, and so another line."""
+    ends = np.stack([ask(columns, f"worst_case@{eps!r}").values for eps in FGSM_EPS], axis=1)
+    curves = [between(FGSM_EPS, ends, 1.5 / 255, "fraction")]
+    curves += [ask(columns, f"{attack}@1.5/255", interpolate=True).values for attack in ("pgd", "fgsm")]
+    column = ask(columns, "worst_case@1.5/255", interpolate=True)
+    np.testing.assert_array_equal(column.values, np.min(curves, axis=0))
+    assert (column.values[MEASURED] < curves[0][MEASURED]).any(), "PGD's own curve is lower somewhere"
+    assert column.how == "derived, interpolated"
+    assert {(name.metric, name.measure) for name in column.parts} == {
+        (attack, measure) for attack in ("pgd", "fgsm") for measure in ("outcomes", "accuracy")
+    }
+    said = columns.formula(columns.resolve(Question.of("worst_case@1.5/255", interpolate=True))).text
+    assert said.startswith(
+        "share of the images that are classified correctly under every one of fgsm, pgd, interpolated from 1/255, 2/255;"
+    )
+
+
+@pytest.mark.parametrize("text", ["worst_case@0.7/255", "worst_case@4/255", "worst_case@9/255", "worst_case"])
+def test_a_worst_case_is_not_interpolated_where_its_attacks_are_not_the_same(columns: Measurements, text: str) -> None:
+    """FGSM was measured at 1/255 and 2/255 only, PGD also below and above."""
+    with pytest.raises(
+        LevelNotMeasured,
+        match=r"Measured: 0\.5/255, 1/255, 2/255, 8/255\. Only levels between those at which all of fgsm, pgd were measured are interpolated: 1/255, 2/255\.",
+    ):
+        ask(columns, text, interpolate=True)
+
+
+def test_between_levels_a_worst_case_with_seeds_is_one_of_each_seed(tmp_path: Path) -> None:
+    standing = np.arange(3)[:, np.newaxis] < np.random.default_rng(0).integers(0, 4, (CLASSES, 2, 1, IMAGES))
+    eps: dict[str, list[float]] = {"eps": [1 / 255, 2 / 255, 4 / 255]}
+    both = [
+        (array(f"toy standard {attack} accuracy", one.mean(axis=-1), axes), np.packbits(one, axis=-1), axes, attack)
+        for attack, one, axes in (
+            ("pgd", standing, {"seed": [7.0, 8.0], **eps}),
+            ("fgsm", np.flip(standing, axis=-1).swapaxes(1, 2), {**eps, "seed": [7.0, 8.0]}),
+        )
+    ]
+    outcomes = [array(f"toy standard {attack} outcomes", packed, {**axes, "image": []}, unit="bit") for _, packed, axes, attack in both]
+    extend(tmp_path / "s.h5", ROWS, [accuracy for accuracy, *_ in both] + outcomes)
+    with Store(tmp_path / "s.h5") as store:
+        columns = Measurements(store, "toy")
+        of_seeds = [ask(columns, "worst_case@3/255", interpolate=True, seed=seed).values for seed in (7, 8)]
+        np.testing.assert_allclose(ask(columns, "worst_case@3/255", interpolate=True).values, np.mean(of_seeds, axis=0), rtol=RELATIVE)
+        for attack in ("pgd", "fgsm"):
+            for seed, values in zip((7, 8), of_seeds, strict=True):
+                assert (values <= ask(columns, f"{attack}@3/255", interpolate=True, seed=seed).values).all()
 
 
 def test_worst_case_over_different_images_is_refused(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def read(outputs: np.ndarray, name: str, level: float) -> np.ndarray:
 # Asking
 
 
-@pytest.mark.parametrize("metric", ["pgd@1.5/255", "apgd-ce@7/255"])
+@pytest.mark.parametrize("metric", ["pgd@1.5/255", "apgd-ce@7/255", "worst_case@1.5/255", "worst_case@7/255"])
 def test_a_curve_is_interpolated_as_measurements_are(metric: str, bench: RobBench) -> None:
     outputs = np.stack([bench.query_many(bench.classes, output) for output in OUTPUTS], axis=1)
     reading = reading_of(OUTPUTS, MONOTONE, parse(metric))
@@ -201,6 +201,55 @@ def test_predictions_of_many_levels_do_not_fill_the_memory(store: Path, monkeypa
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        "pgd",
+        "worst_case",
+        "clean+pgd",
+        "pgd+clean",
+        ["apgd-ce", "pgd@2/255"],
+        "pgd@3/255+worst_case@1.1/255",
+        "clean+pgd+apgd-ce+worst_case",
+    ],
+)
+def test_curves_and_several_metrics_are_named_as_in_a_fit(bench: RobBench, target: str | list[str]) -> None:
+    assert bench.split_of(target) == bench.split_of("clean")
+
+
+def test_the_split_is_of_the_narrowest_surrogate_that_learned_all_that_is_named(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "store.h5"
+    shutil.copy(store, path)
+    for target, seed in (("pgd@2/255", 1), ("pgd", 2), ("pgd+clean", 3), ("apgd-ce@1/255+apgd-ce@2/255", 4)):
+        fit(RobBench(path), target, model="ridge", features="operations", seed=seed).save(path)
+    bench = RobBench(path)
+    of = {str(target): bench.split_of(target).training for target in ("pgd@2/255", "pgd", "pgd+clean", "clean+pgd", "pgd@1/255", "apgd-ce")}
+    assert of["pgd@1/255"] == of["pgd"], "its curve is narrower than what learned more"
+    assert of["clean+pgd"] == of["pgd+clean"], "in any order"
+    assert of["apgd-ce"] == bench.split_of("clean+pgd+apgd-ce+worst_case").training, "two of its levels are not its curve"
+    assert len({of["pgd@2/255"], of["pgd"], of["pgd+clean"], of["apgd-ce"]}) == 4
+    asked = {"pgd@2/255": "pgd@2/255", "pgd@1/255": "pgd", "pgd@3/255": "pgd", "clean": "pgd+clean"}
+    for metric, target in asked.items():
+        (kept,) = (key for key in bench.measurements.store.surrogates() if key[2] == target)
+        table = RobBench(store).measurements
+        alone = Surrogate.of(bench.measurements.store.surrogate(*kept))
+        assert bench.split_of(metric).training == tuple(table.lookup.classes[row] for row in alone.training_rows)
+
+
+def test_what_no_surrogate_learned_together_has_no_split_and_a_part_of_a_curve_is_not_the_curve(tmp_path: Path) -> None:
+    path = tmp_path / "store.h5"
+    extend(path, ROWS, measured())
+    for target in ("pgd@1/255+pgd@2/255", "clean"):
+        fit(RobBench(path), target, model="ridge", features="operations").save(path)
+    with pytest.raises(
+        LevelNotMeasured,
+        match=r"no surrogate of pgd of toy10 \(standard\) is in store\.h5\. The one of .*from 1/255 to 2/255.* --target pgd$",
+    ):
+        RobBench(path).split_of("pgd")
+    with pytest.raises(NotMeasured, match=r"no surrogate of clean\+pgd@1/255 of .* robbench fit .*/store\.h5 --target clean\+pgd@1/255$"):
+        RobBench(path).split_of(["clean", "pgd@1/255"])
+
+
+@pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         (
@@ -238,7 +287,9 @@ def test_a_surrogate_of_one_level_says_how_to_fit_the_curve_and_answers_where_it
     extend(alone, ROWS, measured())
     one = fit(RobBench(alone), "pgd@2/255", model="ridge", features="paths")
     one.save(alone)
-    with pytest.raises(LevelNotMeasured, match=r"The one of pgd@2/255 predicts pgd at 2/255 alone\. .*robbench fit alone.h5 --target pgd$"):
+    with pytest.raises(
+        LevelNotMeasured, match=r"The one of pgd@2/255 predicts pgd at 2/255 alone\. .*robbench fit /.*/alone.h5 --target pgd$"
+    ):
         RobBench(alone).predict(ROWS.classes[0], "pgd@3/255")
     shutil.copy(store, path)
     one.save(path)
