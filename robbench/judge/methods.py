@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,8 +64,8 @@ class Method:
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """What a method prints in the block goes to stderr, so that a report on stdout is nothing but the report."""
-    with redirect_stdout(sys.stderr):
+    """What a method prints in the block goes to stderr, so that a report on stdout is nothing but the report; and where it changes to is left again."""
+    with redirect_stdout(sys.stderr), chdir("."):
         yield
 
 

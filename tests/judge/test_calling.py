@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -69,6 +70,13 @@ def test_what_a_module_prints_does_not_stand_in_the_report(
     )
     assert Method("a_loud_module:Score").function(3) == id(3)
     assert capsys.readouterr() == ("", "imported\nmade\n")
+
+
+def test_where_a_method_changes_to_is_left_again(tmp_path: Path) -> None:
+    """Else a store, a report and what is kept would not be found any more by relative names."""
+    before = Path.cwd()
+    called(None, os.chdir, tmp_path)
+    assert Path.cwd() == before
 
 
 def test_an_example_is_one_line_that_a_terminal_can_show() -> None:
