@@ -3,22 +3,23 @@
 report = judge_proxy(bench, live(bench, function, "mine:score"))
 report.section("ranking"), report.faults, report.json(), report.markdown()
 
-    methods.py     what is called ``module:name``
-    calling.py     time limits; what a method does wrong, counted
-    scoring.py     scores of a function, of a CSV file, of a store
-    proxy.py       the report card of a proxy
-    comparing.py   a score beside the proxies of the store
-    ranking.py     rank statistics of many resamples at once
-    gains.py       what a score adds to a predictor
-    search.py      the report card of a search
-    searching.py   its runs, and what their queries were worth
-    watched.py     one run: an oracle that can be asked and read, and nothing else
-    predictor.py   the report card of a predictor
-    learning.py    its fits, and how well they predict
-    fitting.py     predictors that are fitted and asked alike
-    intervals.py   intervals of those that have none of their own, and what intervals are worth
-    asking.py      what methods are judged by, if nobody says it
-    report.py      tables, and what made their numbers
+    methods.py       what is called ``module:name``
+    calling.py       time limits; what a method does wrong, counted
+    scoring.py       scores of a function, of a CSV file, of a store
+    proxy.py         the report card of a proxy
+    comparing.py     a score beside the proxies of the store
+    ranking.py       rank statistics of many resamples at once
+    gains.py         what a score adds to a predictor
+    search.py        the report card of a search
+    searching.py     its runs, and what their queries were worth
+    significance.py  whether searches differ by more than luck
+    watched.py       one run: an oracle that can be asked and read, and nothing else
+    predictor.py     the report card of a predictor
+    learning.py      its fits, and how well they predict
+    fitting.py       predictors that are fitted and asked alike
+    intervals.py     intervals of those that have none of their own, and what intervals are worth
+    asking.py        what methods are judged by, if nobody says it
+    report.py        tables, and what made their numbers
 """
 
 from robbench.judge.methods import Method

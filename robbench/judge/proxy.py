@@ -27,7 +27,7 @@ from robbench.judge.comparing import Place, Wanted, beside_all, board_of, compar
 from robbench.judge.figures import Dots
 from robbench.judge.gains import FOLDS, gains
 from robbench.judge.keeping import kept_in
-from robbench.judge.ranking import correlations, order_of, overlaps, strata
+from robbench.judge.ranking import correlations, order_of, overlaps, residuals, strata
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import Scores
 from robbench.measurements.directions import higher_is_better, spelled
@@ -180,12 +180,14 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
     groups, targets = place.groups[rows], np.stack(list(wanted.values()))
     control = None if place.control is None else strata(place.proxies[place.control][rows])
     ours, theirs = order_of(score), [order_of(target) for target in targets]
-    drawn: dict[str, list[np.ndarray]] = {"spearman": [], "top": [], "partial": [], "kendall": []}
+    left = None if control is None else (residuals(score, control), np.stack([residuals(target, control) for target in targets]))
+    drawn: dict[str, list[np.ndarray]] = {"spearman": [], "top": [], "partial": [], "partial_top": [], "kendall": []}
     for weights in draws(groups, options.resamples, np.random.default_rng(options.seed)):
         drawn["spearman"].append(correlations(score[np.newaxis], targets, weights)[:, 0])
         drawn["top"].append(overlaps(score, targets, weights, options.top))
-        if control is not None:
+        if left is not None:
             drawn["partial"].append(correlations(score[np.newaxis], targets, weights, control)[:, 0])
+            drawn["partial_top"].append(overlaps(*left, weights, options.top))
         taken = sum(map(len, drawn["kendall"]))
         for weight in weights.T[: max(KENDALL_RESAMPLES - taken, 0)].astype(np.intp):
             one = np.repeat(ours, weight)
@@ -195,7 +197,8 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
         "spearman": correlations(score[np.newaxis], targets, once)[0, 0],
         "kendall": np.array([kendall_tau(score, target) for target in targets]),
         "top": overlaps(score, targets, once, options.top)[0],
-        "partial": correlations(score[np.newaxis], targets, once, control)[0, 0] if control is not None else np.full(len(targets), np.nan),
+        "partial": np.full(len(targets), np.nan) if left is None else correlations(score[np.newaxis], targets, once, control)[0, 0],
+        "partial_top": np.full(len(targets), np.nan) if left is None else overlaps(*left, once, options.top)[0],
     }
     resampled = {name: np.concatenate(found) if found else np.empty((0, len(targets))) for name, found in drawn.items()}
     clean = [list(wanted).index((training, "clean")) if (training, "clean") in wanted else -1 for training, _ in wanted]
@@ -250,7 +253,8 @@ def _ranking_says(options: _Options) -> str:
         "spearman, kendall: rank correlations with the metric, over classes, with 95% intervals over groups of twins. partial: Spearman's, of ranks less their"
         f" mean among architectures of as many parameters. top: which share of the best {options.top:.0%} by the metric is among the best {options.top:.0%} by"
         f" the score; {options.top:.2f} by chance. ceiling: the highest Spearman's that noise of training allows, as far as twins say; blank where fewer than"
-        f" {FEWEST_TWINS} are twins of others. gap: Spearman's less that with clean accuracy."
+        f" {FEWEST_TWINS} are twins of others. gap: Spearman's less that with clean accuracy. JSON has partial_top, too: top by"
+        " ranks less their mean among architectures of as many parameters."
     )
 
 

@@ -43,6 +43,13 @@ def overlaps(score: np.ndarray, targets: np.ndarray, weights: np.ndarray, share:
     return np.stack([(best * _chance_of_best(target, weights, share)).sum(axis=0) / most for target in targets], axis=1)
 
 
+def residuals(values: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """Ranks of values ``(n,)`` less their mean among those of one number of the control ``(n,)``; equal where only rounding tells them apart."""
+    once = np.ones((len(values), 1))
+    ranks = centred_ranks(values, once)
+    return np.asarray((ranks - _means(ranks, once, control)[control])[:, 0].round(6))
+
+
 def order_of(values: np.ndarray) -> np.ndarray:
     """Small integers in the order of values ``(n,)``, equal where these are: whoever sorts them again and again takes half the time."""
     different, index = np.unique(values, return_inverse=True)

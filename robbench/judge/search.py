@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robbench.analysis.resampling import interval
 from robbench.arguments import checked_choice, checked_count, checked_seed, nearest, options_checked
 from robbench.bench import RobBench
 from robbench.errors import InvalidArgument
@@ -22,6 +19,7 @@ from robbench.judge.keeping import kept_in
 from robbench.judge.methods import Method, source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.searching import Run, Setting, best_of, checkpoints, run_all
+from robbench.judge.significance import ALPHA, FEWEST_RUNS, holm, interval_of_mean, paired, runs_to_tell
 from robbench.measurements.directions import spelled
 from robbench.measurements.tables import held_proxies
 from robbench.search.algorithms import ALGORITHMS
@@ -30,12 +28,8 @@ from robbench.search.repeated import options_of, processes
 if TYPE_CHECKING:
     import pandas as pd
 
-RESAMPLES = 1000
 NOT_APPLICABLE = "raised CannotSearch"
 """How an algorithm of the package says that it does not search such objectives."""
-FEWEST_RUNS = 5
-"""For a test and for an interval: of fewer, neither says anything."""
-ALPHA = 0.05
 RUNS = 20
 """Enough for the tests of all algorithms under a dozen objectives, corrected for how many they are, to tell something."""
 
@@ -122,45 +116,6 @@ def judge_search(
     return Report("search", method, _summary(done, found, method, tests), wrong, tuple(one for one in sections if len(one.table)), made)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p-values corrected for how many there are, so that among all of them none is below α by chance more often than α: ``(tests,)``.
-
-    Source: Holm (1979), "A simple sequentially rejective multiple test procedure".
-    """
-    values = np.asarray(p_values, np.float64)
-    order = np.argsort(values, kind="stable")
-    corrected = np.empty(len(values))
-    corrected[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)).clip(max=1)
-    return corrected
-
-
-def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """p-value and effect size of the regrets of paired runs, ``(runs,)`` each.
-
-    Returns:
-        Of Wilcoxon's signed-rank test, two-sided, 1 where no pair differs; and the matched-pairs rank-biserial correlation, from -1 (always worse) to 1.
-
-    Pairs that are equal count half for either side; p is by the normal approximation, which is rough for fewer than ten pairs.
-
-    Source: Wilcoxon (1945); Kerby (2014) for the effect size.
-    """
-    from scipy.stats import rankdata, wilcoxon
-
-    better = theirs - ours
-    if not better.any():
-        return 1.0, 0.0
-    with warnings.catch_warnings():  # SciPy, in its lowest versions, of fewer than ten pairs, for which the approximation is rough
-        warnings.simplefilter("ignore", UserWarning)
-        p = float(wilcoxon(better, zero_method="zsplit", method="approx").pvalue)
-    ranks = rankdata(np.abs(better))
-    return p, float((ranks @ np.sign(better)) / ranks.sum())
-
-
-def runs_to_tell(comparisons: int) -> int:
-    """The fewest runs of which `paired`, where all of them are better, is significant when it is corrected for so many comparisons."""
-    return next(runs for runs in count(FEWEST_RUNS) if paired(np.zeros(runs), np.arange(1.0, runs + 1))[0] * comparisons < ALPHA)
-
-
 def _objectives(bench: RobBench, training: str | None) -> list[str]:
     found = clean_and_robust(bench, training)
     return [*found, *(f"{found[0]}+{name}" for name in found[1:2])]
@@ -200,7 +155,7 @@ def _results(runs: Sequence[Run]) -> pd.DataFrame:
         ranks = here.rank(axis=1)
         for algorithm in here.columns[np.argsort(here.mean(), kind="stable")]:
             values = here[algorithm].dropna().to_numpy()
-            low, high = _of_mean(values)
+            low, high = interval_of_mean(values)
             its = [run for run in runs if (run.objective, run.algorithm) == (objective, algorithm)]
             records.append(
                 {
@@ -261,7 +216,7 @@ def _curves(runs: Sequence[Run], budget: int) -> pd.DataFrame:
         its = [run for run in runs if (run.objective, run.algorithm) == (objective, algorithm)]
         regret, costs = (np.stack([getattr(run, name) for run in its]) for name in ("regret", "costs"))
         for at, queries in enumerate(places):
-            low, high = _of_mean(regret[:, at])
+            low, high = interval_of_mean(regret[:, at])
             place = {"objective": objective, "algorithm": algorithm, "queries": int(queries)}
             found = {"regret": float(regret[:, at].mean()), "regret_low": low, "regret_high": high}
             records.append(place | found | {"training_seconds": float(costs[:, at].mean())})
@@ -283,14 +238,6 @@ def _finals(runs: Sequence[Run], objective: str) -> pd.DataFrame:
         for algorithm in dict.fromkeys(run.algorithm for run in here)
     }
     return pd.DataFrame(found)
-
-
-def _of_mean(values: np.ndarray) -> tuple[float, float]:
-    """The 95% interval of a mean over runs, by a bootstrap; NaN where they are too few."""
-    if len(values) < FEWEST_RUNS:
-        return np.nan, np.nan
-    rng = np.random.default_rng(0)
-    return interval(values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1))
 
 
 def _faults(runs: Sequence[Run], faults: Faults) -> tuple[Fault, ...]:

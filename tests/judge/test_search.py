@@ -18,8 +18,8 @@ from robbench.errors import BudgetExhausted, InvalidArgument, UnknownMetric
 from robbench.judge import Report, judge_search
 from robbench.judge.asking import clean_and_robust, one_level_each
 from robbench.judge.calling import Faults, MethodFailed
-from robbench.judge.search import holm, paired, runs_to_tell
 from robbench.judge.searching import Setting, checkpoints, run_of
+from robbench.judge.significance import holm, paired, runs_to_tell
 from robbench.judge.watched import READABLE, Watched
 from robbench.search import ALGORITHMS, Found, Result
 from tests.judge.conftest import clean_of
