@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -143,8 +144,7 @@ class _Sums(NamedTuple):
         return len(self.place) - len(self.size)
 
     def drawn(self, resamples: int, seed: int) -> np.ndarray:
-        groups = len(self.size)
-        return np.random.default_rng(checked_seed(seed)).multinomial(groups, np.full(groups, 1 / groups), resamples)
+        return _drawn(len(self.size), resamples, checked_seed(seed))
 
     def variance(self, weight: np.ndarray) -> np.ndarray:
         n = weight @ self.size
@@ -154,3 +154,11 @@ class _Sums(NamedTuple):
         variance = self.variance(weight)
         noise = weight @ self.within / np.maximum(weight @ (self.size - 1), 1)
         return np.asarray(1 - np.divide(noise, variance, out=np.ones_like(noise), where=variance > 0))
+
+
+@lru_cache(maxsize=1)
+def _drawn(groups: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each group is in each resample: the same for all metrics of the same architectures, one after the other."""
+    found = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
+    found.flags.writeable = False
+    return found

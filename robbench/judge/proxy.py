@@ -179,9 +179,11 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
     """For each metric, how far the score ranks as it does: all of ``(rows,)``."""
     groups, targets = place.groups[rows], np.stack(list(wanted.values()))
     control = None if place.control is None else strata(place.proxies[place.control][rows])
-    ours, theirs = order_of(score), [order_of(target) for target in targets]
     left = None if control is None else (residuals(score, control), np.stack([residuals(target, control) for target in targets]))
-    drawn: dict[str, list[np.ndarray]] = {"spearman": [], "top": [], "partial": [], "partial_top": [], "kendall": []}
+    pairs = {"kendall": (order_of(score), [order_of(target) for target in targets])}
+    if left is not None:
+        pairs["partial_kendall"] = order_of(left[0]), [order_of(target) for target in left[1]]
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in ("spearman", "top", "partial", "partial_top", *pairs)}
     for weights in draws(groups, options.resamples, np.random.default_rng(options.seed)):
         drawn["spearman"].append(correlations(score[np.newaxis], targets, weights)[:, 0])
         drawn["top"].append(overlaps(score, targets, weights, options.top))
@@ -190,12 +192,13 @@ def _ranking(place: Place, score: np.ndarray, rows: np.ndarray, wanted: Wanted, 
             drawn["partial_top"].append(overlaps(*left, weights, options.top))
         taken = sum(map(len, drawn["kendall"]))
         for weight in weights.T[: max(KENDALL_RESAMPLES - taken, 0)].astype(np.intp):
-            one = np.repeat(ours, weight)
-            drawn["kendall"].append(np.array([[kendall_tau(one, np.repeat(target, weight)) for target in theirs]]))
+            for name, (ours, theirs) in pairs.items():
+                one = np.repeat(ours, weight)
+                drawn[name].append(np.array([[kendall_tau(one, np.repeat(target, weight)) for target in theirs]]))
     once = np.ones((len(score), 1))
     points = {
         "spearman": correlations(score[np.newaxis], targets, once)[0, 0],
-        "kendall": np.array([kendall_tau(score, target) for target in targets]),
+        **{name: np.array([kendall_tau(ours, target) for target in theirs]) for name, (ours, theirs) in pairs.items()},
         "top": overlaps(score, targets, once, options.top)[0],
         "partial": np.full(len(targets), np.nan) if left is None else correlations(score[np.newaxis], targets, once, control)[0, 0],
         "partial_top": np.full(len(targets), np.nan) if left is None else overlaps(*left, once, options.top)[0],
@@ -253,8 +256,8 @@ def _ranking_says(options: _Options) -> str:
         "spearman, kendall: rank correlations with the metric, over classes, with 95% intervals over groups of twins. partial: Spearman's, of ranks less their"
         f" mean among architectures of as many parameters. top: which share of the best {options.top:.0%} by the metric is among the best {options.top:.0%} by"
         f" the score; {options.top:.2f} by chance. ceiling: the highest Spearman's that noise of training allows, as far as twins say; blank where fewer than"
-        f" {FEWEST_TWINS} are twins of others. gap: Spearman's less that with clean accuracy. JSON has partial_top, too: top by"
-        " ranks less their mean among architectures of as many parameters."
+        f" {FEWEST_TWINS} are twins of others. gap: Spearman's less that with clean accuracy. JSON has partial_kendall and"
+        " partial_top, too, of such ranks."
     )
 
 
