@@ -35,14 +35,16 @@ HELD, BETWEEN = 16 / 255, (12 / 255, 24 / 255, 48 / 255)
 THREATS = (*EVALUATIONS["digits-light"].attacks, "worst_case")
 LEVEL = 0.9
 
-TEXT = """# Levels that were not learned, and the worst case
-
+TEXT = """
 ## Between the levels of the embedded store
 
 Produced by `benchmarks/between.py`.  {networks} of the store's networks, in whole stacks, were trained again and attacked at levels between those that the store holds.  At
 {held}, which it holds, they have the store's accuracies: {same:.1%} of these are equal to the last image.  Interpolated is `query(…, interpolate=True)`, from what the store
 holds of the same network; predicted is `predict`, of the {tested} networks that its surrogate has not learned from, nor from a twin.  Bias is the mean of either minus what was
-measured; R² of noise is that of the measurement at {held} of one network by a second training, by the noise ceiling from twins: more is not to be had by predictions.
+measured.
+
+Where accuracies are well above 0, what is interpolated between levels a factor of two apart is close to what is measured.  Near 0, R² says little, since hardly an image
+is left to differ in, and intervals reach to 0.
 """
 
 
@@ -75,7 +77,9 @@ def main() -> None:
             ]
             lines.append(row(f"{name}@{level_text(name, eps)}", cells))
     document = ROOT / "docs" / "levels.md"
-    document.write_text(published.merged(document.read_text(encoding="utf-8"), "\n".join(lines)), encoding="utf-8")
+    there = document.read_text(encoding="utf-8")
+    head, _, _ = there.partition("\n## ")
+    document.write_text(published.merged(there, "\n".join([head, *lines])), encoding="utf-8")
 
 
 def fit_of(measured: np.ndarray, found: np.ndarray) -> tuple[str, str]:

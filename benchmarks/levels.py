@@ -63,7 +63,7 @@ interval at a level left out is calibrated on the measured curve of the other le
 
 BETWEEN = """
 A gap where a level was left out is about twice as wide as those between the published levels.  What interpolation misses there, the interval does not know of, and so
-it covers less than it says, most where accuracies are near 0 and intervals narrow.
+it covers less than it says.  Where the accuracy at the level above is 0, it may be anything from 0 in between, and so intervals say.
 """
 
 WORST = """
@@ -86,7 +86,8 @@ three; no model has a part in it.
 
 def main() -> None:
     lines = [TEXT, *interpolated(), *left_out(), *worst_cases()]
-    (ROOT / "docs" / "levels.md").write_text("\n".join(lines), encoding="utf-8")
+    document = ROOT / "docs" / "levels.md"
+    document.write_text(published.merged(document.read_text(encoding="utf-8"), "\n".join(lines)), encoding="utf-8")
 
 
 def cached(name: str, compute: Callable[[], Any]) -> Any:
@@ -194,8 +195,9 @@ def judged_at(without: float | None, predicted: list[list[list[float]]]) -> dict
         if metric.level in INNER and without in (None, metric.level):
             reading = reading_of(list(map(str, outputs)), curves, metric)
             assert reading is not None, "an inner level is between others"
-            measured, calibration, mean = data.targets[tested, index], reading.of(before), reading.of(means)
-            half = half_widths(calibration, reading.of(data.targets[calibrating][:, kept]) - calibration, mean, SHARE)
+            measured, mean, known = data.targets[tested, index], reading.of(means), data.targets[calibrating][:, kept]
+            wrong = reading.missed(before, known) if reading.between else known[:, reading.output] - before[:, reading.output]
+            half = half_widths(reading.of(before), wrong, mean, SHARE)
             found[str(metric)] = {
                 "r2": scores(measured, mean)["r2"],
                 "bias": float((mean - measured).mean()),

@@ -63,6 +63,17 @@ class Reading(NamedTuple):
         ]
         return np.asarray(np.round(np.minimum.reduce(found), DECIMALS))
 
+    def missed(self, predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        """At a level between two outputs, what is interpolated from measurements minus what is from predictions, both ``(rows, outputs)``: ``(rows,)``.
+
+        Where no image withstands the attack at the level above, nobody knows how far below that level the last one fell: the accuracy in between may be anything
+        from 0 to what is interpolated, and the larger error is taken.
+        """
+        expected = self.of(predicted)
+        found, after = self.of(measured) - expected, self.curve.at(self.curve.around(self._level)[1])
+        none_left = np.round(measured[:, after], DECIMALS) == 0
+        return np.where(none_left & (expected > np.abs(found)), -expected, found)
+
     @property
     def between(self) -> tuple[float, float] | None:
         """The two levels that it is between; None where it is an output."""

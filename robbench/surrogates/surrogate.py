@@ -95,13 +95,12 @@ class Surrogate:
     def interval(self, reading: Reading, means: np.ndarray, level: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends for means ``(rows,)`` of one number: two arrays ``(rows,)``; see `conformal.half_widths`.
 
-        Between two levels nothing was measured: there the errors are those of the prediction from the measured curve, interpolated alike.  What the curve itself
-        does between its levels is not in them.
+        Between two levels nothing was measured: there the errors are those of the prediction from the measured curve, interpolated alike, or from 0 where that
+        curve ends in 0 at the level above.  What else the curve itself does between its levels is not in them.
         """
         predicted, errors = np.split(self.calibration.astype(np.float64), 2, axis=1)
-        calibration = reading.of(predicted)
-        wrong = errors[:, reading.output] if reading.output is not None else reading.of(predicted + errors) - calibration
-        half = half_widths(calibration, wrong, means, level)
+        wrong = errors[:, reading.output] if reading.output is not None else reading.missed(predicted, predicted + errors)
+        half = half_widths(reading.of(predicted), wrong, means, level)
         low, high = np.round(means - half, DECIMALS), np.round(means + half, DECIMALS)
         return (low.clip(0, 1), high.clip(0, 1)) if reading.metric.entry.unit == "fraction" else (low, high)
 

@@ -117,6 +117,18 @@ def test_at_the_levels_of_outputs_a_number_is_the_output(index: int) -> None:
         np.testing.assert_array_equal(reading.of(outputs), outputs[:, index])
 
 
+def test_what_falls_to_0_at_the_level_above_may_have_fallen_anywhere_below() -> None:
+    reading = reading_of(["pgd@1/255", "pgd@2/255", "pgd@4/255"], [[0, 1, 2]], parse("pgd@3/255"))
+    assert reading is not None
+    predicted = np.array([[0.9, 0.4, 0.01], [0.9, 0.4, 0.01], [0.9, 0.01, 0.0]])
+    measured = np.array([[0.9, 0.4, 0.02], [0.9, 0.4, 0.0], [0.9, 0.4, 0.0]])
+    expected, found = reading.of(predicted), reading.of(measured)
+    missed = reading.missed(predicted, measured)
+    assert missed[0] == found[0] - expected[0]  # one image in fifty withstands the level above
+    assert missed[1] == -expected[1]  # none does: 0 is possible at the level itself, too
+    assert missed[2] == found[2] - expected[2] > expected[2]  # the prediction is nearer to 0 than to what is interpolated
+
+
 def test_only_attacks_that_are_above_at_both_levels_bound_a_worst_case() -> None:
     outputs = ["pgd@1/255", "pgd@8/255", "worst_case@1/255", "worst_case@4/255", "worst_case@8/255", "fgsm@1/255", "fgsm@4/255"]
     reading = reading_of(outputs, [[0, 2], [1, 4], [5, 2], [6, 3]], parse("worst_case@2.25/255"))
