@@ -132,12 +132,16 @@ def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str
     yield judge_search(RobBench(store, dataset=dataset), what, beside=beside or None, progress=True, **options)
 
 
-@judge.command(epilog=examples("judge predictor ridge --metric clean --beside ridge --size 100 --splits 1"))
+@judge.command(epilog=examples("judge predictor ridge --metric clean --beside lukasik2023 --size 100 --splits 1"))
 @click.argument("what")
 @store_option
 @click.option("--metric", "metrics", multiple=True, help="What to predict; may be given again.  Clean accuracy, attacks, … if left out.")
 @click.option("--features", default="structure", show_default=True, help="What is learned from: sets joined by +, as for fit.")
-@click.option("--beside", multiple=True, default=("ridge", "forest"), show_default=True, help="A kind of surrogate; may be given again.")
+@click.option(
+    "--beside",
+    multiple=True,
+    help="A kind of surrogate, or lukasik2023, that paper's forest; may be given again.  If left out, ridge, forest, and lukasik2023 where the store has its proxies.",
+)
 @click.option("--size", "sizes", multiple=True, type=click.IntRange(1), help="Architectures to learn from; may be given again.")
 @click.option("--splits", default=3, show_default=True, type=click.IntRange(1), help="By groups of twins.")
 @click.option("--intervals", is_flag=True, help="Of the kinds of the package, too: these are then fitted six times.")
@@ -147,14 +151,14 @@ def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str
 @dataset_options
 @seed_option
 @reporting
-def predictor(what: str, store: Path | None, **options: Any) -> Iterator[Report]:
+def predictor(what: str, store: Path | None, beside: tuple[str, ...], **options: Any) -> Iterator[Report]:
     """How well a predictor learns: robbench judge predictor mine:Model; robbench judge predictor forest.
 
-    WHAT is module:name of a class with scikit-learn's fit and predict, or a kind of surrogate of the package.
+    WHAT is module:name of a class with scikit-learn's fit and predict, or a kind of surrogate of the package, or lukasik2023, that paper's forest of proxies.
     """
     from robbench.judge import judge_predictor
 
-    yield judge_predictor(RobBench(store), what, progress=True, **options)
+    yield judge_predictor(RobBench(store), what, beside=beside or None, progress=True, **options)
 
 
 def _proxies(bench: RobBench, what: tuple[str, ...], *, no_adds: bool, datasets: tuple[str, ...], **options: Any) -> Iterator[Report]:

@@ -14,17 +14,18 @@ import numpy as np
 
 from robbench.analysis.ceiling import ceiling_of
 from robbench.analysis.predictability import drawn
-from robbench.arguments import nearest
 from robbench.bench import RobBench
 from robbench.errors import CannotFit, InvalidArgument
 from robbench.judge.calling import Clock, MethodFailed, called
 from robbench.judge.fitting import LEVEL, Predicted, Predictor, brought, line, mean, ours
 from robbench.judge.intervals import calibrated, calibrating_folds, interval_score
 from robbench.judge.keeping import Kept
+from robbench.judge.lukasik import KIND, LUKASIK, proxies_of
+from robbench.judge.suited import check_calibrates, check_known, check_learns
 from robbench.search.repeated import one_thread, opened
-from robbench.surrogates.conformal import fewest
+from robbench.spaces.space import Features
 from robbench.surrogates.fitting import FEWEST_TEST, Data, gather, scores
-from robbench.surrogates.kinds import KINDS, features_of, kind_of
+from robbench.surrogates.kinds import features_of
 from robbench.surrogates.splits import TWIN, split
 
 SIZES = (50, 200, 1000)
@@ -74,7 +75,8 @@ class Fits:
         self.setting = setting
         self._measurements = bench.measurements
         self._gathered = lru_cache(maxsize=4)(partial(gather, bench.measurements, dataset=setting.dataset, training=setting.training))
-        self._ceilings: dict[tuple[str, int], dict[str, float]] = {}
+        self._proxies: dict[str, Features] = {}
+        self._ceilings: dict[tuple[str, int, int], dict[str, float]] = {}
 
     def planned(self, metrics: Sequence[str], predictors: Sequence[str], sizes: Sequence[int], splits: Sequence[int]) -> Iterator[Fit]:
         """All fits: of the predictors, and of those that any must beat.
@@ -85,8 +87,8 @@ class Fits:
         for name in predictors:  # says now what would be wrong in every fit
             if ":" in name:
                 brought(name)
-            else:
-                _check_known(name)
+            elif name != LUKASIK:
+                check_known(name)
                 features_of(name, self.setting.features, self._measurements.space)
         beaten = [MEAN, LINE] if PARAMETERS in self._measurements.space.attributes else [MEAN]
         for metric in metrics:
@@ -98,17 +100,14 @@ class Fits:
                     if size > known:
                         raise InvalidArgument(f"sizes={size} is more than the {known} architectures with {metric} to learn from.")
                     for name in predictors:
-                        _check_learns(name, size)
-                    if self.setting.intervals:
-                        _check_calibrates(predictors, calibrating_folds(data.twins.of_rows(drawn(train_side, size, number)), number))
+                        self._check(Fit(metric, name, size, number), data)
                     yield from (Fit(metric, name, size, number) for name in (*predictors, *beaten))
 
     def found(self, fit: Fit) -> Found:
         """What comes of one of them; what is not judged has no limit, and raises its errors."""
         data = self._data(fit.metric)
-        train_side = self._train_side(data, fit.split)
         function, features = self._predictor(fit, data)
-        learned, tested = drawn(train_side, fit.size, fit.split), np.flatnonzero(~train_side)
+        learned, tested = self._sides(fit, data)
         if self.setting.calibrates(fit.predictor):
             fraction = data.outputs[0].entry.unit == "fraction"
             function = calibrated(function, calibrating_folds(data.twins.of_rows(learned), fit.split), fraction=fraction)
@@ -120,13 +119,20 @@ class Fits:
             else _trusted(function, given, measured)
         )
 
-    def ceiling(self, metric: str, number: int) -> dict[str, float]:
-        """What noise allows on the test side of a split: R² with its interval, NaN where twins do not say."""
-        if (metric, number) not in self._ceilings:
-            data = self._data(metric)
-            tested = np.flatnonzero(~self._train_side(data, number))
-            self._ceilings[metric, number] = _ceiling(data, tested)
-        return self._ceilings[metric, number]
+    def ceiling(self, fit: Fit) -> dict[str, float]:
+        """What noise allows on the architectures that one is tested on: R² with its interval, NaN where twins do not say."""
+        data = self._data(fit.metric)
+        tested = self._sides(fit, data)[1]
+        key = fit.metric, fit.split, len(tested)
+        if key not in self._ceilings:
+            self._ceilings[key] = _ceiling(data, tested)
+        return self._ceilings[key]
+
+    def proxies(self, metric: str) -> Features:
+        """What `LUKASIK` learns from, of the architectures with a metric; raises NotMeasured where the store has nothing of it."""
+        if metric not in self._proxies:
+            self._proxies[metric] = proxies_of(self._measurements, self._data(metric), self.setting.dataset)
+        return self._proxies[metric]
 
     def _data(self, metric: str) -> Data:
         return self._gathered(metric, self.setting.features)
@@ -137,6 +143,28 @@ class Fits:
             raise CannotFit(f"{int((~train_side).sum())} architectures are left to test on; expected at least {FEWEST_TEST}.")
         return train_side
 
+    def _sides(self, fit: Fit, data: Data) -> tuple[np.ndarray, np.ndarray]:
+        """Which architectures one learns from, and on which it is tested: of those that all have in common, `LUKASIK` takes those with all its proxies."""
+        train_side = self._train_side(data, fit.split)
+        learned, tested = drawn(train_side, fit.size, fit.split), np.flatnonzero(~train_side)
+        if fit.predictor != LUKASIK:
+            return learned, tested
+        there = ~np.isnan(self.proxies(fit.metric).values).any(axis=1)
+        return learned[there[learned]], tested[there[tested]]
+
+    def _check(self, fit: Fit, data: Data) -> None:
+        """Raise CannotFit where a predictor does not learn from so many architectures, or is tested on too few, or has no intervals then."""
+        learned, tested = self._sides(fit, data)
+        if len(tested) < FEWEST_TEST:  # of `LUKASIK`
+            raise CannotFit(
+                f"{LUKASIK} is tested on architectures that have all of {', '.join(self.proxies(fit.metric).names)}, which are {len(tested)} of the test side of"
+                f" {fit.metric}; expected at least {FEWEST_TEST}: leave it out."
+            )
+        if ":" not in fit.predictor:
+            check_learns(fit.predictor, fit.size, len(learned))
+        if self.setting.intervals:
+            check_calibrates(fit.predictor, calibrating_folds(data.twins.of_rows(learned), fit.split))
+
     def _predictor(self, fit: Fit, data: Data) -> tuple[Predictor, np.ndarray]:
         """What is called, and the features of all architectures: of the parameters theirs, of a kind of the package those that it reads besides."""
         if ":" in fit.predictor:
@@ -146,40 +174,11 @@ class Fits:
         if fit.predictor == LINE:
             archs, attribute = self._measurements.lookup.archs(data.kind), self._measurements.space.attributes[PARAMETERS]
             return line, np.array([[attribute(archs[row])] for row in data.rows], np.float64)
+        if fit.predictor == LUKASIK:
+            names, values = self.proxies(fit.metric)
+            return ours(KIND, names), values
         own = self._gathered(fit.metric, features_of(fit.predictor, self.setting.features, self._measurements.space))
         return ours(fit.predictor, own.names), own.features[np.isin(own.rows, data.rows)]
-
-
-def _check_known(name: str) -> None:
-    if name not in KINDS:
-        raise InvalidArgument(
-            f"{name!r} is not a kind of surrogate.{nearest(name, KINDS)} Known: {', '.join(KINDS)}; your own is module:name."
-        )
-
-
-def _check_learns(name: str, size: int) -> None:
-    if ":" not in name and size < kind_of(name).fewest_rows:
-        raise CannotFit(
-            f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, not from {size}; name larger sizes, or"
-            " leave this kind out."
-        )
-
-
-def _check_calibrates(names: Sequence[str], fold: np.ndarray) -> None:
-    """Raise CannotFit unless each kind of the package learns from what a fold leaves, and what is in folds supports intervals."""
-    size, calibrating = len(fold), int((fold >= 0).sum())
-    if calibrating < fewest(LEVEL):
-        raise CannotFit(
-            f"of {size} architectures to learn from, {calibrating} can calibrate intervals, as they are neither constant nor for development; intervals of {LEVEL:.0%} take"
-            f" {fewest(LEVEL)} or more: name larger sizes, or leave out intervals."
-        )
-    left = size - int(np.bincount(fold[fold >= 0]).max())
-    for name in names:
-        if ":" not in name and left < kind_of(name).fewest_rows:
-            raise CannotFit(
-                f"a surrogate of kind {name!r} learns from {kind_of(name).fewest_rows} architectures or more, and of {size} some fold leaves {left} when it is left"
-                " out to calibrate intervals; name larger sizes, or leave out this kind or intervals."
-            )
 
 
 def fit_all(

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from robbench.arguments import checked_count, checked_seed, options_checked
 from robbench.bench import RobBench
+from robbench.errors import CannotFit, NotMeasured
 from robbench.judge.asking import clean_and_robust, trainings_of
 from robbench.judge.calling import Faults, ending_in_workers, guarding
 from robbench.judge.figures import Dots, Lines
 from robbench.judge.fitting import LEVEL
 from robbench.judge.intervals import FOLDS
 from robbench.judge.keeping import kept_in
-from robbench.judge.learning import Fits, Setting, fit_all
+from robbench.judge.learning import MEAN, Fits, Setting, fit_all
+from robbench.judge.lukasik import LUKASIK, has_published, is_partly, said
 from robbench.judge.methods import source_of
 from robbench.judge.report import Report, Section, made_by
 from robbench.judge.scoring import HANGING
@@ -35,7 +37,7 @@ def judge_predictor(
     *,
     metrics: Sequence[str] = (),
     features: str = "structure",
-    beside: Sequence[str] = BESIDE,
+    beside: Sequence[str] | None = None,
     sizes: Sequence[int] = (),
     splits: int = 3,
     intervals: bool = False,
@@ -51,10 +53,11 @@ def judge_predictor(
 
     Arguments:
         bench: what was measured.
-        method: ``module:name`` of a class, function or object (see `robbench.judge.fitting.brought`), or a kind of surrogate of the package.
+        method: ``module:name`` of a class, function or object (see `robbench.judge.fitting.brought`), or a kind of surrogate of the package, or
+            ``"lukasik2023"``: see `robbench.judge.lukasik`.
         metrics: with their levels; clean accuracy, every attack and the mean over corruptions if left out.
         features: what is learned from; see `robbench.surrogates.features`.
-        beside: kinds of surrogates.
+        beside: kinds of surrogates, and ``"lukasik2023"``; if left out, `BESIDE`, and the latter where the store has the published ones of its proxies.
         sizes: numbers of architectures to learn from; those of `SIZES` that there are if left out.
         splits: how many splits by groups of twins; of each, every predictor learns from the same architectures, and is tested on the same.
         intervals: whether the package's kinds, the mean and the parameters give intervals, too, to compare with those of what is brought; each then is fitted
@@ -72,6 +75,7 @@ def judge_predictor(
 
     Raises:
         CannotFit: too few architectures, or a size from which a kind does not learn, or has no intervals; otherwise as `robbench.surrogates.fit`.
+        NotMeasured: ``"lukasik2023"`` was named, and the store has none of its proxies.
         InvalidArgument: a size beyond the training side, a method or number that is none, a kind of surrogate that the space has not the features for, or a folder
             that keeps fits of another setting.
         MethodFailed: a worker's process ended in a fit.
@@ -83,10 +87,11 @@ def judge_predictor(
     names = list(dict.fromkeys(map(spelled, metrics))) or clean_and_robust(bench, training)
     setting = Setting(bench.path, dataset or bench.default_dataset, training, features, method, limit, intervals)
     fits = Fits(bench, setting)
-    predictors = list(dict.fromkeys((method, *beside)))
+    numbers = range(checked_seed(seed), seed + splits)
+    predictors = list(dict.fromkeys((method, *(_beside(fits, names, sizes, numbers) if beside is None else beside))))
     made = made_by(bench, seed, dataset=setting.dataset, training=training, features=features)
     kept = kept_in(keep, made | {"limit": limit}, predictors)
-    which = list(fits.planned(names, predictors, sizes, range(checked_seed(seed), seed + splits)))
+    which = list(fits.planned(names, predictors, sizes, numbers))
     faults, asked, hanging = Faults(), 0, 0
     records: list[dict[str, Any]] = []
     with guarding(bench.path, faults), ending_in_workers(predictors), processes(workers) if workers > 1 else nullcontext() as executor:
@@ -100,15 +105,34 @@ def judge_predictor(
                 faults.note(what, ", ".join(filter(None, (example, f"of {fit.metric} from {fit.size} architectures"))))
                 hanging += what.startswith("was still")
             if one["scores"]:
-                records.append(fit._asdict() | one["scores"] | fits.ceiling(fit.metric, fit.split) | one["took"])
+                records.append(fit._asdict() | one["scores"] | fits.ceiling(fit) | one["took"])
     measured = trainings_of(bench, names, setting.dataset, training)
     options = {"splits": splits, "intervals": intervals or None, "limit": limit}
     made = {"method": method, "method_sha256": source_of(method), **options, **made, "training": measured}
-    sections = tuple(_sections(records, intervals)) if records else ()
-    return Report("predictor", method, _summary(method, records, asked), faults.of(asked), sections, made)
+    on = _judged_on(records)
+    about = said({metric: fits.proxies(metric).names for metric in names}, on) if on else None
+    sections = tuple(_sections(records, intervals, about)) if records else ()
+    return Report("predictor", method, _summary(method, records, asked, partly=is_partly(on)), faults.of(asked), sections, made)
 
 
-def _sections(records: Sequence[dict[str, Any]], intervals: bool) -> list[Section]:
+def _beside(fits: Fits, metrics: Sequence[str], sizes: Sequence[int], splits: Sequence[int]) -> tuple[str, ...]:
+    """What is beside a predictor if nobody says it: a paper's, too, where the store has all of it that was published, and enough architectures have that."""
+    try:
+        if not all(has_published(fits.proxies(metric).names) for metric in metrics):
+            return BESIDE
+        list(fits.planned(metrics, [LUKASIK], sizes, splits))
+    except (NotMeasured, CannotFit):
+        return BESIDE
+    return (*BESIDE, LUKASIK)
+
+
+def _judged_on(records: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Of each fit of `LUKASIK`: on how many architectures it was judged, and on how many the others were."""
+    all_of = {(record["metric"], record["split"]): record["n"] for record in records if record["predictor"] == MEAN}
+    return [(record["n"], all_of[record["metric"], record["split"]]) for record in records if record["predictor"] == LUKASIK]
+
+
+def _sections(records: Sequence[dict[str, Any]], intervals: bool, about: str | None) -> list[Section]:
     """Means over the splits, with the least and the greatest R² and interval score."""
     import pandas as pd
 
@@ -122,8 +146,9 @@ def _sections(records: Sequence[dict[str, Any]], intervals: bool) -> list[Sectio
     table = curves.reset_index()
     largest: pd.DataFrame = table[table["size"] == table["size"].max()].reset_index(drop=True)
     known = largest[largest["coverage"].notna()].reset_index(drop=True)
+    says = SCORES_SAYS if about is None else f"{SCORES_SAYS}\n\n{about}"
     return [
-        Section("scores", SCORES_SAYS, largest, ("metric", "predictor", "size", *SCORED, "seconds"), figure=SCORES),
+        Section("scores", says, largest, ("metric", "predictor", "size", *SCORED, "seconds"), figure=SCORES),
         *([_intervals(known, intervals)] if len(known) else []),
         Section("learning curves", CURVES_SAYS, table, ("metric", "predictor"), ("size", "r2"), figure=CURVES),
     ]
@@ -134,12 +159,12 @@ def _intervals(table: pd.DataFrame, calibrated: bool) -> Section:
     return Section("intervals", f"{INTERVALS_SAYS}\n\n{CALIBRATED_SAYS if calibrated else OWN_SAYS}", table, shown, figure=INTERVALS)
 
 
-def _summary(method: str, records: Sequence[dict[str, Any]], asked: int) -> tuple[str, ...]:
+def _summary(method: str, records: Sequence[dict[str, Any]], asked: int, *, partly: bool) -> tuple[str, ...]:
     judged = sum(record["predictor"] == method for record in records)
-    said = [f"{judged} of {asked} fits gave predictions."]
-    if judged:
-        said.append(ahead(method, records))
-    return tuple(said)
+    sentences = [f"{judged} of {asked} fits gave predictions."]
+    if judged and not (partly and method == LUKASIK):
+        sentences.append(ahead(method, [record for record in records if not (partly and record["predictor"] == LUKASIK)]))
+    return tuple(sentences)
 
 
 def ahead(method: str, records: Sequence[dict[str, Any]]) -> str:
