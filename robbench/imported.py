@@ -33,7 +33,9 @@ def module_of(spec: str) -> tuple[ModuleType, str]:
         ) from error
     except (ImportError, SyntaxError) as error:
         raise InvalidArgument(f"{spec!r} cannot be imported ({error}).") from error
-    except (Exception, SystemExit) as error:  # of the module's own
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of the module's own
         raise InvalidArgument(
             f"{spec!r} cannot be imported: its module raised {type(error).__name__}: {error}".rstrip(": ") + "."
         ) from error

@@ -18,6 +18,8 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"\bask for one architecture with query\(\)", "ask for one architecture with robbench query"),
     (r"`metrics\(\)` lists", "`robbench info` lists"),
     (r"search oracle\.subset\(\), the measured ones, or make the oracle with missing='nan', which ranks the others last\.", "name others."),
+    (r", or None for no limit\.", "."),
+    (r"\blimit=None judges without one\.", "from Python one can judge without."),
 )
 """What a message says to who writes Python, and what it says here."""
 

@@ -101,16 +101,16 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
     """What a function returns.
 
     Raises:
-        MethodFailed: it raised an error, ended the process (`SystemExit`), or was still at work after so many seconds.
+        MethodFailed: it raised an error of any kind but KeyboardInterrupt, which is the user's, or was still at work after so many seconds.
         InvalidArgument: as `limited`.
     """
     try:
         with aside(), limited(limit):
             try:
                 return function(*arguments)
-            except MethodFailed:
+            except (MethodFailed, TimedOut, KeyboardInterrupt):
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:  # what asyncio cancels is no Exception, nor is what ends a process
                 raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
     except TimedOut as error:
         if limit is None:  # it is the time of a call around this one

@@ -49,7 +49,9 @@ class Method:
         try:
             with aside():
                 made = found() if isinstance(found, type) else found
-        except (Exception, SystemExit) as error:  # of the class's own
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the class's own
             raise InvalidArgument(f"{self.spec} cannot be made without arguments: {type(error).__name__}: {error}.") from error
         if not callable(made):
             raise InvalidArgument(f"{self.spec} is of type {type(made).__name__}, which cannot be called; expected a function.")

@@ -91,6 +91,16 @@ def test_what_is_not_there_is_refused(run: Run, store: Path) -> None:
     assert "leave it out to score all of them" in refusal(run("judge", "proxy", "brought:convolutions", "--store", store, "--sample", 5000))
 
 
+def test_a_limit_is_spoken_of_as_it_is_given(run: Run, store: Path) -> None:
+    asked = ("--store", store, "--limit", 0)
+    proxy = refusal(run("judge", "proxy", "brought:convolutions", *asked))
+    search = refusal(run("judge", "search", "brought:search", "--beside", "random", "--objective", "clean", *asked))
+    predictor = refusal(run("judge", "predictor", "ridge", "--beside", "ridge", "--size", 50, *asked))
+    for said in (proxy, search, predictor):
+        assert "--limit 0.0 is not a time; expected seconds, more than 0 and at most" in said
+        assert "None" not in said
+
+
 def test_a_search(run: Run, store: Path) -> None:
     asked = (
         "judge",

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -13,6 +14,9 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from robbench.cli import main
+from robbench.cli.wording import worded
+from robbench.errors import InvalidArgument
+from robbench.judge.calling import called
 from robbench.search import ALGORITHMS
 from tests.cli.running import ARCH, Run, answer, refusal
 
@@ -35,6 +39,14 @@ def test_errors_speak_of_options(arguments: list[str], said: str, run: Run, few_
     error = refusal(run(*arguments, "--store", few_store))
     assert said in error
     assert not re.search(r"\b(directions|training|seed|budget|threshold|missing|level|images)=|eps=…|query\(\)|metrics\(\)", error), error
+
+
+def test_no_error_of_a_limit_speaks_of_none() -> None:
+    with ThreadPoolExecutor(1) as other, pytest.raises(InvalidArgument, match="limit=None judges without one") as caught:
+        other.submit(called, 60, int).result()
+    assert worded(str(caught.value), main.get_command(click.Context(main), "judge")) == (
+        "a time limit needs the main thread, on a system with POSIX signals; from Python one can judge without."
+    )
 
 
 def completed(*words: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -54,6 +55,51 @@ def test_who_ends_late_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_time_is_refused(limit: float) -> None:
     with pytest.raises(InvalidArgument, match=r"is not a time; expected seconds, more than 0 and at most"):
         called(limit, int)
+
+
+class Ended(BaseException):
+    """Of a method's own."""
+
+
+def raising(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), Ended("no"), asyncio.CancelledError("no"), GeneratorExit("no"), SystemExit("no")])
+@pytest.mark.parametrize("limit", [None, 60])
+def test_whatever_a_method_raises_is_named(error: BaseException, limit: float | None) -> None:
+    with pytest.raises(MethodFailed) as caught:
+        called(limit, raising, error)
+    assert (caught.value.kind, caught.value.message) == (f"raised {type(error).__name__}", "no")
+
+
+def test_who_interrupts_ends_the_judge_and_not_the_method() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        called(60, raising, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        _ = Method("tests.judge.test_calling:Interrupted").function
+
+
+class Interrupted:
+    def __init__(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Unmade:
+    def __init__(self) -> None:
+        raise Ended("no licence")
+
+
+def test_what_ends_while_it_is_made_or_imported_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidArgument, match=r"test_calling:Unmade cannot be made without arguments: Ended: no licence\."):
+        _ = Method("tests.judge.test_calling:Unmade").function
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cancelled.py").write_text("import asyncio\nraise asyncio.CancelledError('no licence')\n")
+    (tmp_path / "stopped.py").write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(InvalidArgument, match=r"its module raised CancelledError: no licence\."):
+        _ = Method("cancelled:score").found
+    with pytest.raises(KeyboardInterrupt):
+        _ = Method("stopped:score").found
 
 
 def test_what_a_method_prints_does_not_stand_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:

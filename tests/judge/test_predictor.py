@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,16 @@ class Everything(Mean):
 class Broken(Mean):
     def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
         raise MemoryError("too many features")
+
+
+class Cancelled(Mean):
+    def fit(self, features: np.ndarray, y: np.ndarray) -> Any:
+        raise asyncio.CancelledError
+
+
+class Leaving(Mean):
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        sys.exit(3)
 
 
 class Short(Mean):
@@ -195,6 +207,8 @@ class Half(Mean):
 
 FAULTS = {
     "Broken": "raised MemoryError",
+    "Cancelled": "raised CancelledError",
+    "Leaving": "raised SystemExit",
     "Short": "predict returned another number of values than of architectures",
     "Silent": "predicted NaN, or infinite values",
     "Reversed": "gave intervals that hold nothing",
