@@ -111,6 +111,8 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
             except (MethodFailed, TimedOut, KeyboardInterrupt):
                 raise
             except BaseException as error:  # what asyncio cancels is no Exception, nor is what ends a process
+                if isinstance(error, BaseExceptionGroup) and error.subgroup(TimedOut) is not None:
+                    raise TimedOut from error
                 raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
     except TimedOut as error:
         if limit is None:  # it is the time of a call around this one

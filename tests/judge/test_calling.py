@@ -73,6 +73,19 @@ def test_whatever_a_method_raises_is_named(error: BaseException, limit: float | 
     assert (caught.value.kind, caught.value.message) == (f"raised {type(error).__name__}", "no")
 
 
+def test_who_hangs_in_a_group_of_tasks_hangs() -> None:
+    async def hanging() -> None:
+        while True:
+            pass
+
+    async def grouped() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(hanging())
+
+    with pytest.raises(MethodFailed, match=r"^was still at work after 0\.02 s$"):
+        called(0.02, asyncio.run, grouped())
+
+
 def test_who_interrupts_ends_the_judge_and_not_the_method() -> None:
     with pytest.raises(KeyboardInterrupt):
         called(60, raising, KeyboardInterrupt())
