@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from robbench import RobBench
-from robbench.errors import InvalidArgument, NotMeasured, UnknownMetric
+from robbench.errors import CannotFit, InvalidArgument, NotMeasured, UnknownMetric
 from robbench.judge import Report, judge_search, searching
 from robbench.judge.keeping import SETTING
 from robbench.judge.methods import checksum
@@ -178,6 +178,9 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_run(judged: RobBenc
             card(twice)
     with pytest.raises(NotMeasured, match=r"training_seconds.*not in toy\.h5"):
         card([judged, toy], objectives=["training_seconds"], keep=tmp_path / "kept")
+    write_toy_store(tmp_path / "alone.h5", TOY.members[-1:])
+    with pytest.raises(CannotFit, match=r"noise needs twins that were measured apart, and there are none in alone\.h5"):
+        card([judged, RobBench(tmp_path / "alone.h5")], noise="twin")
     with pytest.raises(UnknownMetric, match="'synflo' is not a metric"):
         card([judged, toy], proxy="synflo")
     for wrong in ([], [judged, judged.path]):
