@@ -1,6 +1,6 @@
 """The stores that searches are judged on: what is run on each, and what each is called where there are several.
 
-parts_of([RobBench("jung2023.h5"), RobBench("darts.h5")], …)     a Part each, called jung2023.h5 and darts.h5
+named([RobBench("mine/all.h5"), RobBench("theirs/all.h5"), RobBench("darts.h5")])     as mine/all.h5, theirs/all.h5 and darts.h5
 """
 
 from __future__ import annotations
