@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robbench.bench import RobBench
-from robbench.cli.options import Function, dataset_options, examples, json_option, store_option
+from robbench.cli.options import TABLE_IMPORTED, Function, dataset_options, examples, json_option, store_option, stores_option
 from robbench.errors import InvalidArgument, UnknownMetric
 
 if TYPE_CHECKING:
@@ -102,9 +102,16 @@ def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator
     return _proxies(RobBench(store), what, **options)
 
 
-@judge.command(epilog=examples("judge search local --objective clean --beside random --budget 20 --runs 2"))
+@judge.command(
+    epilog=examples(
+        "judge search local --objective clean --beside random --budget 20 --runs 2",
+        *TABLE_IMPORTED,
+        "copy digits.h5",
+        "judge search local --store digits.h5 --store mine.h5 --objective clean --beside random --budget 20 --runs 2",
+    )
+)
 @click.argument("what")
-@store_option
+@stores_option
 @click.option(
     "--objective",
     "objectives",
@@ -122,14 +129,16 @@ def proxy(what: tuple[str, ...], store: Path | None, **options: Any) -> Iterator
 @keep_option
 @seed_option
 @reporting
-def search(what: str, store: Path | None, dataset: str | None, beside: tuple[str, ...], **options: Any) -> Iterator[Report]:
+def search(what: str, stores: tuple[Path, ...], dataset: str | None, beside: tuple[str, ...], **options: Any) -> Iterator[Report]:
     """How near a search comes to the best: robbench judge search mine:search; robbench judge search evolution --noise twin.
 
-    WHAT is module:name of a function of an oracle, a space and a generator, or one of the package's own algorithms; all start from the same seeds.
+    WHAT is module:name of a function of an oracle, a space and a generator, or one of the package's own algorithms; all start from the same seeds.  On several
+    stores, whatever their spaces, it is judged on each.
     """
     from robbench.judge import judge_search
 
-    yield judge_search(RobBench(store, dataset=dataset), what, beside=beside or None, progress=True, **options)
+    benches = [RobBench(store, dataset=dataset) for store in stores or (None,)]
+    yield judge_search(benches, what, beside=beside or None, progress=True, **options)
 
 
 @judge.command(epilog=examples("judge predictor ridge --metric clean --beside lukasik2023 --size 100 --splits 1"))

@@ -46,6 +46,26 @@ def store_option(function: Function) -> Function:
     )(function)
 
 
+class _OneStore(click.Path):
+    """A store's file; the environment names one, whatever letters are in its path."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
+
+def stores_option(function: Function) -> Function:
+    """--store, as often as there are stores, or the environment's ROBBENCH_STORE."""
+    return click.option(
+        "--store",
+        "stores",
+        multiple=True,
+        envvar="ROBBENCH_STORE",
+        show_envvar=True,
+        type=_OneStore(path_type=Path),
+        help="The store to ask; else the embedded one.  May be given again, for several stores.",
+    )(function)
+
+
 def dataset_options(function: Function) -> Function:
     """--dataset and --training."""
     for option in (

@@ -11,7 +11,9 @@ report.section("ranking"), report.faults, report.json(), report.markdown()
     ranking.py       rank statistics of many resamples at once
     gains.py         what a score adds to a predictor
     search.py        the report card of a search
+    stores.py        the stores that it is judged on
     searching.py     its runs, and what their queries were worth
+    standing.py      where it stands among others
     significance.py  whether searches differ by more than luck
     watched.py       one run: an oracle that can be asked and read, and nothing else
     predictor.py     the report card of a predictor

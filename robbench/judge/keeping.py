@@ -4,6 +4,7 @@ FOLDER/
     setting.json                          {"setting": {"store_sha256": …, "seed": 0, …}, "methods": {"mine:search": checksum of mine.py}}
     random pgd@1-255 3 0f8d6c2151b1d8a4.json      {"of": ["random", "pgd@1/255", 3], "found": {…}}: one run
     scores of mine-score 8a1c….jsonl              the same of one call of a proxy, a line each
+    418f55bdc958fbb3/                             instead of all that, where there are several stores: such a folder of each, by its checksum
 
 kept = kept_in(Path("FOLDER"), {"store_sha256": …, "seed": 0}, ["mine:search"])
 kept.done(("random", "pgd@1/255", 3), function)     what function() returns, now or in an earlier sitting
@@ -120,6 +121,26 @@ def kept_in(folder: Path | None, setting: Mapping[str, Any], methods: Sequence[s
             raise InvalidArgument(f"{folder} holds other files; name a new folder to keep results in, or one that has some.")
         _write(folder / SETTING, {"setting": here, "methods": files})
     return Kept(folder)
+
+
+def kept_in_each(folder: Path | None, settings: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> list[Kept]:
+    """The results of several stores: a folder in the folder each, which is called as the store's checksum; those of one are in the folder itself.
+
+    Arguments:
+        folder: as for `kept_in`.
+        settings: of each store its setting, which has a ``store_sha256``, and the methods, as for `kept_in`.
+
+    Raises:
+        InvalidArgument: as `kept_in`; or the folder has files of its own, such as results of one store.
+    """
+    if folder is None or len(settings) == 1:
+        return [kept_in(folder, *one) for one in settings]
+    with _writing(folder):
+        if folder.exists() and not all(path.is_dir() for path in folder.iterdir()):
+            raise InvalidArgument(
+                f"{folder} holds results of one store, or other files; name a new folder to keep those of several stores in."
+            )
+    return [kept_in(folder / setting["store_sha256"], setting, methods) for setting, methods in settings]
 
 
 @contextmanager

@@ -30,6 +30,11 @@ class Lookup:
         """For each kind of row, what was looked up, as it was written → its row: the first look-up parses, later ones are a dict's."""
         self._of_index: dict[int, Any] = {}
 
+    @property
+    def file_name(self) -> str:
+        """The store's, for messages."""
+        return self._store.file_name
+
     def parse(self, arch: Architecture) -> Any:
         """The architecture that is meant.
 

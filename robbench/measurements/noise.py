@@ -58,7 +58,7 @@ class TwinNoise:
                 f"noise is of accuracies, all measured once a class or all once an exact architecture; the objectives are {given}."
             )
         values = np.stack([column.values for column in noisy.values()], axis=1)
-        means, self._differences = differences(values, twin_groups(lookup.space, lookup.archs(rows.pop())))
+        means, self._differences = differences(values, twin_groups(lookup.space, lookup.archs(rows.pop())), lookup.file_name)
         self._means = means[:, 0]
 
     def added(self, values: list[float], identity: Hashable, training: int) -> list[float]:
@@ -89,12 +89,13 @@ def twin_groups(space: SearchSpace[Any], archs: Sequence[Any]) -> np.ndarray:
     return np.array(Groups.of(map(space.twin_key, archs)).group, np.intp)
 
 
-def differences(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def differences(values: np.ndarray, groups: np.ndarray, store: str = "the store") -> tuple[np.ndarray, np.ndarray]:
     """How far measurements are from the mean of their group of twins, scaled so that their variance is that of one measurement.
 
     Arguments:
         values: ``(archs, metrics)``; architectures with a NaN are left out.
         groups: ``(archs,)``: the group of functional twins of each.
+        store: what a message calls where they are from.
 
     Returns:
         The means of the groups and the differences, both ``(measurements with a twin, metrics)``, in the order of the first metric's mean.
@@ -108,7 +109,7 @@ def differences(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.
     np.add.at(total, group, values)
     repeated = count[group] > 1
     if not repeated.any():
-        raise CannotFit("noise needs twins that were measured apart, and there are none in the store.")
+        raise CannotFit(f"noise needs twins that were measured apart, and there are none in {store}.")
     size, mean = count[group][repeated, np.newaxis], (total / count[:, np.newaxis])[group][repeated]
     order = np.argsort(mean[:, 0], kind="stable")
     return mean[order], ((values[repeated] - mean) * np.sqrt(size / (size - 1)))[order]

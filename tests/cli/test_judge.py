@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,32 @@ def test_a_search(run: Run, store: Path) -> None:
     said = json.loads(answer(run(*asked, "--json")))
     assert said["made"] | {"seed": 0, "runs": 5, "budget": 10} == said["made"]
     assert [one["queries"] for one in said["sections"]["curves"]] == [1, 2, 5, 10] * 2
+
+
+def test_a_search_on_several_stores(run: Run, store: Path, tmp_path: Path) -> None:
+    rows = Rows.of(DARTS, [DARTS.sample(np.random.default_rng(seed)) for seed in range(20)])
+    extend(tmp_path / "darts.h5", rows, [array("other standard clean accuracy", np.linspace(0.5, 0.9, len(rows.classes)))])
+    asked = ("judge", "search", "brought:search", "--objective", "clean", "--beside", "random", "--budget", 5, "--runs", 2)
+    both = (*asked, "--store", "judged.h5", "--store", "darts.h5")
+    said = json.loads(answer(run(*both, "--json")))
+    assert [(one["store"], one["path"], one["space"], one["dataset"]) for one in said["sections"]["stores"]] == [
+        ("judged.h5", "judged.h5", "nb201", "made"),
+        ("darts.h5", "darts.h5", "darts", "other"),
+    ]
+    assert "darts.h5   clean      brought:search" in answer(run(*both))
+    assert refusal(run(*both, "--dataset", "made", "--keep", "kept")) == (
+        "Error: NotMeasured: dataset 'made' is not in darts.h5; it holds other.\n"
+    )
+    assert "brought.py is not an HDF5 file; expected a store" in refusal(run(*both, "--store", "brought.py", "--keep", "kept"))
+    shutil.copy(store, "copied.h5")
+    assert "judged.h5 and copied.h5 are the same store" in refusal(run(*both, "--store", "copied.h5", "--keep", "kept"))
+    assert not Path("kept").exists()
+
+
+def test_the_environment_names_one_store_whatever_is_in_its_name(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBBENCH_STORE", str(store.rename("judged:by me.h5")))
+    asked = ("judge", "search", "random", "--objective", "clean", "--beside", "random", "--budget", 5, "--runs", 1, "--json")
+    assert json.loads(answer(run(*asked)))["made"]["store"] == "judged:by me.h5"
 
 
 def test_a_report_is_written_as_its_name_says_and_goes_on_from_what_is_kept(run: Run, store: Path, tmp_path: Path) -> None:
