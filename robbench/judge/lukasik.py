@@ -5,12 +5,16 @@ proxies_of(measurements, data, "cifar10")     those that the store has: (n, prox
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from robbench.errors import NotMeasured
 from robbench.measurements.measurements import Measurements
+from robbench.measurements.metrics import Metric
+from robbench.measurements.question import UNTRAINED, Question
+from robbench.measurements.tables import held_proxies
 from robbench.spaces.space import Features
 from robbench.surrogates import features as feature_sets
 from robbench.surrogates.fitting import Data
@@ -34,32 +38,36 @@ PUBLISHED = (
     "zen",
 )
 """Of the paper's proxies, those of NAS-Bench-Suite-Zero."""
-OTHERS = (("jacob_fro_10x256", "jacob_fro"), ("hessian_10x256", "hessian"))
-"""Those of Jung et al. (2023), whose values were not published: as they measured them, and as they are cheaper; a store's first counts."""
+PROXIES = (*((name,) for name in PUBLISHED), ("jacob_fro_10x256", "jacob_fro"), ("hessian_10x256", "hessian"))
+"""All fifteen.  The last two are those of Jung et al. (2023), whose values were not published: as they measured them, or else as is cheaper."""
 SHARE = 0.5
 """Of the architectures, how many must have a proxy, or it counts as one that the store has not."""
 
 
 def proxies_of(measurements: Measurements, data: Data, dataset: str) -> Features:
-    """The paper's proxies, as far as a store has them, of the architectures of some data: ``(n, proxies)``, NaN where one was not measured.
+    """The paper's proxies, as far as a store has them, of the architectures of some data: ``(n, proxies)``, NaN where one is not known.
 
     A proxy that is itself to be predicted is none of them.
 
     Raises:
         NotMeasured: the store has none.
     """
-    names, values = feature_sets.proxies(measurements, dataset)
-    archs, lookup = measurements.lookup.archs(data.kind), measurements.lookup
-    values = values[[lookup.row("exact", archs[row]) for row in data.rows]]
-    many = {name for name, share in zip(names, np.isfinite(values).mean(axis=0), strict=True) if share >= SHARE}
-    many -= {metric.name for metric in data.outputs}
-    ours = [name for names in _alternatives() for name in [one for one in names if one in many][:1]]
-    if not ours:
+    lookup, predicted = measurements.lookup, {metric.name for metric in data.outputs}
+    archs = lookup.archs(data.kind)
+    exact = [lookup.row("exact", archs[row]) for row in data.rows]
+    there = {}
+    for name in set(itertools.chain(*PROXIES)).intersection(held_proxies(measurements, dataset)) - predicted:
+        column = measurements.measured(Question(Metric(name, None, "value"), dataset, UNTRAINED))
+        values = feature_sets.values_of_exact(measurements, column)[exact]
+        if np.isfinite(values).mean() >= SHARE:
+            there[name] = np.where(np.isfinite(values), values, np.nan)
+    found = [name for alternatives in PROXIES for name in [one for one in alternatives if one in there][:1]]
+    if not found:
         raise NotMeasured(
-            f"{measurements.store.file_name} holds none of the proxies that {LUKASIK} learns from, or of fewer than half of the architectures that have"
+            f"{measurements.store.file_name} holds none of the proxies of {dataset} that {LUKASIK} learns from, or of fewer than half of the architectures that have"
             f" {', '.join(map(str, data.outputs))}: {', '.join(PUBLISHED)}. `robbench import nbsuite_zero` brings them; otherwise leave {LUKASIK} out."
         )
-    return Features(tuple(ours), values[:, [names.index(name) for name in ours]])
+    return Features(tuple(found), np.stack([there[name] for name in found], axis=1))
 
 
 def has_published(names: Sequence[str]) -> bool:
@@ -97,12 +105,8 @@ def _rows(judged: Sequence[tuple[int, int]]) -> str:
 
 
 def _counted(names: Sequence[str]) -> str:
-    missing = [alternatives[-1] for alternatives in _alternatives() if not set(alternatives) & set(names)]
+    missing = [alternatives[-1] for alternatives in PROXIES if not set(alternatives) & set(names)]
     return f"{len(names)}: {', '.join(names)}" + (f"; and not {', '.join(missing)}" if missing else "")
-
-
-def _alternatives() -> list[tuple[str, ...]]:
-    return [*((name,) for name in PUBLISHED), *OTHERS]
 
 
 WHAT = (

@@ -90,7 +90,7 @@ def proxies(measurements: Measurements, dataset: str) -> Features:
                     f"the proxy {name} of {dataset} is missing for every architecture; leave it out of the store, or measure it."
                 )
             names.append(name)
-            values.append(_of_exact(measurements, column))
+            values.append(values_of_exact(measurements, column))
     if not names:
         raise NotMeasured(
             f"{store.file_name} holds no proxies of {dataset}, which the features 'proxies' are made of;"
@@ -127,7 +127,7 @@ def table(text: str, measurements: Measurements, dataset: str, training: str | N
     columns = known(measurements, text, dataset, training)
     measured = [proxies(measurements, dataset)] if PROXIES in sets else []
     of_exact = bool(measured) or any(column.rows == "exact" for column in columns)
-    measured += [Features((str(column.question.metric),), _of_exact(measurements, column)[:, np.newaxis]) for column in columns]
+    measured += [Features((str(column.question.metric),), values_of_exact(measurements, column)[:, np.newaxis]) for column in columns]
     equal = np.arange(len(group)) if of_exact else lookup.class_of if columns else group
     _, first, row_of = np.unique(equal, return_index=True, return_inverse=True)
     parts = [part._replace(values=part.values[group[first]]) for part in _structure(space, text, archs)]
@@ -159,7 +159,7 @@ def _told_apart(measurements: Measurements) -> tuple[Sequence[Any], np.ndarray]:
     return [exact[position] for position in twins.representative], np.array(twins.group, np.intp)
 
 
-def _of_exact(measurements: Measurements, column: Column) -> np.ndarray:
+def values_of_exact(measurements: Measurements, column: Column) -> np.ndarray:
     """The values of every exact architecture of a store: ``(exact,)``."""
     return column.values[measurements.lookup.class_of] if column.rows == "class" else column.values
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -149,18 +150,25 @@ def test_who_is_ahead_is_said_among_those_that_are_tested_on_the_same(whole: Rob
 
 
 def test_it_is_refused_where_there_is_nothing_to_learn_from_or_to_test_on(tmp_path: Path, lacking: RobBench) -> None:
-    with pytest.raises(NotMeasured, match="holds no proxies of made"):
+    with pytest.raises(NotMeasured, match="holds none of the proxies of made that lukasik2023 learns from"):
         card(store(tmp_path / "none.h5", ()), beside=[LUKASIK])
     few = np.arange(len(EXACT)) % 4 > 0
-    with pytest.raises(
-        NotMeasured, match="holds none of the proxies that lukasik2023 learns from, or of fewer than half of the architectures"
-    ):
+    with pytest.raises(NotMeasured, match="or of fewer than half of the architectures that have clean: epe_nas, fisher"):
         card(store(tmp_path / "few.h5", PUBLISHED, few), beside=[LUKASIK])
     with pytest.raises(
         CannotFit, match=r"lukasik2023 learns from 10 architectures or more, not from \d, which is how many of 10 have all its proxies"
     ):
         card(lacking, beside=[LUKASIK], sizes=[10])
     assert LUKASIK not in rows(card(lacking, sizes=[10]))
+
+
+def test_a_proxy_that_few_architectures_have_is_not_learned_from(tmp_path: Path, whole: RobBench) -> None:
+    path = Path(shutil.copy(whole.path, tmp_path / "rare.h5"))
+    rare = np.where(np.arange(len(EXACT)) % 4 > 0, np.nan, 1.0)
+    extend(path, ROWS, [array("made untrained hessian value", rare, rows="exact", unit="1")])
+    with_it, without_it = card(RobBench(path), beside=[LUKASIK]), card(whole, beside=[LUKASIK])
+    assert with_it.sections[0].says == without_it.sections[0].says
+    assert rows(with_it) == rows(without_it)
 
 
 def test_a_proxy_that_is_to_be_predicted_is_not_learned_from(whole: RobBench) -> None:
