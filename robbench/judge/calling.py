@@ -106,18 +106,24 @@ def called(limit: float | None, function: Callable[..., Any], *arguments: Any) -
     """
     try:
         with aside(), limited(limit):
-            try:
-                return function(*arguments)
-            except (MethodFailed, TimedOut, KeyboardInterrupt):
-                raise
-            except BaseException as error:  # what asyncio cancels is no Exception, nor is what ends a process
-                if isinstance(error, BaseExceptionGroup) and error.subgroup(TimedOut) is not None:
-                    raise TimedOut from error
-                raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
+            return next(_apart(function, arguments))
     except TimedOut as error:
         if limit is None:  # it is the time of a call around this one
             raise
         raise MethodFailed(f"was still at work after {limit:g} s", "") from error
+
+
+def _apart(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[Any]:
+    """What a function returns, once.  A generator has a state of its own for errors that are being handled, and what is interrupted between two lines leaves one there."""
+    try:
+        found = function(*arguments)
+    except (MethodFailed, TimedOut, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # what asyncio cancels is no Exception, nor is what ends a process
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(TimedOut) is not None:
+            raise TimedOut from error
+        raise MethodFailed(f"raised {type(error).__name__}", str(error)[:200]) from error
+    yield found
 
 
 class Clock:

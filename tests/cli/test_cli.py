@@ -20,6 +20,7 @@ COMMANDS = [
     "fetch",
     "import",
     "remove",
+    "copy",
     "info",
     "query",
     "top",

@@ -37,6 +37,7 @@ def test_who_catches_the_interruption_is_interrupted_all_the_same(monkeypatch: p
     with pytest.raises(MethodFailed, match=r"was still at work after 0\.02 s"):
         called(0.02, function)
     assert sys.gettrace() is traced
+    assert sys.exception() is None
 
 
 def test_who_ends_late_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,9 @@ def raising(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), Ended("no"), asyncio.CancelledError("no"), GeneratorExit("no"), SystemExit("no")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), StopIteration("no"), Ended("no"), asyncio.CancelledError("no"), GeneratorExit("no"), SystemExit("no")]
+)
 @pytest.mark.parametrize("limit", [None, 60])
 def test_whatever_a_method_raises_is_named(error: BaseException, limit: float | None) -> None:
     with pytest.raises(MethodFailed) as caught:
