@@ -14,6 +14,8 @@ from robbench.surrogates.models import Arrays, needs
 from robbench.surrogates.perceptrons import Perceptrons
 from robbench.surrogates.program import Program, Settings, vectors
 
+_OF_OPERATIONS = ("inner", "inner_bias", "outer", "outer_bias")
+
 
 class Graph(Perceptrons):
     """Networks that compute what the cell computes, on vectors that they learn, for every target together.
@@ -38,9 +40,8 @@ class Graph(Perceptrons):
     )
 
     def __init__(self, arrays: Arrays) -> None:
-        operations = sum(name.startswith("inner_bias") for name in arrays)
-        self._parts = ["start", *(f"{part}{op}" for part in ("inner", "inner_bias", "outer", "outer_bias") for op in range(operations))]
-        super().__init__(arrays, ["applied", "held", *self._parts])
+        self._operations = range(np.asarray(arrays["applied"]).shape[1])
+        super().__init__(arrays, ["applied", "held", "start", *(f"{part}{op}" for part in _OF_OPERATIONS for op in self._operations)])
         self.layout = Layout(self._arrays["applied"], self._arrays["held"])
 
     @classmethod
@@ -70,12 +71,14 @@ class Graph(Perceptrons):
         )
         last = len(cls.settings.hidden)
         found |= {name: found[name][..., :outputs] for name in (f"weight{last}", f"bias{last}")}
+        found |= {f"{part}{op}": values for part in _OF_OPERATIONS for op, values in enumerate(found[part].swapaxes(0, 1))}
         found |= {"target_centre": target_centre[:outputs], "target_scale": target_scale[:outputs]}
         return cls(found | inputs._asdict() | {name: columns.astype(np.int32) for name, columns in layout._asdict().items()})
 
     def _beside(self, features: np.ndarray) -> Sequence[np.ndarray]:
         """The output of each cell, ``(rows, width)``, as each member has it."""
-        parts = {name: self._arrays[name].astype(np.float64) for name in self._parts}
+        parts = {part: np.stack([self._arrays[f"{part}{op}"] for op in self._operations], axis=1) for part in _OF_OPERATIONS}
+        parts = {part: values.astype(np.float64) for part, values in {**parts, "start": self._arrays["start"]}.items()}
         program = Program.of(features, self.layout)
         return list(program.output @ vectors(parts, program.levels, np.concatenate))
 
@@ -83,10 +86,9 @@ class Graph(Perceptrons):
         self.layout.check(len(self._arrays["fill"]))
         _, _, width = self._arrays["start"].shape
         shapes = {"start": (1, width)}
-        for op in range(self._arrays["applied"].shape[1]):
-            inner = self._arrays[f"inner{op}"].shape[2]
-            shapes |= {f"inner{op}": (width, inner), f"inner_bias{op}": (1, inner)}
-            shapes |= {f"outer{op}": (inner, width), f"outer_bias{op}": (1, width)}
+        for op in self._operations:
+            shapes |= {f"{part}{op}": (width, width) for part in ("inner", "outer")}
+            shapes |= {f"{part}{op}": (1, width) for part in ("inner_bias", "outer_bias")}
         super()._check({**own, **shapes}, width)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -34,18 +33,12 @@ class Settings(NamedTuple):
     """Each member leaves out one row of so many, other ones than the next member, and keeps the weights that err least there; 0: none does."""
 
 
-class Level(NamedTuple):
-    """Terms of one operation that are applied to what was computed before."""
-
-    operation: int
-    held: Any
-    """An array or tensor ``(terms, before)``, float64: how often each of those before, of which the input is the first, is in the sum that a term is applied to."""
-
-
 class Program(NamedTuple):
     """All terms of some cells."""
 
-    levels: tuple[Level, ...]
+    levels: tuple[np.ndarray, ...]
+    """Of each depth, ``(operations, terms, before)``, float64: how often each of those before, of which the input is the first, is in the sum that a term is the
+    operation of.  An operation that has fewer terms there than another has sums of nothing besides."""
     output: np.ndarray
     """``(cells, 1 + terms)``, float64: how often the input, and each term in the order of the levels, is in the output."""
 
@@ -62,58 +55,52 @@ class Program(NamedTuple):
             distinct, place = np.unique(np.column_stack([applied[there].argmax(axis=1), written]), axis=0, return_inverse=True)
             found = [known.setdefault((op, *filter(None, rest)), len(known) + 1) for op, *rest in distinct.tolist()]
             number[there, slot + 1] = np.array(found, np.intp)[place.reshape(-1)]
-        levels, order = _levels(list(known))
-        output = np.zeros((len(values), 1 + len(known)))
-        np.add.at(output, (np.arange(len(values))[:, np.newaxis], order[number]), _counts(values, layout.held[-1]))
+        levels, place = _levels(list(known), layout.applied.shape[1])
+        output = np.zeros((len(values), 1 + sum(held.shape[0] * held.shape[1] for held in levels)))
+        np.add.at(output, (np.arange(len(values))[:, np.newaxis], place[number]), _counts(values, layout.held[-1]))
         return cls(levels, output)
 
 
-def vectors(parts: Mapping[str, Any], levels: Sequence[Level], join: Callable[[list[Any], int], Any]) -> Any:
+def vectors(parts: Mapping[str, Any], levels: Sequence[Any], join: Callable[[list[Any], int], Any]) -> Any:
     """What the input and every term are to networks: ``(members, 1 + terms, width)``.
 
+    An operation is a network of one hidden layer on the sum, standardised.
+
     Arguments:
-        parts: arrays or tensors, as `Graph` lists them.
-        levels: with arrays of the same kind.
+        parts: arrays or tensors: ``start`` (members, 1, width), and of all operations ``inner``, ``outer`` (members, operations, width, width) and
+            ``inner_bias``, ``outer_bias`` (members, operations, 1, width).
+        levels: of a program, as arrays or tensors alike.
         join: concatenates them along an axis.
     """
     found = parts["start"]
-    for _, deep in groupby(levels, key=lambda level: level.held.shape[1]):
-        found = join([found, *[_applied(parts, level, found) for level in deep]], 1)
+    for held in levels:
+        total = join([(sums @ found)[:, None] for sums in held], 1)
+        total = total - total.mean(-1)[..., None]
+        total = total / ((total**2).mean(-1)[..., None] + _SMALL) ** 0.5
+        applied = (total @ parts["inner"] + parts["inner_bias"]).clip(0) @ parts["outer"] + parts["outer_bias"]
+        found = join([found, applied.reshape(len(found), -1, found.shape[-1])], 1)
     return found
-
-
-def _applied(parts: Mapping[str, Any], level: Level, found: Any) -> Any:
-    """An operation: a network of one hidden layer on the sum, standardised."""
-    total, op = level.held @ found, level.operation
-    total = total - total.mean(-1)[..., None]
-    total = total / ((total**2).mean(-1)[..., None] + _SMALL) ** 0.5
-    return (total @ parts[f"inner{op}"] + parts[f"inner_bias{op}"]).clip(0) @ parts[f"outer{op}"] + parts[f"outer_bias{op}"]
 
 
 def _counts(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return values[:, columns].round().astype(np.intp)
 
 
-def _levels(terms: list[tuple[int, ...]]) -> tuple[tuple[Level, ...], np.ndarray]:
+def _levels(terms: list[tuple[int, ...]], operations: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """The levels of terms, each an operation and what is in its sum, number · 256 + count; and the place of each number, ``(1 + terms,)``."""
     depth = [0]
-    for _, *held in terms:
-        depth.append(1 + max((depth[one // _MOST] for one in held), default=0))
-    ranked = sorted(range(1, len(depth)), key=lambda number: (depth[number], terms[number - 1]))
-    order = np.zeros(len(depth), np.intp)
-    order[ranked] = np.arange(1, len(depth))
-
-    def levels() -> Iterator[Level]:
-        before = 1
-        for _, alike in groupby(ranked, key=lambda number: depth[number]):
-            deep = list(alike)
-            for operation, group in groupby(deep, key=lambda number: terms[number - 1][0]):
-                numbers = list(group)
-                held = np.zeros((len(numbers), before))
-                for row, number in enumerate(numbers):
-                    for one in terms[number - 1][1:]:
-                        held[row, order[one // _MOST]] = one % _MOST
-                yield Level(operation, held)
-            before += len(deep)
-
-    return tuple(levels()), order
+    for _, *inner in terms:
+        depth.append(1 + max((depth[one // _MOST] for one in inner), default=0))
+    place, before, levels = np.zeros(len(depth), np.intp), 1, []
+    for level in range(1, max(depth) + 1):
+        here = sorted((number for number, one in enumerate(depth) if one == level), key=lambda number: terms[number - 1])
+        of = [[number for number in here if terms[number - 1][0] == operation] for operation in range(operations)]
+        held = np.zeros((operations, max(map(len, of)), before))
+        for operation, numbers in enumerate(of):
+            for row, number in enumerate(numbers):
+                place[number] = before + operation * held.shape[1] + row
+                for one in terms[number - 1][1:]:
+                    held[operation, row, place[one // _MOST]] = one % _MOST
+        levels.append(held)
+        before += held.shape[0] * held.shape[1]
+    return tuple(levels), place

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from robbench.surrogates.adam import Adam
 from robbench.surrogates.perceptrons import read_out
-from robbench.surrogates.program import Level, Program, Settings, vectors
+from robbench.surrogates.program import Program, Settings, vectors
 
 GROUPS = 2
 """Of members, which are trained side by side: always so many, so that the result does not depend on how many cores there are."""
@@ -35,13 +35,14 @@ class _Rows(NamedTuple):
     """``(rows, targets)``."""
     importance: Tensor
     """``(rows, 1)``."""
-    levels: tuple[Level, ...]
+    levels: tuple[Tensor, ...]
+    """As those of a program."""
 
 
 def trained(
     inputs: np.ndarray, program: Program, targets: np.ndarray, importance: np.ndarray, operations: int, seed: int, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """The parameters of all members, float32, as `Graph` lists them.
+    """The parameters of all members, float32: those of `vectors` and of `read_out`.
 
     Arguments:
         inputs: ``(rows, inputs)``: standardised features beside the terms.
@@ -52,7 +53,7 @@ def trained(
         seed: of everything that is drawn.
     """
     rng = np.random.default_rng(seed)
-    levels = tuple(Level(level.operation, _tensor(level.held)) for level in program.levels)
+    levels = tuple(map(_tensor, program.levels))
     rows = _Rows(_tensor(inputs), _tensor(program.output), _tensor(targets), _tensor(importance[:, np.newaxis]), levels)
     start = _start(inputs.shape[1], operations, targets.shape[1], rng, settings)
     held_out = len(inputs) // settings.held_out if settings.held_out else 0
@@ -101,9 +102,9 @@ def _start(inputs: int, operations: int, targets: int, rng: np.random.Generator,
         return rng.standard_normal((members, given, taken)) * math.sqrt(gain / max(given, 1))
 
     found = {"start": drawn(1, width, 1.0)}
-    for op in range(operations):
-        found |= {f"inner{op}": drawn(width, width, 2.0), f"outer{op}": drawn(width, width, 1.0)}
-        found |= {f"{part}{op}": np.zeros((members, 1, width)) for part in ("inner_bias", "outer_bias")}
+    of_operations = [(drawn(width, width, 2.0), drawn(width, width, 1.0)) for _ in range(operations)]
+    found |= {part: np.stack(each, axis=1) for part, each in zip(("inner", "outer"), zip(*of_operations, strict=True), strict=True)}
+    found |= {part: np.zeros((members, operations, 1, width)) for part in ("inner_bias", "outer_bias")}
     widths = list(pairwise([inputs + width, *settings.hidden, targets]))
     for layer, (given, taken) in enumerate(widths):
         found[f"weight{layer}"] = drawn(given, taken, 2.0 if layer < len(widths) - 1 else 1.0)
