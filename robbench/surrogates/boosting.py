@@ -67,7 +67,7 @@ class Boosting:
         value, rounds = self._arrays["value"], len(self._arrays["roots"]) // self.shape[1]
 
         def added(leaves: np.ndarray) -> np.ndarray:
-            return np.asarray(value[leaves].reshape(rounds, self.shape[1], -1).sum(axis=0, dtype=np.float64).T)
+            return np.asarray(value.take(leaves).reshape(rounds, self.shape[1], -1).sum(axis=0, dtype=np.float64).T)
 
         found = self._trees.evaluate(features, added)
         return np.asarray(found * self._arrays["scale"] + self._arrays["centre"])

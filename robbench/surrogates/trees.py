@@ -104,8 +104,8 @@ class Trees:
             way = np.zeros((len(at_end), len(rows)), np.uint8)
             here = np.full((len(at_end), goes_right.shape[1]), ~np.uint64(0))
             for bit, level in zip(reversed(range(self._depth)), levels, strict=False):
-                here = here[level.inner]
-                right = here & goes_right[level.comparison]
+                here = here.take(level.inner, axis=0)
+                right = here & goes_right.take(level.comparison, axis=0)
                 turned = np.bitwise_or.reduceat(right, level.first, axis=0).view(np.uint8)
                 way[level.tree] |= np.unpackbits(turned, axis=1, count=len(rows)) * np.uint8(1 << bit)
                 here = np.stack([here ^ right, right], axis=1).reshape(2 * len(here), -1)
@@ -127,7 +127,7 @@ class Trees:
                 at_end[tree[leaf], way[leaf] << left] = nodes[leaf]
                 nodes, tree, way = nodes[~leaf], tree[~leaf], way[~leaf]
                 if nodes.size:
-                    levels.append(_Level(~leaf, number[nodes], *np.unique(tree, return_index=True)))
+                    levels.append(_Level(np.flatnonzero(~leaf), number[nodes], *np.unique(tree, return_index=True)))
                 nodes, tree, way = self._children[nodes].reshape(-1), np.repeat(tree, 2), np.add.outer(2 * way, [0, 1]).reshape(-1)
             parts.append((levels, at_end))
         return (distinct >> np.uint64(32)).astype(np.intp), distinct.astype(np.uint32).view(np.float32), parts
@@ -137,7 +137,7 @@ class _Level(NamedTuple):
     """The nodes of some trees that are so many steps from their roots."""
 
     inner: np.ndarray
-    """``(nodes,)``, bool: which of them are no leaves."""
+    """``(inner nodes,)``: which of them are no leaves."""
     comparison: np.ndarray
     """``(inner nodes,)``: the number of what each compares."""
     tree: np.ndarray
