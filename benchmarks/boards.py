@@ -242,7 +242,8 @@ LEARNING_SAYS = (
     "share: R² on architectures of which neither they nor a twin were learned from, over the noise ceiling of R², mean over metrics, after learning from so many"
     " architectures' structure; least_share: of the metric that is predicted worst, from the most architectures. seconds: of a core, to fit one metric and predict, means."
     " A fit alone has no intervals: a surrogate's are calibrated on architectures that were held out, and surrogates.md has their coverage. The kinds"
-    " along the cell's graph, which take longer to fit, are in ceiling.md."
+    " along the cell's graph, which take longer to fit, are in ceiling.md. lukasik2023 is the forest of Lukasik et al. (2023) on the 13 of its 15 zero-cost proxies that are"
+    " published, whatever the others learn from; it is tested on the architectures that have all of them, and its share is of the ceiling there."
 )
 CURVES_SAYS = "R², mean over splits (least and greatest in brackets). mean and parameters are what any predictor must beat: the mean of what was learned from, and a line through the parameters."
 REGRETS_SAYS = (

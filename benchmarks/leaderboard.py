@@ -25,6 +25,7 @@ from published import REFERENCE, ROOT, TARGETS
 
 from robbench import RobBench
 from robbench.judge import Report, Section, from_store, judge_predictor, judge_proxy, judge_search
+from robbench.judge.lukasik import LUKASIK
 from robbench.judge.report import made_by, write
 from robbench.measurements.tables import held_proxies
 from robbench.papers import reported
@@ -82,9 +83,9 @@ def proxies(bench: RobBench) -> Proxies:
 
 
 def predictors(bench: RobBench) -> pd.DataFrame:
-    """Learning curves of the kinds of surrogates that are fitted in seconds; benchmarks/surrogates.py has the others."""
+    """Learning curves of the kinds of surrogates that are fitted in seconds, and of the paper's; benchmarks/surrogates.py has the others."""
     asked: dict[str, Any] = {"metrics": TARGETS, "splits": SPLITS, "training": STANDARD, "keep": FOLDER / "predictors", **SHOWN}
-    return judge_predictor(bench, SURROGATES[0], beside=SURROGATES[1:], limit=None, **asked).section("learning curves")
+    return judge_predictor(bench, SURROGATES[0], beside=(*SURROGATES[1:], LUKASIK), limit=None, **asked).section("learning curves")
 
 
 def searches(bench: RobBench) -> dict[str, tuple[Report, Report]]:
