@@ -18,10 +18,15 @@ report.section("ranking"), report.faults, report.json(), report.markdown()
     watched.py       one run: an oracle that can be asked and read, and nothing else
     predictor.py     the report card of a predictor
     learning.py      its fits, and how well they predict
+    suited.py        whether they can be fitted as they are asked to be
     fitting.py       predictors that are fitted and asked alike
+    lukasik.py       the predictor of Lukasik et al. (2023)
     intervals.py     intervals of those that have none of their own, and what intervals are worth
     asking.py        what methods are judged by, if nobody says it
+    keeping.py       what a report took, for one that was cut to go on
     report.py        tables, and what made their numbers
+    page.py          the same as a page of HTML
+    figures.py       its figures
 """
 
 from robbench.judge.methods import Method

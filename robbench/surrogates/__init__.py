@@ -4,6 +4,7 @@ models      the interface of every kind of model
 kinds       the kinds by name: forest, boosting, networks, blend, graph, ensemble, one a file; of few architectures ridge, process and small, all in small
 inputs      features as networks take them
 adam        how networks are trained
+perceptrons what networks and graph are made of once they are trained
 program     the terms of many cells, and networks that run along them
 training    how graph is fitted, in torch
 trees       what forest and boosting are made of
