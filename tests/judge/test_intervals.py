@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import mean_pinball_loss
 
 from robbench import RobBench
 from robbench.errors import CannotFit
@@ -67,6 +66,7 @@ def test_the_interval_score_is_the_width_and_what_is_outside() -> None:
 
 def test_the_interval_score_is_that_of_its_two_quantiles() -> None:
     """A second witness: the losses of both ends as quantiles, 2 / α times as much, as scikit-learn computes them."""
+    mean_pinball_loss = pytest.importorskip("sklearn.metrics").mean_pinball_loss
     rng = np.random.default_rng(0)
     measured, (low, high) = rng.normal(size=500), np.sort(rng.normal(size=(2, 500)), axis=0)
     for level in (0.5, 0.9, 0.95):

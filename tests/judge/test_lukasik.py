@@ -23,6 +23,8 @@ from robbench.surrogates.splits import split
 from tests.judge.conftest import ARCHS, clean_of
 from tests.synthetic import array
 
+pytest.importorskip("sklearn")
+
 ROWS = Rows.of(NB201, list(dict.fromkeys(ARCHS)))
 EXACT = [NB201.parse(text) for text in ROWS.exact]
 LACKING = np.random.default_rng(3).random(len(EXACT)) < 0.2
