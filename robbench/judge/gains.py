@@ -125,7 +125,8 @@ def _out_of_fold(features: np.ndarray, targets: np.ndarray, fold: np.ndarray, se
     scale = np.where(spread > 0, spread, 1.0)
     by_tree = np.full((TREES, *targets.shape), np.nan)
     for one in range(int(fold.max()) + 1):
-        forest = RandomForestRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=seed)
+        # Each tree has a seed of its own: the forest is the same, however many cores grow it.
+        forest = RandomForestRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=seed, n_jobs=-1)
         forest.fit(found[fold != one], (targets / scale)[fold != one].squeeze())
         asked = found[fold == one].astype(np.float32)  # as a forest reads them
         by_tree[:, fold == one] = np.stack([tree.predict(asked).reshape(-1, targets.shape[1]) for tree in forest.estimators_]) * scale
