@@ -81,8 +81,9 @@ class Perceptrons:
         shapes = dict(own)
         for (weight, bias), pair in zip(self._layers, pairwise(widths), strict=True):
             shapes |= {weight: pair, bias: (1, pair[1])}
-        if not self._members or any(found[name].shape != (self._members, *shape) for name, shape in shapes.items()):
-            raise ValueError(f"the layers do not fit together: { ({name: found[name].shape for name in shapes}) }")
+        given = {name: found[name].shape for name in shapes}
+        if not self._members or any(given[name] != (self._members, *shape) for name, shape in shapes.items()):
+            raise ValueError(f"the layers do not fit together: {given}")
         if not found["target_centre"].shape == found["target_scale"].shape == (widths[-1],):
             raise ValueError("the last layer and the targets' scale do not fit together")
         if not all(np.isfinite(values).all() for values in found.values()):
